@@ -189,7 +189,7 @@ impl Job {
         format!("{}-{n}", self.remote_queue_id)
     }
 
-    /// Whether a reader of the API sees a difference, its ETag aside (which leaves out when it was synced).
+    /// Whether a reader of the API sees a difference, the sync time aside (which the `ETag` leaves out).
     fn differs_visibly(&self, other: &Self) -> bool {
         let invisible_made_equal = Self {
             last_synced_at: other.last_synced_at,
