@@ -42,6 +42,5 @@ for attempt in 1 2 3 4 5; do
         exit 1
     fi
 done
-as_owner "$bin/createdb" --host 127.0.0.1 --port "$port" --username testarena testarena
 
-TEST_DATABASE_URL="postgres://testarena@127.0.0.1:$port/testarena" "$@"
+TEST_DATABASE_URL="postgres://testarena@127.0.0.1:$port/postgres" "$@"
