@@ -67,6 +67,11 @@ npm_packages() {
     cp "$1/package-lock.json" "$1/node_modules/.installed-lock"
 }
 
+needs_node() {
+    [ "$(node -p 'parseInt(process.versions.node)')" -ge "$1" ] ||
+        fail "node $(node --version) is too old: install version $1 or newer"
+}
+
 setup_build() {
     have cargo || fail "Rust is missing: install it with rustup (https://rustup.rs), then open a new shell"
     want gcc have cc
@@ -80,7 +85,7 @@ setup_build() {
     want nodejs have node
     want npm have npm
     install_apt_packages
-    node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || fail "node $(node --version) is too old: version 20 or newer is needed"
+    needs_node 18
     install_wasm_target
     install_wasm_bindgen
     npm_packages .
@@ -95,6 +100,7 @@ setup_test() {
     want chromium has_browser
     want fonts-dejavu-core test -d /usr/share/fonts
     setup_build
+    needs_node 20 # Playwright's demand
     npm_packages end2end
 }
 
