@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help run test check build site fmt setup setup-test
+.PHONY: help run test check build site fmt setup setup-check setup-test
 
 export WASM_BINDGEN := $(CURDIR)/.tools/bin/wasm-bindgen
 
@@ -22,10 +22,9 @@ run: setup site ## build and start `testarena demo`; RESET=1 starts over, LISTEN
 	exec target/debug/testarena demo $(if $(LISTEN),--listen $(LISTEN)) $(if $(DATA),--data $(DATA)) $(if $(RESET),--reset)
 
 test: setup-test site ## all tests: unit, integration on both databases, end to end
-	cargo build --locked --bin testarena
 	scripts/test.sh
 
-check: setup-test ## format, lints, docs, unit tests and the room plan
+check: setup-check ## format, lints, docs, unit tests and the room plan
 	cargo fmt --all --check
 	scripts/check-rooms.sh
 	cargo clippy --locked --all-targets --quiet -- -D warnings
@@ -50,6 +49,9 @@ fmt: ## format all Rust code
 
 setup:
 	@scripts/setup.sh build
+
+setup-check:
+	@scripts/setup.sh check
 
 setup-test:
 	@scripts/setup.sh test

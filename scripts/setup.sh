@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing for `setup.sh build` (making and running TestArena) or `setup.sh test` (its tests too).
+# Installs what is missing: `setup.sh build` for making and running TestArena, `check` for the linters too, `test` for all tests.
 # Looks before it installs, says what it installs, and does nothing the second time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -92,20 +92,26 @@ setup_build() {
 }
 
 has_postgres() { have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb'; }
-has_browser() { test -x "${PLAYWRIGHT_CHROMIUM:-/usr/bin/chromium}"; }
+# An empty PLAYWRIGHT_CHROMIUM means Playwright's own browser, which is its user's business.
+has_browser() { [ "${PLAYWRIGHT_CHROMIUM-unset}" = "" ] || test -x "${PLAYWRIGHT_CHROMIUM:-/usr/bin/chromium}"; }
+
+setup_check() {
+    setup_build
+    needs_node 20 # Playwright's demand
+    npm_packages end2end
+}
 
 setup_test() {
     want postgresql has_postgres
     want openssh-server test -x /usr/sbin/sshd
     want chromium has_browser
     want fonts-dejavu-core test -d /usr/share/fonts
-    setup_build
-    needs_node 20 # Playwright's demand
-    npm_packages end2end
+    setup_check
 }
 
 case "${1:-}" in
 build) setup_build ;;
+check) setup_check ;;
 test) setup_test ;;
-*) fail "usage: setup.sh build|test" ;;
+*) fail "usage: setup.sh build|check|test" ;;
 esac
