@@ -3,7 +3,7 @@
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::Command;
@@ -69,9 +69,32 @@ pub enum RepositoryError {
     Git { command: String, message: String },
 }
 
-/// Makes the origin at `origin` and the runner's clone of it at `clone`. Neither may exist yet.
+/// Makes the origin at `origin` and the runner's clone of it at `clone`, unless they are there already.
+/// Each is made beside its place and moved there when it is whole, so that a start that was cut off does no harm.
 pub async fn create(origin: &Path, clone: &Path) -> Result<(), RepositoryError> {
-    tokio::fs::create_dir_all(origin).await?;
+    if !origin.exists() {
+        let unfinished = beside(origin).await?;
+        create_origin(&unfinished).await?;
+        tokio::fs::rename(&unfinished, origin).await?;
+    }
+    if !clone.exists() {
+        let unfinished = beside(clone).await?;
+        git(&unfinished, &["clone", "--quiet", &origin.to_string_lossy(), "."]).await?;
+        tokio::fs::rename(&unfinished, clone).await?;
+    }
+    Ok(())
+}
+
+async fn beside(place: &Path) -> io::Result<PathBuf> {
+    let unfinished = place.with_extension("unfinished");
+    match tokio::fs::remove_dir_all(&unfinished).await {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => tokio::fs::create_dir_all(&unfinished).await?,
+    }
+    Ok(unfinished)
+}
+
+async fn create_origin(origin: &Path) -> Result<(), RepositoryError> {
     let (main, _, _) = BRANCHES[0];
     git(origin, &["init", "--quiet", "--initial-branch", main]).await?;
     for (branch, subject, files) in BRANCHES {
@@ -82,9 +105,7 @@ pub async fn create(origin: &Path, clone: &Path) -> Result<(), RepositoryError> 
         git(origin, &["add", "--all"]).await?;
         git(origin, &["commit", "--quiet", "--message", subject]).await?;
     }
-    git(origin, &["switch", "--quiet", main]).await?;
-    let parent = clone.parent().unwrap_or(Path::new("."));
-    git(parent, &["clone", "--quiet", &origin.to_string_lossy(), &clone.to_string_lossy()]).await
+    git(origin, &["switch", "--quiet", main]).await
 }
 
 async fn write_files(folder: &Path, files: &[File]) -> io::Result<()> {
