@@ -286,8 +286,8 @@ mod tests {
     async fn a_log_is_readable_where_no_index_can_be_kept() {
         let (folder, store) = store();
         std::fs::create_dir_all(folder.path().join("jobs/42/42007/task-1.index")).unwrap();
-        let text: String = (1..=40_000).map(|n| format!("line {n}\n")).collect();
-        store.append(JOB, LOG, 0, text.into_bytes()).await.unwrap();
+        let text: Vec<u8> = (1..=40_000).flat_map(|n| format!("line {n}\n").into_bytes()).collect();
+        store.append(JOB, LOG, 0, text).await.unwrap();
         assert_eq!(lines(&store.window(JOB, LOG, 39_000, 1).await.unwrap()), ["line 39000"]);
     }
 }

@@ -233,8 +233,9 @@ mod tests {
 
     #[test]
     fn pages_follow_each_other_and_the_total_stays() {
-        let text: String = (1..=1_000).map(|n| format!("{}\n", if n % 10 == 0 { "hit" } else { "-" })).collect();
-        let fixture = fixture(text.as_bytes());
+        let text: Vec<u8> =
+            (1..=1_000).flat_map(|n| format!("{}\n", if n % 10 == 0 { "hit" } else { "-" }).into_bytes()).collect();
+        let fixture = fixture(&text);
         let (mut from, mut seen) = (Some(1), Vec::new());
         while let Some(start) = from {
             let page = fixture.search("HIT", start, 7);
@@ -269,9 +270,10 @@ mod tests {
 
     #[test]
     fn line_numbers_agree_with_a_plain_count_over_many_pieces() {
-        let text: String = (1..=150_000).map(|n| format!("\x1b[3{}mline {n}\x1b[0m äöü\n", n % 8)).collect();
-        let fixture = fixture(text.as_bytes());
-        let expected: Vec<u64> = (1..=150_000).filter(|n: &u64| n.to_string().contains("777")).collect();
+        let text: Vec<u8> =
+            (1..=150_000).flat_map(|n| format!("\x1b[3{}mline {n}\x1b[0m äöü\n", n % 8).into_bytes()).collect();
+        let fixture = fixture(&text);
+        let expected: Vec<u64> = (1..=150_000u64).filter(|n| n.to_string().contains("777")).collect();
         assert_eq!(fixture.lines("777"), expected);
         let found = fixture.search("77777 ÄÖÜ", 70_000, 10);
         assert_eq!(found.matches[0].text, "\x1b[31mline 77777\x1b[0m äöü");
