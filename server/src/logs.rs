@@ -9,6 +9,7 @@ mod search;
 mod window;
 
 pub use files::is_result_path;
+pub use fold::without_escapes;
 pub use search::{Match, Matches};
 pub use window::Window;
 

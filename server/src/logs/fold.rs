@@ -54,6 +54,13 @@ fn fold(text: &[u8], is_ascii: bool, folded: &mut Vec<u8>) {
     folded.extend_from_slice(lower.as_bytes());
 }
 
+/// Text as it reads without colours and other terminal escape sequences.
+pub fn without_escapes(text: &str) -> String {
+    let mut stripped = Vec::with_capacity(text.len());
+    strip_escapes(text.as_bytes(), &mut stripped);
+    String::from_utf8_lossy(&stripped).into_owned()
+}
+
 /// Copies text without its terminal escape sequences.
 fn strip_escapes(mut text: &[u8], stripped: &mut Vec<u8>) {
     while let Some(at) = memchr(ESC, text) {
