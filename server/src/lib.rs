@@ -3,5 +3,6 @@
 
 pub mod bell;
 pub mod config;
+pub mod logs;
 pub mod remote;
 pub mod store;
