@@ -1,1 +1,7 @@
-//! placeholder
+//! TestArena: the JSON API, the job store, the poller and the site.
+//! `build` puts them together; `main` and `cli` only start it.
+
+pub mod bell;
+pub mod config;
+pub mod remote;
+pub mod store;

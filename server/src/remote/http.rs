@@ -1,0 +1,2 @@
+//! How TestArena calls the HTTP API of a remote test server.
+//! Placeholder.

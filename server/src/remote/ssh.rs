@@ -1,0 +1,2 @@
+//! How TestArena runs commands on a remote test server over SSH.
+//! Placeholder.
