@@ -109,7 +109,7 @@ pub struct NewJob {
 }
 
 impl Job {
-    fn new(id: JobId, new: &NewJob, now: Timestamp) -> Self {
+    pub(crate) fn new(id: JobId, new: &NewJob, now: Timestamp) -> Self {
         Self {
             id,
             revision: 1,
