@@ -3,5 +3,8 @@
 
 pub mod bell;
 pub mod config;
+pub mod lifecycle;
+pub mod logs;
+pub mod poller;
 pub mod remote;
 pub mod store;
