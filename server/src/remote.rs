@@ -1,8 +1,26 @@
 //! What TestArena says to a remote test server and what can come of it.
 //! One small trait stands between the poller and the world; `Server` is the real one, over HTTP and SSH.
 
-pub mod http;
-pub mod ssh;
+mod commands;
+mod environment;
+mod host_key;
+mod http;
+mod known_hosts;
+mod listing;
+mod memory;
+mod quote;
+mod refusal;
+mod repository;
+mod server;
+mod shell;
+mod ssh;
+mod transfer;
+
+pub use environment::{Environment, Finding};
+pub use listing::ScenarioList;
+pub use repository::{QuestionError, Repository};
+pub use server::Server;
+pub use transfer::is_result_path;
 
 use protocol::Timestamp;
 use protocol::remote::{Changes, HealthBody, QueueBody, QueueRequest, RemoteFile, TaskBody};
@@ -101,7 +119,7 @@ pub trait Remote: Send + Sync + 'static {
     /// Removes the queue's workspace.
     fn clean_up(&self, queue_id: &str) -> impl Future<Output = Result<(), RemoteError>> + Send;
 
-    fn health(&self) -> impl Future<Output = Result<HealthBody, RemoteError>> + Send;
+    fn health(&self, instance: &str) -> impl Future<Output = Result<HealthBody, RemoteError>> + Send;
 
     /// Waits up to `wait` for changes since `cursor`.
     fn changes(
