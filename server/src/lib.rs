@@ -7,4 +7,5 @@ pub mod lifecycle;
 pub mod logs;
 pub mod poller;
 pub mod remote;
+pub mod site;
 pub mod store;

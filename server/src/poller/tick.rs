@@ -39,7 +39,7 @@ pub async fn tick<R: Remote>(poller: &Poller<R>, round: Round, now: Timestamp) -
     let name = poller.name().to_owned();
     let known = poller.store.read(move |c| find_environment_status(c, &name)).await?;
     let known = known.unwrap_or_else(|| EnvironmentStatus::unknown(poller.name(), now));
-    let health = poller.remote.health().await;
+    let health = poller.remote.health(&poller.instance).await;
     let report = Report {
         reachable: health.is_ok(),
         has_feed: health.as_ref().is_ok_and(|said| said.features.iter().any(|feature| feature == FEATURE_CHANGES)),
