@@ -1,6 +1,14 @@
 //! The configuration: every key documented and typed, read once at the start.
 //! A bad value, an unknown key or a half-given group stops the start with a message that names it.
 
+mod environment;
+mod file;
+mod load;
+mod values;
+mod variables;
+
+pub use variables::Variables;
+
 use crate::store::DatabaseUrl;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -118,6 +126,11 @@ impl Default for CommandTemplates {
         }
     }
 }
+
+/// Why the program does not start, for the one who wrote the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
 
 /// A secret prints as stars.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,12 +1,16 @@
 //! The job store: everything durable but log and result files, in SQLite or PostgreSQL.
 //! Queries are plain functions on a connection, one file per table; `Store` runs them off the async threads.
 
+pub mod audit;
 pub mod connection;
 pub mod environments;
+pub mod idempotency;
 pub mod jobs;
 pub mod listing;
 pub mod schema;
+pub mod sessions;
 pub mod tasks;
+pub mod users;
 mod values;
 
 pub use connection::{AnyConnection, DatabaseUrl};
@@ -14,7 +18,7 @@ pub use connection::{AnyConnection, DatabaseUrl};
 use connection::Manager;
 use diesel::Connection;
 use diesel::r2d2::Pool;
-use diesel::result::Error as DieselError;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -30,6 +34,25 @@ pub enum StoreError {
     Migration(String),
     #[error("a database call was cut off: {0}")]
     Interrupted(#[from] tokio::task::JoinError),
+}
+
+impl StoreError {
+    /// Nothing is wrong with the query: the database is away or overloaded, and later it may work.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::Query(DieselError::BrokenTransactionManager) => true,
+            Self::Query(DieselError::DatabaseError(kind, info)) => {
+                matches!(kind, DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand)
+                    || info.message() == "database is locked"
+            }
+            _ => false,
+        }
+    }
+
+    /// Somebody else has inserted the same key first.
+    pub fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Query(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)))
+    }
 }
 
 pub type QueryResult<T> = Result<T, DieselError>;
@@ -74,6 +97,12 @@ impl Store {
             query(&mut connection).map_err(StoreError::from)
         })
         .await?
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        use diesel::RunQueryDsl;
+        self.read(|connection| diesel::sql_query("SELECT 1").execute(connection).map(drop)).await
     }
 
     /// Runs queries in one transaction, which must begin with a write: on SQLite a transaction that read first

@@ -188,9 +188,8 @@ async fn answer_questions(
 
 async fn load_identity(path: &Path) -> Result<PrivateKey, SshError> {
     let read = tokio::fs::read_to_string(path).await;
-    let text = read.map_err(|error| {
-        SshError::Failed(format!("can't read ssh.identity_file {}: {error}", path.display()))
-    })?;
+    let text =
+        read.map_err(|error| SshError::Failed(format!("can't read ssh.identity_file {}: {error}", path.display())))?;
     russh::keys::decode_secret_key(&text, None).map_err(|error| {
         let path = path.display();
         SshError::Failed(match error {

@@ -49,7 +49,9 @@ impl Files {
         const NAME: &str = "manifest.json";
         let bytes = embedded(NAME).or_else(|| std::fs::read(self.folder.as_ref()?.join(NAME)).ok().map(Bytes::from))?;
         serde_json::from_slice(&bytes)
-            .inspect_err(|error| tracing::error!(%error, "the site's manifest.json can't be read: pages have no scripts"))
+            .inspect_err(
+                |error| tracing::error!(%error, "the site's manifest.json can't be read: pages have no scripts"),
+            )
             .ok()
     }
 

@@ -2,7 +2,7 @@
 //! Every change is one conditional UPDATE on the row's revision, so that nobody overwrites what they have not seen.
 
 use super::schema::{jobs, tasks, users};
-use super::tasks::{Task, save_task};
+use super::tasks::{Task, find_tasks, save_task};
 use super::values::{
     CleanupStateText, JobKey, JobStatusText, LogsStateText, Millis, OptionalJobKey, OptionalMillis, SyncStateText,
     UserKey,
@@ -229,6 +229,27 @@ pub fn find_job(connection: &mut AnyConnection, id: JobId) -> QueryResult<Option
         .select((jobs::all_columns, users::username))
         .first(connection)
         .optional()
+}
+
+/// A job with its tasks, both of one revision; `None` if there is no such job.
+pub fn find_job_and_tasks(connection: &mut AnyConnection, id: JobId) -> QueryResult<Option<(Job, String, Vec<Task>)>> {
+    let Some(mut found) = find_job(connection, id)? else {
+        return Ok(None);
+    };
+    // Two queries see two moments. A job that changes between them each time changes too often to matter.
+    for _ in 0..3 {
+        let tasks = find_tasks(connection, id)?;
+        let Some(again) = find_job(connection, id)? else {
+            return Ok(None);
+        };
+        let is_same = again.0.revision == found.0.revision;
+        found = again;
+        if is_same {
+            return Ok(Some((found.0, found.1, tasks)));
+        }
+    }
+    let tasks = find_tasks(connection, id)?;
+    Ok(Some((found.0, found.1, tasks)))
 }
 
 /// Jobs of an environment that are due beside the plain rounds, the longest due first.
