@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help run test check build site fmt setup setup-check setup-test
+.PHONY: help run test check build site bench fmt setup setup-check setup-test
 
 export WASM_BINDGEN := $(CURDIR)/.tools/bin/wasm-bindgen
 
@@ -43,6 +43,9 @@ site: setup $(SITE) ## the page's files below target/site
 $(SITE): $(SITE_SOURCES)
 	cargo build --locked -p frontend --profile wasm-release --target $(WASM)
 	node scripts/build-site.mjs
+
+bench: ## measurements, see bench/README.md
+	cargo run --locked --release -p server --example log_bench
 
 fmt: ## format all Rust code
 	cargo fmt --all

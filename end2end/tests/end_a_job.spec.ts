@@ -1,6 +1,6 @@
 // Abort and delete: both ask first, and both are carried through to the runner.
 
-import { expect, open, test } from '../fixtures/test';
+import { expect, jobRow, open, test } from '../fixtures/test';
 
 test('a running job is aborted after a question', async ({ page, api }) => {
   const job = await api.submit('main', 'load/soak', 'smoke/boot');
@@ -33,7 +33,7 @@ test('a job is deleted after a question and is gone from the list', async ({ pag
   await page.getByRole('dialog').getByRole('button', { name: 'Delete job' }).click();
   await expect.poll(() => api.status(job.id), { timeout: 30_000 }).toBe(404);
   await open(page, '/');
-  await expect(page.getByRole('row', { name: `Job #${job.id}` })).toHaveCount(0);
+  await expect(jobRow(page, job)).toHaveCount(0);
 });
 
 test('"Rerun failed" makes a new job of what failed', async ({ page, api }) => {

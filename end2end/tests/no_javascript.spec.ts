@@ -1,14 +1,14 @@
 // The frame without JavaScript: what the server renders can be read and the sign-in form works.
 
-import { expect, password, test } from '../fixtures/test';
+import { expect, jobRow, password, test } from '../fixtures/test';
 
 test.describe('signed in', () => {
   test('dashboard and job page hold their data in the first response', async ({ page, api }) => {
     const job = await api.run('main', 'smoke/boot', 'firmware/checksum');
     await page.goto('/');
-    await expect(page.getByRole('row', { name: `Job #${job.id}` })).toContainText('Failed');
+    await expect(jobRow(page, job)).toContainText('Failed');
 
-    await page.getByRole('link', { name: `Job #${job.id}` }).click();
+    await page.getByRole('link', { name: `Job #${job.id}`, exact: true }).click();
     await expect(page.getByRole('heading', { name: `Job #${job.id}` })).toBeVisible();
     await expect(page.getByRole('row', { name: 'smoke/boot' })).toContainText('Passed');
     await expect(page.getByRole('row', { name: 'firmware/checksum' })).toContainText('Failed');

@@ -1,6 +1,6 @@
 // The main path: pick a branch, validate it, pick scenarios, submit, and watch the job to its end.
 
-import { expect, isLive, open, test } from '../fixtures/test';
+import { chooseBranch, expect, isLive, jobRow, open, test } from '../fixtures/test';
 
 test('a job submitted through the wizard is seen to pass, task by task, without a reload', async ({ page }) => {
   await open(page, '/');
@@ -10,11 +10,10 @@ test('a job submitted through the wizard is seen to pass, task by task, without 
   await page.evaluate(() => Object.assign(window, { sameDocument: true }));
 
   await page.getByRole('combobox', { name: 'Environment' }).selectOption('demo');
-  await page.getByRole('combobox', { name: 'Branch' }).selectOption('main');
-  await page.getByRole('button', { name: 'Validate' }).click();
+  await chooseBranch(page, 'main');
   await page.getByRole('button', { name: 'Next' }).click();
 
-  await page.getByRole('textbox', { name: 'Filter scenarios' }).or(page.getByRole('searchbox', { name: 'Filter scenarios' })).fill('smoke/');
+  await page.getByLabel('Filter scenarios').fill('smoke/');
   await expect(page.getByRole('checkbox', { name: 'firmware/flash' })).toHaveCount(0);
   await page.getByRole('checkbox', { name: 'smoke/boot' }).check();
   await page.getByRole('checkbox', { name: 'smoke/network' }).check();
@@ -34,8 +33,7 @@ test('a job submitted through the wizard is seen to pass, task by task, without 
 
 test('"Select all" takes every scenario of the branch, and "Back" keeps them', async ({ page }) => {
   await open(page, '/jobs/new');
-  await page.getByRole('combobox', { name: 'Branch' }).selectOption('main');
-  await page.getByRole('button', { name: 'Validate' }).click();
+  await chooseBranch(page, 'main');
   await page.getByRole('button', { name: 'Next' }).click();
   await page.getByRole('button', { name: 'Select all' }).click();
   await expect(page.getByRole('checkbox', { name: 'load/soak' })).toBeChecked();
@@ -46,12 +44,11 @@ test('"Select all" takes every scenario of the branch, and "Back" keeps them', a
 
 test('a branch with two files of one scenario name says so', async ({ page }) => {
   await open(page, '/jobs/new');
-  await page.getByRole('combobox', { name: 'Branch' }).selectOption('wip/broken');
-  await page.getByRole('button', { name: 'Validate' }).click();
+  await chooseBranch(page, 'wip/broken');
   await page.getByRole('button', { name: 'Next' }).click();
   await expect(page.getByRole('checkbox', { name: 'smoke/typo' })).toBeVisible();
   await expect(page.getByRole('checkbox', { name: 'smoke/boot' })).toHaveCount(0);
-  await expect(page.getByText(/smoke\/boot/)).toBeVisible();
+  await expect(page.getByRole('listitem').filter({ hasText: 'smoke/boot' })).toBeVisible();
 });
 
 test('a job with a failed, a skipped and an erroneous scenario says which is which', async ({ page, api }) => {
@@ -67,6 +64,6 @@ test('a job with a failed, a skipped and an erroneous scenario says which is whi
 test('what is scripted is seen on the open dashboard without a reload', async ({ page, api }) => {
   await open(page, '/');
   const job = await api.submit('main', 'smoke/boot');
-  const row = page.getByRole('row', { name: `Job #${job.id}` });
+  const row = jobRow(page, job);
   await expect(row).toContainText('Passed', { timeout: 30_000 });
 });

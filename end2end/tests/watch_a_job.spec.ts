@@ -1,6 +1,6 @@
 // A job that runs for a while: its log grows in the open page, and what the reader chose stays chosen.
 
-import { expect, isLive, logLines, open, tab, test } from '../fixtures/test';
+import { expect, isLive, jobRow, logLines, open, tab, test } from '../fixtures/test';
 
 test('the log of a running task grows without a reload', async ({ page, api }) => {
   const job = await api.submit('main', 'load/soak');
@@ -77,7 +77,7 @@ test('a job that has ended is no longer asked about', async ({ page, api }) => {
 test('an alert says that the server cannot be reached, keeps what was shown, and goes away by itself', async ({ page, api }) => {
   const job = await api.run('main', 'smoke/boot');
   await open(page, '/');
-  const row = page.getByRole('row', { name: `Job #${job.id}` });
+  const row = jobRow(page, job);
   await expect(row).toBeVisible();
   await page.route('**/api/**', (route) => route.abort());
   const alert = page.getByRole('alert').filter({ hasText: "Can't reach the server" });

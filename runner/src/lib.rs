@@ -1,1 +1,16 @@
-//! placeholder
+//! The reference remote test server: takes queues over HTTP, runs each task as a process of a git checkout,
+//! and keeps logs and results. `docs/runner.md` tells how to run it, `docs/remote-protocol.md` what it speaks.
+
+mod config;
+mod http;
+mod layout;
+mod process;
+mod queue;
+mod scheduler;
+mod server;
+mod state;
+mod store;
+mod workspace;
+
+pub use config::{Config, ConfigError, MAX_QUEUE_OVERTIME, SshConfig, Token};
+pub use server::{RunError, Runner, Running, run};

@@ -1,0 +1,166 @@
+//! Logs and result files. What a task left in its results folder is only reached through real folders
+//! and plain files: no link in it leads anywhere.
+
+use super::error::Refused;
+use super::extract::{Id, Instance};
+use super::queues::owned;
+use super::serve_file::{Served, respond};
+use crate::state::State;
+use axum::Json;
+use axum::extract::{Path, State as Shared};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use protocol::remote::{RemoteFile, TaskResults};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+
+const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
+
+pub async fn find_log(
+    Shared(state): Shared<State>,
+    Path(id): Path<String>,
+    Instance(instance): Instance,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    let path = match Id::parse(&id)? {
+        Id::Queue(queue) => {
+            owned(&id, state.store.view(queue.to_owned(), instance).await?)?;
+            state.layout.queue_log(queue)
+        }
+        Id::Task { queue, n } => {
+            let (_, task) = owned(&id, state.store.task(queue.to_owned(), n, instance).await?)?;
+            state.layout.task_log(queue, task.n)
+        }
+    };
+    let served = blocking(move || match File::open(path) {
+        Ok(file) => Served::file(file, PLAIN_TEXT),
+        // Nothing has been printed yet.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Served::empty(PLAIN_TEXT)),
+        Err(error) => Err(error),
+    })
+    .await?;
+    Ok(respond(&headers, served))
+}
+
+pub async fn list_results(
+    Shared(state): Shared<State>,
+    Path(id): Path<String>,
+    Instance(instance): Instance,
+) -> Result<Json<TaskResults>, Refused> {
+    let folder = results_folder(&state, &id, instance).await?;
+    let files = blocking(move || {
+        let mut files = Vec::new();
+        list(&folder, "", &mut files)?;
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(files)
+    })
+    .await?;
+    Ok(Json(TaskResults { task_id: id, files }))
+}
+
+pub async fn find_result(
+    Shared(state): Shared<State>,
+    Path((id, path)): Path<(String, String)>,
+    Instance(instance): Instance,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    let folder = results_folder(&state, &id, instance).await?;
+    let not_found = || Refused::new(StatusCode::NOT_FOUND, "unknown_result", format!("{id} left no file \"{path}\""));
+    if path.split('/').any(|segment| matches!(segment, "" | "." | "..")) || path.contains('\0') {
+        return Err(not_found());
+    }
+    let content_type = content_type(&path);
+    let wanted = path.clone();
+    let served =
+        blocking(move || open_below(folder, &wanted)?.map(|file| Served::file(file, content_type)).transpose());
+    Ok(respond(&headers, served.await?.ok_or_else(not_found)?))
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await?
+}
+
+async fn results_folder(state: &State, id: &str, instance: String) -> Result<PathBuf, Refused> {
+    match Id::parse(id)? {
+        Id::Task { queue, n } => {
+            let (_, task) = owned(id, state.store.task(queue.to_owned(), n, instance).await?)?;
+            Ok(state.layout.results(queue, task.n))
+        }
+        Id::Queue(queue) => {
+            owned(id, state.store.view(queue.to_owned(), instance).await?)?;
+            Err(Refused::invalid("not_a_task", format!("\"{id}\" is a queue; its tasks have the results")))
+        }
+    }
+}
+
+/// Adds every plain file below a folder. Links are left out, and so are names that JSON can't carry.
+fn list(folder: &std::path::Path, prefix: &str, files: &mut Vec<RemoteFile>) -> io::Result<()> {
+    let is_folder = std::fs::symlink_metadata(folder).is_ok_and(|metadata| metadata.is_dir());
+    if !is_folder {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        let path = format!("{prefix}{name}");
+        let Ok(metadata) = entry.metadata() else {
+            // A running task has just removed it.
+            continue;
+        };
+        if metadata.is_dir() {
+            list(&entry.path(), &format!("{path}/"), files)?;
+        } else if metadata.is_file() {
+            let content_type = content_type(&path).to_owned();
+            files.push(RemoteFile { path, size: metadata.len(), content_type });
+        }
+    }
+    Ok(())
+}
+
+/// Opens a plain file below a folder without following any link; `None` where there is no such file.
+fn open_below(folder: PathBuf, path: &str) -> io::Result<Option<File>> {
+    // Not to wait for the other end of a named pipe.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let open = || {
+        let mut at = openat(CWD, &folder, flags | OFlags::DIRECTORY, Mode::empty())?;
+        let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+        for segment in folders.split('/').filter(|segment| !segment.is_empty()) {
+            at = openat(&at, segment, flags | OFlags::DIRECTORY, Mode::empty())?;
+        }
+        openat(&at, name, flags, Mode::empty())
+    };
+    use rustix::io::Errno;
+    let file = match open() {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO | Errno::NAMETOOLONG) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let is_plain = file.metadata()?.is_file();
+    Ok(is_plain.then_some(file))
+}
+
+fn content_type(path: &str) -> &'static str {
+    let extension = path.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase()).unwrap_or_default();
+    match extension.as_str() {
+        "txt" | "log" | "md" | "tap" | "out" | "err" => PLAIN_TEXT,
+        "xml" => "application/xml",
+        "json" => "application/json",
+        "html" | "htm" => "text/html; charset=utf-8",
+        "csv" => "text/csv; charset=utf-8",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        "svg" => "image/svg+xml",
+        "mp4" => "video/mp4",
+        "webm" => "video/webm",
+        "pdf" => "application/pdf",
+        "zip" => "application/zip",
+        "gz" | "tgz" => "application/gzip",
+        _ => "application/octet-stream",
+    }
+}

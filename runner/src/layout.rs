@@ -1,0 +1,107 @@
+//! Where a queue's files lie: logs and results below the data folder, the checkout below the workspace root.
+//! Queue ids are letters, digits and dots, so that each is one folder's name.
+
+use crate::config::Config;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+#[derive(Clone, Debug)]
+pub struct Layout {
+    data_dir: PathBuf,
+    workspace_root: PathBuf,
+}
+
+impl Layout {
+    pub fn new(config: &Config) -> Self {
+        Self { data_dir: config.data_dir.clone(), workspace_root: config.workspace_root.clone() }
+    }
+
+    /// Makes the folders that everything lies in.
+    pub fn create(&self) -> io::Result<()> {
+        for folder in [self.data_dir.join("logs"), self.results_root(), self.workspace_root.clone()] {
+            std::fs::create_dir_all(&folder)
+                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", folder.display())))?;
+        }
+        Ok(())
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.data_dir.join("runner.db")
+    }
+
+    /// Held locked while a runner works on this data folder.
+    pub fn lock(&self) -> PathBuf {
+        self.data_dir.join("runner.lock")
+    }
+
+    pub fn workspace(&self, queue_id: &str) -> PathBuf {
+        self.workspace_root.join(queue_id)
+    }
+
+    pub fn logs(&self, queue_id: &str) -> PathBuf {
+        self.data_dir.join("logs").join(queue_id)
+    }
+
+    pub fn queue_log(&self, queue_id: &str) -> PathBuf {
+        self.logs(queue_id).join("queue.log")
+    }
+
+    pub fn task_log(&self, queue_id: &str, n: i32) -> PathBuf {
+        self.logs(queue_id).join(format!("{n}.log"))
+    }
+
+    /// The folder below which tasks can't change what a path means, except in their own results folder.
+    pub fn results_root(&self) -> PathBuf {
+        self.data_dir.join("results")
+    }
+
+    pub fn results_of_queue(&self, queue_id: &str) -> PathBuf {
+        self.results_root().join(queue_id)
+    }
+
+    pub fn results(&self, queue_id: &str, n: i32) -> PathBuf {
+        self.results_of_queue(queue_id).join(n.to_string())
+    }
+
+    /// Removes everything of a queue. Blocks.
+    pub fn remove_queue(&self, queue_id: &str) -> io::Result<()> {
+        remove_tree(&self.workspace(queue_id))?;
+        remove_tree(&self.results_of_queue(queue_id))?;
+        remove_tree(&self.logs(queue_id))
+    }
+}
+
+/// Like `rm -rf`, but also where a scenario left folders without write permission. Blocks.
+pub fn remove_tree(path: &Path) -> io::Result<()> {
+    match remove(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            make_folders_writable(path)?;
+            remove(path)
+        }
+        other => other,
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    let result = match std::fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn make_folders_writable(folder: &Path) -> io::Result<()> {
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            make_folders_writable(&entry.path())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! The loop that gives free slots to the oldest queues: it looks, decides (`queue`), starts, and waits for a change.
+//! A failing database only delays it; what it has started goes on.
+
+mod work;
+
+use crate::queue::{Checkout, Step, next_step};
+use crate::state::State;
+use crate::store::{StoreError, StoreResult};
+use protocol::Timestamp;
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::task::{JoinError, JoinSet};
+use work::Ended;
+
+/// The bell rings for everything that happens; this is for what happens by the clock alone (queues past their limit).
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often old memories of deleted ids are dropped.
+const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
+
+/// Runs until the runner stops and all that was started has ended. An error is a defect: a worker panicked.
+pub async fn run(state: State) -> Result<(), JoinError> {
+    let mut scheduler = Scheduler {
+        is_taken: vec![false; state.config.slots.len()],
+        preparing: HashSet::new(),
+        work: JoinSet::new(),
+        state,
+    };
+    let mut prune = tokio::time::interval(PRUNE_EVERY);
+    let stop = scheduler.state.stop.clone();
+    while !stop.is_cancelled() {
+        if let Err(error) = scheduler.tick(Timestamp::now()).await {
+            tracing::error!(%error, "the queue could not be read or written; trying again");
+        }
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = scheduler.state.bell.notified() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            _ = prune.tick() => scheduler.prune().await,
+            Some(ended) = scheduler.work.join_next() => scheduler.free(ended?),
+        }
+        while let Some(ended) = scheduler.work.try_join_next() {
+            scheduler.free(ended?);
+        }
+    }
+    while let Some(ended) = scheduler.work.join_next().await {
+        scheduler.free(ended?);
+    }
+    Ok(())
+}
+
+struct Scheduler {
+    state: State,
+    is_taken: Vec<bool>,
+    preparing: HashSet<i64>,
+    work: JoinSet<Ended>,
+}
+
+impl Scheduler {
+    async fn tick(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.end_overdue(now).await?;
+        while self.start_one().await? {}
+        Ok(())
+    }
+
+    async fn end_overdue(&self, now: Timestamp) -> StoreResult<()> {
+        for queue in self.state.store.overdue(self.state.config.queue_overtime, now).await? {
+            let reason = format!("ended by the test server: it ran for longer than its limit of {} s", queue.timeout_s);
+            self.state.note(&queue.queue_id, reason.clone()).await;
+            self.state.store.abort_number(queue.number, reason, now).await?;
+            self.state.cut_off(queue.number);
+        }
+        Ok(())
+    }
+
+    /// Gives one free slot to somebody; false when there is none of either.
+    async fn start_one(&mut self) -> StoreResult<bool> {
+        let Some(slot) = self.is_taken.iter().position(|is_taken| !is_taken) else {
+            return Ok(false);
+        };
+        let free = self.is_taken.iter().filter(|is_taken| !**is_taken).count();
+        // Those under checkout hold a slot each, so this list always reaches the one that may start.
+        let mut candidates = self.state.store.candidates(self.is_taken.len() + 1).await?;
+        for candidate in &mut candidates {
+            if self.preparing.contains(&candidate.number) {
+                candidate.checkout = Checkout::Running;
+            }
+        }
+        match next_step(&candidates, free) {
+            None => Ok(false),
+            Some(Step::Prepare { queue }) => self.prepare(slot, queue).await,
+            Some(Step::Start { queue, n }) => self.start(slot, queue, n).await,
+        }
+    }
+
+    async fn prepare(&mut self, slot: usize, number: i64) -> StoreResult<bool> {
+        let in_use = self.state.enter(number);
+        let Some(queue) = self.state.store.start_queue(number, Timestamp::now()).await? else {
+            return Ok(false);
+        };
+        self.preparing.insert(number);
+        self.take(slot);
+        self.work.spawn(work::prepare(self.state.clone(), in_use, slot, queue));
+        Ok(true)
+    }
+
+    async fn start(&mut self, slot: usize, number: i64, n: i32) -> StoreResult<bool> {
+        let in_use = self.state.enter(number);
+        let Some((queue, task)) = self.state.store.start_task(number, n, Timestamp::now()).await? else {
+            return Ok(false);
+        };
+        self.take(slot);
+        self.work.spawn(work::run_task(self.state.clone(), in_use, slot, queue, task));
+        Ok(true)
+    }
+
+    fn take(&mut self, slot: usize) {
+        self.is_taken[slot] = true;
+        self.state.busy.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn free(&mut self, ended: Ended) {
+        self.is_taken[ended.slot] = false;
+        self.state.busy.fetch_sub(1, Ordering::Relaxed);
+        if let Some(number) = ended.prepared {
+            self.preparing.remove(&number);
+        }
+    }
+
+    async fn prune(&self) {
+        match self.state.store.prune_gone(Timestamp::now()).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "forgot ids that were deleted long ago"),
+            Err(error) => tracing::error!(%error, "ids that were deleted long ago could not be forgotten"),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What happens in a slot: a queue's checkout, or one task from its start to its stored verdict.
+//! Nothing that has happened is lost to a database that fails for a while: its words are tried again.
+
+use crate::process::{self, Limits, Outcome, Report};
+use crate::queue::{Verdict, verdict};
+use crate::state::{InUse, State};
+use crate::store::{Finished, QueueRow, StoreResult, TaskRow};
+use crate::workspace;
+use protocol::{TaskStatus, Timestamp};
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// A change shows within a second, and a chatty scenario costs two small writes a second.
+const REPORT_EVERY: Duration = Duration::from_millis(500);
+/// Between two tries to write down what has happened.
+const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How long the end of a task may go on trying after the runner was told to stop.
+const WRITE_AT_STOP: Duration = Duration::from_secs(3);
+
+/// A slot is free again.
+pub struct Ended {
+    pub slot: usize,
+    /// The queue whose checkout this was.
+    pub prepared: Option<i64>,
+}
+
+/// Checks a queue's commit out.
+pub async fn prepare(state: State, in_use: InUse, slot: usize, queue: QueueRow) -> Ended {
+    let (id, commit) = (&queue.queue_id, &queue.commit_hash);
+    state.note(id, format!("checkout of {commit} (branch {})", queue.branch)).await;
+    let start = Instant::now();
+    let checkout = workspace::checkout(&state.config.repository, state.layout.workspace(id), commit);
+    let result = tokio::select! {
+        biased;
+        () = in_use.abort.cancelled() => None,
+        () = state.stop.cancelled() => None,
+        result = checkout => Some(result),
+    };
+    match result {
+        // Aborted: the store knows. Stopped: the next start of the runner begins again.
+        None => state.note(id, "the checkout was cut off".to_owned()).await,
+        Some(Ok(())) => {
+            state.note(id, format!("checked out after {:.1} s", start.elapsed().as_secs_f64())).await;
+            insist(&state, id, || state.store.mark_prepared(queue.number)).await;
+        }
+        Some(Err(error)) => {
+            let message = format!("the checkout failed: {error}");
+            tracing::error!(queue = id, %error, "the checkout of queue {id} failed");
+            state.note(id, message.clone()).await;
+            insist(&state, id, || state.store.fail_queue(queue.number, message.clone(), Timestamp::now())).await;
+        }
+    }
+    drop(in_use);
+    Ended { slot, prepared: Some(queue.number) }
+}
+
+/// Runs one task and stores how it ended.
+pub async fn run_task(state: State, in_use: InUse, slot: usize, queue: QueueRow, task: TaskRow) -> Ended {
+    let id = &queue.queue_id;
+    let name = format!("{id}-{}", task.n);
+    state.note(id, format!("task {name} ({}) starts in slot {slot}", task.scenario)).await;
+    let start = Instant::now();
+    let (reports, mut seen) = watch::channel(Report::default());
+    let outcome = tokio::select! {
+        outcome = run_process(&state, &in_use, slot, &queue, &task, reports) => outcome,
+        never = pass_on_reports(&state, queue.number, task.n, seen.clone()) => match never {},
+    };
+    let (verdict, log_size) = judge(outcome, &task);
+    let progress = seen.borrow_and_update().progress.clone();
+    let code = verdict.exit_code.map(|code| format!(", exit code {code}")).unwrap_or_default();
+    let words = verdict.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
+    let seconds = start.elapsed().as_secs_f64();
+    state.note(id, format!("task {name} has ended: {}{code}, after {seconds:.1} s{words}", verdict.status)).await;
+    let finished = Finished { verdict, progress, log_size };
+    insist(&state, id, || state.store.finish_task(queue.number, task.n, finished.clone(), Timestamp::now())).await;
+    drop(in_use);
+    Ended { slot, prepared: None }
+}
+
+fn judge(outcome: std::io::Result<Outcome>, task: &TaskRow) -> (Verdict, u64) {
+    let error = |message| Verdict { status: TaskStatus::Error, exit_code: None, message: Some(message) };
+    match outcome {
+        Err(cause) => (error(format!("{} could not be run: {cause}", task.path)), 0),
+        Ok(Outcome { log_error: Some(cause), log_size, .. }) => {
+            (error(format!("its log could not be written: {cause}")), log_size)
+        }
+        Ok(outcome) => (verdict(outcome.end), outcome.log_size),
+    }
+}
+
+async fn run_process(
+    state: &State,
+    in_use: &InUse,
+    slot: usize,
+    queue: &QueueRow,
+    task: &TaskRow,
+    reports: watch::Sender<Report>,
+) -> std::io::Result<Outcome> {
+    let (id, n) = (&queue.queue_id, task.n);
+    let workspace = state.layout.workspace(id);
+    let results = state.layout.results(id, n);
+    tokio::fs::create_dir_all(&results).await?;
+    tokio::fs::create_dir_all(state.layout.logs(id)).await?;
+    let slot_env = state.config.slots[slot].iter().map(|(name, value)| (name.clone(), value.clone()));
+    let own_env = [
+        ("TESTARENA_QUEUE_ID", id.clone()),
+        ("TESTARENA_TASK_ID", format!("{id}-{n}")),
+        ("TESTARENA_SCENARIO", task.scenario.clone()),
+        ("TESTARENA_BRANCH", queue.branch.clone()),
+        ("TESTARENA_COMMIT", queue.commit_hash.clone()),
+        ("TESTARENA_RESULTS", results.to_string_lossy().into_owned()),
+        ("TESTARENA_SLOT", slot.to_string()),
+    ];
+    let task = process::Task {
+        program: workspace.join(&task.path),
+        workspace,
+        env: slot_env.chain(own_env.map(|(name, value)| (name.to_owned(), value))).collect(),
+        hidden_env: state.config.token_env.iter().cloned().collect(),
+        log: state.layout.task_log(id, n),
+        results,
+    };
+    let limits = Limits { timeout: state.config.task_timeout, abort: in_use.abort.clone(), stop: state.stop.clone() };
+    process::run(task, limits, reports).await
+}
+
+/// Stores what a task reports, for as long as it runs.
+async fn pass_on_reports(state: &State, queue: i64, n: i32, mut reports: watch::Receiver<Report>) -> Infallible {
+    while reports.changed().await.is_ok() {
+        let report = reports.borrow_and_update().clone();
+        if let Err(error) = state.store.update_task(queue, n, report.progress, report.log_size).await {
+            tracing::warn!(%error, "a task's progress could not be stored");
+        }
+        tokio::time::sleep(REPORT_EVERY).await;
+    }
+    std::future::pending().await
+}
+
+/// Writes something down, however long the database fails.
+async fn insist<F: Future<Output = StoreResult<()>>>(state: &State, queue_id: &str, write: impl Fn() -> F) {
+    let mut stopped_at = None;
+    while let Err(error) = write().await {
+        tracing::error!(queue = queue_id, %error, "the state of queue {queue_id} could not be stored; trying again");
+        if state.stop.is_cancelled() && stopped_at.get_or_insert_with(Instant::now).elapsed() > WRITE_AT_STOP {
+            // The next start finds the task as one that was running, and ends it.
+            return;
+        }
+        tokio::time::sleep(WRITE_AGAIN_AFTER).await;
+    }
+}

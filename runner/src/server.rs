@@ -1,0 +1,166 @@
+//! Starting and stopping: what a start finds left over, the long-lived tasks, and the order in which they end.
+//! When one of those tasks ends by itself, the whole runner does, loudly.
+
+use crate::config::Config;
+use crate::http;
+use crate::layout::Layout;
+use crate::process::kill_leftovers;
+use crate::scheduler;
+use crate::state::State;
+use crate::store::{Store, StoreError};
+use protocol::Timestamp;
+use std::fs::{File, TryLockError};
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Calls under way have this long to end when the runner stops; tasks need less.
+const STOP_WAIT: Duration = Duration::from_secs(8);
+/// A runner that is just ending gives its data folder free within this time.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+const LOCK_TRY_EVERY: Duration = Duration::from_millis(50);
+
+/// Why a runner does not start, or ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("{what}: {source}")]
+    Io { what: String, source: io::Error },
+    #[error("another runner works on {}; stop it, or give this one a data_dir of its own", .0.display())]
+    InUse(PathBuf),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("a part of the runner ended by itself: {0}")]
+    Ended(String),
+}
+
+fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> RunError {
+    let what = what.into();
+    move |source| RunError::Io { what, source }
+}
+
+/// Starts runners.
+pub struct Runner;
+
+/// A runner at work. Dropping it stops everything at once, as a crash would.
+pub struct Running {
+    /// Where it listens; tells the port when the configuration says 0.
+    pub http_addr: SocketAddr,
+    parts: JoinSet<Result<(), String>>,
+    stop: CancellationToken,
+    _lock: File,
+}
+
+impl Runner {
+    /// Brings the database up to date, ends what a former run left over, and starts to listen and to run queues.
+    pub async fn start(config: Config) -> Result<Running, RunError> {
+        let layout = Layout::new(&config);
+        let (lock, store) = open(layout.clone()).await?;
+        let stop = CancellationToken::new();
+        let state = State::new(config, layout, store, stop.clone());
+        recover(&state).await?;
+
+        let listen = state.config.listen;
+        let listener = TcpListener::bind(listen).await.map_err(io_error(format!("can't listen on {listen}")))?;
+        let http_addr = listener.local_addr().map_err(io_error("the listening socket has no address"))?;
+        let mut parts = JoinSet::new();
+        parts.spawn(serve_http(state.clone(), listener));
+        parts.spawn(async move { scheduler::run(state).await.map_err(|error| format!("scheduler: {error}")) });
+        tracing::info!(address = %http_addr, "the runner listens on http://{http_addr}");
+        Ok(Running { http_addr, parts, stop, _lock: lock })
+    }
+}
+
+impl Running {
+    /// Stops taking calls, kills running tasks and stores that they did not end by themselves.
+    /// Takes at most about 10 s.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        let all_ended = async { while self.parts.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_WAIT, all_ended).await.is_err() {
+            tracing::warn!("some calls did not end in time and were cut off");
+        }
+        self.parts.shutdown().await;
+    }
+
+    /// Waits until a part of the runner ends by itself, which none should.
+    async fn failed(&mut self) -> RunError {
+        match self.parts.join_next().await {
+            Some(Ok(Err(error))) => RunError::Ended(error),
+            Some(Err(error)) => RunError::Ended(error.to_string()),
+            Some(Ok(Ok(()))) | None => RunError::Ended("it had nothing more to do".to_owned()),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Runs until `shutdown` is ready, then stops in good order.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+    let mut running = Runner::start(config).await?;
+    let result = tokio::select! {
+        () = shutdown => Ok(()),
+        error = running.failed() => Err(error),
+    };
+    running.shutdown().await;
+    result
+}
+
+async fn open(layout: Layout) -> Result<(File, Store), RunError> {
+    let opened = tokio::task::spawn_blocking(move || {
+        layout.create().map_err(io_error("can't make the runner's folders"))?;
+        let lock = lock(layout.lock())?;
+        let store = Store::open(&layout.database())?;
+        Ok((lock, store))
+    });
+    opened.await.map_err(StoreError::from)?
+}
+
+fn lock(path: PathBuf) -> Result<File, RunError> {
+    let failed = || io_error(format!("can't lock {}", path.display()));
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed())?;
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(failed()(error)),
+            Err(TryLockError::WouldBlock) if start.elapsed() > LOCK_WAIT => return Err(RunError::InUse(path)),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_TRY_EVERY),
+        }
+    }
+}
+
+/// Ends what a former run left over: its processes, its running tasks, its unfinished deletions.
+async fn recover(state: &State) -> Result<(), RunError> {
+    let recovered = state.store.recover(state.layout.clone(), Timestamp::now()).await?;
+    for (id, n) in recovered.interrupted {
+        let results = state.layout.results(&id, n);
+        let killed = tokio::task::spawn_blocking(move || kill_leftovers(&results)).await.map_err(StoreError::from)?;
+        state.note(&id, format!("the test server was restarted while task {id}-{n} was running")).await;
+        tracing::warn!(queue = id, killed, "task {id}-{n} was running when the runner ended; it is now an error");
+    }
+    for (number, id) in recovered.to_delete {
+        let state = state.clone();
+        tokio::spawn(async move {
+            if let Err(error) = http::remove_queue(&state, number, id.clone()).await {
+                tracing::error!(queue = id, ?error, "queue {id} could not be removed; delete it again");
+            }
+        });
+    }
+    Ok(())
+}
+
+async fn serve_http(state: State, listener: TcpListener) -> Result<(), String> {
+    let stop = state.stop.clone();
+    axum::serve(listener, http::router(state))
+        .with_graceful_shutdown(async move { stop.cancelled().await })
+        .await
+        .map_err(|error| format!("http: {error}"))
+}

@@ -1,0 +1,107 @@
+//! The durable queue in one SQLite file: the only place that knows diesel.
+//! One connection writes, a few read; an answer about a write is given after its commit is on the disk.
+
+mod changes;
+mod finish;
+mod gone;
+mod queues;
+mod schedule;
+mod schema;
+
+pub use changes::{Cursor, FeedPage};
+pub use finish::Finished;
+pub use queues::{Acceptance, NewQueue, NewTask, OfInstance, QueueRow, QueueView, TaskRow};
+
+use diesel::connection::SimpleConnection;
+use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
+use diesel::{Connection, SqliteConnection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
+/// Status calls are short, so a handful of connections serves hundreds of them a second.
+const READERS: u32 = 4;
+/// Longest wait for a free reading connection.
+const READER_WAIT: Duration = Duration::from_secs(10);
+/// WAL with full synchronisation: a commit that was answered survives a power cut.
+const PRAGMAS: &str =
+    "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("can't open the queue's database: {0}")]
+    Open(String),
+    #[error("the queue's database failed: {0}")]
+    Query(#[from] diesel::result::Error),
+    #[error("no connection to the queue's database: {0}")]
+    Pool(#[from] diesel::r2d2::PoolError),
+    #[error("a call of the queue's database was cut off: {0}")]
+    Cancelled(#[from] tokio::task::JoinError),
+}
+
+pub type StoreResult<T> = Result<T, StoreError>;
+
+#[derive(Clone)]
+pub struct Store {
+    writer: Arc<Mutex<SqliteConnection>>,
+    readers: Pool<ConnectionManager<SqliteConnection>>,
+    changed: watch::Sender<()>,
+}
+
+#[derive(Debug)]
+struct SetPragmas;
+
+impl CustomizeConnection<SqliteConnection, diesel::r2d2::Error> for SetPragmas {
+    fn on_acquire(&self, connection: &mut SqliteConnection) -> Result<(), diesel::r2d2::Error> {
+        connection.batch_execute(PRAGMAS).map_err(diesel::r2d2::Error::QueryError)
+    }
+}
+
+impl Store {
+    /// Opens or makes the database and brings its schema up to date. Blocks.
+    pub fn open(path: &Path) -> StoreResult<Self> {
+        let failed = |cause: String| StoreError::Open(format!("{}: {cause}", path.display()));
+        let url = path.to_str().ok_or_else(|| failed("the path is not UTF-8".to_owned()))?;
+        let mut writer = SqliteConnection::establish(url).map_err(|error| failed(error.to_string()))?;
+        writer.batch_execute(PRAGMAS)?;
+        writer.run_pending_migrations(MIGRATIONS).map_err(|error| failed(error.to_string()))?;
+        let readers = Pool::builder()
+            .max_size(READERS)
+            .connection_timeout(READER_WAIT)
+            .connection_customizer(Box::new(SetPragmas))
+            .build(ConnectionManager::new(url))?;
+        Ok(Self { writer: Arc::new(Mutex::new(writer)), readers, changed: watch::Sender::new(()) })
+    }
+
+    /// Tells of every commit.
+    pub fn subscribe(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut SqliteConnection) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let writer = self.writer.clone();
+        let result = tokio::task::spawn_blocking(move || {
+            // A panic within a transaction has rolled it back: the connection is as good as before.
+            let mut connection = writer.lock().unwrap_or_else(PoisonError::into_inner);
+            connection.immediate_transaction(change)
+        })
+        .await??;
+        self.changed.send_replace(());
+        Ok(result)
+    }
+
+    /// Runs a question on one consistent view of the database.
+    async fn read<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut SqliteConnection) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let readers = self.readers.clone();
+        tokio::task::spawn_blocking(move || readers.get()?.transaction(|connection| question(connection))).await?
+    }
+}

@@ -1,0 +1,95 @@
+//! The changes feed: each change of a queue gets the next number of one sequence, in commit order.
+//! A cursor is such a number with the epoch of the database that it comes from.
+
+use super::queues::{QueueRow, QueueView, view};
+use super::schema::{feed, queues};
+use super::{Store, StoreResult};
+use diesel::prelude::*;
+use protocol::QueueStatus;
+use protocol::remote::MAX_CHANGES;
+use std::fmt;
+use std::str::FromStr;
+
+/// A place in the waiting line matters to people near its head. Further back, each start would make
+/// every waiting queue a changed one.
+const REPORTED_PLACES: i64 = 20;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    epoch: String,
+    seq: i64,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.epoch, self.seq)
+    }
+}
+
+#[derive(Debug)]
+pub struct NotACursor;
+
+impl FromStr for Cursor {
+    type Err = NotACursor;
+
+    fn from_str(text: &str) -> Result<Self, NotACursor> {
+        let (epoch, seq) = text.split_once('.').ok_or(NotACursor)?;
+        Ok(Self { epoch: epoch.to_owned(), seq: seq.parse().map_err(|_| NotACursor)? })
+    }
+}
+
+/// One answer's worth of the feed.
+#[derive(Debug)]
+pub struct FeedPage {
+    pub cursor: Cursor,
+    pub reset: bool,
+    pub queues: Vec<QueueView>,
+}
+
+impl Store {
+    /// What changed for this instance since the cursor; without one that belongs here, every unfinished queue.
+    pub async fn changes(&self, instance: String, since: Option<Cursor>) -> StoreResult<FeedPage> {
+        self.read(move |connection| changes(connection, &instance, since)).await
+    }
+}
+
+fn changes(connection: &mut SqliteConnection, instance: &str, since: Option<Cursor>) -> StoreResult<FeedPage> {
+    let (epoch, last): (String, i64) = feed::table.select((feed::epoch, feed::seq)).first(connection)?;
+    // A cursor from the future belongs to a database that has since been put back to an older state.
+    let since =
+        since.filter(|cursor| cursor.epoch == epoch && (0..=last).contains(&cursor.seq)).map(|cursor| cursor.seq);
+    let of_instance = queues::table.filter(queues::instance.eq(instance)).select(QueueRow::as_select());
+    let page = i64::try_from(MAX_CHANGES).unwrap_or(i64::MAX);
+    let rows: Vec<QueueRow> = match since {
+        Some(seq) => of_instance.filter(queues::changed.gt(seq)).order(queues::changed).limit(page).load(connection)?,
+        None => of_instance
+            // The words stand in the text of the query, so that the index over unfinished queues serves it.
+            .filter(diesel::dsl::sql::<diesel::sql_types::Bool>("status IN ('waiting', 'running')"))
+            .order(queues::changed)
+            .limit(page)
+            .load(connection)?,
+    };
+    let is_full = rows.len() >= MAX_CHANGES;
+    let seq = rows.last().filter(|_| is_full).map_or(last, |row| row.changed);
+    let queues = rows.into_iter().map(|row| view(connection, row)).collect::<StoreResult<_>>()?;
+    Ok(FeedPage { cursor: Cursor { epoch, seq }, reset: since.is_none(), queues })
+}
+
+/// Gives a queue the next place in the feed.
+pub(super) fn mark_changed(connection: &mut SqliteConnection, number: i64) -> StoreResult<()> {
+    let seq: i64 =
+        diesel::update(feed::table).set(feed::seq.eq(feed::seq + 1)).returning(feed::seq).get_result(connection)?;
+    diesel::update(queues::table.find(number)).set(queues::changed.eq(seq)).execute(connection)?;
+    Ok(())
+}
+
+/// A queue has left the waiting line: those behind it moved up.
+pub(super) fn mark_line_changed(connection: &mut SqliteConnection, left: i64) -> StoreResult<()> {
+    let waiting = queues::table.filter(queues::status.eq(QueueStatus::Waiting.as_str()));
+    let head: Vec<i64> =
+        waiting.order(queues::number).limit(REPORTED_PLACES).select(queues::number).load(connection)?;
+    for number in head.into_iter().filter(|number| *number > left) {
+        mark_changed(connection, number)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! What the scheduler reads and writes: what may start, what has started, how far it is.
+//! Every change of state is one conditional update, so that an abort in between wins.
+
+use super::changes::{mark_changed, mark_line_changed};
+use super::finish::close_if_ended;
+use super::queues::{QueueRow, TaskRow, tasks_of};
+use super::schema::{queues, tasks};
+use super::{Store, StoreResult};
+use crate::layout::Layout;
+use crate::queue::{Candidate, Checkout, RUNNER_STOPPED, is_overdue};
+use diesel::dsl::{count_star, min, sql};
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+use protocol::{QueueStatus, TaskStatus, Timestamp};
+use std::time::Duration;
+
+/// What a start of the runner found left over.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// Tasks that were running: the queue's id and the task's number.
+    pub interrupted: Vec<(String, i32)>,
+    /// Queues whose deletion had begun.
+    pub to_delete: Vec<(i64, String)>,
+}
+
+impl Store {
+    /// The oldest queues with waiting tasks.
+    pub async fn candidates(&self, limit: usize) -> StoreResult<Vec<Candidate>> {
+        self.read(move |connection| candidates(connection, limit)).await
+    }
+
+    /// Makes a queue a running one; `None` if it was aborted meanwhile.
+    pub async fn start_queue(&self, number: i64, now: Timestamp) -> StoreResult<Option<QueueRow>> {
+        self.write(move |connection| start_queue(connection, number, now)).await
+    }
+
+    pub async fn mark_prepared(&self, number: i64) -> StoreResult<()> {
+        self.write(move |connection| {
+            diesel::update(queues::table.find(number)).set(queues::prepared.eq(true)).execute(connection)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Makes a task a running one; `None` if it was aborted meanwhile.
+    pub async fn start_task(&self, number: i64, n: i32, now: Timestamp) -> StoreResult<Option<(QueueRow, TaskRow)>> {
+        self.write(move |connection| start_task(connection, number, n, now)).await
+    }
+
+    /// How far a running task is.
+    pub async fn update_task(
+        &self,
+        number: i64,
+        n: i32,
+        progress: Option<(f64, String)>,
+        log_size: u64,
+    ) -> StoreResult<()> {
+        self.write(move |connection| {
+            let log_size = i64::try_from(log_size).unwrap_or(i64::MAX);
+            let running = tasks::table.find((number, n)).filter(tasks::status.eq(TaskStatus::Running.as_str()));
+            let task = diesel::update(running);
+            match progress {
+                Some((value, message)) => task
+                    .set((tasks::progress.eq(value), tasks::message.eq(message), tasks::log_size.eq(log_size)))
+                    .execute(connection)?,
+                None => task.set(tasks::log_size.eq(log_size)).execute(connection)?,
+            };
+            mark_changed(connection, number)
+        })
+        .await
+    }
+
+    /// Running queues that are past their limit and the server's own overtime.
+    pub async fn overdue(&self, overtime: Duration, now: Timestamp) -> StoreResult<Vec<QueueRow>> {
+        self.read(move |connection| {
+            let running = queues::table.filter(queues::status.eq(QueueStatus::Running.as_str()));
+            let mut rows: Vec<QueueRow> =
+                running.filter(queues::abort_requested.eq(false)).select(QueueRow::as_select()).load(connection)?;
+            rows.retain(|row| {
+                let timeout_s = u64::try_from(row.timeout_s).unwrap_or(0);
+                row.started_at.is_some_and(|start| is_overdue(Timestamp(start), timeout_s, overtime, now))
+            });
+            Ok(rows)
+        })
+        .await
+    }
+
+    /// Puts the state right after the runner died: what was running has ended as an error, what waited still will run.
+    pub async fn recover(&self, layout: Layout, now: Timestamp) -> StoreResult<Recovered> {
+        self.write(move |connection| recover(connection, &layout, now)).await
+    }
+}
+
+fn candidates(connection: &mut SqliteConnection, limit: usize) -> StoreResult<Vec<Candidate>> {
+    let rows: Vec<(i64, i64, Option<i32>)> = tasks::table
+        // In the text of the query, so that the index over waiting tasks serves it.
+        .filter(sql::<Bool>("status = 'waiting'"))
+        .group_by(tasks::queue)
+        .select((tasks::queue, count_star(), min(tasks::n)))
+        .order(tasks::queue)
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .load(connection)?;
+    let mut found = Vec::with_capacity(rows.len());
+    for (number, waiting, first) in rows {
+        let prepared: bool = queues::table.find(number).select(queues::prepared).first(connection)?;
+        found.push(Candidate {
+            number,
+            waiting: usize::try_from(waiting).unwrap_or(0),
+            next_task: first.unwrap_or(1),
+            checkout: if prepared { Checkout::Done } else { Checkout::Missing },
+        });
+    }
+    Ok(found)
+}
+
+fn start_queue(connection: &mut SqliteConnection, number: i64, now: Timestamp) -> StoreResult<Option<QueueRow>> {
+    let waiting = queues::table.find(number).filter(queues::status.eq(QueueStatus::Waiting.as_str()));
+    let moved = diesel::update(waiting)
+        .set((queues::status.eq(QueueStatus::Running.as_str()), queues::started_at.eq(now.0)))
+        .execute(connection)?;
+    if moved == 1 {
+        mark_changed(connection, number)?;
+        mark_line_changed(connection, number)?;
+    }
+    let running = queues::table.find(number).filter(queues::status.eq(QueueStatus::Running.as_str()));
+    let wanted = running.filter(queues::abort_requested.eq(false));
+    Ok(wanted.select(QueueRow::as_select()).first(connection).optional()?)
+}
+
+fn start_task(
+    connection: &mut SqliteConnection,
+    number: i64,
+    n: i32,
+    now: Timestamp,
+) -> StoreResult<Option<(QueueRow, TaskRow)>> {
+    let waiting = tasks::table.find((number, n)).filter(tasks::status.eq(TaskStatus::Waiting.as_str()));
+    let moved = diesel::update(waiting)
+        .set((tasks::status.eq(TaskStatus::Running.as_str()), tasks::started_at.eq(now.0)))
+        .execute(connection)?;
+    if moved == 0 {
+        return Ok(None);
+    }
+    mark_changed(connection, number)?;
+    let queue = queues::table.find(number).select(QueueRow::as_select()).first(connection)?;
+    let task = tasks::table.find((number, n)).select(TaskRow::as_select()).first(connection)?;
+    Ok(Some((queue, task)))
+}
+
+fn recover(connection: &mut SqliteConnection, layout: &Layout, now: Timestamp) -> StoreResult<Recovered> {
+    let mut recovered = Recovered::default();
+    let open = queues::table.filter(queues::status.eq(QueueStatus::Running.as_str()));
+    let open: Vec<QueueRow> = open.select(QueueRow::as_select()).load(connection)?;
+    for queue in open {
+        for task in tasks_of(connection, queue.number)? {
+            if task.status.0 == TaskStatus::Running {
+                end_interrupted(connection, &queue, task.n, layout, now)?;
+                recovered.interrupted.push((queue.queue_id.clone(), task.n));
+            }
+        }
+        if queue.prepared && !layout.workspace(&queue.queue_id).is_dir() {
+            diesel::update(queues::table.find(queue.number)).set(queues::prepared.eq(false)).execute(connection)?;
+        }
+        mark_changed(connection, queue.number)?;
+        close_if_ended(connection, queue.number, now)?;
+    }
+    let to_delete = queues::table.filter(queues::delete_requested.eq(true));
+    recovered.to_delete = to_delete.select((queues::number, queues::queue_id)).load(connection)?;
+    Ok(recovered)
+}
+
+fn end_interrupted(
+    connection: &mut SqliteConnection,
+    queue: &QueueRow,
+    n: i32,
+    layout: &Layout,
+    now: Timestamp,
+) -> StoreResult<()> {
+    let (status, message) = match queue.abort_requested {
+        true => (TaskStatus::Aborted, ""),
+        false => (TaskStatus::Error, RUNNER_STOPPED),
+    };
+    let log_size = std::fs::metadata(layout.task_log(&queue.queue_id, n)).map_or(0, |metadata| metadata.len());
+    diesel::update(tasks::table.find((queue.number, n)))
+        .set((
+            tasks::status.eq(status.as_str()),
+            tasks::message.eq(message),
+            tasks::finished_at.eq(now.0),
+            tasks::log_size.eq(i64::try_from(log_size).unwrap_or(i64::MAX)),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
