@@ -25,7 +25,6 @@ pub struct EnvironmentStatus {
     /// When all of the environment's synced jobs were last known to be as they stand here.
     #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis)]
     pub round_at: Option<Timestamp>,
-    pub changes_cursor: Option<String>,
 }
 
 impl EnvironmentStatus {
@@ -41,7 +40,6 @@ impl EnvironmentStatus {
             waiting: None,
             host_key: None,
             round_at: None,
-            changes_cursor: None,
         }
     }
 }

@@ -6,4 +6,12 @@
 
 mod kept;
 mod logs;
+mod remote_bench;
+mod remote_environment;
+mod remote_http;
+mod remote_password;
+mod remote_repository;
+mod remote_ssh;
+mod remote_transfer;
 mod results;
+mod sshd;
