@@ -146,8 +146,7 @@ CREATE TABLE environment_status (
     waiting BIGINT,
     host_key TEXT,
     -- When all of the environment's jobs were last known to be as they stand here.
-    round_at BIGINT,
-    changes_cursor TEXT
+    round_at BIGINT
 );
 
 -- What is still to be done at a remote server for jobs that an admin ended or removed by force.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 pub struct Environment {
     pub config: Arc<EnvironmentConfig>,
-    pub server: Server,
+    pub server: Arc<Server>,
     pub repository: Repository,
     shell: Shell,
 }
@@ -40,7 +40,7 @@ impl Environment {
         let shell = Shell::new(config.ssh.clone());
         let repository = Repository::new(&config.ssh, shell.clone(), commands.clone());
         let config = Arc::new(config);
-        let server = Server::new(Arc::clone(&config), shell.clone(), commands)?;
+        let server = Arc::new(Server::new(Arc::clone(&config), shell.clone(), commands)?);
         Ok(Self { config, server, repository, shell })
     }
 

@@ -109,7 +109,7 @@ pub struct NewJob {
 }
 
 impl Job {
-    fn new(id: JobId, new: &NewJob, now: Timestamp) -> Self {
+    pub(crate) fn new(id: JobId, new: &NewJob, now: Timestamp) -> Self {
         Self {
             id,
             revision: 1,
@@ -347,4 +347,34 @@ pub fn bump_revisions_of_user(connection: &mut AnyConnection, user: UserId) -> Q
         .set(jobs::revision.eq(jobs::revision + 1))
         .execute(connection)
         .map(drop)
+}
+
+/// When the poller has to look at the environment's jobs next.
+pub fn earliest_due(connection: &mut AnyConnection, environment: &str) -> QueryResult<Option<Timestamp>> {
+    let earliest: Option<i64> = jobs::table
+        .filter(jobs::environment.eq(environment))
+        .filter(jobs::next_at.is_not_null())
+        .order(jobs::next_at)
+        .select(jobs::next_at.assume_not_null())
+        .first(connection)
+        .optional()?;
+    Ok(earliest.map(Timestamp))
+}
+
+/// The environment can't be reached: nothing is known any more of its open jobs. Whether any job changed.
+pub fn mark_all_failing(connection: &mut AnyConnection, environment: &str, error: &str) -> QueryResult<bool> {
+    let open = || {
+        jobs::table
+            .filter(jobs::environment.eq(environment))
+            .filter(jobs::status.eq("waiting").or(jobs::status.eq("in_progress")))
+    };
+    let synced = open().filter(jobs::sync_state.eq("synced"));
+    let failed = diesel::update(synced)
+        .set((jobs::sync_state.eq("failing"), jobs::sync_error.eq(error), jobs::revision.eq(jobs::revision + 1)))
+        .execute(connection)?;
+    let pending = open().filter(jobs::sync_state.eq("pending")).filter(jobs::sync_error.is_null());
+    let noted = diesel::update(pending)
+        .set((jobs::sync_error.eq(error), jobs::revision.eq(jobs::revision + 1)))
+        .execute(connection)?;
+    Ok(failed + noted > 0)
 }

@@ -134,7 +134,6 @@ diesel::table! {
         waiting -> Nullable<BigInt>,
         host_key -> Nullable<Text>,
         round_at -> Nullable<BigInt>,
-        changes_cursor -> Nullable<Text>,
     }
 }
 

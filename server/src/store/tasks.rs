@@ -92,3 +92,15 @@ pub fn find_results(connection: &mut AnyConnection, job: JobId, n: i64) -> Query
         .order(result_files::path)
         .load(connection)
 }
+
+/// Notes how much of a task's log and results is here. Readers' entity tags leave this out, so the job's revision stays.
+pub fn save_mirrored(connection: &mut AnyConnection, task: &Task) -> QueryResult<()> {
+    diesel::update(tasks::table.find((task.job_id.0, task.n)))
+        .set((
+            tasks::log_size.eq(task.log_size),
+            tasks::log_complete.eq(task.log_complete),
+            tasks::results_complete.eq(task.results_complete),
+        ))
+        .execute(connection)
+        .map(drop)
+}
