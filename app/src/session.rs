@@ -33,6 +33,16 @@ impl Session {
     }
 }
 
+/// Why a page has nothing to show, for the HTTP answer: signs in first, or says that it may be different in a moment.
+pub(crate) fn answer_for(error: &ClientError) {
+    match error.code() {
+        // `SignedIn` leads to the sign-in view.
+        Some(ErrorCode::Unauthenticated) => {}
+        Some(code) => answer::status(code.status()),
+        None => answer::status(503),
+    }
+}
+
 /// Whether this user may abort, delete and so on what belongs to `owner`.
 pub(crate) fn may_change(user: Option<&User>, owner: &UserRef) -> bool {
     user.is_some_and(|user| user.is_admin || user.id == owner.id)

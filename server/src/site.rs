@@ -1,7 +1,8 @@
 //! The pages and the site's built files. The only file that names `app`: it gives each page that is drawn here the
 //! API's router to talk to, and its scripts under the names that the build gave them.
 
-use app::{ApiRouter, SiteAssets, shell};
+use any_spawner::Executor;
+use app::{ApiRouter, PAGES, SiteAssets, shell};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -14,7 +15,7 @@ use axum::routing::get;
 use leptos::context::provide_context;
 use leptos::nonce::use_nonce;
 use leptos::prelude::expect_context;
-use leptos_axum::{ResponseOptions, generate_route_list, render_app_async_with_context};
+use leptos_axum::{ResponseOptions, render_app_async_with_context};
 use std::path::PathBuf;
 
 mod files;
@@ -35,26 +36,24 @@ pub struct SiteOptions {
     pub folder: Option<PathBuf>,
 }
 
-/// The pages and static files, to be the fallback below everything else.
+/// The pages and static files, to be merged with everything else; its fallback answers all that nobody else knows.
 /// `api` is the complete API with its state, as the pages ask it in this process.
 pub fn routes(api: Router, options: SiteOptions) -> Router {
     let files = Files::open(options.folder);
     let assets = files.manifest().map(|manifest| manifest.assets()).unwrap_or_default();
-    let draw = {
-        let assets = assets.clone();
-        move || shell(assets.clone())
-    };
+    // Fails when another router of this process has done it already, which is as good.
+    let _ = Executor::init_tokio();
     let pages = render_app_async_with_context(
         move || {
             provide_context(ApiRouter(api.clone()));
             set_page_headers(&expect_context::<ResponseOptions>());
         },
-        draw.clone(),
+        move || shell(assets.clone()),
     );
     let not_found = pages.clone();
     let mut router = Router::new();
-    for route in generate_route_list(draw) {
-        router = router.route(route.path(), get(pages.clone()));
+    for path in PAGES {
+        router = router.route(path, get(pages.clone()));
     }
     let unknown = move |State(files): State<Files>, request: Request| async move {
         match files.find(request.uri().path(), accepts_brotli(request.headers())).await {

@@ -5,6 +5,7 @@ use crate::components::job_table::JobTable;
 use crate::components::notice::{Failure, Loading};
 use crate::paths;
 use crate::poll::{self, Live};
+use crate::session::answer_for;
 use leptos::either::Either;
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -58,6 +59,7 @@ pub(crate) fn DashboardPage() -> impl IntoView {
 
 #[component]
 fn NoJobs(error: ClientError, retry: Callback<()>) -> impl IntoView {
+    answer_for(&error);
     view! { <Failure title="The jobs can't be shown" message=error.message() retry /> }
 }
 

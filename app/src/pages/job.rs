@@ -1,6 +1,5 @@
 //! One job: what it is, how far it has come, what can be done with it, its scenarios and its logs, kept up to date.
 
-use crate::answer;
 use crate::client::{self, ClientError, Fetched, Loaded};
 use crate::components::notice::{Failure, Loading};
 use crate::components::progress::{JobProgress, counted};
@@ -10,35 +9,41 @@ use crate::components::task_table::TaskTable;
 use crate::pages::NotFoundPage;
 use crate::pages::dashboard::Freshness;
 use crate::poll::{self, Live};
-use crate::session::Session;
+use crate::session::{Session, answer_for};
 use leptos::either::{Either, EitherOf3};
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_params_map;
+use leptos_router::hooks::{use_params_map, use_query_map};
 use protocol::api::{ErrorCode, Job, LogsState, User};
 use protocol::{JobId, JobStatus};
 
 mod actions;
+mod log_search;
+mod logs;
 mod overview;
 mod view_state;
 
 use actions::JobActions;
+use logs::{LogSeed, Logs};
 use overview::Overview;
 use view_state::{TABS, ViewState};
 
 #[component]
 pub(crate) fn JobPage() -> impl IntoView {
     let params = use_params_map();
+    let query = use_query_map();
     let id = Memo::new(move |_| params.with(|params| params.get_str("id")?.parse::<JobId>().ok()));
     let session = expect_context::<Session>();
     let job = Resource::new(move || id.get(), load);
+    // Asked for beside the job, so that the first answer holds it and neither waits for the other.
+    let log = Resource::new(move || view_state::open_log(id.get(), query), logs::load);
     let retry = Callback::new(move |()| job.refetch());
     view! {
         <Transition fallback=|| view! { <Loading what="Loading the job" /> }>
             {move || Suspend::new(async move {
                 let user = session.user().await;
                 match job.await {
-                    Ok(Some(seed)) => EitherOf3::A(view! { <JobView seed user /> }),
+                    Ok(Some(seed)) => EitherOf3::A(view! { <JobView seed log user /> }),
                     Ok(None) => EitherOf3::B(view! { <NotFoundPage /> }),
                     Err(error) => EitherOf3::C(view! { <NoJob error retry /> }),
                 }
@@ -58,12 +63,12 @@ async fn load(id: Option<JobId>) -> Result<Option<Loaded<Job>>, ClientError> {
 
 #[component]
 fn NoJob(error: ClientError, retry: Callback<()>) -> impl IntoView {
-    answer::status(503);
+    answer_for(&error);
     view! { <Failure title="The job can't be shown" message=error.message() retry /> }
 }
 
 #[component]
-fn JobView(seed: Loaded<Job>, user: Option<User>) -> impl IntoView {
+fn JobView(seed: Loaded<Job>, log: LogSeed, user: Option<User>) -> impl IntoView {
     let id = seed.body.summary.id;
     let ask = move |_: &Job, etag| client::find_job(id, etag);
     let live = poll::live(seed, ask, |job: &mut Job, fresh| *job = fresh, is_over);
@@ -72,7 +77,7 @@ fn JobView(seed: Loaded<Job>, user: Option<User>) -> impl IntoView {
         if is_gone.get() {
             Either::Left(view! { <Gone id /> })
         } else {
-            Either::Right(view! { <Present live id user=user.clone() /> })
+            Either::Right(view! { <Present live log id user=user.clone() /> })
         }
     }
 }
@@ -99,7 +104,7 @@ fn Gone(id: JobId) -> impl IntoView {
 }
 
 #[component]
-fn Present(live: Live<Job>, id: JobId, user: Option<User>) -> impl IntoView {
+fn Present(live: Live<Job>, log: LogSeed, id: JobId, user: Option<User>) -> impl IntoView {
     let status = Memo::new(move |_| live.value.with(|job| job.summary.status));
     let counts = Memo::new(move |_| live.value.with(|job| job.summary.counts));
     let title = move || format!("{} – Job #{id}", crate::words::job_status(status.get()));
@@ -125,7 +130,7 @@ fn Present(live: Live<Job>, id: JobId, user: Option<User>) -> impl IntoView {
         <Overview job=live.value />
         <TabList label="Views of the job" tabs=TABS chosen=state.tab hrefs=state.tab_hrefs />
         {move || if state.tab.get() == view_state::LOGS {
-            Either::Left(view! { <TabPanel key=view_state::LOGS>"Logs"</TabPanel> })
+            Either::Left(view! { <TabPanel key=view_state::LOGS><Logs job=live state seed=log /></TabPanel> })
         } else {
             Either::Right(view! {
                 <TabPanel key=view_state::SCENARIOS>

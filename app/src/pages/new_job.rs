@@ -4,6 +4,7 @@
 use crate::client::{self, ClientError};
 use crate::components::notice::{Failure, Loading};
 use crate::paths;
+use crate::session::answer_for;
 use leptos::either::Either;
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -44,6 +45,7 @@ pub(crate) fn NewJobPage() -> impl IntoView {
 
 #[component]
 fn NoEnvironments(error: ClientError, retry: Callback<()>) -> impl IntoView {
+    answer_for(&error);
     view! { <Failure title="The environments can't be shown" message=error.message() retry /> }
 }
 

@@ -3,9 +3,9 @@
 
 use super::host_key::HostKeyTrust;
 use crate::config::{Secret, SshConfig, SshCredential};
-use russh::client::{Config, Handle, Handler, KeyboardInteractiveAuthResponse};
+use russh::client::{AuthResult, Config, Handle, Handler, KeyboardInteractiveAuthResponse};
 use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate};
-use russh::{ChannelMsg, Preferred};
+use russh::{ChannelMsg, MethodKind, Preferred};
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -143,16 +143,10 @@ async fn sign_in(handle: &mut Handle<HostKeyGuard>, config: &SshConfig) -> Resul
     let user = config.user.as_str();
     let is_let_in = match &config.credential {
         SshCredential::IdentityFile(path) => offer_key(handle, user, path).await?,
-        SshCredential::Password(password) => {
-            let answer = handle.authenticate_password(user, password.expose()).await.map_err(broken)?;
-            answer.success() || !handle.is_closed() && answer_questions(handle, user, password).await.map_err(broken)?
-        }
+        SshCredential::Password(password) => offer_password(handle, user, password).await.map_err(broken)?,
     };
     if is_let_in {
         return Ok(());
-    }
-    if handle.is_closed() {
-        return failed("the SSH server closed the connection during sign-in".to_owned());
     }
     let what = match &config.credential {
         SshCredential::IdentityFile(path) => {
@@ -160,7 +154,8 @@ async fn sign_in(handle: &mut Handle<HostKeyGuard>, config: &SshConfig) -> Resul
         }
         SshCredential::Password(_) => "the password; see ssh.password_env".to_owned(),
     };
-    failed(format!("the SSH server did not let user {user:?} in with {what}"))
+    let end = if handle.is_closed() { " (it closed the connection)" } else { "" };
+    failed(format!("the SSH server did not let user {user:?} in with {what}{end}"))
 }
 
 async fn offer_key(handle: &mut Handle<HostKeyGuard>, user: &str, path: &Path) -> Result<bool, SshError> {
@@ -172,6 +167,22 @@ async fn offer_key(handle: &mut Handle<HostKeyGuard>, user: &str, path: &Path) -
 }
 
 /// Some servers take a password only as the answer to a question.
+async fn offer_password(
+    handle: &mut Handle<HostKeyGuard>,
+    user: &str,
+    password: &Secret,
+) -> Result<bool, russh::Error> {
+    match handle.authenticate_password(user, password.expose()).await? {
+        AuthResult::Success => Ok(true),
+        AuthResult::Failure { remaining_methods, .. }
+            if remaining_methods.contains(&MethodKind::KeyboardInteractive) =>
+        {
+            answer_questions(handle, user, password).await
+        }
+        AuthResult::Failure { .. } => Ok(false),
+    }
+}
+
 async fn answer_questions(
     handle: &mut Handle<HostKeyGuard>,
     user: &str,

@@ -54,7 +54,7 @@ pub(super) fn JobActions(live: Live<Job>, id: JobId, user: Option<User>) -> impl
     let problem = RwSignal::new(None::<String>);
     // Kept while the same wish has had no answer, so that trying again makes no second job.
     let key = StoredValue::new(None::<(Deed, String)>);
-    let act = Action::new_local(move |deed: &Deed| {
+    let act = Action::new(move |deed: &Deed| {
         let (deed, navigate) = (*deed, navigate.clone());
         note.set(Some(deed.under_way().to_owned()));
         problem.set(None);
@@ -115,7 +115,7 @@ fn Buttons(live: Live<Job>, id: JobId, user: Option<User>, act: Action<Deed, ()>
     let rerun = move |only_failed| {
         move |_| {
             if !is_busy.get_untracked() {
-                act.dispatch_local(Deed::Rerun { only_failed });
+                act.dispatch(Deed::Rerun { only_failed });
             }
         }
     };
@@ -133,11 +133,11 @@ fn Buttons(live: Live<Job>, id: JobId, user: Option<User>, act: Action<Deed, ()>
             </Show>
         </div>
         <ConfirmDialog is_open=asks_abort title=format!("Abort job #{id}?") confirm="Abort job"
-            on_confirm=Callback::new(move |()| { act.dispatch_local(Deed::Abort); })>
+            on_confirm=Callback::new(move |()| { act.dispatch(Deed::Abort); })>
             <p>"Running scenarios are stopped and waiting ones never start. What has come out so far stays."</p>
         </ConfirmDialog>
         <ConfirmDialog is_open=asks_delete title=format!("Delete job #{id}?") confirm="Delete job"
-            on_confirm=Callback::new(move |()| { act.dispatch_local(Deed::Delete); })>
+            on_confirm=Callback::new(move |()| { act.dispatch(Deed::Delete); })>
             <p>"The job, its logs and its results are removed for everyone. A running job is stopped first."</p>
         </ConfirmDialog>
     }

@@ -1,11 +1,13 @@
 //! Which tab and which log are shown: in the URL, so that reload, back and a link to a colleague keep them.
 //! The last tab used is also remembered for the next job that is opened.
 
+use crate::client::LogOf;
 use crate::components::tabs::Tab;
 use crate::{browser, paths};
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
+use leptos_router::params::ParamsMap;
 use protocol::JobId;
 
 pub(super) const SCENARIOS: &str = "scenarios";
@@ -50,6 +52,14 @@ impl ViewState {
             log_href: Callback::new(move |task: String| href(id, LOGS, &task)),
         }
     }
+}
+
+/// The log that the URL asks for, while the tab with the logs is shown.
+pub(super) fn open_log(id: Option<JobId>, query: Memo<ParamsMap>) -> Option<LogOf> {
+    query.with(|query| {
+        let task = query.get_str("task").filter(|task| !task.is_empty()).map(str::to_owned);
+        (query.get_str("tab") == Some(LOGS)).then_some(LogOf { job: id?, task })
+    })
 }
 
 fn known_tab(name: &str) -> Option<&'static str> {

@@ -15,7 +15,7 @@ use protocol::api::ErrorCode;
 pub(super) fn ReviewStep(draft: Draft, steps: Steps) -> impl IntoView {
     let navigate = use_navigate();
     let problem = RwSignal::new(None::<String>);
-    let submit = Action::new_local(move |_: &()| {
+    let submit = Action::new(move |_: &()| {
         let navigate = navigate.clone();
         problem.set(None);
         async move {
@@ -32,7 +32,7 @@ pub(super) fn ReviewStep(draft: Draft, steps: Steps) -> impl IntoView {
     let is_submitting = submit.pending();
     let start = move |_| {
         if !is_submitting.get_untracked() {
-            submit.dispatch_local(());
+            submit.dispatch(());
         }
     };
     let branch = draft.validated.get_untracked();

@@ -12,7 +12,7 @@ use protocol::api::{MAX_SCENARIOS, Scenarios};
 #[component]
 pub(super) fn ScenarioStep(draft: Draft, steps: Steps) -> impl IntoView {
     let problem = RwSignal::new(None::<String>);
-    let read = Action::new_local(move |_: &()| {
+    let read = Action::new(move |_: &()| {
         problem.set(None);
         async move {
             let Some(branch) = draft.validated.get_untracked() else { return };
@@ -24,11 +24,11 @@ pub(super) fn ScenarioStep(draft: Draft, steps: Steps) -> impl IntoView {
     });
     Effect::new(move |_| {
         if draft.offered.with_untracked(Option::is_none) {
-            read.dispatch_local(());
+            read.dispatch(());
         }
     });
     let retry = Callback::new(move |()| {
-        read.dispatch_local(());
+        read.dispatch(());
     });
     move || {
         if let Some(message) = problem.get() {
