@@ -4,6 +4,11 @@
 // Helpers beside the tests may unwrap as the tests do.
 #![allow(clippy::unwrap_used)]
 
+mod api_errors;
+mod command_line;
+mod job_reading;
+mod job_removal;
+mod job_submission;
 mod kept;
 mod logs;
 mod remote_bench;
@@ -14,4 +19,7 @@ mod remote_repository;
 mod remote_ssh;
 mod remote_transfer;
 mod results;
+mod sign_in;
 mod sshd;
+mod test_app;
+mod test_database;
