@@ -4,6 +4,7 @@
 pub mod api;
 pub mod auth;
 pub mod bell;
+pub mod cli;
 pub mod config;
 pub mod error;
 pub mod lifecycle;
@@ -36,7 +37,8 @@ pub fn build(state: AppState) -> Router {
         // Never `no-referrer`, which would make our own forms say `Origin: null`.
         .layer(SetResponseHeaderLayer::if_not_present(REFERRER_POLICY, HeaderValue::from_static("same-origin")))
         .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(TraceLayer::new_for_http().make_span_with(request_span))
+        // A failure's cause is logged where it is known, once.
+        .layer(TraceLayer::new_for_http().make_span_with(request_span).on_failure(()))
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
 }
 

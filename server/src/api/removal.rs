@@ -4,6 +4,7 @@
 use super::jobs::{find_row, no_such_job, shown_job};
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Path, Query};
+use crate::lifecycle::{has_own_queue, reason};
 use crate::state::AppState;
 use crate::store::audit::insert_audit_entry;
 use crate::store::environments::insert_abandoned_queue;
@@ -57,7 +58,7 @@ fn require_open(job: &Job) -> ApiResult<()> {
 
 async fn request_abort(state: &AppState, user: &CurrentUser, id: JobId) -> ApiResult<()> {
     let now = Timestamp::now();
-    let reason = format!("aborted_by:{}", user.user.username);
+    let reason = reason::aborted_by(&user.user.username);
     let audit = user.audit("job.abort", format!("job:{id}"), &json!({}));
     let requested = state.store.write(move |connection| {
         let is_new = store::request_abort(connection, id, &reason, now)?;
@@ -101,7 +102,7 @@ async fn force_end(state: &AppState, user: &CurrentUser, id: JobId) -> ApiResult
 fn forced(job: &Job, tasks: Vec<Task>, now: Timestamp) -> (Job, Vec<Task>) {
     let mut after = Job {
         status: JobStatus::Error,
-        status_reason: Some("forced".to_owned()),
+        status_reason: Some(reason::FORCED.to_owned()),
         position: None,
         finished_at: Some(now),
         sync_error: Some(FORCED_WORDS.to_owned()),
@@ -139,9 +140,8 @@ fn abandon(connection: &mut crate::store::AnyConnection, job: &Job, now: Timesta
 
 /// Whether something of this job's own may still be at the remote server.
 fn may_be_there(job: &Job) -> bool {
-    let never_became_ours = matches!(job.status_reason.as_deref(), Some("rejected" | "id_taken" | "other_instance"));
     let is_all_gone = job.remote_deleted_at.is_some() && job.cleaned_at.is_some();
-    job.submit_attempted_at.is_some() && !never_became_ours && !is_all_gone
+    has_own_queue(job) && !is_all_gone
 }
 
 pub(super) async fn delete_job(

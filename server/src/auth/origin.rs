@@ -72,7 +72,7 @@ mod tests {
 
     fn ours(headers: &[(&str, &str)], comes_by_proxy: bool) -> bool {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-        is_ours(&HeaderMap::from_iter(headers), comes_by_proxy, "https://arena.example")
+        is_ours(&headers.collect::<HeaderMap>(), comes_by_proxy, "https://arena.example")
     }
 
     #[test]

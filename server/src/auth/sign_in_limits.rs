@@ -86,7 +86,7 @@ mod tests {
             limits.note_failure("ada", HERE, now);
         }
         assert_eq!(limits.check("ada", HERE, start + Duration::from_secs(20)), Err(Duration::from_secs(40)));
-        assert_eq!(limits.check("ada", HERE, start + Duration::from_secs(60)), Ok(()));
+        assert_eq!(limits.check("ada", HERE, start + Duration::from_mins(1)), Ok(()));
         assert_eq!(limits.check("ada", THERE, start + Duration::from_secs(20)), Ok(()));
         assert_eq!(limits.check("bob", HERE, start + Duration::from_secs(20)), Ok(()));
     }

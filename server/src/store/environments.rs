@@ -131,13 +131,17 @@ pub fn remove_abandoned_queue(connection: &mut AnyConnection, id: i64) -> QueryR
     diesel::delete(abandoned_queues::table.find(id)).execute(connection).map(drop)
 }
 
+/// The instance id of this installation, if it has ever been started.
+pub fn find_instance_id(connection: &mut AnyConnection) -> QueryResult<Option<String>> {
+    installation::table.find("instance").select(installation::value).first(connection).optional()
+}
+
 /// The instance id of this installation; `fresh` becomes it at the very first start.
 pub fn instance_id(connection: &mut AnyConnection, fresh: &str) -> QueryResult<String> {
     let row = (installation::name.eq("instance"), installation::value.eq(fresh));
     // Of several replicas that start at once, one inserts; its id is everybody's.
     diesel::sql_query("UPDATE installation SET value = value WHERE name = 'instance'").execute(connection)?;
-    let known = installation::table.find("instance").select(installation::value).first(connection).optional()?;
-    if let Some(known) = known {
+    if let Some(known) = find_instance_id(connection)? {
         return Ok(known);
     }
     diesel::insert_into(installation::table).values(row).execute(connection)?;
