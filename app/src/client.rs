@@ -39,7 +39,10 @@ pub(crate) struct LogOf {
 pub(crate) enum Lines {
     /// The last so many.
     Tail(u64),
-    From { from: u64, limit: u64 },
+    From {
+        from: u64,
+        limit: u64,
+    },
 }
 
 pub(crate) async fn me() -> Answer<User> {
@@ -100,9 +103,7 @@ pub(crate) async fn read_log(log: &LogOf, lines: Lines) -> Answer<LogLines> {
     let url = log_url(log) + "/lines";
     get(match lines {
         Lines::Tail(count) => with_query(&url, &[("tail", &count.to_string())]),
-        Lines::From { from, limit } => {
-            with_query(&url, &[("from", &from.to_string()), ("limit", &limit.to_string())])
-        }
+        Lines::From { from, limit } => with_query(&url, &[("from", &from.to_string()), ("limit", &limit.to_string())]),
     })
     .await
 }

@@ -58,9 +58,8 @@ pub fn shell(assets: SiteAssets) -> impl IntoView {
 }
 
 fn live_scripts(js: &str, wasm: String) -> impl IntoView + use<> {
-    let start = format!(
-        "import start, {{ hydrate }} from {js:?}; start({{ module_or_path: {wasm:?} }}).then(hydrate);"
-    );
+    let start =
+        format!("import start, {{ hydrate }} from {js:?}; start({{ module_or_path: {wasm:?} }}).then(hydrate);");
     view! {
         <link rel="modulepreload" href=js.to_owned() />
         <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous" />

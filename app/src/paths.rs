@@ -57,7 +57,10 @@ mod tests {
 
     #[test]
     fn empty_values_stay_out_of_the_url() {
-        assert_eq!(with_query("/", &[("search", ""), ("branch", "a b/ä"), ("status", "failed")]), "/?branch=a%20b/%C3%A4&status=failed");
+        assert_eq!(
+            with_query("/", &[("search", ""), ("branch", "a b/ä"), ("status", "failed")]),
+            "/?branch=a%20b/%C3%A4&status=failed"
+        );
         assert_eq!(with_query("/", &[("search", "")]), "/");
     }
 

@@ -8,6 +8,7 @@ mod process;
 mod queue;
 mod scheduler;
 mod server;
+mod ssh;
 mod state;
 mod store;
 mod workspace;

@@ -16,7 +16,7 @@ use work::Ended;
 /// The bell rings for everything that happens; this is for what happens by the clock alone (queues past their limit).
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often old memories of deleted ids are dropped.
-const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
+const PRUNE_EVERY: Duration = Duration::from_hours(1);
 
 /// Runs until the runner stops and all that was started has ended. An error is a defect: a worker panicked.
 pub async fn run(state: State) -> Result<(), JoinError> {

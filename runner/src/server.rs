@@ -6,6 +6,7 @@ use crate::http;
 use crate::layout::Layout;
 use crate::process::kill_leftovers;
 use crate::scheduler;
+use crate::ssh;
 use crate::state::State;
 use crate::store::{Store, StoreError};
 use protocol::Timestamp;
@@ -49,6 +50,9 @@ pub struct Runner;
 pub struct Running {
     /// Where it listens; tells the port when the configuration says 0.
     pub http_addr: SocketAddr,
+    pub ssh_addr: Option<SocketAddr>,
+    /// `SHA256:…`, to be pinned by clients.
+    pub ssh_host_key_fingerprint: Option<String>,
     parts: JoinSet<Result<(), String>>,
     stop: CancellationToken,
     _lock: File,
@@ -68,9 +72,21 @@ impl Runner {
         let http_addr = listener.local_addr().map_err(io_error("the listening socket has no address"))?;
         let mut parts = JoinSet::new();
         parts.spawn(serve_http(state.clone(), listener));
-        parts.spawn(async move { scheduler::run(state).await.map_err(|error| format!("scheduler: {error}")) });
         tracing::info!(address = %http_addr, "the runner listens on http://{http_addr}");
-        Ok(Running { http_addr, parts, stop, _lock: lock })
+        let (mut ssh_addr, mut ssh_host_key_fingerprint) = (None, None);
+        if let Some(config) = &state.config.ssh {
+            let ssh = ssh::listen(config).await.map_err(io_error("can't start the SSH server"))?;
+            let (address, key) = (ssh.address, ssh.fingerprint.clone());
+            tracing::info!(%address, key, "the runner's SSH server listens on {address}, host key {key}");
+            (ssh_addr, ssh_host_key_fingerprint) = (Some(address), Some(key));
+            let state = state.clone();
+            parts.spawn(async move {
+                ssh.serve(state).await;
+                Ok(())
+            });
+        }
+        parts.spawn(async move { scheduler::run(state).await.map_err(|error| format!("scheduler: {error}")) });
+        Ok(Running { http_addr, ssh_addr, ssh_host_key_fingerprint, parts, stop, _lock: lock })
     }
 }
 

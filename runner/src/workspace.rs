@@ -14,7 +14,7 @@ const LOCAL_LIMIT: Duration = Duration::from_secs(20);
 /// A question to the source over the network: inside the 30 s that a client gives the whole call.
 const ORIGIN_LIMIT: Duration = Duration::from_secs(20);
 /// Writing the files of a big repository onto a slow disk.
-const CHECKOUT_LIMIT: Duration = Duration::from_secs(600);
+const CHECKOUT_LIMIT: Duration = Duration::from_mins(10);
 /// `git ls-remote --exit-code` found no such ref.
 const NO_MATCHING_REF: i32 = 2;
 
@@ -42,10 +42,8 @@ pub async fn ensure_commit(repository: &Path, branch: &str, commit: &str) -> Res
     let fetched = git(repository, &["fetch", "--quiet", "origin", &source], ORIGIN_LIMIT).await;
     if let Err(error) = fetched {
         // A branch that is remembered here may have been deleted at the source.
-        return match exists_at_origin(repository, branch).await? {
-            true => Err(error.into()),
-            false => Err(Refusal::UnknownBranch(branch.to_owned())),
-        };
+        let still_exists = exists_at_origin(repository, branch).await?;
+        return Err(if still_exists { error.into() } else { Refusal::UnknownBranch(branch.to_owned()) });
     }
     let (has_commit, _) = look_up(repository, branch, commit).await?;
     if has_commit {
@@ -58,22 +56,15 @@ pub async fn ensure_commit(repository: &Path, branch: &str, commit: &str) -> Res
 async fn look_up(repository: &Path, branch: &str, commit: &str) -> Result<(bool, bool), GitError> {
     let questions = format!("{commit}^{{commit}}\nrefs/remotes/origin/{branch}\nrefs/heads/{branch}\n");
     let answer = git_with_input(repository, &["cat-file", "--batch-check"], questions, LOCAL_LIMIT).await?;
-    let found: Vec<bool> = answer.split(|byte| *byte == b'\n').map(|line| line.ends_with_size()).collect();
+    let found: Vec<bool> = answer.split(|byte| *byte == b'\n').map(is_found).collect();
     let at = |index: usize| found.get(index).copied().unwrap_or(false);
     Ok((at(0), at(1) || at(2)))
 }
 
-trait BatchLine {
-    fn ends_with_size(&self) -> bool;
-}
-
-impl BatchLine for [u8] {
-    /// `<hash> <type> <size>`, where an unknown object has `<name> missing`.
-    fn ends_with_size(&self) -> bool {
-        self.rsplit(|byte| *byte == b' ')
-            .next()
-            .is_some_and(|word| !word.is_empty() && word.iter().all(u8::is_ascii_digit))
-    }
+/// A found object is `<hash> <type> <size>`, an unknown one `<name> missing`.
+fn is_found(line: &[u8]) -> bool {
+    let last = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+    !last.is_empty() && last.iter().all(u8::is_ascii_digit)
 }
 
 async fn exists_at_origin(repository: &Path, branch: &str) -> Result<bool, GitError> {

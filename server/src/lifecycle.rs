@@ -62,6 +62,13 @@ pub enum Step {
     Nothing,
 }
 
+impl Step {
+    /// Whether it needs no word of the remote server.
+    pub fn is_local(self) -> bool {
+        matches!(self, Self::EndUnsent | Self::Remove | Self::Nothing)
+    }
+}
+
 /// The next step for a job that is due.
 pub fn next_step(job: &Job, limits: &Limits, now: Timestamp) -> Step {
     if job.delete_requested_at.is_some() {

@@ -42,7 +42,9 @@ impl ClientError {
             Self::Refused(problem) => format!("{}: {}", problem.title, problem.detail),
             Self::Unreachable => "Can't reach the server. Check your network and try again.".to_owned(),
             Self::Unreadable { status } => {
-                format!("The server's answer (HTTP {status}) can't be read. Reload the page; if it stays, tell your administrator.")
+                format!(
+                    "The server's answer (HTTP {status}) can't be read. Reload the page; if it stays, tell your administrator."
+                )
             }
         }
     }

@@ -5,6 +5,7 @@ const ESCAPE: char = '\u{1b}';
 const BELL: char = '\u{7}';
 
 /// How a piece of text looks.
+#[allow(clippy::struct_excessive_bools)] // terminals switch each by itself
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Look {
     foreground: Option<u8>,
@@ -191,7 +192,10 @@ mod tests {
             told("\u{1b}[31;1mFAIL\u{1b}[22m half\u{1b}[0m rest"),
             [span("fg-1 is-bold", "FAIL"), span("fg-1", " half"), span("", " rest")]
         );
-        assert_eq!(told("\u{1b}[97;44mx\u{1b}[49my\u{1b}[mz"), [span("fg-15 bg-4", "x"), span("fg-15", "y"), span("", "z")]);
+        assert_eq!(
+            told("\u{1b}[97;44mx\u{1b}[49my\u{1b}[mz"),
+            [span("fg-15 bg-4", "x"), span("fg-15", "y"), span("", "z")]
+        );
     }
 
     #[test]

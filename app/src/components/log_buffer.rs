@@ -48,7 +48,9 @@ impl LogBuffer {
 
     fn forget_all_but_around(&mut self, first: u64, end: u64) {
         while self.lines.len() > KEPT {
-            let (Some(lowest), Some(highest)) = (self.lines.keys().next(), self.lines.keys().next_back()) else { return };
+            let (Some(lowest), Some(highest)) = (self.lines.keys().next(), self.lines.keys().next_back()) else {
+                return;
+            };
             if first.saturating_sub(*lowest) > highest.saturating_sub(end) {
                 self.lines.pop_first();
             } else {

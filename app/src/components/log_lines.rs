@@ -51,8 +51,18 @@ impl LogView {
         self.follows.set(false);
         self.target.set(Some(line));
         if let Some(viewport) = self.viewport.get_untracked() {
-            self.scroll_to(log_window::centred(line, viewport));
+            self.jump_to(log_window::centred(line, viewport));
         }
+    }
+
+    /// Draws what is there and scrolls after it, when the spacer has its height.
+    fn jump_to(self, top: u64) {
+        self.viewport.update(|viewport| {
+            if let Some(viewport) = viewport {
+                viewport.top = top;
+            }
+        });
+        request_animation_frame(move || self.scroll_to(top));
     }
 
     #[allow(clippy::cast_possible_truncation)] // pixels of an element, which browsers end far below 2^31
@@ -60,6 +70,14 @@ impl LogView {
         if let Some(scroller) = self.scroller.get_untracked() {
             scroller.set_scroll_top(top.min(i32::MAX as u64) as i32);
         }
+    }
+
+    /// From here on only what is seen is drawn, beginning with the end that was drawn before.
+    fn measure(self) {
+        let Some(scroller) = self.scroller.get_untracked() else { return };
+        let height = u64::try_from(scroller.client_height()).unwrap_or(0);
+        let total = self.buffer.with_untracked(|buffer| buffer.total);
+        self.viewport.set(Some(Viewport { top: full_height(total).saturating_sub(height), height }));
     }
 
     /// Takes over where the reader has scrolled to. Upwards means reading, the end means following.
@@ -91,7 +109,7 @@ impl LogView {
     fn watch(self) {
         Effect::new(move |_| {
             if self.scroller.get().is_some() {
-                self.scrolled();
+                self.measure();
                 let resized = window_event_listener_untyped("resize", move |_| self.scrolled());
                 on_cleanup(move || resized.remove());
             }
@@ -99,10 +117,10 @@ impl LogView {
         let total = Memo::new(move |_| self.buffer.with(|buffer| buffer.total));
         let is_measured = Memo::new(move |_| self.viewport.with(Option::is_some));
         Effect::new(move |_| {
+            let total = total.get();
             if is_measured.get() && self.follows.get() {
-                let end = full_height(total.get());
-                // After the spacer has its new height, which is drawn by an effect of its own.
-                request_animation_frame(move || self.scroll_to(end));
+                let height = self.viewport.get_untracked().map_or(0, |viewport| viewport.height);
+                self.jump_to(full_height(total).saturating_sub(height));
             }
         });
     }

@@ -49,7 +49,11 @@ fn Leaf(name: String, path: String, picked: RwSignal<BTreeSet<String>>) -> impl 
     let pick = move |event| {
         let is_on = event_target_checked(&event);
         picked.update(|picked| {
-            if is_on { picked.insert(path.clone()) } else { picked.remove(&path) };
+            if is_on {
+                picked.insert(path.clone())
+            } else {
+                picked.remove(&path)
+            };
         });
     };
     view! {
@@ -88,7 +92,11 @@ fn FolderBox(
         inside.with_untracked(|inside| {
             picked.update(|picked| {
                 for scenario in inside {
-                    if is_on { picked.insert(scenario.clone()) } else { picked.remove(scenario) };
+                    if is_on {
+                        picked.insert(scenario.clone())
+                    } else {
+                        picked.remove(scenario)
+                    };
                 }
             });
         });
@@ -135,11 +143,8 @@ mod tests {
     fn names_become_folders() {
         let scenarios = ["boot", "net/dhcp", "net/wifi/join", "smoke/boot"].map(str::to_owned);
         let leaf = |name: &str, path: &str| Node::Scenario { name: name.to_owned(), path: path.to_owned() };
-        let folder = |name: &str, path: &str, children| Node::Folder {
-            name: name.to_owned(),
-            path: path.to_owned(),
-            children,
-        };
+        let folder =
+            |name: &str, path: &str, children| Node::Folder { name: name.to_owned(), path: path.to_owned(), children };
         let wifi = folder("wifi", "net/wifi", vec![leaf("join", "net/wifi/join")]);
         assert_eq!(
             nodes(&scenarios, ""),

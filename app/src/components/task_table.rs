@@ -50,7 +50,7 @@ fn TaskRow(task: Memo<Option<Task>>, log_href: Callback<String, String>) -> impl
     let message = move || task.with(|task| task.as_ref().map(|task| task.message.clone()).unwrap_or_default());
     let percent = Memo::new(move |_| task.with(|task| task.as_ref().and_then(percent)));
     let log_size = move || words::size(task.with(|task| task.as_ref().map_or(0, |task| task.log_size)));
-    let log_label = format!("Log of {scenario}");
+    let log_of = format!(", log of {scenario}");
     let progress_label = format!("Progress of {scenario}");
     view! {
         <tr role="row">
@@ -70,7 +70,10 @@ fn TaskRow(task: Memo<Option<Task>>, log_href: Callback<String, String>) -> impl
             </td>
             <td role="cell" class="task-took"><Took from=started_at until=finished_at /></td>
             <td role="cell" class="task-log">
-                <a href=log_href.run(id) aria-label=log_label data-noscroll="">{log_size}</a>
+                <a href=log_href.run(id) data-noscroll="">
+                    {log_size}
+                    <span class="visually-hidden">{log_of}</span>
+                </a>
             </td>
         </tr>
     }

@@ -34,13 +34,11 @@ impl Bell {
     pub(super) async fn rung(&self) -> Ring {
         poll_fn(|context| {
             let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            match state.rung.take() {
-                Some(ring) => Poll::Ready(ring),
-                None => {
-                    state.waiting = Some(context.waker().clone());
-                    Poll::Pending
-                }
+            if let Some(ring) = state.rung.take() {
+                return Poll::Ready(ring);
             }
+            state.waiting = Some(context.waker().clone());
+            Poll::Pending
         })
         .await
     }

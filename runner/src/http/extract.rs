@@ -3,7 +3,7 @@
 
 use super::error::Refused;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use protocol::names::{is_queue_id, split_task_id};
@@ -30,6 +30,18 @@ impl<S: Sync> FromRequestParts<S> for Instance {
             Ok(text) if text.len() <= MAX_INSTANCE_BYTES => Ok(Self(text.to_owned())),
             _ => Err(Refused::new(StatusCode::BAD_REQUEST, "bad_instance", "TestArena-Instance must be a UUID")),
         }
+    }
+}
+
+/// Parts of the path. What is no UTF-8 is no id that was ever given.
+pub struct InPath<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for InPath<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let path = Path::<T>::from_request_parts(parts, state).await;
+        path.map(|Path(value)| Self(value)).map_err(|_| Refused::unknown_id(parts.uri.path()))
     }
 }
 

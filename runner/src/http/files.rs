@@ -2,16 +2,17 @@
 //! and plain files: no link in it leads anywhere.
 
 use super::error::Refused;
-use super::extract::{Id, Instance};
+use super::extract::{Id, InPath, Instance};
 use super::queues::owned;
 use super::serve_file::{Served, respond};
 use crate::state::State;
 use axum::Json;
-use axum::extract::{Path, State as Shared};
+use axum::extract::State as Shared;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use protocol::remote::{RemoteFile, TaskResults};
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
 pub async fn find_log(
     Shared(state): Shared<State>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
     Instance(instance): Instance,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
@@ -46,7 +47,7 @@ pub async fn find_log(
 
 pub async fn list_results(
     Shared(state): Shared<State>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
     Instance(instance): Instance,
 ) -> Result<Json<TaskResults>, Refused> {
     let folder = results_folder(&state, &id, instance).await?;
@@ -62,7 +63,7 @@ pub async fn list_results(
 
 pub async fn find_result(
     Shared(state): Shared<State>,
-    Path((id, path)): Path<(String, String)>,
+    InPath((id, path)): InPath<(String, String)>,
     Instance(instance): Instance,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
@@ -133,7 +134,6 @@ fn open_below(folder: PathBuf, path: &str) -> io::Result<Option<File>> {
         }
         openat(&at, name, flags, Mode::empty())
     };
-    use rustix::io::Errno;
     let file = match open() {
         Ok(file) => File::from(file),
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO | Errno::NAMETOOLONG) => return Ok(None),

@@ -3,12 +3,12 @@
 
 use super::bodies::{tagged, task_body};
 use super::error::Refused;
-use super::extract::{Id, Instance, JsonBody};
+use super::extract::{Id, InPath, Instance, JsonBody};
 use crate::state::State;
 use crate::store::{Acceptance, NewQueue, NewTask, OfInstance};
 use crate::workspace::{self, Refusal};
 use axum::Json;
-use axum::extract::{Path, State as Shared};
+use axum::extract::State as Shared;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use protocol::names::{is_branch_name, is_commit, is_queue_id, is_scenario_name};
@@ -107,20 +107,21 @@ async fn find_files(state: &State, request: &QueueRequest) -> Result<Vec<NewTask
     workspace::ensure_commit(&config.repository, &request.branch, &request.commit).await?;
     let files = workspace::scenario_files(&config.repository, &request.commit, &config.scenario_dir).await;
     let files = files.map_err(Refusal::from)?;
-    let find = |scenario: &String| match files.get(scenario) {
-        Some(path) => Ok(NewTask { scenario: scenario.clone(), path: path.clone() }),
-        None => {
+    let find = |scenario: &String| {
+        let unknown = || {
             let (folder, commit) = (&config.scenario_dir, &request.commit);
             let message = format!("scenario: commit {commit} has no executable file for \"{scenario}\" in {folder}/");
-            Err(Refused::invalid("unknown_scenario", message))
-        }
+            Refused::invalid("unknown_scenario", message)
+        };
+        let path = files.get(scenario).ok_or_else(unknown)?;
+        Ok(NewTask { scenario: scenario.clone(), path: path.clone() })
     };
     request.tasks.iter().map(|task| find(&task.scenario)).collect()
 }
 
 pub async fn find_status(
     Shared(state): Shared<State>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
     Instance(instance): Instance,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
@@ -144,7 +145,7 @@ pub fn owned<T>(id: &str, found: OfInstance<T>) -> Result<T, Refused> {
 
 pub async fn abort_queue(
     Shared(state): Shared<State>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
     Instance(instance): Instance,
 ) -> Result<Response, Refused> {
     refuse_task_id(&id)?;
@@ -162,7 +163,7 @@ pub async fn abort_queue(
 
 pub async fn delete_queue(
     Shared(state): Shared<State>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
     Instance(instance): Instance,
 ) -> Result<StatusCode, Refused> {
     if Id::parse(&id).is_err() {

@@ -9,7 +9,7 @@ use protocol::Timestamp;
 use std::time::Duration;
 
 /// The contract asks for 24 h at least; a client that was away over a weekend is covered too.
-const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 3_600);
+const KEPT_FOR: Duration = Duration::from_hours(7 * 24);
 
 impl Store {
     /// Forgets the ids that were remembered long enough.

@@ -148,7 +148,7 @@ impl Store {
     }
 
     pub async fn count_waiting(&self) -> StoreResult<u32> {
-        self.read(|connection| count(queues_waiting_to(i64::MAX).count().get_result(connection)?)).await
+        self.read(|connection| count_waiting_to(connection, i64::MAX)).await
     }
 }
 
@@ -171,7 +171,7 @@ pub(super) fn find_owned(
 pub(super) fn view(connection: &mut SqliteConnection, queue: QueueRow) -> StoreResult<QueueView> {
     let tasks = tasks_of(connection, queue.number)?;
     let position = match queue.status.0 {
-        QueueStatus::Waiting => Some(count(queues_waiting_to(queue.number).count().get_result(connection)?)?),
+        QueueStatus::Waiting => Some(count_waiting_to(connection, queue.number)?),
         _ => None,
     };
     Ok(QueueView { queue, tasks, position })
@@ -188,8 +188,9 @@ fn queues_waiting_to(number: i64) -> _ {
     queues::table.filter(queues::status.eq(waiting)).filter(queues::number.le(number))
 }
 
-fn count(rows: i64) -> StoreResult<u32> {
-    Ok(u32::try_from(rows).unwrap_or(u32::MAX))
+fn count_waiting_to(connection: &mut SqliteConnection, number: i64) -> StoreResult<u32> {
+    let waiting: i64 = queues_waiting_to(number).count().get_result(connection)?;
+    Ok(u32::try_from(waiting).unwrap_or(u32::MAX))
 }
 
 fn probe(
@@ -199,12 +200,15 @@ fn probe(
     commit: &str,
     scenarios: &[String],
 ) -> StoreResult<Option<Acceptance>> {
-    let queue = match find_owned(connection, id, instance)? {
-        OfInstance::OtherInstance => return Ok(Some(Acceptance::OtherInstance)),
-        OfInstance::Unknown if is_gone(connection, id, instance)? => return Ok(Some(Acceptance::Gone)),
-        OfInstance::Unknown => return Ok(None),
-        OfInstance::Known(_) if is_gone(connection, id, instance)? => return Ok(Some(Acceptance::Gone)),
-        OfInstance::Known(queue) => queue,
+    let found = find_owned(connection, id, instance)?;
+    if matches!(found, OfInstance::OtherInstance) {
+        return Ok(Some(Acceptance::OtherInstance));
+    }
+    if is_gone(connection, id, instance)? {
+        return Ok(Some(Acceptance::Gone));
+    }
+    let OfInstance::Known(queue) = found else {
+        return Ok(None);
     };
     let known = tasks_of(connection, queue.number)?;
     let is_same = queue.commit_hash == commit && known.iter().map(|task| &task.scenario).eq(scenarios);

@@ -175,10 +175,8 @@ fn end_interrupted(
     layout: &Layout,
     now: Timestamp,
 ) -> StoreResult<()> {
-    let (status, message) = match queue.abort_requested {
-        true => (TaskStatus::Aborted, ""),
-        false => (TaskStatus::Error, RUNNER_STOPPED),
-    };
+    let (status, message) =
+        if queue.abort_requested { (TaskStatus::Aborted, "") } else { (TaskStatus::Error, RUNNER_STOPPED) };
     let log_size = std::fs::metadata(layout.task_log(&queue.queue_id, n)).map_or(0, |metadata| metadata.len());
     diesel::update(tasks::table.find((queue.number, n)))
         .set((

@@ -1,5 +1,16 @@
 //! The runner as a client meets it: real HTTP, real git, real processes, on free ports and throw-away folders.
 //! One binary, one file per subject.
 
+// In a test's helpers as in the test itself.
+#![allow(clippy::unwrap_used)]
+
+mod access;
+mod changes;
+mod config;
+mod files;
 mod queues;
+mod restart;
+mod schedule;
+mod ssh;
+mod tasks;
 mod test_runner;

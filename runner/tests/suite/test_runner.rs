@@ -54,7 +54,7 @@ impl TestRunner {
             scenario_dir: "scenarios".to_owned(),
             workspace_root: folder.path().join("workspaces"),
             slots: vec![BTreeMap::new(); 2],
-            task_timeout: Duration::from_secs(60),
+            task_timeout: Duration::from_mins(1),
             queue_overtime: Duration::from_secs(50),
             ssh: None,
         };

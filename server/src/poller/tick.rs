@@ -2,6 +2,7 @@
 //! One job's failure never stops the others.
 
 use super::{Poller, abandoned, steps};
+use crate::lifecycle::next_step;
 use crate::remote::{Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::environments::{EnvironmentStatus, find_environment_status, save_environment_status};
@@ -52,24 +53,33 @@ pub async fn tick<R: Remote>(poller: &Poller<R>, round: Round, now: Timestamp) -
         if poller.store.write(move |c| jobs::mark_all_failing(c, &name, &error)).await? {
             poller.bell.ring_saved();
         }
+        let mut jobs = collect(poller, Round::Due, now).await?;
+        jobs.retain(|_, job| next_step(job, &poller.limits(), now).is_local());
+        advance_all(poller, jobs, now).await;
         return Ok(report);
     }
     let jobs = collect(poller, round, now).await?;
-    let outcomes = stream::iter(jobs.into_values())
-        .map(|job| steps::advance(poller, job, now))
-        .buffer_unordered(JOBS_AT_ONCE)
-        .collect::<Vec<_>>()
-        .await;
+    let all_saved = advance_all(poller, jobs, now).await;
     abandoned::advance(poller, now).await?;
-    let all_saved = outcomes.iter().all(Result::is_ok);
-    for error in outcomes.into_iter().filter_map(Result::err) {
-        tracing::error!(environment = poller.name(), %error, "poller.job failed in the store of {}", poller.name());
-    }
     if round == Round::All && all_saved {
         status.round_at = Some(now);
     }
     save_status(poller, &known, status).await?;
     Ok(report)
+}
+
+/// Takes each job as far as it goes; whether the store took everything.
+async fn advance_all<R: Remote>(poller: &Poller<R>, jobs: BTreeMap<JobId, Job>, now: Timestamp) -> bool {
+    let outcomes = stream::iter(jobs.into_values())
+        .map(|job| steps::advance(poller, job, now))
+        .buffer_unordered(JOBS_AT_ONCE)
+        .collect::<Vec<_>>()
+        .await;
+    let all_saved = outcomes.iter().all(Result::is_ok);
+    for error in outcomes.into_iter().filter_map(Result::err) {
+        tracing::error!(environment = poller.name(), %error, "poller.job failed in the store of {}", poller.name());
+    }
+    all_saved
 }
 
 /// The jobs that this pass is about, each once.

@@ -31,7 +31,10 @@ pub(super) fn Filters(
         })
     };
     let statuses = || {
-        JobStatus::ALL.iter().map(|status| (status.as_str().to_owned(), words::job_status(*status).to_owned())).collect()
+        JobStatus::ALL
+            .iter()
+            .map(|status| (status.as_str().to_owned(), words::job_status(*status).to_owned()))
+            .collect()
     };
     view! {
         <form class="filters" role="search" method="get" action=paths::HOME on:submit=|event| event.prevent_default()>

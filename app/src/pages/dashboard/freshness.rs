@@ -10,7 +10,7 @@ use protocol::Timestamp;
 use std::time::Duration;
 
 /// Three rounds of a poller at its usual interval; until then silence is nothing to speak of.
-const OLD: Duration = Duration::from_secs(60);
+const OLD: Duration = Duration::from_mins(1);
 
 #[component]
 pub(crate) fn Freshness(

@@ -20,7 +20,7 @@ enum Deed {
 
 /// What came of it: the job as it is now, another job to look at, or none any more.
 enum Done {
-    Changed(Job),
+    Changed(Box<Job>),
     Made(JobId),
     Gone,
 }
@@ -36,8 +36,8 @@ impl Deed {
 
     async fn run(self, id: JobId, idempotency_key: String) -> Result<Done, ClientError> {
         match self {
-            Self::Abort => client::abort_job(id).await.map(Done::Changed),
-            Self::Delete => Ok(client::delete_job(id).await?.map_or(Done::Gone, Done::Changed)),
+            Self::Abort => client::abort_job(id).await.map(Box::new).map(Done::Changed),
+            Self::Delete => Ok(client::delete_job(id).await?.map(Box::new).map_or(Done::Gone, Done::Changed)),
             Self::Rerun { only_failed } => {
                 let request = RerunRequest { only_failed, latest: false };
                 let job = client::rerun_job(id, &request, idempotency_key).await?;
@@ -60,9 +60,9 @@ pub(super) fn JobActions(live: Live<Job>, id: JobId, user: Option<User>) -> impl
         problem.set(None);
         async move {
             let known = key.get_value().filter(|(of, _)| *of == deed).map(|(_, key)| key);
-            let used = known.unwrap_or_else(browser::new_idempotency_key);
-            key.set_value(Some((deed, used.clone())));
-            let done = deed.run(id, used).await;
+            let this_key = known.unwrap_or_else(browser::new_idempotency_key);
+            key.set_value(Some((deed, this_key.clone())));
+            let done = deed.run(id, this_key).await;
             if !matches!(done, Err(ClientError::Unreachable)) {
                 key.set_value(None);
             }
@@ -70,7 +70,7 @@ pub(super) fn JobActions(live: Live<Job>, id: JobId, user: Option<User>) -> impl
             match done {
                 Ok(Done::Changed(job)) => {
                     note.set(Some(accepted(deed, &job)));
-                    live.replace(job);
+                    live.replace(*job);
                 }
                 Ok(Done::Made(made)) => navigate(&paths::job(made), leptos_router::NavigateOptions::default()),
                 Ok(Done::Gone) => navigate(paths::HOME, leptos_router::NavigateOptions::default()),
@@ -91,7 +91,9 @@ pub(super) fn JobActions(live: Live<Job>, id: JobId, user: Option<User>) -> impl
 
 fn accepted(deed: Deed, job: &Job) -> String {
     match deed {
-        Deed::Abort if job.summary.abort_requested => "Abort requested. It ends as soon as the remote test server agrees.",
+        Deed::Abort if job.summary.abort_requested => {
+            "Abort requested. It ends as soon as the remote test server agrees."
+        }
         Deed::Abort => "Aborted.",
         Deed::Delete => "Deletion requested. The job goes as soon as the remote test server agrees.",
         Deed::Rerun { .. } => "Rerun submitted.",

@@ -7,6 +7,7 @@ use leptos::ev::{KeyboardEvent, SubmitEvent};
 use leptos::leptos_dom::helpers::debounce;
 use leptos::prelude::*;
 use protocol::api::LogMatches;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// After the last key, so that a word typed is one question.
@@ -38,7 +39,7 @@ pub(super) fn LogSearch(view: LogView, log: LogOf) -> impl IntoView {
     let mut search_soon = debounce(TYPING_PAUSE, move |text: String| {
         if text.is_empty() {
             found.set(None);
-            view.matches.update(std::collections::BTreeSet::clear);
+            view.matches.update(BTreeSet::clear);
             view.target.set(None);
         } else {
             search.dispatch(text);
@@ -77,7 +78,8 @@ fn show(
     at: RwSignal<usize>,
     answer: Result<LogMatches, ClientError>,
 ) {
-    let lines: Vec<u64> = answer.as_ref().map(|found| found.matches.iter().map(|one| one.line).collect()).unwrap_or_default();
+    let lines: Vec<u64> =
+        answer.as_ref().map(|found| found.matches.iter().map(|one| one.line).collect()).unwrap_or_default();
     view.matches.set(lines.iter().copied().collect());
     at.set(0);
     found.set(Some(answer));

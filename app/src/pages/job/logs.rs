@@ -101,8 +101,7 @@ fn read_on(job: Live<Job>, log: LogOf, lines: LogLines) -> Live<LogBuffer> {
         }
     };
     let logs_state = Memo::new(move |_| job.value.with(|job| job.summary.logs.state));
-    let is_final =
-        move |log: &LogBuffer| log.is_complete || logs_state.get_untracked() == LogsState::Incomplete;
+    let is_final = move |log: &LogBuffer| log.is_complete || logs_state.get_untracked() == LogsState::Incomplete;
     let live = poll::live(seed, ask, |known: &mut LogBuffer, lines| known.add(lines), is_final);
     // Whatever came in last came with the job's own end.
     Effect::new(move |before: Option<LogsState>| {

@@ -88,9 +88,6 @@ mod tests {
         job.status_reason = Some("aborted_by:ada".to_owned());
         job.sync.state = SyncState::Failing;
         job.sync.error = Some("connection refused".to_owned());
-        assert_eq!(
-            remarks(&job),
-            ["Aborted by ada.", "The remote test server can't be asked: connection refused"]
-        );
+        assert_eq!(remarks(&job), ["Aborted by ada.", "The remote test server can't be asked: connection refused"]);
     }
 }

@@ -32,14 +32,15 @@ impl ViewState {
             query.with(|query| query.get_str("task").filter(|task| !task.is_empty()).map(str::to_owned))
         });
         let navigate = use_navigate();
-        Effect::new(move |_| match asked.get() {
-            Some(tab) => browser::remember_tab(tab),
-            None => {
-                let remembered = browser::remembered_tab();
-                if let Some(tab) = remembered.as_deref().and_then(known_tab).filter(|tab| *tab != SCENARIOS) {
-                    let url = href(id, tab, &task.get_untracked().unwrap_or_default());
-                    navigate(&url, NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
-                }
+        Effect::new(move |_| {
+            if let Some(tab) = asked.get() {
+                browser::remember_tab(tab);
+                return;
+            }
+            let remembered = browser::remembered_tab();
+            if let Some(tab) = remembered.as_deref().and_then(known_tab).filter(|tab| *tab != SCENARIOS) {
+                let url = href(id, tab, &task.get_untracked().unwrap_or_default());
+                navigate(&url, NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
             }
         });
         Self {

@@ -15,7 +15,7 @@ pub(super) fn BranchStep(draft: Draft, steps: Steps, environments: Vec<Environme
     let branch_error = RwSignal::new(None::<String>);
     let environment_error = RwSignal::new(None::<String>);
     let goes_on = StoredValue::new(false);
-    let validate = Action::new(move |_: &()| {
+    let validate = Action::new(move |(): &()| {
         let request = ValidateBranchRequest {
             environment: Some(draft.environment.get_untracked()),
             branch_name: draft.branch.get_untracked().trim().to_owned(),

@@ -15,7 +15,7 @@ use protocol::api::ErrorCode;
 pub(super) fn ReviewStep(draft: Draft, steps: Steps) -> impl IntoView {
     let navigate = use_navigate();
     let problem = RwSignal::new(None::<String>);
-    let submit = Action::new(move |_: &()| {
+    let submit = Action::new(move |(): &()| {
         let navigate = navigate.clone();
         problem.set(None);
         async move {
@@ -64,7 +64,9 @@ pub(super) fn ReviewStep(draft: Draft, steps: Steps) -> impl IntoView {
 fn advice(error: &ClientError) -> String {
     let more = match error.code() {
         Some(ErrorCode::BranchNotFound | ErrorCode::ScenarioNotFound) => " Go back and choose again.",
-        Some(ErrorCode::BranchMoved | ErrorCode::EnvironmentUnreachable | ErrorCode::Unavailable) => " Submit again in a moment.",
+        Some(ErrorCode::BranchMoved | ErrorCode::EnvironmentUnreachable | ErrorCode::Unavailable) => {
+            " Submit again in a moment."
+        }
         _ => "",
     };
     error.message() + more

@@ -8,11 +8,12 @@ use crate::components::scenario_tree::ScenarioTree;
 use crate::words;
 use leptos::prelude::*;
 use protocol::api::{MAX_SCENARIOS, Scenarios};
+use std::collections::BTreeSet;
 
 #[component]
 pub(super) fn ScenarioStep(draft: Draft, steps: Steps) -> impl IntoView {
     let problem = RwSignal::new(None::<String>);
-    let read = Action::new(move |_: &()| {
+    let read = Action::new(move |(): &()| {
         problem.set(None);
         async move {
             let Some(branch) = draft.validated.get_untracked() else { return };
@@ -55,11 +56,12 @@ fn Picker(draft: Draft, steps: Steps, offered: Scenarios) -> impl IntoView {
         shown
     });
     let picked = draft.picked;
-    let next = move |_| match refusal(picked.with_untracked(|picked| picked.len())) {
+    let next = move |_| match refusal(picked.with_untracked(BTreeSet::len)) {
         Some(words) => error.set(Some(words)),
         None => steps.go(Step::Review),
     };
-    let count = move || format!("{} of {} selected", picked.with(|picked| picked.len()), words::plural(total as u64, "scenario"));
+    let count =
+        move || format!("{} of {} selected", picked.with(BTreeSet::len), words::plural(total as u64, "scenario"));
     view! {
         <div class="picker-head">
             <div class="field">
@@ -69,7 +71,7 @@ fn Picker(draft: Draft, steps: Steps, offered: Scenarios) -> impl IntoView {
             </div>
             <button class="button" type="button"
                 on:click=move |_| picked.update(|picked| picked.extend(shown.get_untracked()))>"Select all"</button>
-            <button class="button is-quiet" type="button" on:click=move |_| picked.update(|picked| picked.clear())>
+            <button class="button is-quiet" type="button" on:click=move |_| picked.update(BTreeSet::clear)>
                 "Clear"
             </button>
         </div>

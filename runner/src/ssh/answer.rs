@@ -1,0 +1,100 @@
+//! Carries one command out and streams its output, its complaints and its exit status back.
+//! Git is started directly; a folder is removed by our own hand.
+
+use super::command::Command;
+use crate::state::State;
+use crate::workspace::git::{self, GroupGuard};
+use russh::ChannelWriteHalf;
+use russh::server::Msg;
+use std::time::Duration;
+
+type Writer = ChannelWriteHalf<Msg>;
+
+/// Far above the deadline that a client sets itself; it ends what the client has forgotten.
+const COMMAND_LIMIT: Duration = Duration::from_mins(5);
+/// What `timeout(1)` exits with.
+const TIMED_OUT: u32 = 124;
+const FAILED: u32 = 1;
+/// The stream of a channel that stands for standard error (RFC 4254, 5.2).
+const STDERR: u32 = 1;
+/// A shell's status for a program that a signal ended is this plus the signal's number.
+const SIGNAL_BASE: u32 = 128;
+
+/// Runs a line if it is one of the contract's commands, and says why if it is not.
+pub async fn run_command(state: &State, line: &[u8], writer: &Writer) -> Result<(), russh::Error> {
+    let (config, owned) = (state.config.clone(), line.to_vec());
+    let parsed = tokio::task::spawn_blocking(move || Command::parse(&owned, &config)).await;
+    let exit = match parsed.map_err(|_| russh::Error::SendError)? {
+        Err(refusal) => {
+            tracing::warn!(line = %line.escape_ascii(), "an SSH command was refused");
+            complain(writer, &refusal.message).await?;
+            refusal.exit
+        }
+        Ok(command) => {
+            if let Ok(exit) = tokio::time::timeout(COMMAND_LIMIT, execute(state, command, writer)).await {
+                exit?
+            } else {
+                complain(writer, &format!("ended after {} s", COMMAND_LIMIT.as_secs())).await?;
+                TIMED_OUT
+            }
+        }
+    };
+    writer.exit_status(exit).await?;
+    writer.eof().await?;
+    writer.close().await
+}
+
+async fn complain(writer: &Writer, message: &str) -> Result<(), russh::Error> {
+    writer.extended_data_bytes(STDERR, format!("{message}\n").into_bytes()).await
+}
+
+async fn execute(state: &State, command: Command, writer: &Writer) -> Result<u32, russh::Error> {
+    match command {
+        Command::CleanUp { queue_id } => clean_up(state, queue_id, writer).await,
+        command => {
+            let arguments = command.git_arguments(&state.config).unwrap_or_default();
+            run_git(state, &arguments, writer).await
+        }
+    }
+}
+
+async fn run_git(state: &State, arguments: &[String], writer: &Writer) -> Result<u32, russh::Error> {
+    let mut child = match git::command(&state.config.repository, arguments).spawn() {
+        Ok(child) => child,
+        Err(error) => {
+            complain(writer, &format!("can't run git: {error}")).await?;
+            return Ok(FAILED);
+        }
+    };
+    let mut group = GroupGuard::of(&child);
+    if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
+        tokio::try_join!(writer.data(stdout), writer.extended_data(STDERR, stderr))?;
+    }
+    let status = child.wait().await?;
+    group.disarm();
+    Ok(exit_of(status))
+}
+
+fn exit_of(status: std::process::ExitStatus) -> u32 {
+    use std::os::unix::process::ExitStatusExt;
+    let signal = || status.signal().and_then(|signal| u32::try_from(signal).ok()).unwrap_or_default();
+    status.code().and_then(|code| u32::try_from(code).ok()).unwrap_or_else(|| SIGNAL_BASE + signal())
+}
+
+async fn clean_up(state: &State, queue_id: String, writer: &Writer) -> Result<u32, russh::Error> {
+    let problem = match state.store.is_unfinished(queue_id.clone()).await {
+        Ok(true) => Some(format!("queue {queue_id} has not ended; its workspace is in use")),
+        Err(error) => Some(format!("can't tell whether queue {queue_id} has ended: {error}")),
+        Ok(false) => {
+            let folder = state.layout.workspace(&queue_id);
+            let removed = tokio::task::spawn_blocking(move || crate::layout::remove_tree(&folder)).await;
+            let removed = removed.map_err(std::io::Error::from).flatten();
+            removed.err().map(|error| format!("the workspace of queue {queue_id} can't be removed: {error}"))
+        }
+    };
+    let Some(problem) = problem else {
+        return Ok(0);
+    };
+    complain(writer, &problem).await?;
+    Ok(FAILED)
+}

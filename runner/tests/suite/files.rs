@@ -1,0 +1,119 @@
+//! Logs and results over HTTP: parts, tags, and nothing beyond a task's own folder.
+
+use crate::test_runner::{TestRunner, refusal};
+use reqwest::{Method, Response};
+use serde_json::json;
+
+async fn part(server: &TestRunner, path: &str, range: &str) -> Response {
+    server.client.request(Method::GET, path).header("Range", range).send().await.unwrap()
+}
+
+fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
+    answer.headers()[name].to_str().unwrap()
+}
+
+#[tokio::test]
+async fn a_log_is_read_on_from_where_one_was() {
+    let text = "echo one; while ! [ -e go ]; do sleep 0.05; done; echo two";
+    let server = TestRunner::start(&[("a", text)]).await;
+    server.submit("42", &["a"]).await;
+    server.client.logged("42-1", "one\n").await;
+    let log = "/api/logs/42-1";
+    let nothing_new = part(&server, log, "bytes=4-").await;
+    assert_eq!(header(&nothing_new, "content-range"), "bytes */4");
+    assert_eq!(refusal(nothing_new).await.0, 416);
+    std::fs::write(server.workspace("42").join("go"), "").unwrap();
+    server.client.ended("42").await;
+    let rest = part(&server, log, "bytes=4-").await;
+    assert_eq!((rest.status().as_u16(), header(&rest, "content-range")), (206, "bytes 4-7/8"));
+    assert_eq!(header(&rest, "content-type"), "text/plain; charset=utf-8");
+    assert_eq!(rest.text().await.unwrap(), "two\n");
+    let all = server.client.get(log).await;
+    assert_eq!(
+        (all.status().as_u16(), header(&all, "content-length"), header(&all, "accept-ranges")),
+        (200, "8", "bytes")
+    );
+    let tag = header(&all, "etag").to_owned();
+    let again = server.client.request(Method::GET, log).header("If-None-Match", &tag).send().await.unwrap();
+    assert_eq!(again.status(), 304);
+    let range = |tag: &str| server.client.request(Method::GET, log).header("Range", "bytes=4-").header("If-Range", tag);
+    assert_eq!(range(&tag).send().await.unwrap().status(), 206);
+    assert_eq!(range("\"other\"").send().await.unwrap().status(), 200);
+    let head = server.client.send(Method::HEAD, log).await;
+    assert_eq!((head.status().as_u16(), header(&head, "content-length")), (200, "8"));
+}
+
+#[tokio::test]
+async fn the_log_of_a_task_that_waits_is_empty() {
+    let server = TestRunner::start_with(&[("a", "sleep 600")], |config| config.slots.truncate(1)).await;
+    server.submit("42", &["a", "a"]).await;
+    let log = server.client.get("/api/logs/42-2").await;
+    assert_eq!((log.status().as_u16(), log.text().await.unwrap()), (200, String::new()));
+    assert_eq!(part(&server, "/api/logs/42-2", "bytes=0-").await.status(), 416);
+    assert_eq!(refusal(server.client.get("/api/logs/42-3").await).await, (404, "unknown_id".into()));
+}
+
+#[tokio::test]
+async fn the_queues_own_log_tells_its_story() {
+    let server = TestRunner::start(&[("a", "exit 3")]).await;
+    server.run("42", &["a"]).await;
+    let log = server.client.log("42").await;
+    let lines: Vec<&str> = log.lines().map(|line| line.split_once(' ').unwrap().1).collect();
+    assert_eq!(lines[0], "accepted: 1 tasks, submitted by ada");
+    assert_eq!(lines[1], format!("checkout of {} (branch main)", server.commit));
+    assert!(lines[2].starts_with("checked out after "));
+    assert_eq!(lines[3], "task 42-1 (a) starts in slot 0");
+    assert!(lines[4].starts_with("task 42-1 has ended: failed, exit code 3, after "));
+    assert!(log.lines().all(|line| line.split_once(' ').unwrap().0.parse::<protocol::Timestamp>().is_ok()));
+}
+
+#[tokio::test]
+async fn results_are_what_the_task_left_in_its_folder() {
+    let text = "cd $TESTARENA_RESULTS; mkdir -p 'shots/a b'; echo '<testsuite/>' > junit.xml; printf png > 'shots/a b/ü.PNG';\
+                touch empty; ln -s /etc/hostname link; ln -s /etc etc; mkfifo pipe; ln -s junit.xml inner";
+    let server = TestRunner::start(&[("a", text)]).await;
+    server.run("42", &["a"]).await;
+    let expected = json!({"task_id": "42-1", "files": [
+        {"path": "empty", "size": 0, "content_type": "application/octet-stream"},
+        {"path": "junit.xml", "size": 13, "content_type": "application/xml"},
+        {"path": "shots/a b/ü.PNG", "size": 3, "content_type": "image/png"},
+    ]});
+    assert_eq!(server.client.get_json("/api/results/42-1").await, expected);
+    let file = server.client.get("/api/results/42-1/shots/a%20b/%C3%BC.PNG").await;
+    assert_eq!((header(&file, "content-type"), header(&file, "x-content-type-options")), ("image/png", "nosniff"));
+    assert_eq!(file.text().await.unwrap(), "png");
+    let piece = part(&server, "/api/results/42-1/junit.xml", "bytes=1-4").await;
+    assert_eq!((piece.status().as_u16(), piece.text().await.unwrap()), (206, "test".to_owned()));
+    assert_eq!(server.client.get("/api/results/42-1/empty").await.text().await.unwrap(), "");
+}
+
+#[tokio::test]
+async fn no_path_leads_out_of_the_results_folder() {
+    let text =
+        "cd $TESTARENA_RESULTS; echo secret > ../secret; ln -s /etc/hostname link; ln -s .. up; mkdir d; mkfifo pipe";
+    let server =
+        TestRunner::start(&[("a", text), ("b", "rm -rf $TESTARENA_RESULTS; ln -s /etc $TESTARENA_RESULTS")]).await;
+    server.run("42", &["a", "b"]).await;
+    for path in [
+        "link",
+        "up/secret",
+        "..%2Fsecret",
+        "%2E%2E/secret",
+        "d%2F..%2F..%2Fsecret",
+        "d",
+        "pipe",
+        "none",
+        "d/none",
+        ".",
+        "%2Fetc%2Fhostname",
+        "junit%00.xml",
+        "d//x",
+        "link/x",
+    ] {
+        let answer = server.client.get(&format!("/api/results/42-1/{path}")).await;
+        let status = answer.status().as_u16();
+        assert_eq!(status, 404, "{path}: {}", answer.text().await.unwrap());
+    }
+    assert_eq!(server.client.get_json("/api/results/42-2").await, json!({"task_id": "42-2", "files": []}));
+    assert_eq!(refusal(server.client.get("/api/results/42-2/hostname").await).await, (404, "unknown_result".into()));
+}

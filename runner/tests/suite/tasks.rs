@@ -1,0 +1,164 @@
+//! One task's life: what it gets, what its exit means, and that nothing it started outlives it.
+//! Process ids are told by the scenarios themselves.
+
+use crate::test_runner::{TestRunner, is_alive, statuses, tasks, until_dead};
+use protocol::QueueStatus;
+use protocol::TaskStatus::{Aborted, Error, Failed, Passed, Skipped};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+#[tokio::test]
+async fn exit_codes_become_verdicts() {
+    let scenarios = [
+        ("smoke/pass", "true"),
+        ("smoke/fail.sh", "exit 3"),
+        ("smoke/skip", "exit 77"),
+        ("a/error.py.sh", "exit 99"),
+        ("a/kill", "kill -9 $$"),
+    ];
+    let server = TestRunner::start(&scenarios).await;
+    let queue = server.run("42", &["smoke/pass", "smoke/fail", "smoke/skip", "a/error.py", "a/kill"]).await;
+    assert_eq!(statuses(&queue), (QueueStatus::Finished, vec![Passed, Failed, Skipped, Error, Failed]));
+    let codes: Vec<Option<i32>> = tasks(&queue).iter().map(|task| task.exit_code).collect();
+    assert_eq!(codes, [Some(0), Some(3), Some(77), Some(99), None]);
+    assert_eq!(tasks(&queue)[4].message, "killed by signal 9");
+    assert!(queue.created_at <= queue.started_at && queue.started_at <= queue.finished_at);
+}
+
+#[tokio::test]
+async fn a_task_gets_its_variables_and_the_checkout_of_its_commit() {
+    let text = "env | grep -E '^(TESTARENA_|DEVICE)' | sort; pwd; git rev-parse HEAD; cat; [ $$ = $(ps -o pgid= $$) ] && echo leads";
+    let server = TestRunner::start_with(&[("smoke/env.sh", text)], |config| {
+        config.slots = vec![BTreeMap::from([("DEVICE".to_owned(), "/dev/ttyUSB0".to_owned())])];
+    })
+    .await;
+    server.run("lab.42", &["smoke/env"]).await;
+    let expected = [
+        "DEVICE=/dev/ttyUSB0".to_owned(),
+        "TESTARENA_BRANCH=main".to_owned(),
+        format!("TESTARENA_COMMIT={}", server.commit),
+        "TESTARENA_QUEUE_ID=lab.42".to_owned(),
+        format!("TESTARENA_RESULTS={}", server.config.data_dir.join("results/lab.42/1").display()),
+        "TESTARENA_SCENARIO=smoke/env".to_owned(),
+        "TESTARENA_SLOT=0".to_owned(),
+        "TESTARENA_TASK_ID=lab.42-1".to_owned(),
+        server.workspace("lab.42").display().to_string(),
+        server.commit.clone(),
+        "leads".to_owned(),
+    ];
+    assert_eq!(server.client.log("lab.42-1").await.lines().collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn both_outputs_are_one_log_in_order() {
+    let server = TestRunner::start(&[("a", "for i in 1 2 3; do echo out $i; echo err $i >&2; done")]).await;
+    server.run("42", &["a"]).await;
+    assert_eq!(server.client.log("42-1").await, "out 1\nerr 1\nout 2\nerr 2\nout 3\nerr 3\n");
+}
+
+#[tokio::test]
+async fn progress_lines_show_while_the_task_runs() {
+    let text = "echo '::progress 0.4 3 of 7 checks'; while ! [ -e go ]; do sleep 0.05; done; exit 1";
+    let server = TestRunner::start(&[("a", text)]).await;
+    server.submit("42", &["a"]).await;
+    let queue = server.client.until("42", |queue| tasks(queue)[0].progress.is_some()).await;
+    let task = &tasks(&queue)[0];
+    assert_eq!((task.progress, task.message.as_str(), task.log_size), (Some(0.4), "3 of 7 checks", Some(29)));
+    std::fs::write(server.workspace("42").join("go"), "").unwrap();
+    let queue = server.client.ended("42").await;
+    let task = &tasks(&queue)[0];
+    assert_eq!((task.status, task.progress, task.message.as_str()), (Failed, Some(0.4), "3 of 7 checks"));
+}
+
+#[tokio::test]
+async fn a_task_past_its_time_is_an_error_and_gone() {
+    let text = "trap 'echo told' TERM; echo pid $$; while true; do sleep 0.1; done";
+    let server = TestRunner::start_with(&[("a", text)], |config| config.task_timeout = Duration::from_secs(1)).await;
+    let start = Instant::now();
+    let queue = server.run("42", &["a"]).await;
+    assert!(start.elapsed() >= Duration::from_secs(6), "SIGKILL comes 5 s after SIGTERM");
+    let task = &tasks(&queue)[0];
+    assert_eq!((task.status, task.message.as_str(), task.exit_code), (Error, "timed out after 1 s", None));
+    assert_eq!(queue.status, QueueStatus::Finished);
+    let log = server.client.log("42-1").await;
+    assert!(log.contains("told"));
+    until_dead(&pids(&log)[0]).await;
+}
+
+#[tokio::test]
+async fn an_abort_kills_grandchildren_too() {
+    let text =
+        "(sleep 600 & echo pid $!; exec sleep 601) & echo pid $!; setsid sleep 602 & echo pid $!; echo ready; wait";
+    let server = TestRunner::start(&[("a", text)]).await;
+    server.submit("42", &["a"]).await;
+    let log = server.client.logged("42-1", "ready").await;
+    let log = if pids(&log).len() < 3 { server.client.logged("42-1", "pid").await } else { log };
+    server.client.abort("42").await;
+    assert_eq!(statuses(&server.client.ended("42").await), (QueueStatus::Aborted, vec![Aborted]));
+    for pid in pids(&log) {
+        assert!(!is_alive(&pid), "{pid}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_a_task_outlives_its_main_process() {
+    let server = TestRunner::start(&[("a", "sleep 600 & echo pid $!; setsid sleep 600 & echo pid $!; echo end")]).await;
+    let queue = server.run("42", &["a"]).await;
+    assert_eq!(statuses(&queue), (QueueStatus::Finished, vec![Passed]));
+    let log = server.client.log("42-1").await;
+    assert!(log.ends_with("end\n") && pids(&log).len() == 2, "{log}");
+    for pid in pids(&log) {
+        until_dead(&pid).await;
+    }
+}
+
+#[tokio::test]
+async fn somebody_who_escaped_with_the_pipe_does_not_hold_the_task_up() {
+    // Without its environment it is no longer known as ours; it writes on for ever.
+    let text = "setsid env -i /bin/sh -c 'echo pid $$; while sleep 0.01; do echo more; done' & sleep 0.3; echo end";
+    let server = TestRunner::start(&[("a", text)]).await;
+    let queue = server.run("42", &["a"]).await;
+    assert_eq!(statuses(&queue), (QueueStatus::Finished, vec![Passed]));
+    let log = server.client.log("42-1").await;
+    assert!(log.contains("end\n"));
+    let size = tasks(&queue)[0].log_size;
+    assert_eq!(size, Some(log.len() as u64));
+    // With its pipe closed it dies by itself.
+    until_dead(&pids(&log)[0]).await;
+}
+
+#[tokio::test]
+async fn a_scenario_that_can_not_start_is_an_error() {
+    let server = TestRunner::start(&[("a", "true")]).await;
+    let source = server.folder.path().join("source");
+    std::fs::write(source.join("scenarios/a"), "#!/no/such/interpreter\n").unwrap();
+    server.git_at_source(&["commit", "--quiet", "--all", "--message", "broken"]);
+    let mut queue = server.queue("42", &["a"]);
+    queue.commit = server.git_at_source(&["rev-parse", "HEAD"]);
+    assert_eq!(server.client.post_queue(&queue).await.status(), 202);
+    let queue = server.client.ended("42").await;
+    assert_eq!(statuses(&queue), (QueueStatus::Finished, vec![Error]));
+    assert!(tasks(&queue)[0].message.starts_with("scenarios/a could not be run: "), "{:?}", tasks(&queue)[0]);
+}
+
+#[tokio::test]
+async fn a_hundred_megabytes_of_output_do_not_grow_the_memory() {
+    let server = TestRunner::start(&[("a", "head -c 100000000 /dev/zero | tr '\\0' 'x'")]).await;
+    let before = peak_memory_kb();
+    let queue = server.run("42", &["a"]).await;
+    assert_eq!(tasks(&queue)[0].log_size, Some(100_000_000));
+    let grown = peak_memory_kb() - before;
+    // Other tests run in this process at the same time; 100 MB would stand out all the same.
+    assert!(grown < 60_000, "{grown} KiB");
+}
+
+/// What scenarios told as `pid 123`.
+fn pids(log: &str) -> Vec<String> {
+    log.lines().filter_map(|line| line.strip_prefix("pid ")).map(str::to_owned).collect()
+}
+
+fn peak_memory_kb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
