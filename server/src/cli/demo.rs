@@ -46,9 +46,9 @@ pub(super) struct DemoOptions {
 }
 
 pub(super) async fn run(options: DemoOptions) -> CommandResult {
-    let listener = TcpListener::bind(options.listen)
-        .await
-        .map_err(|error| format!("can't listen at {}: {error}; choose another address with --listen", options.listen))?;
+    let listener = TcpListener::bind(options.listen).await.map_err(|error| {
+        format!("can't listen at {}: {error}; choose another address with --listen", options.listen)
+    })?;
     let (folder, passwords) = Folder::open(&options.data, options.reset)?;
     repository::create(&folder.origin(), &folder.repository()).await?;
     let token = Uuid::new_v4().to_string();
