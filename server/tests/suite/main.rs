@@ -5,11 +5,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod api_errors;
+mod bench;
 mod command_line;
+mod job_life;
 mod job_reading;
 mod job_removal;
 mod job_submission;
 mod kept;
+mod lab;
 mod logs;
 mod remote_bench;
 mod remote_environment;
