@@ -1,0 +1,60 @@
+# The ways in: `make run` to try TestArena, `make test` and `make check` while working on it, `make build` for a release.
+# Development knows one native profile (dev) and one for the page (wasm-release), so that nothing is compiled twice.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: help run test check build site bench fmt setup setup-check setup-test
+
+export WASM_BINDGEN := $(CURDIR)/.tools/bin/wasm-bindgen
+
+WASM := wasm32-unknown-unknown
+SITE := target/site/manifest.json
+# What the page is made of. Folders count as well, so that a deleted file is noticed.
+SITE_SOURCES := Cargo.toml Cargo.lock package-lock.json scripts/build-site.mjs \
+    $(shell find app frontend protocol style -not -name '.*' 2>/dev/null)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+run: setup site ## build and start `testarena demo`; RESET=1 starts over, LISTEN=addr:port, DATA=folder
+	cargo build --locked --bin testarena
+	exec target/debug/testarena demo $(if $(LISTEN),--listen $(LISTEN)) $(if $(DATA),--data $(DATA)) $(if $(RESET),--reset)
+
+test: setup-test site ## all tests: unit, integration on both databases, end to end
+	scripts/test.sh
+
+check: setup-check ## format, lints, docs, unit tests and the room plan
+	cargo fmt --all --check
+	scripts/check-rooms.sh
+	cargo clippy --locked --all-targets --quiet -- -D warnings
+	cargo clippy --locked --quiet -p frontend --target $(WASM) -- -D warnings
+	cargo check --locked --quiet -p protocol --target $(WASM)
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --quiet --no-deps
+	npm --prefix end2end --silent run check
+	cargo test --locked --lib
+
+build: setup site ## the release binary target/release/testarena with the site inside
+	cargo build --locked --release --bin testarena --features server/embed-site,server/vendored-openssl
+	@ls -l target/release/testarena
+
+site: setup $(SITE) ## the page's files below target/site
+
+$(SITE): $(SITE_SOURCES)
+	cargo build --locked -p frontend --profile wasm-release --target $(WASM)
+	node scripts/build-site.mjs
+
+bench: ## measurements, see bench/README.md
+	cargo run --locked --release -p server --example log_bench
+
+fmt: ## format all Rust code
+	cargo fmt --all
+
+setup:
+	@scripts/setup.sh build
+
+setup-check:
+	@scripts/setup.sh check
+
+setup-test:
+	@scripts/setup.sh test

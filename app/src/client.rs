@@ -1,0 +1,177 @@
+//! The JSON API as one function per endpoint. The only place that knows its URLs.
+//! The same on the server and in the browser: how a request leaves is `transport`'s business.
+
+use crate::paths::{encode, with_query};
+use crate::transport::{self, Method, Request, Response};
+use protocol::JobId;
+use protocol::api::{
+    Branches, Environments, Job, JobList, LogLines, LogMatches, RerunRequest, Scenarios, SubmitJobRequest, User,
+    ValidateBranchRequest, ValidatedBranch,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+mod answer;
+mod error;
+
+pub(crate) use answer::{Fetched, Loaded};
+pub(crate) use error::ClientError;
+
+type Answer<T> = Result<T, ClientError>;
+
+/// Which jobs a list shows; empty means any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct JobQuery {
+    pub(crate) search: String,
+    pub(crate) status: String,
+    pub(crate) environment: String,
+    pub(crate) branch: String,
+}
+
+/// One of a job's logs: the queue's own, or that of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LogOf {
+    pub(crate) job: JobId,
+    pub(crate) task: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lines {
+    /// The last so many.
+    Tail(u64),
+    From {
+        from: u64,
+        limit: u64,
+    },
+}
+
+pub(crate) async fn me() -> Answer<User> {
+    get("/api/me".to_owned()).await
+}
+
+pub(crate) async fn list_environments() -> Answer<Environments> {
+    get("/api/environments".to_owned()).await
+}
+
+pub(crate) async fn list_branches(environment: &str) -> Answer<Branches> {
+    get(with_query("/api/branches", &[("environment", environment)])).await
+}
+
+pub(crate) async fn validate_branch(request: &ValidateBranchRequest) -> Answer<ValidatedBranch> {
+    send(Method::Post, "/api/validate_branch".to_owned(), Some(request), Vec::new()).await
+}
+
+pub(crate) async fn list_scenarios(environment: &str, branch: &str) -> Answer<Scenarios> {
+    get(with_query("/api/scenarios", &[("environment", environment), ("branch", branch)])).await
+}
+
+/// `idempotency_key`: the same for each try of the same wish, so that a retry makes no second job.
+pub(crate) async fn submit_job(request: &SubmitJobRequest, idempotency_key: String) -> Answer<Job> {
+    let key = vec![("idempotency-key", idempotency_key)];
+    send(Method::Post, "/api/submit_job".to_owned(), Some(request), key).await
+}
+
+pub(crate) async fn list_jobs(query: &JobQuery, limit: usize, etag: Option<String>) -> Answer<Fetched<JobList>> {
+    get_if_changed(jobs_url(query, &limit.to_string(), ""), etag).await
+}
+
+pub(crate) async fn list_jobs_after(query: &JobQuery, cursor: &str) -> Answer<JobList> {
+    get(jobs_url(query, "", cursor)).await
+}
+
+pub(crate) async fn find_job(id: JobId, etag: Option<String>) -> Answer<Fetched<Job>> {
+    get_if_changed(job_url(id), etag).await
+}
+
+pub(crate) async fn abort_job(id: JobId) -> Answer<Job> {
+    send(Method::Post, job_url(id) + "/abort", None::<&()>, Vec::new()).await
+}
+
+/// `None`: it is gone. A job: the remote server still has to confirm.
+pub(crate) async fn delete_job(id: JobId) -> Answer<Option<Job>> {
+    let request = Request { method: Method::Delete, url: job_url(id), headers: Vec::new(), json: None };
+    let response = success(transport::send(request).await?)?;
+    if response.status == 204 { Ok(None) } else { read(&response).map(Some) }
+}
+
+pub(crate) async fn rerun_job(id: JobId, request: &RerunRequest, idempotency_key: String) -> Answer<Job> {
+    let key = vec![("idempotency-key", idempotency_key)];
+    send(Method::Post, job_url(id) + "/rerun", Some(request), key).await
+}
+
+pub(crate) async fn read_log(log: &LogOf, lines: Lines) -> Answer<LogLines> {
+    let url = log_url(log) + "/lines";
+    get(match lines {
+        Lines::Tail(count) => with_query(&url, &[("tail", &count.to_string())]),
+        Lines::From { from, limit } => with_query(&url, &[("from", &from.to_string()), ("limit", &limit.to_string())]),
+    })
+    .await
+}
+
+pub(crate) async fn search_log(log: &LogOf, words: &str, limit: u64) -> Answer<LogMatches> {
+    get(with_query(&(log_url(log) + "/search"), &[("q", words), ("limit", &limit.to_string())])).await
+}
+
+/// Where the whole log can be had as a file.
+pub(crate) fn log_url(log: &LogOf) -> String {
+    match &log.task {
+        None => job_url(log.job) + "/log",
+        Some(task) => format!("{}/tasks/{}/log", job_url(log.job), encode(task)),
+    }
+}
+
+/// The job for a build server's test report.
+pub(crate) fn junit_url(id: JobId) -> String {
+    job_url(id) + "/junit.xml"
+}
+
+fn job_url(id: JobId) -> String {
+    format!("/api/job/{id}")
+}
+
+fn jobs_url(query: &JobQuery, limit: &str, cursor: &str) -> String {
+    let pairs = [
+        ("search", query.search.as_str()),
+        ("status", &query.status),
+        ("environment", &query.environment),
+        ("branch", &query.branch),
+        ("limit", limit),
+        ("cursor", cursor),
+    ];
+    with_query("/api/jobs", &pairs)
+}
+
+async fn get<T: DeserializeOwned>(url: String) -> Answer<T> {
+    send(Method::Get, url, None::<&()>, Vec::new()).await
+}
+
+async fn get_if_changed<T: DeserializeOwned>(url: String, etag: Option<String>) -> Answer<Fetched<T>> {
+    let headers = etag.map(|etag| ("if-none-match", etag)).into_iter().collect();
+    let response = transport::send(Request { method: Method::Get, url, headers, json: None }).await?;
+    let synced_at = response.synced_at.as_deref().and_then(|text| text.parse().ok());
+    if response.status == 304 {
+        return Ok(Fetched::NotModified { synced_at });
+    }
+    let response = success(response)?;
+    let body = read(&response)?;
+    Ok(Fetched::Modified(Loaded { body, etag: response.etag, synced_at }))
+}
+
+async fn send<B: Serialize, T: DeserializeOwned>(
+    method: Method,
+    url: String,
+    body: Option<&B>,
+    headers: Vec<(&'static str, String)>,
+) -> Answer<T> {
+    let json = body.map(serde_json::to_string).transpose().map_err(|_| ClientError::Unreadable { status: 0 })?;
+    let response = transport::send(Request { method, url, headers, json }).await?;
+    read(&success(response)?)
+}
+
+fn success(response: Response) -> Answer<Response> {
+    if (200..300).contains(&response.status) { Ok(response) } else { Err(ClientError::of(&response)) }
+}
+
+fn read<T: DeserializeOwned>(response: &Response) -> Answer<T> {
+    serde_json::from_str(&response.body).map_err(|_| ClientError::Unreadable { status: response.status })
+}

@@ -1,0 +1,65 @@
+//! Why a call of the API brought nothing, in words for the person at the page.
+//! What the API itself says (its problem details) is shown as it is, because it says what to do.
+
+use crate::transport::{NoAnswer, Response};
+use protocol::api::{ErrorCode, Problem};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum ClientError {
+    /// The API said no, and why.
+    Refused(Problem),
+    /// Nothing came back, or only a proxy's word that there is nothing behind it.
+    Unreachable,
+    /// Something came back that is not the API's.
+    Unreadable { status: u16 },
+}
+
+impl ClientError {
+    pub(crate) fn of(response: &Response) -> Self {
+        match serde_json::from_str(&response.body) {
+            Ok(problem) => Self::Refused(problem),
+            Err(_) if response.status >= 500 => Self::Unreachable,
+            Err(_) => Self::Unreadable { status: response.status },
+        }
+    }
+
+    pub(crate) fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Refused(problem) => Some(problem.code),
+            Self::Unreachable | Self::Unreadable { .. } => None,
+        }
+    }
+
+    pub(crate) fn is(&self, code: ErrorCode) -> bool {
+        self.code() == Some(code)
+    }
+
+    /// One or two sentences: what is wrong and what to do.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::Refused(problem) if problem.detail.is_empty() => format!("{}.", problem.title),
+            Self::Refused(problem) => format!("{}: {}", problem.title, problem.detail),
+            Self::Unreachable => "Can't reach the server. Check your network and try again.".to_owned(),
+            Self::Unreadable { status } => {
+                format!(
+                    "The server's answer (HTTP {status}) can't be read. Reload the page; if it stays, tell your administrator."
+                )
+            }
+        }
+    }
+
+    /// What the API says about one field of the input.
+    pub(crate) fn field(&self, name: &str) -> Option<String> {
+        match self {
+            Self::Refused(problem) => problem.fields.as_ref()?.get(name).cloned(),
+            Self::Unreachable | Self::Unreadable { .. } => None,
+        }
+    }
+}
+
+impl From<NoAnswer> for ClientError {
+    fn from(_: NoAnswer) -> Self {
+        Self::Unreachable
+    }
+}

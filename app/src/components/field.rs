@@ -1,0 +1,51 @@
+//! A labelled input with what is wrong about it right beside it, tied together for screen readers.
+
+use leptos::prelude::*;
+
+/// The frame of a field: label above, hint and error below. The input inside points at `{id}-note`.
+#[component]
+pub(crate) fn Field(
+    id: &'static str,
+    label: &'static str,
+    #[prop(optional, into)] error: Signal<Option<String>>,
+    children: Children,
+) -> impl IntoView {
+    view! {
+        <div class="field" data-invalid=move || error.with(Option::is_some).then_some("")>
+            <label for=id>{label}</label>
+            {children()}
+            <p class="field-note" id=format!("{id}-note")>{move || error.get()}</p>
+        </div>
+    }
+}
+
+/// One of several; `options` are (value, words).
+#[component]
+pub(crate) fn Select(
+    id: &'static str,
+    name: &'static str,
+    #[prop(into)] value: Signal<String>,
+    #[prop(into)] options: Signal<Vec<(String, String)>>,
+    on_choose: Callback<String>,
+) -> impl IntoView {
+    let chosen = move || {
+        options
+            .get()
+            .into_iter()
+            .map(|(option, words)| {
+                let selected = {
+                    let option = option.clone();
+                    move || value.with(|value| *value == option)
+                };
+                view! { <option value=option selected=selected>{words}</option> }
+            })
+            .collect_view()
+    };
+    view! {
+        <select id=id name=name aria-describedby=format!("{id}-note")
+            prop:value=move || { options.track(); value.get() }
+            on:change=move |event| on_choose.run(event_target_value(&event))>
+            {chosen}
+        </select>
+    }
+}

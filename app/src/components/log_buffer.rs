@@ -1,0 +1,97 @@
+//! The lines of a log that are here, of the many that there are. Bounded: what is far from what is read goes first.
+
+use protocol::api::LogLines;
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+/// Lines kept. Some screens' worth of scrolling back without asking again, at a few megabytes.
+const KEPT: usize = 20_000;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LogBuffer {
+    lines: BTreeMap<u64, Arc<str>>,
+    pub(crate) total: u64,
+    pub(crate) bytes: u64,
+    /// Nothing will be added any more.
+    pub(crate) is_complete: bool,
+}
+
+impl LogBuffer {
+    pub(crate) fn of(window: LogLines) -> Self {
+        let mut buffer = Self::default();
+        buffer.add(window);
+        buffer
+    }
+
+    /// A later answer wins: the last line of a growing log may since have become longer.
+    pub(crate) fn add(&mut self, window: LogLines) {
+        self.total = window.total;
+        self.bytes = window.bytes;
+        self.is_complete = window.complete;
+        let (first, count) = (window.first, window.lines.len() as u64);
+        self.lines.extend((first..).zip(window.lines.into_iter().map(Arc::from)));
+        self.forget_all_but_around(first, first + count);
+    }
+
+    pub(crate) fn line(&self, number: u64) -> Option<Arc<str>> {
+        self.lines.get(&number).cloned()
+    }
+
+    /// The first and last of these lines that are not here.
+    pub(crate) fn missing(&self, wanted: &RangeInclusive<u64>) -> Option<RangeInclusive<u64>> {
+        let is_missing = |number: &u64| !self.lines.contains_key(number);
+        let first = wanted.clone().find(is_missing)?;
+        let last = wanted.clone().rev().find(is_missing)?;
+        Some(first..=last)
+    }
+
+    fn forget_all_but_around(&mut self, first: u64, end: u64) {
+        while self.lines.len() > KEPT {
+            let (Some(lowest), Some(highest)) = (self.lines.keys().next(), self.lines.keys().next_back()) else {
+                return;
+            };
+            if first.saturating_sub(*lowest) > highest.saturating_sub(end) {
+                self.lines.pop_first();
+            } else {
+                self.lines.pop_last();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(first: u64, count: u64, total: u64) -> LogLines {
+        let lines = (first..first + count).map(|number| format!("line {number}")).collect();
+        LogLines { first, lines, total, bytes: total * 10, complete: false }
+    }
+
+    #[test]
+    fn what_is_not_here_is_asked_for() {
+        let mut buffer = LogBuffer::of(window(101, 100, 1_000));
+        assert_eq!(buffer.missing(&(101..=200)), None);
+        assert_eq!(buffer.missing(&(51..=120)), Some(51..=100));
+        assert_eq!(buffer.missing(&(90..=210)), Some(90..=210));
+        buffer.add(window(51, 50, 1_000));
+        assert_eq!(buffer.missing(&(51..=120)), None);
+    }
+
+    #[test]
+    fn a_line_that_grew_is_replaced() {
+        let mut buffer = LogBuffer::of(LogLines { lines: vec!["half".to_owned()], ..window(7, 0, 7) });
+        buffer.add(LogLines { lines: vec!["half a line".to_owned(), "next".to_owned()], ..window(7, 0, 8) });
+        assert_eq!((buffer.line(7).as_deref(), buffer.total), (Some("half a line"), 8));
+    }
+
+    #[test]
+    fn the_farthest_lines_make_room() {
+        let kept = KEPT as u64;
+        let mut buffer = LogBuffer::of(window(1, kept, 200_000));
+        buffer.add(window(100_000, 500, 200_000));
+        assert_eq!(buffer.lines.len(), KEPT);
+        assert_eq!((buffer.line(1), buffer.line(501).is_some(), buffer.line(100_499).is_some()), (None, true, true));
+    }
+}

@@ -1,0 +1,45 @@
+//! What the page has to say by itself: an alert when something is wrong, a status when something was done.
+
+use leptos::prelude::*;
+
+/// Interrupts a screen reader; nothing while there is nothing wrong.
+#[component]
+pub(crate) fn Alert(#[prop(into)] message: Signal<Option<String>>) -> impl IntoView {
+    view! {
+        <div class="notice is-alert" role="alert" hidden=move || message.with(Option::is_none)>
+            {move || message.get()}
+        </div>
+    }
+}
+
+/// Says in passing what came of an action.
+#[component]
+pub(crate) fn StatusNote(#[prop(into)] message: Signal<Option<String>>) -> impl IntoView {
+    view! {
+        <p class="notice is-status" role="status" data-empty=move || message.with(Option::is_none).then_some("")>
+            {move || message.get()}
+        </p>
+    }
+}
+
+#[component]
+pub(crate) fn Loading(what: &'static str) -> impl IntoView {
+    view! {
+        <p class="loading">
+            <span class="spinner" aria-hidden="true"></span>
+            {what}
+        </p>
+    }
+}
+
+/// In place of content that could not be had.
+#[component]
+pub(crate) fn Failure(title: &'static str, message: String, retry: Callback<()>) -> impl IntoView {
+    view! {
+        <section class="failure" role="alert">
+            <h1>{title}</h1>
+            <p>{message}</p>
+            <button class="button" type="button" on:click=move |_| retry.run(())>"Try again"</button>
+        </section>
+    }
+}

@@ -1,0 +1,133 @@
+//! Search and filters above the list. They live in the URL; without JavaScript the form itself puts them there.
+
+use crate::client::{ClientError, JobQuery};
+use crate::{paths, words};
+use leptos::html::Input;
+use leptos::leptos_dom::helpers::debounce;
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
+use protocol::JobStatus;
+use protocol::api::Environments;
+use std::time::Duration;
+
+/// After the last key, so that a word typed is one question.
+const TYPING_PAUSE: Duration = Duration::from_millis(250);
+
+#[component]
+pub(super) fn Filters(
+    query: Memo<JobQuery>,
+    environments: Resource<Result<Environments, ClientError>>,
+) -> impl IntoView {
+    let navigate = use_navigate();
+    let go = Callback::new(move |query: JobQuery| {
+        navigate(&url(&query), NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
+    });
+    let change = move |apply: fn(&mut JobQuery, String)| {
+        Callback::new(move |value: String| {
+            let mut next = query.get_untracked();
+            apply(&mut next, value.trim().to_owned());
+            go.run(next);
+        })
+    };
+    let statuses = || {
+        JobStatus::ALL
+            .iter()
+            .map(|status| (status.as_str().to_owned(), words::job_status(*status).to_owned()))
+            .collect()
+    };
+    view! {
+        <form class="filters" role="search" method="get" action=paths::HOME on:submit=|event| event.prevent_default()>
+            <TextFilter name="search" label="Search jobs" kind="search" hint="Job number or user name"
+                value=Signal::derive(move || query.with(|query| query.search.clone()))
+                on_change=change(|query, value| query.search = value) />
+            <ChoiceFilter name="status" label="Status" options=statuses()
+                value=Signal::derive(move || query.with(|query| query.status.clone()))
+                on_change=change(|query, value| query.status = value) />
+            <Suspense>
+                {move || Suspend::new(async move {
+                    let environments = environments.await.map(|list| list.environments).unwrap_or_default();
+                    let options = environments.into_iter().map(|one| (one.name.clone(), one.name)).collect();
+                    view! {
+                        <ChoiceFilter name="environment" label="Environment" options
+                            value=Signal::derive(move || query.with(|query| query.environment.clone()))
+                            on_change=change(|query, value| query.environment = value) />
+                    }
+                })}
+            </Suspense>
+            <TextFilter name="branch" label="Branch" kind="text" hint="Whole name"
+                value=Signal::derive(move || query.with(|query| query.branch.clone()))
+                on_change=change(|query, value| query.branch = value) />
+            <button class="button only-without-scripts" type="submit">"Apply"</button>
+        </form>
+    }
+}
+
+fn url(query: &JobQuery) -> String {
+    let pairs = [
+        ("search", query.search.as_str()),
+        ("status", &query.status),
+        ("environment", &query.environment),
+        ("branch", &query.branch),
+    ];
+    paths::with_query(paths::HOME, &pairs)
+}
+
+#[component]
+fn TextFilter(
+    name: &'static str,
+    label: &'static str,
+    kind: &'static str,
+    hint: &'static str,
+    value: Signal<String>,
+    on_change: Callback<String>,
+) -> impl IntoView {
+    let input = NodeRef::<Input>::new();
+    let mut typed = debounce(TYPING_PAUSE, move |text| on_change.run(text));
+    // Back and forward change the URL under the field; what is just being typed is never overwritten.
+    Effect::new(move |_| {
+        let (Some(input), value) = (input.get(), value.get()) else { return };
+        let is_focused = document().active_element().is_some_and(|focused| focused.id() == input.id());
+        if !is_focused && input.value() != value {
+            input.set_value(&value);
+        }
+    });
+    view! {
+        <div class="field">
+            <label for=format!("filter-{name}")>{label}</label>
+            <input id=format!("filter-{name}") node_ref=input name=name type=kind placeholder=hint autocomplete="off"
+                spellcheck="false" value=value.get_untracked()
+                on:input=move |event| typed(event_target_value(&event)) />
+        </div>
+    }
+}
+
+#[component]
+fn ChoiceFilter(
+    name: &'static str,
+    label: &'static str,
+    options: Vec<(String, String)>,
+    value: Signal<String>,
+    on_change: Callback<String>,
+) -> impl IntoView {
+    let options = options
+        .into_iter()
+        .map(|(option, words)| {
+            let selected = {
+                let option = option.clone();
+                move || value.with(|value| *value == option)
+            };
+            view! { <option value=option selected=selected>{words}</option> }
+        })
+        .collect_view();
+    view! {
+        <div class="field">
+            <label for=format!("filter-{name}")>{label}</label>
+            <select id=format!("filter-{name}") name=name prop:value=move || value.get()
+                on:change=move |event| on_change.run(event_target_value(&event))>
+                <option value="">"Any"</option>
+                {options}
+            </select>
+        </div>
+    }
+}

@@ -1,0 +1,152 @@
+//! The tab "Logs": which log, the log itself, and what one does with it. A log that grows is read on by line number;
+//! lines that come into sight are asked for as they are needed.
+
+use super::log_search::LogSearch;
+use super::view_state::ViewState;
+use crate::client::{self, ClientError, Fetched, Lines, Loaded, LogOf};
+use crate::components::log_buffer::LogBuffer;
+use crate::components::log_lines::{LogScroller, LogView};
+use crate::components::notice::{Failure, Loading};
+use crate::components::switch::Switch;
+use crate::components::task_list::TaskList;
+use crate::poll::{self, Live};
+use crate::{paths, words};
+use leptos::either::Either;
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+use protocol::api::{ErrorCode, Job, LogLines, LogsState};
+
+/// With the first answer: what the server draws, and some to scroll back without asking.
+const FIRST_LINES: u64 = 200;
+/// Asked for at once while reading on or scrolling.
+const MORE_LINES: u64 = 1_000;
+
+pub(super) type LogSeed = Resource<Option<Result<LogLines, ClientError>>>;
+
+/// The end of a log; of one that does not exist yet, nothing.
+pub(super) async fn load(log: Option<LogOf>) -> Option<Result<LogLines, ClientError>> {
+    match client::read_log(&log?, Lines::Tail(FIRST_LINES)).await {
+        Err(error) if error.is(ErrorCode::NotFound) => {
+            Some(Ok(LogLines { first: 1, lines: Vec::new(), total: 0, bytes: 0, complete: false }))
+        }
+        read => Some(read),
+    }
+}
+
+#[component]
+pub(super) fn Logs(job: Live<Job>, state: ViewState, seed: LogSeed) -> impl IntoView {
+    let id = job.value.with_untracked(|job| job.summary.id);
+    let retry = Callback::new(move |()| seed.refetch());
+    view! {
+        <div class="logs">
+            <TaskList tasks=Signal::derive(move || job.value.with(|job| job.tasks.clone())) chosen=state.task
+                href=state.log_href />
+            <div class="log-panel">
+                <Transition fallback=|| view! { <Loading what="Loading the log" /> }>
+                    {move || Suspend::new(async move {
+                        let log = LogOf { job: id, task: state.task.get_untracked() };
+                        match seed.await {
+                            Some(Ok(lines)) => Some(Either::Left(view! { <OpenLog job log lines /> })),
+                            Some(Err(error)) => {
+                                let message = error.message();
+                                Some(Either::Right(view! { <Failure title="The log can't be shown" message retry /> }))
+                            }
+                            None => None,
+                        }
+                    })}
+                </Transition>
+            </div>
+        </div>
+    }
+}
+
+#[component]
+fn OpenLog(job: Live<Job>, log: LogOf, lines: LogLines) -> impl IntoView {
+    let live = read_on(job, log.clone(), lines);
+    let view = LogView::new(live.value);
+    fill_in(view, log.clone());
+    follow_link(view);
+    let size = move || {
+        live.value.with(|log| {
+            let more = if log.is_complete { "" } else { ", growing" };
+            format!("{}, {}{more}", words::plural(log.total, "line"), words::size(log.bytes))
+        })
+    };
+    let is_empty = Memo::new(move |_| live.value.with(|log| log.total == 0));
+    let download = client::log_url(&log);
+    view! {
+        <div class="log-tools">
+            <LogSearch view log />
+            <Switch label="Follow" is_on=view.follows />
+            <a class="button" role="button" href=download download="" rel="external">"Download"</a>
+        </div>
+        <LogScroller view />
+        <p class="log-foot">
+            {move || if is_empty.get() { "Nothing in this log yet.".to_owned() } else { size() }}
+        </p>
+    }
+}
+
+/// Reads what is added, from the last line that is known: that one may have been unfinished.
+fn read_on(job: Live<Job>, log: LogOf, lines: LogLines) -> Live<LogBuffer> {
+    let seed = Loaded { body: LogBuffer::of(lines), etag: None, synced_at: None };
+    let ask = move |known: &LogBuffer, _| {
+        let (log, from) = (log.clone(), known.total.max(1));
+        async move {
+            let lines = match client::read_log(&log, Lines::From { from, limit: MORE_LINES }).await {
+                Err(error) if error.is(ErrorCode::NotFound) => return Ok(Fetched::NotModified { synced_at: None }),
+                read => read?,
+            };
+            Ok(Fetched::Modified(Loaded { body: lines, etag: None, synced_at: None }))
+        }
+    };
+    let logs_state = Memo::new(move |_| job.value.with(|job| job.summary.logs.state));
+    let is_final = move |log: &LogBuffer| log.is_complete || logs_state.get_untracked() == LogsState::Incomplete;
+    let live = poll::live(seed, ask, |known: &mut LogBuffer, lines| known.add(lines), is_final);
+    // Whatever came in last came with the job's own end.
+    Effect::new(move |before: Option<LogsState>| {
+        let now = logs_state.get();
+        if before.is_some_and(|before| before != now) {
+            live.refresh();
+        }
+        now
+    });
+    live
+}
+
+/// Asks for the lines in sight that are not here, one question at a time; the latest sight counts.
+fn fill_in(view: LogView, log: LogOf) {
+    let lines = view.lines();
+    let read = Action::new(move |wanted: &(u64, u64)| {
+        let (log, from) = (log.clone(), wanted.0);
+        async move {
+            let lines = client::read_log(&log, Lines::From { from, limit: MORE_LINES }).await;
+            if let Ok(lines) = &lines {
+                view.buffer.update(|buffer| buffer.add(lines.clone()));
+            }
+            lines.is_ok()
+        }
+    });
+    Effect::new(move |_| {
+        let (first, last) = lines.get();
+        let missing = view.buffer.with(|buffer| buffer.missing(&(first..=last)));
+        // A question that failed is asked again by the next movement, not in a circle.
+        if let Some(missing) = missing.filter(|_| !read.pending().get()) {
+            // In the middle of what is asked for, since one may scroll on either way.
+            let from = missing.start().saturating_sub(MORE_LINES / 2 - (missing.end() - missing.start()) / 2).max(1);
+            read.dispatch((from, *missing.end()));
+        }
+    });
+}
+
+/// `#L120` in the URL shows that line, also when it changes.
+fn follow_link(view: LogView) {
+    let hash = use_location().hash;
+    let is_measured = Memo::new(move |_| view.viewport.with(Option::is_some));
+    Effect::new(move |_| {
+        if let (true, Some(line)) = (is_measured.get(), paths::line_of_hash(&hash.get())) {
+            let total = view.buffer.with_untracked(|buffer| buffer.total);
+            view.show(line.min(total.max(1)));
+        }
+    });
+}

@@ -1,0 +1,88 @@
+//! Which tab and which log are shown: in the URL, so that reload, back and a link to a colleague keep them.
+//! The last tab used is also remembered for the next job that is opened.
+
+use crate::client::LogOf;
+use crate::components::tabs::Tab;
+use crate::{browser, paths};
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_navigate, use_query_map};
+use leptos_router::params::ParamsMap;
+use protocol::JobId;
+
+pub(super) const SCENARIOS: &str = "scenarios";
+pub(super) const LOGS: &str = "logs";
+pub(super) const TABS: &[Tab] = &[Tab { key: SCENARIOS, label: "Scenarios" }, Tab { key: LOGS, label: "Logs" }];
+
+#[derive(Clone, Copy)]
+pub(super) struct ViewState {
+    pub(super) tab: Signal<&'static str>,
+    /// The task whose log is open; none for the queue's own.
+    pub(super) task: Signal<Option<String>>,
+    pub(super) tab_hrefs: Signal<Vec<String>>,
+    /// Where a task's log is shown; the queue's own for an empty id.
+    pub(super) log_href: Callback<String, String>,
+}
+
+impl ViewState {
+    pub(super) fn of_url(id: JobId) -> Self {
+        let query = use_query_map();
+        let asked = Memo::new(move |_| query.with(|query| query.get_str("tab").and_then(known_tab)));
+        let task = Memo::new(move |_| {
+            query.with(|query| query.get_str("task").filter(|task| !task.is_empty()).map(str::to_owned))
+        });
+        let navigate = use_navigate();
+        Effect::new(move |_| {
+            if let Some(tab) = asked.get() {
+                browser::remember_tab(tab);
+                return;
+            }
+            let remembered = browser::remembered_tab();
+            if let Some(tab) = remembered.as_deref().and_then(known_tab).filter(|tab| *tab != SCENARIOS) {
+                let url = href(id, tab, &task.get_untracked().unwrap_or_default());
+                navigate(&url, NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
+            }
+        });
+        Self {
+            tab: Signal::derive(move || asked.get().unwrap_or(SCENARIOS)),
+            task: task.into(),
+            tab_hrefs: Signal::derive(move || {
+                let task = task.get().unwrap_or_default();
+                TABS.iter().map(|tab| href(id, tab.key, &task)).collect()
+            }),
+            log_href: Callback::new(move |task: String| href(id, LOGS, &task)),
+        }
+    }
+}
+
+/// The log that the URL asks for, while the tab with the logs is shown.
+pub(super) fn open_log(id: Option<JobId>, query: Memo<ParamsMap>) -> Option<LogOf> {
+    query.with(|query| {
+        let task = query.get_str("task").filter(|task| !task.is_empty()).map(str::to_owned);
+        (query.get_str("tab") == Some(LOGS)).then_some(LogOf { job: id?, task })
+    })
+}
+
+fn known_tab(name: &str) -> Option<&'static str> {
+    TABS.iter().map(|tab| tab.key).find(|key| *key == name)
+}
+
+fn href(id: JobId, tab: &str, task: &str) -> String {
+    paths::with_query(&paths::job(id), &[("tab", tab), ("task", task)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_of_a_job_has_its_own_url() {
+        assert_eq!(href(JobId(42), LOGS, "42-1"), "/jobs/42?tab=logs&task=42-1");
+        assert_eq!(href(JobId(42), SCENARIOS, ""), "/jobs/42?tab=scenarios");
+    }
+
+    #[test]
+    fn an_unknown_tab_is_none() {
+        assert_eq!((known_tab("logs"), known_tab("results")), (Some(LOGS), None));
+    }
+}

@@ -1,0 +1,66 @@
+//! The wizard for a new job, in three steps. Where one is in it is in the URL, so that back and forward work;
+//! what is picked is kept while the wizard is open.
+
+use crate::client::{self, ClientError};
+use crate::components::notice::{Failure, Loading};
+use crate::paths;
+use crate::session::answer_for;
+use leptos::either::Either;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use protocol::api::Environments;
+
+mod branch_step;
+mod draft;
+mod review_step;
+mod scenario_step;
+mod steps;
+
+use branch_step::BranchStep;
+use draft::Draft;
+use review_step::ReviewStep;
+use scenario_step::ScenarioStep;
+use steps::{Step, StepList, Steps};
+
+#[component]
+pub(crate) fn NewJobPage() -> impl IntoView {
+    let environments = Resource::new(|| (), |()| client::list_environments());
+    let retry = Callback::new(move |()| environments.refetch());
+    view! {
+        <Title text="New job" />
+        <div class="page-head">
+            <h1>"New job"</h1>
+            <a class="button is-quiet" href=paths::HOME>"Leave"</a>
+        </div>
+        <Transition fallback=|| view! { <Loading what="Loading the environments" /> }>
+            {move || Suspend::new(async move {
+                match environments.await {
+                    Ok(environments) => Either::Left(view! { <Wizard environments /> }),
+                    Err(error) => Either::Right(view! { <NoEnvironments error retry /> }),
+                }
+            })}
+        </Transition>
+    }
+}
+
+#[component]
+fn NoEnvironments(error: ClientError, retry: Callback<()>) -> impl IntoView {
+    answer_for(&error);
+    view! { <Failure title="The environments can't be shown" message=error.message() retry /> }
+}
+
+#[component]
+fn Wizard(environments: Environments) -> impl IntoView {
+    let draft = Draft::new(&environments.environments);
+    let steps = Steps::of_url(draft);
+    view! {
+        <StepList steps />
+        <div class="wizard-step">
+            {move || match steps.current() {
+                Step::Branch => view! { <BranchStep draft steps environments=environments.environments.clone() /> }.into_any(),
+                Step::Scenarios => view! { <ScenarioStep draft steps /> }.into_any(),
+                Step::Review => view! { <ReviewStep draft steps /> }.into_any(),
+            }}
+        </div>
+    }
+}

@@ -1,0 +1,151 @@
+//! Step 1: where, and which branch. "Validate" asks the environment's repository over SSH whether the branch exists.
+
+use super::draft::Draft;
+use super::steps::{Step, Steps};
+use crate::client::{self, ClientError};
+use crate::components::field::{Field, Select};
+use crate::components::notice::StatusNote;
+use crate::{browser, words};
+use leptos::prelude::*;
+use protocol::api::{Environment, ErrorCode, Health, ValidateBranchRequest};
+use protocol::names::is_branch_name;
+
+#[component]
+pub(super) fn BranchStep(draft: Draft, steps: Steps, environments: Vec<Environment>) -> impl IntoView {
+    let branch_error = RwSignal::new(None::<String>);
+    let environment_error = RwSignal::new(None::<String>);
+    let goes_on = StoredValue::new(false);
+    let validate = Action::new(move |(): &()| {
+        let request = ValidateBranchRequest {
+            environment: Some(draft.environment.get_untracked()),
+            branch_name: draft.branch.get_untracked().trim().to_owned(),
+        };
+        branch_error.set(None);
+        environment_error.set(None);
+        draft.validated.set(None);
+        async move {
+            match check(&request).await {
+                // Answers to what has been changed meanwhile are of no use.
+                Ok(_) if draft.branch.get_untracked().trim() != request.branch_name => {}
+                Ok(found) => {
+                    draft.validated.set(Some(found));
+                    if goes_on.get_value() {
+                        steps.go(Step::Scenarios);
+                    }
+                }
+                Err(Trouble::Branch(message)) => branch_error.set(Some(message)),
+                Err(Trouble::Environment(message)) => environment_error.set(Some(message)),
+                Err(Trouble::SignedOut) => browser::leave_for_login(),
+            }
+        }
+    });
+    let is_checking = validate.pending();
+    let start = move |then_goes_on: bool| {
+        goes_on.set_value(then_goes_on);
+        if !is_checking.get_untracked() {
+            validate.dispatch(());
+        }
+    };
+    let next = move |_| {
+        if draft.validated.with_untracked(Option::is_some) { steps.go(Step::Scenarios) } else { start(true) }
+    };
+    let note = Signal::derive(move || {
+        if is_checking.get() {
+            return Some("Asking the environment's repository…".to_owned());
+        }
+        let found = draft.validated.get()?;
+        Some(format!("{} is at {}.", found.branch_name, words::short_commit(&found.commit)))
+    });
+    view! {
+        <form class="form" on:submit=move |event| { event.prevent_default(); start(false); }>
+            <EnvironmentField draft environments error=environment_error />
+            <BranchField draft error=branch_error />
+            <StatusNote message=note />
+            <div class="step-buttons">
+                <button class="button" type="submit" aria-disabled=move || is_checking.get().to_string()>"Validate"</button>
+                <button class="button is-primary" type="button" on:click=next>"Next"</button>
+            </div>
+        </form>
+    }
+}
+
+enum Trouble {
+    Branch(String),
+    Environment(String),
+    SignedOut,
+}
+
+async fn check(request: &ValidateBranchRequest) -> Result<protocol::api::ValidatedBranch, Trouble> {
+    if !is_branch_name(&request.branch_name) {
+        let words = if request.branch_name.is_empty() {
+            "Choose a branch or type its name."
+        } else {
+            "This can't be a branch's name. Check for spaces and special characters."
+        };
+        return Err(Trouble::Branch(words.to_owned()));
+    }
+    client::validate_branch(request).await.map_err(|error| trouble(&error))
+}
+
+/// Beside the field that can mend it.
+fn trouble(error: &ClientError) -> Trouble {
+    if error.is(ErrorCode::Unauthenticated) {
+        return Trouble::SignedOut;
+    }
+    if let Some(words) = error.field("branch_name") {
+        return Trouble::Branch(words);
+    }
+    if error.is(ErrorCode::BranchNotFound) || error.is(ErrorCode::InvalidInput) {
+        return Trouble::Branch(error.message());
+    }
+    Trouble::Environment(error.message())
+}
+
+#[component]
+fn EnvironmentField(draft: Draft, environments: Vec<Environment>, error: RwSignal<Option<String>>) -> impl IntoView {
+    let options: Vec<(String, String)> = environments.iter().map(|one| (one.name.clone(), described(one))).collect();
+    view! {
+        <Field id="environment" label="Environment" error>
+            <Select id="environment" name="environment" value=draft.environment options=Signal::derive(move || options.clone())
+                on_choose=Callback::new(move |name| { error.set(None); draft.choose_environment(name); }) />
+        </Field>
+    }
+}
+
+/// `bench-a (3 of 4 busy, 7 waiting)`: where a job would get its turn soonest.
+fn described(environment: &Environment) -> String {
+    let load = match (environment.busy, environment.slots, environment.waiting) {
+        (Some(busy), Some(slots), Some(waiting)) => format!(" – {busy} of {slots} busy, {waiting} waiting"),
+        _ => String::new(),
+    };
+    match environment.health {
+        Health::Unreachable => format!("{} – unreachable", environment.name),
+        Health::Ok | Health::Degraded | Health::Unknown => format!("{}{load}", environment.name),
+    }
+}
+
+#[component]
+fn BranchField(draft: Draft, error: RwSignal<Option<String>>) -> impl IntoView {
+    // In the browser only: the page comes at once, the suggestions when the repository has answered.
+    let branches = LocalResource::new(move || {
+        let environment = draft.environment.get();
+        async move { client::list_branches(&environment).await.map(|list| list.branches).unwrap_or_default() }
+    });
+    let suggestions = move || {
+        let names = branches.get().unwrap_or_default();
+        names.into_iter().map(|branch| view! { <option value=branch.name></option> }).collect_view()
+    };
+    view! {
+        <Field id="branch" label="Branch" error>
+            <input id="branch" name="branch" type="text" list="branches" autocomplete="off" autocapitalize="none"
+                spellcheck="false" aria-describedby="branch-note" aria-required="true"
+                aria-invalid=move || error.with(Option::is_some).to_string()
+                prop:value=draft.branch
+                on:input=move |event| {
+                    error.set(None);
+                    draft.choose_branch(event_target_value(&event));
+                } />
+            <datalist id="branches">{suggestions}</datalist>
+        </Field>
+    }
+}

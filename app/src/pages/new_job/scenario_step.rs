@@ -1,0 +1,109 @@
+//! Step 2: which of the branch's scenarios to run.
+
+use super::draft::Draft;
+use super::steps::{Step, Steps};
+use crate::client;
+use crate::components::notice::{Failure, Loading};
+use crate::components::scenario_tree::ScenarioTree;
+use crate::words;
+use leptos::prelude::*;
+use protocol::api::{MAX_SCENARIOS, Scenarios};
+use std::collections::BTreeSet;
+
+#[component]
+pub(super) fn ScenarioStep(draft: Draft, steps: Steps) -> impl IntoView {
+    let problem = RwSignal::new(None::<String>);
+    let read = Action::new(move |(): &()| {
+        problem.set(None);
+        async move {
+            let Some(branch) = draft.validated.get_untracked() else { return };
+            match client::list_scenarios(&branch.environment, &branch.branch_name).await {
+                Ok(scenarios) => draft.offered.set(Some(scenarios)),
+                Err(error) => problem.set(Some(error.message())),
+            }
+        }
+    });
+    Effect::new(move |_| {
+        if draft.offered.with_untracked(Option::is_none) {
+            read.dispatch(());
+        }
+    });
+    let retry = Callback::new(move |()| {
+        read.dispatch(());
+    });
+    move || {
+        if let Some(message) = problem.get() {
+            return view! { <Failure title="The scenarios can't be read" message retry /> }.into_any();
+        }
+        match draft.offered.get() {
+            Some(offered) => view! { <Picker draft steps offered /> }.into_any(),
+            None => view! { <Loading what="Reading the branch's scenarios" /> }.into_any(),
+        }
+    }
+}
+
+#[component]
+fn Picker(draft: Draft, steps: Steps, offered: Scenarios) -> impl IntoView {
+    let Scenarios { scenarios, problems, .. } = offered;
+    let filter = RwSignal::new(String::new());
+    let error = RwSignal::new(None::<String>);
+    let total = scenarios.len();
+    let shown = Memo::new(move |_| {
+        let wanted = filter.get().trim().to_lowercase();
+        let mut shown: Vec<String> =
+            scenarios.iter().filter(|scenario| scenario.to_lowercase().contains(&wanted)).cloned().collect();
+        shown.sort_unstable();
+        shown
+    });
+    let picked = draft.picked;
+    let next = move |_| match refusal(picked.with_untracked(BTreeSet::len)) {
+        Some(words) => error.set(Some(words)),
+        None => steps.go(Step::Review),
+    };
+    let count =
+        move || format!("{} of {} selected", picked.with(BTreeSet::len), words::plural(total as u64, "scenario"));
+    view! {
+        <div class="picker-head">
+            <div class="field">
+                <label for="filter-scenarios">"Filter scenarios"</label>
+                <input id="filter-scenarios" type="text" autocomplete="off" spellcheck="false"
+                    prop:value=filter on:input=move |event| filter.set(event_target_value(&event)) />
+            </div>
+            <button class="button" type="button"
+                on:click=move |_| picked.update(|picked| picked.extend(shown.get_untracked()))>"Select all"</button>
+            <button class="button is-quiet" type="button" on:click=move |_| picked.update(BTreeSet::clear)>
+                "Clear"
+            </button>
+        </div>
+        <Problems problems />
+        <ScenarioTree shown picked />
+        <p class="picker-count" role="status">{count}</p>
+        <p class="field-note" role="alert">{move || error.get().filter(|_| picked.with(|picked| refusal(picked.len()).is_some()))}</p>
+        <div class="step-buttons">
+            <button class="button" type="button" on:click=move |_| steps.go(Step::Branch)>"Back"</button>
+            <button class="button is-primary" type="button" on:click=next>"Next"</button>
+        </div>
+    }
+}
+
+/// Why so many can't be submitted.
+fn refusal(count: usize) -> Option<String> {
+    match count {
+        0 => Some("Select at least one scenario.".to_owned()),
+        1..=MAX_SCENARIOS => None,
+        _ => Some(format!("A job can have at most {} scenarios. Select fewer.", words::count(MAX_SCENARIOS as u64))),
+    }
+}
+
+/// What is wrong with the branch's scenario files, for its author.
+#[component]
+fn Problems(problems: Vec<String>) -> impl IntoView {
+    (!problems.is_empty()).then(|| {
+        view! {
+            <div class="notice is-warning">
+                <p>"Some of the branch's scenario files can't be used:"</p>
+                <ul>{problems.into_iter().map(|problem| view! { <li>{problem}</li> }).collect_view()}</ul>
+            </div>
+        }
+    })
+}

@@ -1,0 +1,104 @@
+//! The three steps and the way between them. Nobody gets to a step before those that it needs are done.
+
+use super::draft::Draft;
+use crate::paths;
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_navigate, use_query_map};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Step {
+    Branch,
+    Scenarios,
+    Review,
+}
+
+impl Step {
+    const ALL: [Self; 3] = [Self::Branch, Self::Scenarios, Self::Review];
+
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Branch => "branch",
+            Self::Scenarios => "scenarios",
+            Self::Review => "review",
+        }
+    }
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Branch => "Branch",
+            Self::Scenarios => "Scenarios",
+            Self::Review => "Review",
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Steps {
+    current: Memo<Step>,
+    go: Callback<Step>,
+}
+
+impl Steps {
+    pub(super) fn of_url(draft: Draft) -> Self {
+        let query = use_query_map();
+        let current = Memo::new(move |_| {
+            let asked = query.with(|query| {
+                let name = query.get_str("step").unwrap_or_default();
+                Step::ALL.into_iter().find(|step| step.key() == name).unwrap_or(Step::Branch)
+            });
+            asked.min(furthest(draft.validated.with(Option::is_some), draft.picked.with(|picked| !picked.is_empty())))
+        });
+        let navigate = use_navigate();
+        let go = Callback::new(move |step: Step| {
+            navigate(&paths::with_query(paths::NEW_JOB, &[("step", step.key())]), NavigateOptions::default());
+        });
+        Self { current, go }
+    }
+
+    pub(super) fn current(self) -> Step {
+        self.current.get()
+    }
+
+    pub(super) fn go(self, step: Step) {
+        self.go.run(step);
+    }
+}
+
+const fn furthest(branch_is_validated: bool, something_is_picked: bool) -> Step {
+    match (branch_is_validated, something_is_picked) {
+        (false, _) => Step::Branch,
+        (true, false) => Step::Scenarios,
+        (true, true) => Step::Review,
+    }
+}
+
+#[component]
+pub(super) fn StepList(steps: Steps) -> impl IntoView {
+    let items = Step::ALL.into_iter().enumerate().map(|(at, step)| {
+        let state = move || match steps.current() {
+            current if current == step => "current",
+            current if current > step => "done",
+            _ => "ahead",
+        };
+        view! {
+            <li class="step" data-state=state aria-current=move || (state() == "current").then_some("step")>
+                <span class="step-number" aria-hidden="true">{at + 1}</span>
+                {step.label()}
+            </li>
+        }
+    });
+    view! { <ol class="steps" aria-label="Steps">{items.collect_view()}</ol> }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_step_is_reached_before_those_it_needs() {
+        let reached = [(false, false), (false, true), (true, false), (true, true)]
+            .map(|(validated, picked)| furthest(validated, picked));
+        assert_eq!(reached, [Step::Branch, Step::Branch, Step::Scenarios, Step::Review]);
+    }
+}

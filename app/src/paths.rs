@@ -1,0 +1,80 @@
+//! Where each view lives, with what of its state is in the URL. The API's URLs are in `client`.
+//! Own percent-encoding, so that server and browser write the same links.
+
+use protocol::JobId;
+use std::fmt::Write;
+
+pub(crate) const HOME: &str = "/";
+pub(crate) const LOGIN: &str = "/login";
+pub(crate) const LOGOUT: &str = "/logout";
+pub(crate) const NEW_JOB: &str = "/jobs/new";
+
+pub(crate) fn job(id: JobId) -> String {
+    format!("/jobs/{id}")
+}
+
+/// The sign-in view that leads back to `next`, a path of ours with its query.
+pub(crate) fn login(next: &str) -> String {
+    if next == HOME {
+        return LOGIN.to_owned();
+    }
+    with_query(LOGIN, &[("next", next)])
+}
+
+/// `path?name=value&…` without the empty values.
+pub(crate) fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
+    let mut url = path.to_owned();
+    for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
+        url.push(if url.len() == path.len() { '?' } else { '&' });
+        url.push_str(name);
+        url.push('=');
+        url.push_str(&encode(value));
+    }
+    url
+}
+
+/// All but RFC 3986's unreserved characters as `%XX`; `/` stays readable, which queries and paths allow.
+pub(crate) fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+/// The line of a log that `#L120` points at.
+pub(crate) fn line_of_hash(hash: &str) -> Option<u64> {
+    hash.trim_start_matches('#').strip_prefix('L')?.parse().ok().filter(|line| *line > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_values_stay_out_of_the_url() {
+        assert_eq!(
+            with_query("/", &[("search", ""), ("branch", "a b/ä"), ("status", "failed")]),
+            "/?branch=a%20b/%C3%A4&status=failed"
+        );
+        assert_eq!(with_query("/", &[("search", "")]), "/");
+    }
+
+    #[test]
+    fn the_way_to_sign_in_remembers_where_one_was() {
+        assert_eq!(login("/jobs/42?tab=logs"), "/login?next=/jobs/42%3Ftab%3Dlogs");
+        assert_eq!(login("/"), "/login");
+    }
+
+    #[test]
+    fn only_a_line_link_points_at_a_line() {
+        assert_eq!(line_of_hash("#L120"), Some(120));
+        for other in ["", "#", "#L", "#L0", "#Lx", "#main", "#L-1"] {
+            assert_eq!(line_of_hash(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+// A job that runs for a while: its log grows in the open page, and what the reader chose stays chosen.
+
+import { expect, isLive, jobRow, logLines, open, tab, test } from '../fixtures/test';
+
+test('the log of a running task grows without a reload', async ({ page, api }) => {
+  const job = await api.submit('main', 'load/soak');
+  await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1`);
+  await expect(logLines(page).first()).toBeVisible({ timeout: 30_000 });
+  const before = Number((await logLines(page).last().getAttribute('id'))?.slice(1));
+  await expect
+    .poll(async () => Number((await logLines(page).last().getAttribute('id'))?.slice(1)), { timeout: 30_000 })
+    .toBeGreaterThan(before + 2);
+  await api.abort(job);
+});
+
+test('progress is seen to move while a task runs', async ({ page, api }) => {
+  const job = await api.submit('main', 'load/soak');
+  await open(page, `/jobs/${job.id}`);
+  const row = page.getByRole('row', { name: 'load/soak' });
+  await expect(row).toContainText('Running', { timeout: 30_000 });
+  await expect(row).toContainText(/\d+ of 60 s/, { timeout: 15_000 });
+  const before = await row.textContent();
+  await expect(row).not.toHaveText(before ?? '', { timeout: 15_000 });
+  await api.abort(job);
+});
+
+test('the chosen tab stays through polling and reload, and is in the URL', async ({ page, api }) => {
+  const job = await api.submit('main', 'load/soak');
+  await open(page, `/jobs/${job.id}`);
+  await tab(page, 'Logs').click();
+  await expect(page).toHaveURL(/tab=logs/);
+
+  // Two polls go by.
+  for (let poll = 0; poll < 2; poll++) {
+    await page.waitForResponse((answer) => new URL(answer.url()).pathname === `/api/job/${job.id}`);
+  }
+  await expect(tab(page, 'Logs')).toHaveAttribute('aria-selected', 'true');
+
+  await page.reload();
+  await isLive(page);
+  await expect(tab(page, 'Logs')).toHaveAttribute('aria-selected', 'true');
+  await page.goBack();
+  await expect(tab(page, 'Scenarios')).toHaveAttribute('aria-selected', 'true');
+  await api.abort(job);
+});
+
+test('the tab used last is the one that the next job opens with', async ({ page, api }) => {
+  const first = await api.run('main', 'smoke/boot');
+  const second = await api.run('main', 'smoke/storage');
+  await open(page, `/jobs/${first.id}`);
+  await tab(page, 'Logs').click();
+  await expect(tab(page, 'Logs')).toHaveAttribute('aria-selected', 'true');
+  await open(page, `/jobs/${second.id}`);
+  await expect(tab(page, 'Logs')).toHaveAttribute('aria-selected', 'true');
+});
+
+test('a log of 200,000 lines puts only what is visible into the page', async ({ page, api }) => {
+  const job = await api.run('main', 'load/flood');
+  await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1`);
+  await expect(page.getByRole('region', { name: 'Log' })).toContainText('200000', { timeout: 30_000 });
+  expect(await logLines(page).count()).toBeLessThanOrEqual(300);
+});
+
+test('a job that has ended is no longer asked about', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  await expect.poll(async () => (await api.job(job.id)).logs.state).toBe('complete');
+  await page.clock.install();
+  await open(page, `/jobs/${job.id}`);
+  let asked = 0;
+  page.on('request', (request) => {
+    if (new URL(request.url()).pathname === `/api/job/${job.id}`) asked++;
+  });
+  await page.clock.runFor(60_000);
+  expect(asked).toBeLessThanOrEqual(1);
+});
+
+test('an alert says that the server cannot be reached, keeps what was shown, and goes away by itself', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  await open(page, '/');
+  const row = jobRow(page, job);
+  await expect(row).toBeVisible();
+  await page.route('**/api/**', (route) => route.abort());
+  const alert = page.getByRole('alert').filter({ hasText: "Can't reach the server" });
+  await expect(alert).toBeVisible();
+  await expect(row).toBeVisible();
+  await page.unroute('**/api/**');
+  await expect(alert).toBeHidden();
+});

@@ -1,0 +1,11 @@
+DROP TABLE audit_log;
+DROP TABLE abandoned_queues;
+DROP TABLE environment_status;
+DROP TABLE idempotency_keys;
+DROP TABLE result_files;
+DROP TABLE tasks;
+DROP TABLE jobs;
+DROP TABLE sessions;
+DROP TABLE users;
+DROP TABLE installation;
+DROP TABLE counters;

@@ -1,0 +1,69 @@
+// Makes the site's files from the compiled page: target/site/pkg with the loader, the WASM and the CSS, each with
+// its content's hash in the name and a brotli copy beside it, and target/site/manifest.json, which names them.
+
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { brotliCompressSync, constants } from 'node:zlib';
+
+const WASM_BINDGEN = process.env.WASM_BINDGEN ?? 'wasm-bindgen';
+const COMPILED = 'target/wasm32-unknown-unknown/wasm-release/frontend.wasm';
+const WORK = 'target/site-work';
+const SITE = 'target/site';
+
+// Exactly what rustc enables by default for wasm32: more would shut out browsers that run the rest.
+const WASM_FEATURES = [
+  '--enable-bulk-memory',
+  '--enable-multivalue',
+  '--enable-mutable-globals',
+  '--enable-nontrapping-float-to-int',
+  '--enable-reference-types',
+  '--enable-sign-ext',
+];
+// CSS nesting and light-dark() are lowered for what is older than these.
+const BROWSERS = 'chrome111,firefox113,safari16.4';
+
+function run(program, ...args) {
+  execFileSync(program, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+}
+
+function kib(bytes) {
+  return `${(bytes / 1024).toFixed(1)} KiB`;
+}
+
+/** Writes a file under its content's hash, with its brotli copy, and returns its path below the site's root. */
+function publish(source, extension) {
+  const content = readFileSync(source);
+  const hash = createHash('sha256').update(content).digest('hex').slice(0, 16);
+  const path = `pkg/testarena.${hash}.${extension}`;
+  const packed = brotliCompressSync(content, {
+    params: { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY, [constants.BROTLI_PARAM_SIZE_HINT]: content.length },
+  });
+  writeFileSync(`${WORK}/site/${path}`, content);
+  writeFileSync(`${WORK}/site/${path}.br`, packed);
+  console.log(`${path}: ${kib(content.length)}, ${kib(packed.length)} with brotli`);
+  return path;
+}
+
+rmSync(WORK, { recursive: true, force: true });
+mkdirSync(`${WORK}/site/pkg`, { recursive: true });
+
+run(WASM_BINDGEN, COMPILED, '--target', 'web', '--no-typescript', '--remove-producers-section', '--out-name', 'testarena', '--out-dir', WORK);
+run('node_modules/.bin/wasm-opt', '-Oz', ...WASM_FEATURES, `${WORK}/testarena_bg.wasm`, '-o', `${WORK}/small.wasm`);
+run('node_modules/.bin/esbuild', `${WORK}/testarena.js`, '--bundle', '--minify', '--format=esm', '--log-level=warning', `--outfile=${WORK}/small.js`);
+run('node_modules/.bin/esbuild', 'style/main.css', '--bundle', '--minify', `--target=${BROWSERS}`, '--log-level=warning', `--outfile=${WORK}/small.css`);
+
+const manifest = {
+  js: publish(`${WORK}/small.js`, 'js'),
+  wasm: publish(`${WORK}/small.wasm`, 'wasm'),
+  css: publish(`${WORK}/small.css`, 'css'),
+};
+if (existsSync('app/public')) {
+  for (const name of readdirSync('app/public')) cpSync(`app/public/${name}`, `${WORK}/site/${name}`, { recursive: true });
+}
+writeFileSync(`${WORK}/site/manifest.json`, `${JSON.stringify(manifest)}\n`);
+
+// Only a whole site takes the old one's place.
+rmSync(SITE, { recursive: true, force: true });
+renameSync(`${WORK}/site`, SITE);
+rmSync(WORK, { recursive: true, force: true });

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Runs all tests: unit and integration on SQLite, the integration suite again on PostgreSQL, and Playwright in Chromium.
+# All of them run even if an earlier one fails; what each runner said of itself stands at the end.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+failed=()
+
+# step NAME COMMAND...
+step() {
+    local name=$1
+    shift
+    printf '\n\033[1m==> %s\033[0m\n' "$name"
+    "$@" 2>&1 | tee "$logs/$name" || failed+=("$name")
+}
+
+step 'cargo test (SQLite)' env -u TEST_DATABASE_URL cargo test --locked
+# The same packages are chosen, so that nothing is compiled again with other features.
+step 'cargo test (PostgreSQL)' scripts/with-postgres.sh cargo test --locked --test suite
+step 'Playwright' npm --prefix end2end --silent test
+
+printf '\n\033[1m==> Summary\033[0m\n'
+for name in 'cargo test (SQLite)' 'cargo test (PostgreSQL)' 'Playwright'; do
+    printf '%s:\n' "$name"
+    grep -E '^(test result:|  +[0-9]+ (passed|failed|flaky|skipped|did not run|interrupted))' "$logs/$name" || echo '  no summary'
+done
+if [ ${#failed[@]} -gt 0 ]; then
+    printf 'failed: %s\n' "${failed[@]}" >&2
+    exit 1
+fi

@@ -1,0 +1,97 @@
+//! Signing in and out by plain HTML forms, so that it works before the page has come alive.
+//! Same rules as the API's calls; the answer is a way to go on instead of a body.
+
+use super::sessions::open_session;
+use crate::auth::{self, is_cross_site, require_for_cookie};
+use crate::error::{ApiError, Form};
+use crate::state::AppState;
+use axum::extract::State;
+use axum::http::header::SET_COOKIE;
+use axum::http::request::Parts;
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
+use protocol::api::ErrorCode;
+use serde::Deserialize;
+use std::fmt::Write;
+
+const HOME: &str = "/";
+
+#[derive(Deserialize)]
+pub(super) struct SignInForm {
+    username: String,
+    password: String,
+    #[serde(default)]
+    next: String,
+}
+
+pub(super) async fn sign_in(State(state): State<AppState>, parts: Parts, Form(form): Form<SignInForm>) -> Response {
+    let next = local_path(&form.next);
+    if is_cross_site(&parts, &state) {
+        return back_to_form(ErrorCode::CrossSite, next);
+    }
+    match open_session(&state, &parts, &form.username, &form.password).await {
+        Ok((_, cookie)) => (AppendHeaders([(SET_COOKIE, cookie)]), Redirect::to(next)).into_response(),
+        Err(error) => with_cause_of(error, |code| back_to_form(code, next)),
+    }
+}
+
+pub(super) async fn sign_out(State(state): State<AppState>, parts: Parts) -> Response {
+    if is_cross_site(&parts, &state) || require_for_cookie(&parts).is_err() {
+        return Redirect::to(HOME).into_response();
+    }
+    if let Some(session) = auth::session_of(&parts.headers)
+        && let Err(error) = auth::end_session(&state, session).await
+    {
+        // Still signed in, so no word of having left.
+        return error.into_response();
+    }
+    (AppendHeaders([(SET_COOKIE, auth::clearing_cookie())]), Redirect::to("/login")).into_response()
+}
+
+/// Keeps what the error's own answer would have brought into the log.
+fn with_cause_of(error: ApiError, answer: impl Fn(ErrorCode) -> Response) -> Response {
+    let mut response = answer(error.code());
+    response.extensions_mut().extend(error.into_response().extensions().clone());
+    response
+}
+
+fn back_to_form(error: ErrorCode, next: &str) -> Response {
+    let next = if next == HOME { String::new() } else { format!("&next={}", encode(next)) };
+    Redirect::to(&format!("/login?error={error}{next}")).into_response()
+}
+
+/// A path of ours; anything that a browser could take for another host becomes the dashboard.
+fn local_path(next: &str) -> &str {
+    let leads_elsewhere = next.starts_with("//") || next.starts_with("/\\");
+    let is_plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if next.starts_with('/') && !leads_elsewhere && is_plain { next } else { HOME }
+}
+
+/// All but RFC 3986's unreserved characters and `/` as `%XX`.
+fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_next_leads_away_from_here() {
+        for good in ["/", "/jobs/42?tab=logs&task=42-1#L120", "/a//b"] {
+            assert_eq!(local_path(good), good);
+        }
+        for bad in
+            ["", "//evil.example", "/\\evil.example", "https://evil.example", "evil", "/\tx", "/a\r\nb", "ä/b", "/a\\b"]
+        {
+            assert_eq!(local_path(bad), HOME, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! For those who watch the process: whether it lives, and whether it can work.
+
+use crate::error::ApiResult;
+use crate::state::AppState;
+use axum::extract::State;
+
+pub(super) async fn is_alive() -> &'static str {
+    "ok\n"
+}
+
+pub(super) async fn is_ready(State(state): State<AppState>) -> ApiResult<&'static str> {
+    state.store.ping().await?;
+    Ok("ok\n")
+}

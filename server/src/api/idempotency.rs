@@ -1,0 +1,194 @@
+//! The `Idempotency-Key` header: a retry by the same user within a day gets the job that the first attempt made.
+//! In this process a retry waits for the first attempt; between replicas the key's unique row decides.
+
+use crate::auth::CurrentUser;
+use crate::error::{ApiError, ApiResult};
+use crate::state::AppState;
+use crate::store::idempotency::{KeyUse, find_key_use, forget_old_keys, insert_key_use};
+use crate::store::jobs::{NewJob, find_job, insert_job};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use protocol::api::ErrorCode;
+use protocol::{JobId, Timestamp, UserId};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::OwnedMutexGuard;
+
+const HEADER: &str = "idempotency-key";
+const MAX_CHARS: usize = 255;
+/// How long a key is remembered.
+const REMEMBERED_FOR: Duration = Duration::from_hours(24);
+
+/// The header's value, if it is there.
+pub(super) struct IdempotencyKey(pub(super) Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> ApiResult<Self> {
+        let Some(value) = parts.headers.get(HEADER) else {
+            return Ok(Self(None));
+        };
+        let key = value.to_str().ok().filter(|key| !key.is_empty() && key.len() <= MAX_CHARS);
+        let wrong = || ApiError::invalid("Idempotency-Key", format!("1 to {MAX_CHARS} plain ASCII characters"));
+        key.map(|key| Self(Some(key.to_owned()))).ok_or_else(wrong)
+    }
+}
+
+/// Of what was asked for, however its JSON was laid out.
+pub(super) fn request_hash(call: &str, request: &impl Serialize) -> String {
+    let mut digest = Sha256::new();
+    digest.update(call);
+    // These bodies are plain structs, which always become JSON.
+    digest.update(serde_json::to_vec(request).unwrap_or_default());
+    URL_SAFE_NO_PAD.encode(digest.finalize())
+}
+
+pub(super) struct Made {
+    pub(super) id: JobId,
+    pub(super) is_new: bool,
+}
+
+/// Stores the job that `check` comes to, unless the key has made one before.
+pub(super) async fn create_once(
+    state: &AppState,
+    user: &CurrentUser,
+    key: Option<String>,
+    request_hash: String,
+    check: impl Future<Output = ApiResult<NewJob>>,
+) -> ApiResult<Made> {
+    let Some(key) = key else {
+        let id = store(state, check.await?, None).await?;
+        return Ok(Made { id, is_new: true });
+    };
+    let _turn = state.keys_in_use.wait_for((user.id(), key.clone())).await;
+    if let Some(id) = find_made(state, user.id(), &key, &request_hash).await? {
+        return Ok(Made { id, is_new: false });
+    }
+    let new = check.await?;
+    match store(state, new, Some((key.clone(), request_hash.clone()))).await {
+        Err(StoreFailure::Duplicate) => {
+            let made = find_made(state, user.id(), &key, &request_hash).await?;
+            let told = "this idempotency key is in use elsewhere; try again";
+            made.map(|id| Made { id, is_new: false }).ok_or_else(|| ApiError::new(ErrorCode::Unavailable, told))
+        }
+        other => Ok(Made { id: other?, is_new: true }),
+    }
+}
+
+enum StoreFailure {
+    Duplicate,
+    Other(ApiError),
+}
+
+impl From<StoreFailure> for ApiError {
+    fn from(failure: StoreFailure) -> Self {
+        match failure {
+            StoreFailure::Duplicate => Self::new(ErrorCode::Unavailable, "two jobs were stored at once; try again"),
+            StoreFailure::Other(error) => error,
+        }
+    }
+}
+
+/// Stores a job, and the use of its key with it, and wakes the poller.
+async fn store(state: &AppState, new: NewJob, key: Option<(String, String)>) -> Result<JobId, StoreFailure> {
+    let now = Timestamp::now();
+    let stored = state.store.write(move |connection| {
+        let Some((key, request_hash)) = key else {
+            return insert_job(connection, &new, now);
+        };
+        forget_old_keys(connection, now.minus(REMEMBERED_FOR))?;
+        let job = insert_job(connection, &new, now)?;
+        let key_use = KeyUse { request_hash, job_id: job.id };
+        insert_key_use(connection, new.user_id, &key, &key_use, now)?;
+        Ok(job)
+    });
+    let job = stored.await.map_err(|error| {
+        if error.is_duplicate() { StoreFailure::Duplicate } else { StoreFailure::Other(error.into()) }
+    })?;
+    tracing::info!(job.id = %job.id, environment = job.environment, "job {} stored", job.id);
+    state.bell.ring_work();
+    state.bell.ring_saved();
+    Ok(job.id)
+}
+
+async fn find_made(state: &AppState, user: UserId, key: &str, request_hash: &str) -> ApiResult<Option<JobId>> {
+    let (key, since) = (key.to_owned(), Timestamp::now().minus(REMEMBERED_FOR));
+    let found = state.store.read(move |connection| {
+        let Some(made) = find_key_use(connection, user, &key, since)? else {
+            return Ok(None);
+        };
+        let exists = find_job(connection, made.job_id)?.is_some();
+        Ok(Some((made, exists)))
+    });
+    match found.await? {
+        None => Ok(None),
+        Some((made, _)) if made.request_hash != request_hash => {
+            let told = "this idempotency key was used for another request; take a new one";
+            Err(ApiError::new(ErrorCode::IdempotencyKeyReused, told))
+        }
+        Some((made, false)) => Err(ApiError::new(
+            ErrorCode::Gone,
+            format!("job {}, which this idempotency key made, was deleted", made.job_id),
+        )),
+        Some((made, true)) => Ok(Some(made.job_id)),
+    }
+}
+
+type Key = (UserId, String);
+type Locks = HashMap<Key, Arc<tokio::sync::Mutex<()>>>;
+
+/// One lock per key in use. Cheap to clone; all clones are one.
+#[derive(Clone, Default)]
+pub struct KeyedLocks(Arc<Mutex<Locks>>);
+
+/// Others with the same key wait until this is dropped.
+struct KeyTurn {
+    locks: KeyedLocks,
+    guard: Option<OwnedMutexGuard<()>>,
+}
+
+impl KeyedLocks {
+    fn locks(&self) -> MutexGuard<'_, Locks> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn wait_for(&self, key: Key) -> KeyTurn {
+        let lock = Arc::clone(self.locks().entry(key).or_default());
+        KeyTurn { guard: Some(lock.lock_owned().await), locks: self.clone() }
+    }
+}
+
+impl Drop for KeyTurn {
+    fn drop(&mut self) {
+        self.guard = None;
+        // What nobody holds or waits for any more is only known to the map.
+        self.locks.locks().retain(|_, lock| Arc::strong_count(lock) > 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_same_key_waits_and_another_does_not() {
+        let locks = KeyedLocks::default();
+        let key = |name: &str| (UserId(1), name.to_owned());
+        let first = locks.wait_for(key("a")).await;
+        let other = locks.wait_for(key("b")).await;
+        let mut second = Box::pin(locks.wait_for(key("a")));
+        assert!(futures_util::poll!(&mut second).is_pending());
+        drop(first);
+        let second = second.await;
+        assert_eq!(locks.locks().len(), 2);
+        drop((second, other));
+        assert_eq!(locks.locks().len(), 0);
+    }
+}

@@ -1,0 +1,95 @@
+//! One job: shown, waited for, and told whether it has changed.
+
+use super::bodies::{Shown, Surroundings};
+use super::conditional::Version;
+use crate::auth::CurrentUser;
+use crate::error::{ApiError, ApiResult, Path, Query};
+use crate::state::AppState;
+use crate::store::environments::list_environment_status;
+use crate::store::jobs as store;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use protocol::api::{Job, MAX_WAIT_S};
+use protocol::{JobId, Timestamp};
+use serde::Deserialize;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How often a waiter looks into the store for what another replica has saved, which rings no bell here.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+#[derive(Deserialize)]
+pub(super) struct FindQuery {
+    /// Seconds.
+    wait: Option<u64>,
+}
+
+pub(super) async fn find_job(
+    State(state): State<AppState>,
+    _user: CurrentUser,
+    Path(id): Path<JobId>,
+    Query(query): Query<FindQuery>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let wait = query.wait.unwrap_or(0);
+    if wait > MAX_WAIT_S {
+        return Err(ApiError::invalid("wait", format!("at most {MAX_WAIT_S} seconds")));
+    }
+    let until = Instant::now() + Duration::from_secs(wait);
+    let mut saved = state.bell.listen_for_saved();
+    loop {
+        state.bell.look_at(id, Timestamp::now());
+        let version = version_of(&state, id).await?;
+        if !version.is_known_to(&headers) {
+            let (version, job) = shown_job(&state, id).await?;
+            return Ok(version.with_body(job));
+        }
+        let is_over = Instant::now() >= until || state.shutdown.is_cancelled();
+        if is_over {
+            return Ok(version.unchanged());
+        }
+        tokio::select! {
+            _ = saved.changed() => {}
+            () = tokio::time::sleep_until(until.min(Instant::now() + LOOK_INTERVAL)) => {}
+            () = state.shutdown.cancelled() => {}
+        }
+    }
+}
+
+/// What stands in the conditional headers, read without the job's tasks.
+async fn version_of(state: &AppState, id: JobId) -> ApiResult<Version> {
+    let found = state.store.read(move |connection| {
+        let statuses = list_environment_status(connection)?;
+        Ok(store::find_job(connection, id)?.map(|(job, username)| (job, username, statuses)))
+    });
+    let (job, username, statuses) = found.await?.ok_or_else(|| no_such_job(id))?;
+    let surroundings = Surroundings::of(&job, state, &statuses);
+    Ok(version(&Shown { job, username, surroundings }))
+}
+
+fn version(shown: &Shown) -> Version {
+    Version::new(&shown.version(), shown.synced_at())
+}
+
+/// A job's whole body.
+pub(super) async fn shown_job(state: &AppState, id: JobId) -> ApiResult<(Version, Job)> {
+    let found = state.store.read(move |connection| {
+        let statuses = list_environment_status(connection)?;
+        Ok(store::find_job_and_tasks(connection, id)?.map(|found| (found, statuses)))
+    });
+    let ((job, username, tasks), statuses) = found.await?.ok_or_else(|| no_such_job(id))?;
+    let surroundings = Surroundings::of(&job, state, &statuses);
+    let shown = Shown { job, username, surroundings };
+    Ok((version(&shown), shown.with_tasks(tasks)))
+}
+
+/// A job's row, for those who are about to change it.
+pub(super) async fn find_row(state: &AppState, id: JobId) -> ApiResult<store::Job> {
+    let found = state.store.read(move |connection| store::find_job(connection, id)).await?;
+    found.map(|(job, _)| job).ok_or_else(|| no_such_job(id))
+}
+
+pub(super) fn no_such_job(id: JobId) -> ApiError {
+    ApiError::not_found(format!("there is no job {id}"))
+}

@@ -1,0 +1,204 @@
+//! Abort and delete: what is wanted is stored and the poller carries it through, however long the remote server is away.
+//! An admin may end or remove a job here without the remote server's word.
+
+use super::jobs::{find_row, no_such_job, shown_job};
+use crate::auth::CurrentUser;
+use crate::error::{ApiError, ApiResult, Path, Query};
+use crate::lifecycle::{has_own_queue, reason};
+use crate::state::AppState;
+use crate::store::audit::insert_audit_entry;
+use crate::store::environments::insert_abandoned_queue;
+use crate::store::jobs::{self as store, Job};
+use crate::store::tasks::{Task, find_tasks};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use protocol::api::{ErrorCode, LogsState, TaskCounts};
+use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
+use serde::Deserialize;
+use serde_json::json;
+
+/// How often a forced end is tried against a poller that keeps saving the same job; a save takes milliseconds.
+const FORCE_ATTEMPTS: u32 = 10;
+/// What a forced end writes beside the job and its open tasks.
+const FORCED_WORDS: &str = "ended by an administrator without the remote server's word";
+
+#[derive(Deserialize)]
+pub(super) struct ForceQuery {
+    #[serde(default)]
+    force: bool,
+}
+
+pub(super) async fn abort_job(
+    State(state): State<AppState>,
+    user: CurrentUser,
+    Path(id): Path<JobId>,
+    Query(query): Query<ForceQuery>,
+) -> ApiResult<Response> {
+    let job = find_row(&state, id).await?;
+    user.require_owner(job.user_id)?;
+    require_open(&job)?;
+    if query.force {
+        user.require_admin()?;
+        force_end(&state, &user, id).await?;
+    } else {
+        request_abort(&state, &user, id).await?;
+    }
+    ring(&state);
+    let (_, job) = shown_job(&state, id).await?;
+    Ok((StatusCode::ACCEPTED, axum::Json(job)).into_response())
+}
+
+fn require_open(job: &Job) -> ApiResult<()> {
+    if job.status.is_terminal() {
+        return Err(ApiError::new(ErrorCode::JobFinished, format!("job {} has ended as {}", job.id, job.status)));
+    }
+    Ok(())
+}
+
+async fn request_abort(state: &AppState, user: &CurrentUser, id: JobId) -> ApiResult<()> {
+    let now = Timestamp::now();
+    let reason = reason::aborted_by(&user.user.username);
+    let audit = user.audit("job.abort", format!("job:{id}"), &json!({}));
+    let requested = state.store.write(move |connection| {
+        let is_new = store::request_abort(connection, id, &reason, now)?;
+        if is_new {
+            insert_audit_entry(connection, audit, now)?;
+        }
+        Ok(is_new)
+    });
+    if requested.await? {
+        return Ok(());
+    }
+    // Asked for before, which is fine, or ended in this very moment, which is not.
+    require_open(&find_row(state, id).await?)
+}
+
+/// Ends a job here as `error`; what the remote server may still do about it is given up in the background.
+async fn force_end(state: &AppState, user: &CurrentUser, id: JobId) -> ApiResult<()> {
+    for _ in 0..FORCE_ATTEMPTS {
+        let before = find_row(state, id).await?;
+        require_open(&before)?;
+        let tasks = state.store.read(move |connection| find_tasks(connection, id)).await?;
+        let now = Timestamp::now();
+        let (after, open_tasks) = forced(&before, tasks, now);
+        let audit = user.audit("job.abort", format!("job:{id}"), &json!({ "force": true }));
+        let saved = state.store.write(move |connection| {
+            if !store::save_job(connection, &before, &after, open_tasks)? {
+                return Ok(false);
+            }
+            abandon(connection, &before, now)?;
+            insert_audit_entry(connection, audit, now)?;
+            Ok(true)
+        });
+        if saved.await? {
+            return Ok(());
+        }
+    }
+    Err(ApiError::new(ErrorCode::Unavailable, "the job keeps changing; try again"))
+}
+
+/// The job ended by force, and those of its tasks that end with it.
+fn forced(job: &Job, tasks: Vec<Task>, now: Timestamp) -> (Job, Vec<Task>) {
+    let mut after = Job {
+        status: JobStatus::Error,
+        status_reason: Some(reason::FORCED.to_owned()),
+        position: None,
+        finished_at: Some(now),
+        sync_error: Some(FORCED_WORDS.to_owned()),
+        logs_state: LogsState::Incomplete,
+        logs_error: Some(FORCED_WORDS.to_owned()),
+        next_at: None,
+        attempts: 0,
+        ..job.clone()
+    };
+    let (mut counted, mut open) = (Vec::new(), Vec::new());
+    for task in tasks {
+        if task.status.is_terminal() {
+            counted.push(task.status);
+            continue;
+        }
+        counted.push(TaskStatus::Error);
+        open.push(Task {
+            status: TaskStatus::Error,
+            message: FORCED_WORDS.to_owned(),
+            finished_at: task.started_at.map(|_| now),
+            ..task
+        });
+    }
+    after.set_counts(TaskCounts::of(counted));
+    (after, open)
+}
+
+/// Notes what is still to be done at the remote server for a job that nobody follows here any more.
+fn abandon(connection: &mut crate::store::AnyConnection, job: &Job, now: Timestamp) -> crate::store::QueryResult<()> {
+    if !may_be_there(job) {
+        return Ok(());
+    }
+    insert_abandoned_queue(connection, &job.environment, &job.instance, &job.remote_queue_id, now)
+}
+
+/// Whether something of this job's own may still be at the remote server.
+fn may_be_there(job: &Job) -> bool {
+    let is_all_gone = job.remote_deleted_at.is_some() && job.cleaned_at.is_some();
+    has_own_queue(job) && !is_all_gone
+}
+
+pub(super) async fn delete_job(
+    State(state): State<AppState>,
+    user: CurrentUser,
+    Path(id): Path<JobId>,
+    Query(query): Query<ForceQuery>,
+) -> ApiResult<Response> {
+    let job = find_row(&state, id).await?;
+    user.require_owner(job.user_id)?;
+    if query.force {
+        user.require_admin()?;
+        return force_removal(&state, &user, id).await;
+    }
+    let now = Timestamp::now();
+    let audit = user.audit("job.delete", format!("job:{id}"), &json!({}));
+    let is_gone = state.store.write(move |connection| {
+        let is_gone = store::remove_unsent(connection, id)?;
+        if is_gone || store::request_delete(connection, id, now)? {
+            insert_audit_entry(connection, audit, now)?;
+        }
+        Ok(is_gone)
+    });
+    let is_gone = is_gone.await?;
+    ring(&state);
+    if is_gone {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let (_, job) = shown_job(&state, id).await?;
+    Ok((StatusCode::ACCEPTED, axum::Json(job)).into_response())
+}
+
+async fn force_removal(state: &AppState, user: &CurrentUser, id: JobId) -> ApiResult<Response> {
+    let now = Timestamp::now();
+    let audit = user.audit("job.delete", format!("job:{id}"), &json!({ "force": true }));
+    let removed = state.store.write(move |connection| {
+        // The transaction must start with a write, and the row must be read as it stands when it goes.
+        store::request_delete(connection, id, now)?;
+        let Some((job, _)) = store::find_job(connection, id)? else {
+            return Ok(false);
+        };
+        store::remove_job(connection, id)?;
+        abandon(connection, &job, now)?;
+        insert_audit_entry(connection, audit, now)?;
+        Ok(true)
+    });
+    if !removed.await? {
+        return Err(no_such_job(id));
+    }
+    if let Err(error) = state.logs.remove_job(id).await {
+        tracing::error!(job.id = %id, %error, "files of deleted job {id} could not be removed from data_dir");
+    }
+    ring(state);
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn ring(state: &AppState) {
+    state.bell.ring_work();
+    state.bell.ring_saved();
+}

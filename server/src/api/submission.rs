@@ -1,0 +1,162 @@
+//! Making jobs: everything is checked first, then the job is stored, and the poller sends it.
+//! A remote server that is down keeps nobody from submitting what could be checked.
+
+use super::environments::{ask, choose_environment, require_branch_name, resolve, scenarios};
+use super::idempotency::{IdempotencyKey, create_once, request_hash};
+use super::jobs::{find_row, shown_job};
+use crate::auth::CurrentUser;
+use crate::error::{ApiError, ApiResult, Json, OptionalJson, Path};
+use crate::remote::Environment;
+use crate::state::AppState;
+use crate::store::jobs::NewJob;
+use crate::store::tasks::{Task, find_tasks};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::{IntoResponse, Response};
+use protocol::api::{ErrorCode, MAX_SCENARIOS, RerunRequest, SubmitJobRequest};
+use protocol::{JobId, TaskStatus, names};
+use std::collections::HashSet;
+use std::time::Duration;
+
+pub(super) async fn create_job(
+    State(state): State<AppState>,
+    user: CurrentUser,
+    IdempotencyKey(key): IdempotencyKey,
+    Json(request): Json<SubmitJobRequest>,
+) -> ApiResult<Response> {
+    let hash = request_hash("submit_job", &request);
+    let check = check_submission(&state, &user, request);
+    let made = create_once(&state, &user, key, hash, Box::pin(check)).await?;
+    answer(&state, made.id, made.is_new).await
+}
+
+async fn check_submission(state: &AppState, user: &CurrentUser, request: SubmitJobRequest) -> ApiResult<NewJob> {
+    require_scenario_names(&request.scenarios)?;
+    let environment = choose_environment(state, request.environment.as_deref())?;
+    require_branch_name("branch_name", &request.branch_name)?;
+    let timeout = read_timeout(request.timeout_s, environment.config.job_timeout)?;
+    let commit = resolve(environment, &request.branch_name).await?;
+    require_scenarios(environment, &request.branch_name, &commit, &request.scenarios).await?;
+    Ok(NewJob {
+        branch_name: request.branch_name,
+        commit,
+        scenarios: request.scenarios,
+        rerun_of: None,
+        timeout,
+        ..new_job(state, user, environment)
+    })
+}
+
+/// What every new job has in common.
+fn new_job(state: &AppState, user: &CurrentUser, environment: &Environment) -> NewJob {
+    NewJob {
+        instance: state.instance.to_string(),
+        user_id: user.id(),
+        environment: environment.config.name.clone(),
+        queue_id_prefix: environment.config.queue_id_prefix.clone(),
+        branch_name: String::new(),
+        commit: String::new(),
+        scenarios: Vec::new(),
+        rerun_of: None,
+        timeout: environment.config.job_timeout,
+    }
+}
+
+fn require_scenario_names(scenarios: &[String]) -> ApiResult<()> {
+    if scenarios.is_empty() || scenarios.len() > MAX_SCENARIOS {
+        return Err(ApiError::invalid("scenarios", format!("1 to {MAX_SCENARIOS} scenarios")));
+    }
+    if let Some(bad) = scenarios.iter().find(|name| !names::is_scenario_name(name)) {
+        return Err(ApiError::invalid("scenarios", format!("\"{bad}\" is no name that a scenario can have")));
+    }
+    let mut seen = HashSet::new();
+    match scenarios.iter().find(|name| !seen.insert(*name)) {
+        Some(twice) => Err(ApiError::invalid("scenarios", format!("\"{twice}\" is there twice"))),
+        None => Ok(()),
+    }
+}
+
+fn read_timeout(seconds: Option<u64>, limit: Duration) -> ApiResult<Duration> {
+    let Some(seconds) = seconds else {
+        return Ok(limit);
+    };
+    let timeout = Duration::from_secs(seconds);
+    if seconds == 0 || timeout > limit {
+        return Err(ApiError::invalid("timeout_s", format!("1 to {} seconds", limit.as_secs())));
+    }
+    Ok(timeout)
+}
+
+async fn require_scenarios(environment: &Environment, branch: &str, commit: &str, wanted: &[String]) -> ApiResult<()> {
+    let found = scenarios(environment, branch, commit).await?;
+    let known: HashSet<&String> = found.scenarios.iter().collect();
+    let Some(missing) = wanted.iter().find(|name| !known.contains(name)) else {
+        return Ok(());
+    };
+    let detail = format!("no scenario \"{missing}\" in branch \"{branch}\" at {commit}");
+    Err(ApiError::new(ErrorCode::ScenarioNotFound, &detail).with_field("scenarios", detail))
+}
+
+pub(super) async fn rerun_job(
+    State(state): State<AppState>,
+    user: CurrentUser,
+    Path(id): Path<JobId>,
+    IdempotencyKey(key): IdempotencyKey,
+    OptionalJson(request): OptionalJson<RerunRequest>,
+) -> ApiResult<Response> {
+    let hash = request_hash(&format!("rerun {id}"), &request);
+    let check = check_rerun(&state, &user, id, request);
+    let made = create_once(&state, &user, key, hash, Box::pin(check)).await?;
+    answer(&state, made.id, made.is_new).await
+}
+
+async fn check_rerun(state: &AppState, user: &CurrentUser, id: JobId, request: RerunRequest) -> ApiResult<NewJob> {
+    let original = find_row(state, id).await?;
+    let tasks = state.store.read(move |connection| find_tasks(connection, id)).await?;
+    let scenarios = scenarios_to_rerun(tasks, request.only_failed)?;
+    let environment = choose_environment(state, Some(&original.environment))?;
+    let commit = if request.latest {
+        let commit = resolve(environment, &original.branch_name).await?;
+        require_scenarios(environment, &original.branch_name, &commit, &scenarios).await?;
+        commit
+    } else {
+        require_commit(environment, &original.commit_hash).await?;
+        original.commit_hash
+    };
+    let timeout = Duration::from_millis(u64::try_from(original.timeout_ms).unwrap_or(0));
+    Ok(NewJob {
+        branch_name: original.branch_name,
+        commit,
+        scenarios,
+        rerun_of: Some(id),
+        timeout: timeout.min(environment.config.job_timeout),
+        ..new_job(state, user, environment)
+    })
+}
+
+fn scenarios_to_rerun(tasks: Vec<Task>, only_failed: bool) -> ApiResult<Vec<String>> {
+    let failed = |task: &Task| matches!(task.status, TaskStatus::Failed | TaskStatus::Error | TaskStatus::Aborted);
+    let wanted = tasks.into_iter().filter(|task| !only_failed || failed(task));
+    let scenarios: Vec<_> = wanted.map(|task| task.scenario).collect();
+    if scenarios.is_empty() {
+        let told = "nothing of this job has failed, ended as error or was aborted";
+        return Err(ApiError::new(ErrorCode::NothingToRerun, told));
+    }
+    Ok(scenarios)
+}
+
+async fn require_commit(environment: &Environment, commit: &str) -> ApiResult<()> {
+    if ask(environment, environment.repository.commit_is_present(commit)).await? {
+        return Ok(());
+    }
+    let told =
+        format!("commit {commit} is no longer in {}'s repository; rerun with \"latest\"", environment.config.name);
+    Err(ApiError::new(ErrorCode::CommitUnavailable, told))
+}
+
+async fn answer(state: &AppState, id: JobId, is_new: bool) -> ApiResult<Response> {
+    let (_, job) = shown_job(state, id).await?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, [(LOCATION, format!("/api/job/{id}"))], axum::Json(job)).into_response())
+}

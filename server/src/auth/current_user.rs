@@ -1,0 +1,111 @@
+//! The extractor that handlers take to know who is asking; without a valid answer the handler is not reached.
+//! The password dialog of browsers is asked for only where no page of ours is asking.
+
+use super::credentials::Credentials;
+use super::{Visitor, check_password, find_session, origin, session_hash};
+use crate::error::{ApiError, ApiResult};
+use crate::state::AppState;
+use crate::store::audit::AuditEntry;
+use crate::store::users::User;
+use axum::extract::FromRequestParts;
+use axum::http::header::ORIGIN;
+use axum::http::request::Parts;
+use protocol::UserId;
+use protocol::api::{ErrorCode, PAGE_HEADER};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// How somebody signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// By the session cookie.
+    Page,
+    Basic,
+}
+
+impl Via {
+    /// The word in the audit log.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Page => "page",
+            Self::Basic => "basic",
+        }
+    }
+}
+
+/// A living user whose credentials have been checked.
+#[derive(Clone)]
+pub struct CurrentUser {
+    pub user: Arc<User>,
+    pub via: Via,
+    pub address: Option<IpAddr>,
+}
+
+impl CurrentUser {
+    pub fn id(&self) -> UserId {
+        self.user.id
+    }
+
+    /// Refuses all but the owner and admins.
+    pub fn require_owner(&self, owner: UserId) -> ApiResult<()> {
+        if self.user.is_admin || self.user.id == owner {
+            return Ok(());
+        }
+        Err(ApiError::new(ErrorCode::Forbidden, "only the job's owner or an administrator may do this"))
+    }
+
+    pub fn require_admin(&self) -> ApiResult<()> {
+        if self.user.is_admin {
+            return Ok(());
+        }
+        Err(ApiError::new(ErrorCode::Forbidden, "only an administrator may do this"))
+    }
+
+    /// A line of the audit log about what this user does.
+    pub fn audit(&self, action: &'static str, object: String, detail: &serde_json::Value) -> AuditEntry {
+        AuditEntry {
+            actor: Some(self.user.username.clone()),
+            via: self.via.as_str(),
+            address: self.address.map(|address| address.to_string()),
+            action,
+            object,
+            detail: detail.to_string(),
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for CurrentUser {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        let asks_itself = !parts.headers.contains_key(ORIGIN) && !parts.headers.contains_key(PAGE_HEADER);
+        authenticate(parts, state).await.map_err(|error| {
+            let challenge = asks_itself && error.code() == ErrorCode::Unauthenticated;
+            error.challenging(challenge)
+        })
+    }
+}
+
+async fn authenticate(parts: &Parts, state: &AppState) -> ApiResult<CurrentUser> {
+    let address = Visitor::of(parts, &state.config.trusted_proxies).address;
+    match Credentials::of(&parts.headers) {
+        Credentials::Basic { username, password } => {
+            let user = check_password(state, &username, &password, address).await?;
+            Ok(CurrentUser { user, via: Via::Basic, address })
+        }
+        Credentials::Session(token) => {
+            origin::require_for_cookie(parts)?;
+            match find_session(state, &session_hash(&token)).await? {
+                Some(user) => Ok(CurrentUser { user, via: Via::Page, address }),
+                None => Err(unauthenticated("the session has ended; sign in again")),
+            }
+        }
+        Credentials::Token(_) => Err(unauthenticated("the API token is not known")),
+        Credentials::Malformed => Err(unauthenticated("the Authorization header can't be read")),
+        Credentials::None => Err(unauthenticated("sign in, or send a user name and password with HTTP Basic")),
+    }
+}
+
+fn unauthenticated(detail: &str) -> ApiError {
+    ApiError::new(ErrorCode::Unauthenticated, detail)
+}

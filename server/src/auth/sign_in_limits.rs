@@ -1,0 +1,112 @@
+//! How often a sign-in may fail, per user name and address together and per address.
+//! Each replica counts for itself; what is live or remembered never comes here.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+const WINDOW: Duration = Duration::from_mins(1);
+/// Failures a minute of one user name from one address: a person mistypes less often.
+const PER_USER: usize = 10;
+/// Failures a minute from one address, which may be a whole office's.
+const PER_ADDRESS: usize = 60;
+/// Past so many keys, those without a recent failure are cleared away.
+const CLEAR_AT: usize = 1_000;
+/// Longer than any user name; what is longer is not worth its memory.
+const MAX_LOGIN_CHARS: usize = 32;
+
+/// An address and, for the tighter limit, a user name.
+type Key = (Option<IpAddr>, Option<String>);
+
+#[derive(Default)]
+pub(super) struct SignInLimits(Mutex<HashMap<Key, VecDeque<Instant>>>);
+
+impl SignInLimits {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, VecDeque<Instant>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long to wait, if there were too many failures.
+    pub(super) fn check(&self, login: &str, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
+        let failures = self.lock();
+        let pause =
+            limits(login, address).into_iter().filter_map(|(key, limit)| pause(failures.get(&key)?, limit, now)).max();
+        pause.map_or(Ok(()), Err)
+    }
+
+    pub(super) fn note_failure(&self, login: &str, address: Option<IpAddr>, now: Instant) {
+        let mut failures = self.lock();
+        if failures.len() >= CLEAR_AT {
+            failures.retain(|_, times| times.back().is_some_and(|last| now - *last < WINDOW));
+        }
+        for (key, limit) in limits(login, address) {
+            let times = failures.entry(key).or_default();
+            times.push_back(now);
+            if times.len() > limit {
+                times.pop_front();
+            }
+        }
+    }
+}
+
+fn limits(login: &str, address: Option<IpAddr>) -> [(Key, usize); 2] {
+    let address = address.map(network);
+    let login = login.chars().take(MAX_LOGIN_CHARS).collect();
+    [((address, Some(login)), PER_USER), ((address, None), PER_ADDRESS)]
+}
+
+/// One IPv6 customer has a whole /64 to choose addresses from.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+    }
+}
+
+/// Until the oldest of the last `limit` failures leaves the window.
+fn pause(times: &VecDeque<Instant>, limit: usize, now: Instant) -> Option<Duration> {
+    let oldest = times.front().filter(|_| times.len() >= limit)?;
+    WINDOW.checked_sub(now - *oldest).filter(|pause| !pause.is_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)));
+    const THERE: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2)));
+
+    #[test]
+    fn the_eleventh_failure_of_a_minute_waits_for_the_first_to_be_a_minute_old() {
+        let (limits, start) = (SignInLimits::default(), Instant::now());
+        for second in 0..10 {
+            let now = start + Duration::from_secs(second);
+            assert_eq!(limits.check("ada", HERE, now), Ok(()));
+            limits.note_failure("ada", HERE, now);
+        }
+        assert_eq!(limits.check("ada", HERE, start + Duration::from_secs(20)), Err(Duration::from_secs(40)));
+        assert_eq!(limits.check("ada", HERE, start + Duration::from_mins(1)), Ok(()));
+        assert_eq!(limits.check("ada", THERE, start + Duration::from_secs(20)), Ok(()));
+        assert_eq!(limits.check("bob", HERE, start + Duration::from_secs(20)), Ok(()));
+    }
+
+    #[test]
+    fn one_address_may_not_try_many_names() {
+        let (limits, now) = (SignInLimits::default(), Instant::now());
+        for n in 0..60 {
+            limits.note_failure(&format!("user{n}"), HERE, now);
+        }
+        assert_eq!(limits.check("ada", HERE, now), Err(WINDOW));
+        assert_eq!(limits.check("ada", THERE, now), Ok(()));
+    }
+
+    #[test]
+    fn neighbours_in_an_ipv6_network_count_as_one() {
+        let (limits, now) = (SignInLimits::default(), Instant::now());
+        for n in 0..60u16 {
+            limits.note_failure(&format!("user{n}"), format!("2001:db8::{n:x}").parse().ok(), now);
+        }
+        assert!(limits.check("ada", "2001:db8::ffff".parse().ok(), now).is_err());
+    }
+}

@@ -1,0 +1,99 @@
+//! The command line: words, options, and the process around them (log, signals, exit code).
+//! Each command is one file below `cli/` and a thin caller of the library.
+
+pub mod serve;
+
+mod check;
+mod demo;
+mod migrate;
+mod runner;
+mod signals;
+mod user;
+
+use crate::config::Variables;
+use clap::{Args, Parser, Subcommand};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+
+/// How long the process waits for blocking work (a database call) that nobody needs any more.
+const LAST_WORK_LIMIT: Duration = Duration::from_secs(1);
+
+/// A command's failure, in words for the one who typed it.
+pub type CommandResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+/// Runs automated tests on remote hardware setups for a team.
+#[derive(Parser)]
+#[command(name = "testarena", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server; brings the database up to date first
+    Serve(ConfigFile),
+    /// Run everything on this machine, to try it
+    Demo(demo::DemoOptions),
+    /// Run the reference remote test server
+    Runner(ConfigFile),
+    /// Manage users
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// Bring the database up to date
+    Migrate(ConfigFile),
+    /// Try database, storage and every environment, and say how to mend what is wrong
+    Check(ConfigFile),
+}
+
+#[derive(Args)]
+struct ConfigFile {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    match start(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("testarena: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(cli: Cli) -> CommandResult {
+    start_log(&Variables::read()?)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(run(cli.command));
+    runtime.shutdown_timeout(LAST_WORK_LIMIT);
+    result
+}
+
+async fn run(command: Command) -> CommandResult {
+    match command {
+        Command::Serve(file) => serve::from_file(&file.config).await,
+        Command::Demo(options) => demo::run(options).await,
+        Command::Runner(file) => runner::run(&file.config).await,
+        Command::User(command) => user::run(command).await,
+        Command::Migrate(file) => migrate::run(&file.config).await,
+        Command::Check(file) => check::run(&file.config).await,
+    }
+}
+
+/// To standard error, filtered by `TESTARENA_LOG` (such as `debug` or `info,server::poller=debug`).
+fn start_log(variables: &Variables) -> CommandResult {
+    let directives = variables.get("TESTARENA_LOG").unwrap_or("info");
+    let filter = EnvFilter::try_new(directives).map_err(|error| format!("TESTARENA_LOG: {error}"))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    Ok(())
+}

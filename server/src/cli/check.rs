@@ -1,0 +1,82 @@
+//! `testarena check`: tries everything that the server will need, and says how to mend what does not work.
+//! It changes nothing: no migration, no job.
+
+use super::CommandResult;
+use crate::config::{Config, EnvironmentConfig};
+use crate::remote::{Environment, Finding};
+use crate::store::{DatabaseUrl, Store, environments};
+use std::io;
+use std::path::Path;
+
+pub(super) async fn run(file: &Path) -> CommandResult {
+    let config = Config::load(file)?;
+    println!("Configuration {}", file.display());
+    let (database, instance) = check_database(&config).await;
+    let mut all_well = show("", &[database, check_storage(&config)]);
+    if config.environments.is_empty() {
+        println!("No environment is configured, so nothing can be run; add an [[environments]] table.");
+    }
+    for environment in config.environments {
+        let name = environment.name.clone();
+        all_well &= show(&format!("{name}: "), &check_environment(environment, &instance).await);
+    }
+    if all_well { Ok(()) } else { Err("not everything works yet; see above".into()) }
+}
+
+/// Prints findings; whether all of them are good.
+fn show(prefix: &str, findings: &[Finding]) -> bool {
+    for Finding { what, ok, message } in findings {
+        println!("{} {prefix}{what}: {message}", if *ok { "ok    " } else { "FAILED" });
+    }
+    findings.iter().all(|finding| finding.ok)
+}
+
+fn finding(what: String, result: Result<String, String>) -> Finding {
+    Finding { what, ok: result.is_ok(), message: result.unwrap_or_else(|why| why) }
+}
+
+/// Also tells the instance id under which remote servers are to be asked; a made-up one before the first start.
+async fn check_database(config: &Config) -> (Finding, String) {
+    let made_up = || uuid::Uuid::new_v4().to_string();
+    let what = "Database".to_owned();
+    if let DatabaseUrl::Sqlite(path) = &config.database_url
+        && !path.exists()
+    {
+        let message = format!("{} does not exist yet; the first start makes it", path.display());
+        return (finding(what, Ok(message)), made_up());
+    }
+    let store = Store::open(&config.database_url);
+    if let Err(error) = store.ping().await {
+        let why = format!("{error}; is database_url right, is the database running, does the user have access?");
+        return (finding(what, Err(why)), made_up());
+    }
+    match store.read(environments::find_instance_id).await {
+        Ok(Some(instance)) => (finding(what, Ok("answers".to_owned())), instance),
+        Ok(None) | Err(_) => (finding(what, Ok("answers; the first start fills it".to_owned())), made_up()),
+    }
+}
+
+fn check_storage(config: &Config) -> Finding {
+    let folder = &config.data_dir;
+    let result = try_to_write(folder).map(|()| "can be written".to_owned());
+    let mended = |error| format!("{error}; make the folder writable for the user who runs testarena");
+    finding(format!("Storage {}", folder.display()), result.map_err(mended))
+}
+
+fn try_to_write(folder: &Path) -> io::Result<()> {
+    if !folder.exists() {
+        // Made at the first start; what counts now is the nearest folder there is.
+        return match folder.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => try_to_write(parent),
+            _ => Ok(()),
+        };
+    }
+    tempfile::tempfile_in(folder).map(drop)
+}
+
+async fn check_environment(config: EnvironmentConfig, instance: &str) -> Vec<Finding> {
+    match Environment::new(config) {
+        Ok(environment) => environment.check(instance).await,
+        Err(why) => vec![finding("Configuration".to_owned(), Err(why))],
+    }
+}

@@ -1,0 +1,11 @@
+//! `testarena runner`: the reference remote test server.
+
+use super::CommandResult;
+use super::signals::shutdown_on_signal;
+use std::path::Path;
+
+pub(super) async fn run(file: &Path) -> CommandResult {
+    let config = runner::Config::load(file)?;
+    let shutdown = shutdown_on_signal()?;
+    Ok(runner::run(config, shutdown.cancelled()).await?)
+}

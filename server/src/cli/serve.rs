@@ -1,0 +1,102 @@
+//! `testarena serve`: the web server and the poller, until somebody asks them to end or one of them breaks.
+//! A part that ends by itself takes the process with it, loudly, so that a supervisor starts it again.
+
+use super::CommandResult;
+use super::signals::shutdown_on_signal;
+use crate::config::Config;
+use crate::poller::{self, Poller};
+use crate::remote::Server;
+use crate::state::{AppState, StateError};
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Supervisors kill after 10 s; what is still under way then is cut off before that, cleanly.
+const STOP_LIMIT: Duration = Duration::from_secs(8);
+
+/// Why the server did not start, or ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("can't listen at {address}: {source}")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("the {0} ended by itself: {1}")]
+    PartEnded(&'static str, String),
+}
+
+pub(super) async fn from_file(file: &Path) -> CommandResult {
+    let config = Config::load(file)?;
+    let shutdown = shutdown_on_signal()?;
+    Ok(run(config, shutdown).await?)
+}
+
+/// Puts everything together and serves until `shutdown`.
+pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), ServeError> {
+    let address = config.listen;
+    let state = AppState::new(config).await?;
+    let listener = TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
+    serve(state, listener, shutdown).await
+}
+
+/// Serves at a listener that is open already, until `shutdown` and at most [`STOP_LIMIT`] longer.
+pub async fn serve(state: AppState, listener: TcpListener, shutdown: CancellationToken) -> Result<(), ServeError> {
+    let state = AppState { shutdown: shutdown.clone(), ..state };
+    tracing::info!(public_url = state.config.public_url, "serving at {}", state.config.public_url);
+    let mut parts = JoinSet::new();
+    let pollers = poller::run(pollers(&state), shutdown.clone());
+    parts.spawn(async move { ("poller", pollers.await.map_err(|error| error.to_string())) });
+    let app = crate::build(state).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    parts.spawn(async move { ("web server", server.await.map_err(|error| error.to_string())) });
+
+    let ended = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => None,
+        ended = parts.join_next() => ended,
+    };
+    let failure = ended.filter(|_| !shutdown.is_cancelled()).map(|ended| match ended {
+        Ok((part, result)) => {
+            ServeError::PartEnded(part, result.err().unwrap_or_else(|| "without a reason".to_owned()))
+        }
+        Err(panic) => ServeError::PartEnded("server", panic.to_string()),
+    });
+    shutdown.cancel();
+    stop(parts).await;
+    failure.map_or(Ok(()), Err)
+}
+
+/// Dropping the set afterwards cuts off what is still there.
+async fn stop(mut parts: JoinSet<(&'static str, Result<(), String>)>) {
+    let all_ended = async {
+        while let Some(ended) = parts.join_next().await {
+            match ended {
+                Ok((_, Ok(()))) => {}
+                Ok((part, Err(error))) => tracing::error!(error, "the {part} broke while it was ending"),
+                Err(error) => tracing::error!(%error, "a part broke while it was ending"),
+            }
+        }
+    };
+    if tokio::time::timeout(STOP_LIMIT, all_ended).await.is_err() {
+        tracing::warn!("cut off what was still under way after {} s", STOP_LIMIT.as_secs());
+    }
+}
+
+/// One poller for each environment.
+pub fn pollers(state: &AppState) -> Vec<Poller<Server>> {
+    let of_environment = |environment: &Arc<crate::remote::Environment>| Poller {
+        store: state.store.clone(),
+        logs: state.logs.clone(),
+        bell: state.bell.clone(),
+        instance: Arc::clone(&state.instance),
+        environment: Arc::clone(&environment.config),
+        poll_interval: state.config.poll_interval,
+        remote: Arc::clone(&environment.server),
+    };
+    state.environments.values().map(of_environment).collect()
+}

@@ -1,0 +1,161 @@
+//! One environment of the file, checked: names, URLs, templates, and one credential and one host key check each.
+//! Its limits default to the file's top-level ones.
+
+use super::file::{self, File};
+use super::load::Loader;
+use super::{
+    CommandTemplates, ConfigError, EnvironmentConfig, HostKeyCheck, PathTemplates, Secret, SshConfig, SshCredential,
+    values,
+};
+use protocol::names;
+
+const DEFAULT_SSH_PORT: u16 = 22;
+/// What a command template may contain between braces; `{commit}` after a `^` is git's own.
+const COMMAND_FIELDS: [&str; 6] = ["repository", "branch", "commit", "scenario_dir", "workspace_root", "queue_id"];
+
+impl Loader<'_> {
+    pub(super) fn environment(&self, raw: &file::Environment, file: &File) -> Result<EnvironmentConfig, ConfigError> {
+        self.checked(raw, file).map_err(|ConfigError(why)| ConfigError(format!("environment \"{}\": {why}", raw.name)))
+    }
+
+    fn checked(&self, raw: &file::Environment, file: &File) -> Result<EnvironmentConfig, ConfigError> {
+        require(
+            is_plain_name(&raw.name),
+            "name: letters, digits, '.', '_' and '-', at most 64, a letter or digit first",
+        )?;
+        require(names::is_queue_id_prefix(&raw.queue_id_prefix), "queue_id_prefix: only letters, digits and dots")?;
+        let limit = |key: &str, own: &Option<String>, top: &Option<String>, default: &str| {
+            self.duration(key, own.as_deref().or(top.as_deref()), default)
+        };
+        let retention = raw.remote_retention.as_deref().or(file.remote_retention.as_deref());
+        Ok(EnvironmentConfig {
+            name: raw.name.clone(),
+            url: self.value("url", Some(&raw.url), "", values::http_url)?,
+            token: raw.token_env.as_deref().map(|name| self.secret("token_env", name)).transpose()?,
+            queue_id_prefix: raw.queue_id_prefix.clone(),
+            plain_404_means_unknown: raw.plain_404_means_unknown,
+            paths: paths(raw.paths.as_ref())?,
+            job_timeout: limit("job_timeout", &raw.job_timeout, &file.job_timeout, "1h")?,
+            waiting_timeout: limit("waiting_timeout", &raw.waiting_timeout, &file.waiting_timeout, "7d")?,
+            cleanup_give_up: limit("cleanup_give_up", &raw.cleanup_give_up, &file.cleanup_give_up, "24h")?,
+            retry_max_interval: limit("retry_max_interval", &raw.retry_max_interval, &file.retry_max_interval, "5m")?,
+            remote_retention: self.value("remote_retention", retention, "7d", values::duration_or_never)?,
+            http_timeout: limit("http_timeout", &raw.http_timeout, &file.http_timeout, "30s")?,
+            ssh: self.ssh(&raw.ssh)?,
+        })
+    }
+
+    fn ssh(&self, raw: &file::Ssh) -> Result<SshConfig, ConfigError> {
+        require(is_word(&raw.host), "ssh.host: a name or an address is needed")?;
+        require(is_word(&raw.user), "ssh.user: a user name is needed")?;
+        require(is_path(&raw.repository), "ssh.repository: the path of a clone at the remote server is needed")?;
+        let root = raw.workspace_root.trim_end_matches('/');
+        // Whole folders below it are removed: an empty or relative one would be somebody's home.
+        require(is_path(root) && root.starts_with('/'), "ssh.workspace_root: an absolute path below / is needed")?;
+        let scenario_dir = raw.scenario_dir.as_deref().unwrap_or("scenarios").trim_end_matches('/');
+        require(
+            names::is_scenario_name(scenario_dir),
+            "ssh.scenario_dir: a plain path inside the repository is needed",
+        )?;
+        Ok(SshConfig {
+            host: raw.host.clone(),
+            port: raw.port.unwrap_or(DEFAULT_SSH_PORT),
+            user: raw.user.clone(),
+            credential: self.credential(raw)?,
+            host_key: self.host_key(raw)?,
+            repository: raw.repository.clone(),
+            scenario_dir: scenario_dir.to_owned(),
+            workspace_root: root.to_owned(),
+            timeout: self.duration("ssh.timeout", raw.timeout.as_deref(), "30s")?,
+            commands: commands(raw.commands.as_ref())?,
+        })
+    }
+
+    fn credential(&self, raw: &file::Ssh) -> Result<SshCredential, ConfigError> {
+        match (&raw.identity_file, &raw.password_env) {
+            (Some(file), None) => Ok(SshCredential::IdentityFile(self.path(file))),
+            (None, Some(name)) => Ok(SshCredential::Password(self.secret("ssh.password_env", name)?)),
+            _ => Err(ConfigError("ssh: give either identity_file or password_env".into())),
+        }
+    }
+
+    fn host_key(&self, raw: &file::Ssh) -> Result<HostKeyCheck, ConfigError> {
+        match (&raw.known_hosts, &raw.host_key) {
+            (Some(file), None) => Ok(HostKeyCheck::KnownHosts(self.path(file))),
+            (None, Some(key)) if key.starts_with("SHA256:") => Ok(HostKeyCheck::Fingerprint(key.clone())),
+            (None, Some(_)) => Err(ConfigError("ssh.host_key: a fingerprint begins with SHA256:".into())),
+            _ => Err(ConfigError("ssh: give either known_hosts or host_key".into())),
+        }
+    }
+
+    fn secret(&self, key: &str, name: &str) -> Result<Secret, ConfigError> {
+        let value = self.variables.get(name);
+        let missing = || ConfigError(format!("{key}: the environment variable {name} is not set"));
+        value.map(|secret| Secret::new(secret.to_owned())).ok_or_else(missing)
+    }
+}
+
+fn require(holds: bool, why: &str) -> Result<(), ConfigError> {
+    if holds { Ok(()) } else { Err(ConfigError(why.to_owned())) }
+}
+
+fn is_plain_name(name: &str) -> bool {
+    name.len() <= 64 && !name.contains('/') && names::is_scenario_name(name)
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && !text.starts_with('-') && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
+fn is_path(text: &str) -> bool {
+    !text.is_empty() && !text.starts_with('-') && !text.contains(char::is_control)
+}
+
+fn paths(raw: Option<&file::Paths>) -> Result<PathTemplates, ConfigError> {
+    let default = PathTemplates::default();
+    let Some(raw) = raw else {
+        return Ok(default);
+    };
+    let template = |key: &str, given: &Option<String>, default: String, needs_id: bool| {
+        let path = given.clone().unwrap_or(default);
+        let is_right = path.starts_with('/') && path.contains("{id}") == needs_id;
+        let rule = if needs_id { "contain {id}" } else { "not contain {id}" };
+        require(is_right, &format!("paths.{key}: must begin with / and {rule}")).map(|()| path)
+    };
+    Ok(PathTemplates {
+        queue: template("queue", &raw.queue, default.queue, false)?,
+        status: template("status", &raw.status, default.status, true)?,
+        abort: template("abort", &raw.abort, default.abort, true)?,
+        delete: template("delete", &raw.delete, default.delete, true)?,
+    })
+}
+
+fn commands(raw: Option<&file::Commands>) -> Result<CommandTemplates, ConfigError> {
+    let default = CommandTemplates::default();
+    let Some(raw) = raw else {
+        return Ok(default);
+    };
+    let template = |key: &str, given: &Option<String>, default: String, needed: &[&str]| {
+        let command = given.clone().unwrap_or(default);
+        if let Some(unknown) = fields_of(&command).find(|field| !COMMAND_FIELDS.contains(field)) {
+            return Err(ConfigError(format!("ssh.commands.{key}: unknown field {{{unknown}}}")));
+        }
+        match needed.iter().find(|field| !command.contains(&format!("{{{field}}}"))) {
+            Some(missing) => Err(ConfigError(format!("ssh.commands.{key}: must contain {{{missing}}}"))),
+            None => Ok(command),
+        }
+    };
+    Ok(CommandTemplates {
+        branches: template("branches", &raw.branches, default.branches, &[])?,
+        validate: template("validate", &raw.validate, default.validate, &["branch"])?,
+        present: template("present", &raw.present, default.present, &["commit"])?,
+        fetch: template("fetch", &raw.fetch, default.fetch, &["branch"])?,
+        scenarios: template("scenarios", &raw.scenarios, default.scenarios, &["commit"])?,
+        cleanup: template("cleanup", &raw.cleanup, default.cleanup, &["queue_id"])?,
+    })
+}
+
+/// What stands between braces. Shell's own `${name}` and `{a,b}` are told apart by the list of known fields.
+fn fields_of(command: &str) -> impl Iterator<Item = &str> {
+    command.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(field, _)| field))
+}

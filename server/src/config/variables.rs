@@ -1,0 +1,76 @@
+//! The environment variables that count: the process's own, and those of a `.env` file in the working folder.
+//! Read once into a map, so that loading is a pure function of its inputs.
+
+use super::ConfigError;
+use std::collections::BTreeMap;
+
+/// Every variable of ours begins so.
+pub(super) const PREFIX: &str = "TESTARENA_";
+
+/// Known besides the file's top-level keys: the log filter, the command-line client's own two, the token for
+/// `/metrics`, and what a task gets from the runner (a task may itself start TestArena).
+const OTHERS: [&str; 11] =
+    ["LOG", "URL", "TOKEN", "METRICS_TOKEN", "QUEUE_ID", "TASK_ID", "SCENARIO", "BRANCH", "COMMIT", "RESULTS", "SLOT"];
+
+/// Environment variables by name. A variable of the process wins over the same one in `.env`.
+#[derive(Clone, Default)]
+pub struct Variables(BTreeMap<String, String>);
+
+impl Variables {
+    /// Reads `.env` in the working folder, if there is one, and the process's environment.
+    pub fn read() -> Result<Self, ConfigError> {
+        let mut variables = BTreeMap::new();
+        match dotenvy::from_path_iter(".env") {
+            Ok(lines) => {
+                for line in lines {
+                    let (name, value) =
+                        line.map_err(|_| ConfigError(".env has a line that is no NAME=value".into()))?;
+                    variables.insert(name, value);
+                }
+            }
+            Err(error) if error.not_found() => {}
+            Err(_) => return Err(ConfigError(".env can't be read".into())),
+        }
+        variables.extend(std::env::vars_os().filter_map(|(name, value)| {
+            // A variable that is no text can't be one of ours.
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }));
+        Ok(Self(variables))
+    }
+
+    /// A variable's value; an empty one counts as not set.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The value that stands in for a top-level key of the file.
+    pub(super) fn for_key(&self, key: &str) -> Option<&str> {
+        self.get(&name_for_key(key))
+    }
+
+    /// Refuses a variable of ours that nobody reads: most likely a typo.
+    pub(super) fn refuse_unknown(&self, keys: &[&str], named_by_file: &[String]) -> Result<(), ConfigError> {
+        let is_known = |name: &str, rest: &str| {
+            OTHERS.contains(&rest)
+                || keys.iter().any(|key| key.to_uppercase() == rest)
+                || named_by_file.iter().any(|known| known == name)
+        };
+        let unknown = self.0.keys().find(|name| name.strip_prefix(PREFIX).is_some_and(|rest| !is_known(name, rest)));
+        match unknown {
+            Some(name) => Err(ConfigError(format!(
+                "unknown environment variable {name}; every top-level key of the file can be given as {PREFIX}<KEY>"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+pub(super) fn name_for_key(key: &str) -> String {
+    format!("{PREFIX}{}", key.to_uppercase())
+}
+
+impl<const N: usize> From<[(&str, &str); N]> for Variables {
+    fn from(variables: [(&str, &str); N]) -> Self {
+        Self(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+}

@@ -1,0 +1,150 @@
+//! How the API says no: `ApiError`, its only way to become an answer, and the extractors that refuse in the same shape.
+//! A 500 tells the client nothing; its cause is logged once, with the request's id.
+
+mod extract;
+
+pub use extract::{Form, Json, OptionalJson, Path, Query};
+
+use crate::store::StoreError;
+use axum::extract::Request;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use protocol::api::{ErrorCode, FieldErrors, Problem};
+use std::sync::Arc;
+use std::time::Duration;
+
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"TestArena\"");
+
+pub type ApiResult<T> = Result<T, ApiError>;
+
+/// Why a call did not do what was asked.
+#[derive(Debug)]
+pub struct ApiError {
+    code: ErrorCode,
+    /// For people; says what to do.
+    detail: String,
+    fields: Option<FieldErrors>,
+    retry_after: Option<Duration>,
+    /// Whether a client that can ask its user for a password should do so.
+    challenge: bool,
+    /// What the client is not told.
+    cause: Option<Cause>,
+}
+
+type Cause = Arc<dyn std::error::Error + Send + Sync>;
+
+impl ApiError {
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), fields: None, retry_after: None, challenge: false, cause: None }
+    }
+
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(ErrorCode::NotFound, detail)
+    }
+
+    /// One field of the input is wrong.
+    pub fn invalid(field: &str, why: impl Into<String>) -> Self {
+        let why = why.into();
+        let detail = format!("{field}: {why}");
+        Self {
+            fields: Some(FieldErrors::from([(field.to_owned(), why)])),
+            ..Self::new(ErrorCode::InvalidInput, detail)
+        }
+    }
+
+    pub fn internal(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        let told = "something went wrong here; the server's log says more under this answer's X-Request-Id";
+        Self { cause: Some(Arc::new(cause)), ..Self::new(ErrorCode::Internal, told) }
+    }
+
+    #[must_use]
+    pub fn with_field(mut self, field: &str, why: impl Into<String>) -> Self {
+        self.fields.get_or_insert_default().insert(field.to_owned(), why.into());
+        self
+    }
+
+    #[must_use]
+    pub fn retry_after(self, pause: Duration) -> Self {
+        Self { retry_after: Some(pause), ..self }
+    }
+
+    #[must_use]
+    pub fn challenging(self, challenge: bool) -> Self {
+        Self { challenge, ..self }
+    }
+
+    pub const fn code(&self) -> ErrorCode {
+        self.code
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        if error.is_unavailable() {
+            let told = "the database can't be reached; try again in a moment";
+            return Self { cause: Some(Arc::new(error)), ..Self::new(ErrorCode::Unavailable, told) };
+        }
+        Self::internal(error)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let problem = Problem {
+            kind: "about:blank".to_owned(),
+            title: self.code.title().to_owned(),
+            status: status.as_u16(),
+            code: self.code,
+            detail: self.detail,
+            fields: self.fields,
+        };
+        let mut response = (status, axum::Json(problem)).into_response();
+        response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
+        if let Some(pause) = self.retry_after {
+            // Rounded up, so that whoever waits so long is not refused again.
+            let seconds = pause.as_millis().div_ceil(1_000).to_string();
+            response.headers_mut().extend(HeaderValue::try_from(seconds).map(|value| (RETRY_AFTER, value)).ok());
+        }
+        if self.challenge {
+            response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
+        }
+        if let Some(cause) = self.cause {
+            response.extensions_mut().insert(cause);
+        }
+        response
+    }
+}
+
+/// Logs what the client was not told. An error is something somebody must act on; a database that is away is a warning,
+/// since the poller says so too.
+pub async fn log_cause(request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
+    let response = next.run(request).await;
+    if let Some(cause) = response.extensions().get::<Cause>() {
+        let status = response.status().as_u16();
+        if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(%method, path, request.id = id, status, cause = %cause, "{method} {path} failed");
+        } else {
+            tracing::warn!(%method, path, request.id = id, status, cause = %cause, "{method} {path} was put off");
+        }
+    }
+    response
+}
+
+/// For paths below `/api` that lead nowhere.
+pub async fn no_such_path() -> ApiError {
+    ApiError::not_found("there is nothing at this path")
+}
+
+pub async fn wrong_method() -> ApiError {
+    ApiError::new(
+        ErrorCode::MethodNotAllowed,
+        "this path does not take that method; the Allow header names those it takes",
+    )
+}

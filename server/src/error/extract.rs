@@ -1,0 +1,139 @@
+//! Extractors like axum's own that refuse in the shape of the API's errors.
+//! A body's content type is not looked at: `curl -d` sends a wrong one, and nothing here depends on it.
+
+use super::ApiError;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use protocol::api::ErrorCode;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+/// A JSON body.
+pub struct Json<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let body = read_body(request, state).await?;
+        parse_json(&body).map(Self)
+    }
+}
+
+/// A JSON body that may be left out.
+pub struct OptionalJson<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let body = read_body(request, state).await?;
+        if body.is_empty() { Ok(Self(T::default())) } else { parse_json(&body).map(Self) }
+    }
+}
+
+/// The fields of a plain HTML form.
+pub struct Form<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let form = axum::Form::from_request(request, state).await;
+        form.map(|axum::Form(fields)| Self(fields)).map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+            _ => ApiError::new(ErrorCode::InvalidInput, rejection.body_text()),
+        })
+    }
+}
+
+/// A path's parameters. One that is no number is an id that nothing has.
+pub struct Path<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = axum::extract::Path::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(parameters)| Self(parameters))
+            .map_err(|_| ApiError::not_found("there is nothing at this path"))
+    }
+}
+
+/// The query; a key may be repeated where the type is a list.
+pub struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let query = axum_extra::extract::Query::from_request_parts(parts, state).await;
+        query.map(|axum_extra::extract::Query(values)| Self(values)).map_err(|rejection| {
+            let why = rejection.to_string();
+            let field = quoted_field(&why).unwrap_or("query").to_owned();
+            ApiError::invalid(&field, why)
+        })
+    }
+}
+
+async fn read_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+    Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+        _ => ApiError::new(ErrorCode::MalformedJson, "the body could not be read to its end"),
+    })
+}
+
+fn too_large() -> ApiError {
+    ApiError::new(ErrorCode::TooLarge, "a body may have at most 1 MiB")
+}
+
+fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    // First as any JSON: a typo in the JSON itself comes before what the JSON says.
+    serde_json::from_slice::<IgnoredAny>(body)
+        .map_err(|error| ApiError::new(ErrorCode::MalformedJson, format!("the body is no JSON: {error}")))?;
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let (path, why) = (error.path().to_string(), error.inner().to_string());
+        // Of a field that is missing or unknown the path may name what it is missing in.
+        let is_whole = path == "." || path == "?";
+        let field = if is_whole { quoted_field(&why).unwrap_or("body").to_owned() } else { path };
+        ApiError::invalid(&field, why)
+    })
+}
+
+/// The name in serde's "missing field `x`".
+fn quoted_field(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once(" field `")?;
+    rest.split_once('`').map(|(field, _)| field)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::api::SubmitJobRequest;
+
+    fn refused(body: &str) -> (ErrorCode, Vec<String>) {
+        let Err(error) = parse_json::<SubmitJobRequest>(body.as_bytes()) else { panic!("accepted: {body}") };
+        (error.code, error.fields.unwrap_or_default().into_keys().collect())
+    }
+
+    #[test]
+    fn what_is_no_json_differs_from_what_is_wrong_json() {
+        for body in ["", "{", "x", "{} {}", "{\"a\":1,}"] {
+            assert_eq!(refused(body).0, ErrorCode::MalformedJson, "{body}");
+        }
+        assert_eq!(refused("[]").0, ErrorCode::InvalidInput);
+    }
+
+    #[test]
+    fn the_wrong_field_is_named() {
+        let fields = |body: &str| refused(body).1;
+        assert_eq!(fields(r#"{"scenarios":[]}"#), ["branch_name"]);
+        assert_eq!(fields(r#"{"branch_name":7,"scenarios":[]}"#), ["branch_name"]);
+        assert_eq!(fields(r#"{"branch_name":"a","scenarios":["a",7]}"#), ["scenarios[1]"]);
+        assert_eq!(fields(r#"{"branch_name":"a","scenarios":[],"branch":"a"}"#), ["branch"]);
+        assert_eq!(fields(r#"{"branch_name":"a","scenarios":[],"timeout_s":-1}"#), ["timeout_s"]);
+    }
+}

@@ -1,0 +1,187 @@
+//! What happens to a job: pure decisions from its row, what the remote server said, and the time.
+//! No I/O and no await here, so that every case can be tested as a row of a table.
+
+mod observe;
+mod verdict;
+
+pub use observe::{Observed, Seen, observe};
+pub use verdict::verdict;
+
+use crate::store::jobs::Job;
+use protocol::api::{CleanupState, LogsState, SyncState, TaskCounts};
+use protocol::{JobStatus, TaskStatus, Timestamp};
+use std::time::Duration;
+
+/// First pause after a failed attempt; it doubles from there.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// Pause before the next question about a queue whose abort the server has taken but not finished.
+pub const ABORT_FOLLOW_UP: Duration = Duration::from_secs(2);
+
+/// Words of `status_reason`.
+pub mod reason {
+    pub const TIMEOUT: &str = "timeout";
+    pub const WAITED_TOO_LONG: &str = "waited_too_long";
+    pub const ABORTED_REMOTELY: &str = "aborted_remotely";
+    pub const REJECTED: &str = "rejected";
+    pub const ID_TAKEN: &str = "id_taken";
+    pub const OTHER_INSTANCE: &str = "other_instance";
+    pub const LOST: &str = "lost";
+    pub const REMOTE_ERROR: &str = "remote_error";
+    pub const FORCED: &str = "forced";
+    pub const TASKS_ERRORED: &str = "tasks_errored";
+
+    /// A wanted abort's reason names who wanted it.
+    pub fn aborted_by(username: &str) -> String {
+        format!("aborted_by:{username}")
+    }
+}
+
+/// The limits of a job's environment.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub waiting_timeout: Duration,
+    pub cleanup_give_up: Duration,
+    pub retry_max_interval: Duration,
+    /// `None`: queues stay at the remote server for ever.
+    pub remote_retention: Option<Duration>,
+}
+
+/// What brings a job nearer to its goal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Submit,
+    Ask,
+    Abort,
+    /// It is to be aborted and the remote server never heard of it.
+    EndUnsent,
+    Mirror,
+    CleanUp,
+    DeleteQueue,
+    /// It is to be deleted and nothing of it is left at the remote server.
+    Remove,
+    Nothing,
+}
+
+impl Step {
+    /// Whether it needs no word of the remote server.
+    pub fn is_local(self) -> bool {
+        matches!(self, Self::EndUnsent | Self::Remove | Self::Nothing)
+    }
+}
+
+/// The next step for a job that is due.
+pub fn next_step(job: &Job, limits: &Limits, now: Timestamp) -> Step {
+    if job.delete_requested_at.is_some() {
+        return next_step_of_deletion(job);
+    }
+    if job.status.is_terminal() {
+        return next_step_after_end(job, limits, now);
+    }
+    if job.abort_requested_at.is_some() && job.abort_confirmed_at.is_none() {
+        return if job.submit_attempted_at.is_none() { Step::EndUnsent } else { Step::Abort };
+    }
+    if job.accepted_at.is_none() && job.abort_confirmed_at.is_none() { Step::Submit } else { Step::Ask }
+}
+
+fn next_step_of_deletion(job: &Job) -> Step {
+    if !has_own_queue(job) {
+        return Step::Remove;
+    }
+    match (job.remote_deleted_at, job.cleaned_at) {
+        (None, _) => Step::DeleteQueue,
+        (Some(_), None) => Step::CleanUp,
+        (Some(_), Some(_)) => Step::Remove,
+    }
+}
+
+fn next_step_after_end(job: &Job, limits: &Limits, now: Timestamp) -> Step {
+    if job.logs_state == LogsState::Mirroring {
+        return Step::Mirror;
+    }
+    if job.cleanup_state == CleanupState::Pending {
+        return Step::CleanUp;
+    }
+    let retention_is_over = remote_deletion_due_at(job, limits).is_some_and(|due| due <= now);
+    if retention_is_over { Step::DeleteQueue } else { Step::Nothing }
+}
+
+/// Whether something of this job's own may be at the remote server, to be aborted, deleted or cleaned there.
+pub fn has_own_queue(job: &Job) -> bool {
+    let never_became_ours =
+        matches!(job.status_reason.as_deref(), Some(reason::REJECTED | reason::ID_TAKEN | reason::OTHER_INSTANCE));
+    job.submit_attempted_at.is_some() && !never_became_ours
+}
+
+/// When the queue is to be deleted at the remote server, so that it does not fill up.
+pub fn remote_deletion_due_at(job: &Job, limits: &Limits) -> Option<Timestamp> {
+    let cleaned_or_given_up = match job.cleanup_state {
+        CleanupState::Done => job.cleaned_at,
+        CleanupState::Failed => job.cleanup_since.map(|since| since.plus(limits.cleanup_give_up)),
+        CleanupState::None | CleanupState::Pending => None,
+    };
+    let retention = limits.remote_retention?;
+    if job.remote_deleted_at.is_some() {
+        return None;
+    }
+    cleaned_or_given_up.map(|since| since.plus(retention))
+}
+
+/// Ends a job here. What was not yet ended of its tasks ends as `open_tasks`.
+pub fn end(job: &mut Job, counts: TaskCounts, status: JobStatus, reason: Option<String>, now: Timestamp) {
+    job.status = status;
+    job.status_reason = reason;
+    job.position = None;
+    job.finished_at = Some(job.finished_at.unwrap_or(now));
+    job.set_counts(counts);
+    job.next_at = Some(now);
+    job.attempts = 0;
+    job.remote_etag = None;
+    if has_own_queue(job) {
+        job.logs_state = LogsState::Mirroring;
+        job.cleanup_state = CleanupState::Pending;
+    } else {
+        // Nothing of it ever ran: what is here is all there is.
+        job.logs_state = LogsState::Complete;
+        job.cleanup_state = CleanupState::None;
+        job.next_at = None;
+    }
+}
+
+/// The counts of a job whose unfinished tasks all end as `status`.
+pub fn counts_with_open_ended_as(statuses: impl IntoIterator<Item = TaskStatus>, status: TaskStatus) -> TaskCounts {
+    TaskCounts::of(statuses.into_iter().map(|now| if now.is_terminal() { now } else { status }))
+}
+
+/// The remote server has spoken about this job.
+pub fn mark_synced(job: &mut Job, now: Timestamp) {
+    job.sync_state = SyncState::Synced;
+    job.sync_error = None;
+    job.last_synced_at = Some(now);
+    job.attempts = 0;
+}
+
+/// An attempt failed: keep why, and try again later. A job that was never accepted stays `pending`.
+pub fn mark_failing(job: &mut Job, error: String) {
+    if job.accepted_at.is_some() || job.abort_requested_at.is_some() || job.delete_requested_at.is_some() {
+        job.sync_state = SyncState::Failing;
+    }
+    job.sync_error = Some(error);
+}
+
+/// Sets when to try again: doubling, capped, spread by `jitter` (0 to 1), never before the server's own `retry_after`.
+pub fn postpone(job: &mut Job, limits: &Limits, retry_after: Option<Duration>, jitter: f64, now: Timestamp) {
+    let pause = backoff(job.attempts, limits.retry_max_interval, jitter);
+    job.attempts = job.attempts.saturating_add(1);
+    job.next_at = Some(now.plus(retry_after.map_or(pause, |asked| pause.max(asked))));
+}
+
+/// The pause after `attempts` earlier failures in a row.
+pub fn backoff(attempts: i64, cap: Duration, jitter: f64) -> Duration {
+    let doublings = u32::try_from(attempts.clamp(0, 20)).unwrap_or(0);
+    let pause = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(doublings)).min(cap);
+    // Between three quarters and all of it, so that many jobs do not come back at one moment.
+    pause.mul_f64(0.75 + 0.25 * jitter.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,245 @@
+//! Tables of decisions: a job in some state, what the server said, and what must follow.
+//! Rows are built from one fresh job, so that each case shows only what matters to it.
+
+use super::*;
+use crate::store::jobs::NewJob;
+use crate::store::tasks::Task;
+use protocol::remote::{QueueBody, QueueTask};
+use protocol::{JobId, QueueStatus, UserId};
+
+const NOW: Timestamp = Timestamp(1_000_000_000);
+const HOUR: Duration = Duration::from_hours(1);
+const LIMITS: Limits = Limits {
+    waiting_timeout: Duration::from_hours(7 * 24),
+    cleanup_give_up: Duration::from_hours(24),
+    retry_max_interval: Duration::from_mins(5),
+    remote_retention: Some(Duration::from_hours(7 * 24)),
+};
+
+fn fresh_job() -> Job {
+    let new = NewJob {
+        instance: "i".to_owned(),
+        user_id: UserId(1),
+        environment: "bench-a".to_owned(),
+        queue_id_prefix: String::new(),
+        branch_name: "main".to_owned(),
+        commit: "c".repeat(40),
+        scenarios: vec!["a".to_owned(), "b".to_owned()],
+        rerun_of: None,
+        timeout: HOUR,
+    };
+    Job::new(JobId(42), &new, NOW)
+}
+
+fn accepted_job() -> Job {
+    Job { submit_attempted_at: Some(NOW), accepted_at: Some(NOW), sync_state: SyncState::Synced, ..fresh_job() }
+}
+
+fn ended_job() -> Job {
+    let mut job = accepted_job();
+    end(&mut job, TaskCounts::default(), JobStatus::Passed, None, NOW);
+    job
+}
+
+fn tasks_of(statuses: &[TaskStatus]) -> Vec<Task> {
+    let task = |(n, status): (i64, &TaskStatus)| Task { status: *status, ..Task::new(JobId(42), n, format!("s{n}")) };
+    (1..).zip(statuses).map(task).collect()
+}
+
+fn queue(status: QueueStatus) -> QueueBody {
+    QueueBody {
+        id: "42".to_owned(),
+        status,
+        position: None,
+        created_at: None,
+        started_at: None,
+        finished_at: None,
+        message: String::new(),
+        tasks: None,
+    }
+}
+
+fn said(n: i64, status: TaskStatus) -> QueueTask {
+    QueueTask {
+        task_id: format!("42-{n}"),
+        scenario: format!("s{n}"),
+        status,
+        progress: None,
+        message: String::new(),
+        log_size: None,
+        started_at: None,
+        finished_at: None,
+        exit_code: None,
+    }
+}
+
+fn see(job: &Job, tasks: &[Task], queue: &QueueBody, said: &[QueueTask], server_now: Option<Timestamp>) -> Observed {
+    observe(job, tasks, Seen { queue, tasks: said, server_now, etag: None }, &LIMITS, NOW)
+}
+
+#[test]
+fn each_state_of_a_job_has_its_next_step() {
+    let wanted = Some(NOW);
+    let mirrored = Job { logs_state: LogsState::Complete, ..ended_job() };
+    let cleaned = Job { cleanup_state: CleanupState::Done, cleaned_at: Some(NOW.minus(HOUR)), ..mirrored.clone() };
+    let long_cleaned = Job { cleaned_at: Some(NOW.minus(HOUR * 24 * 8)), ..cleaned.clone() };
+    let given_up =
+        Job { cleanup_state: CleanupState::Failed, cleanup_since: Some(NOW.minus(HOUR)), ..mirrored.clone() };
+    let deleting = Job { delete_requested_at: wanted, ..accepted_job() };
+    let not_ours = Job { status_reason: Some("id_taken".to_owned()), delete_requested_at: wanted, ..ended_job() };
+    let cases = [
+        ("fresh", fresh_job(), Step::Submit),
+        ("tried, no answer", Job { submit_attempted_at: wanted, ..fresh_job() }, Step::Submit),
+        ("accepted", accepted_job(), Step::Ask),
+        ("abort of what was never sent", Job { abort_requested_at: wanted, ..fresh_job() }, Step::EndUnsent),
+        (
+            "abort of what may have arrived",
+            Job { abort_requested_at: wanted, submit_attempted_at: wanted, ..fresh_job() },
+            Step::Abort,
+        ),
+        ("abort", Job { abort_requested_at: wanted, ..accepted_job() }, Step::Abort),
+        ("abort taken", Job { abort_requested_at: wanted, abort_confirmed_at: wanted, ..accepted_job() }, Step::Ask),
+        (
+            "abort taken though never accepted",
+            Job { abort_requested_at: wanted, abort_confirmed_at: wanted, submit_attempted_at: wanted, ..fresh_job() },
+            Step::Ask,
+        ),
+        ("ended", ended_job(), Step::Mirror),
+        ("mirrored", mirrored, Step::CleanUp),
+        ("cleaned", cleaned, Step::Nothing),
+        ("cleaned long ago", long_cleaned.clone(), Step::DeleteQueue),
+        ("all done", Job { remote_deleted_at: wanted, ..long_cleaned }, Step::Nothing),
+        ("clean-up given up", given_up, Step::Nothing),
+        ("delete of what was never sent", Job { delete_requested_at: wanted, ..fresh_job() }, Step::Remove),
+        ("delete", deleting.clone(), Step::DeleteQueue),
+        ("delete, queue gone", Job { remote_deleted_at: wanted, ..deleting.clone() }, Step::CleanUp),
+        ("delete, all gone", Job { remote_deleted_at: wanted, cleaned_at: wanted, ..deleting }, Step::Remove),
+        ("delete of what never was ours", not_ours, Step::Remove),
+    ];
+    for (name, job, step) in cases {
+        assert_eq!(next_step(&job, &LIMITS, NOW), step, "{name}");
+    }
+}
+
+#[test]
+fn a_queue_kept_for_ever_is_never_deleted() {
+    let long_cleaned = Job {
+        logs_state: LogsState::Complete,
+        cleanup_state: CleanupState::Done,
+        cleaned_at: Some(NOW.minus(HOUR * 24 * 365)),
+        ..ended_job()
+    };
+    let limits = Limits { remote_retention: None, ..LIMITS };
+    assert_eq!(next_step(&long_cleaned, &limits, NOW), Step::Nothing);
+}
+
+#[test]
+fn pauses_double_up_to_the_cap_and_are_spread() {
+    let cap = Duration::from_mins(5);
+    let seconds: Vec<u64> = (0..11).map(|attempts| backoff(attempts, cap, 1.0).as_secs()).collect();
+    assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+    assert_eq!(backoff(2, cap, 0.0), Duration::from_secs(3));
+    assert_eq!(backoff(i64::MAX, cap, 1.0), cap);
+}
+
+#[test]
+fn a_retry_never_comes_before_the_server_asked_for_it() {
+    let mut job = fresh_job();
+    postpone(&mut job, &LIMITS, Some(Duration::from_mins(1)), 1.0, NOW);
+    assert_eq!((job.next_at, job.attempts), (Some(NOW.plus(Duration::from_mins(1))), 1));
+}
+
+#[test]
+fn a_waiting_queue_shows_its_position_and_is_due_at_its_limit() {
+    let body = QueueBody { position: Some(3), ..queue(QueueStatus::Waiting) };
+    let seen = see(&accepted_job(), &tasks_of(&[TaskStatus::Waiting; 2]), &body, &[], None);
+    assert_eq!((seen.job.status, seen.job.position), (JobStatus::Waiting, Some(3)));
+    assert_eq!(seen.job.next_at, Some(NOW.plus(LIMITS.waiting_timeout).plus(Duration::from_millis(1))));
+    assert_eq!(seen.changed_tasks, []);
+}
+
+#[test]
+fn a_queue_that_waits_too_long_is_to_be_aborted() {
+    let old = Job { created_at: NOW.minus(HOUR * 24 * 7 + HOUR), ..accepted_job() };
+    let seen = see(&old, &tasks_of(&[TaskStatus::Waiting; 2]), &queue(QueueStatus::Waiting), &[], None);
+    assert_eq!(seen.job.abort_reason.as_deref(), Some("waited_too_long"));
+    assert_eq!(next_step(&seen.job, &LIMITS, NOW), Step::Abort);
+}
+
+#[test]
+fn running_tasks_are_counted_and_only_what_changed_is_saved() {
+    let tasks = tasks_of(&[TaskStatus::Passed, TaskStatus::Waiting]);
+    let answer = [said(1, TaskStatus::Passed), said(2, TaskStatus::Running)];
+    let body = QueueBody { started_at: Some(NOW.minus(HOUR / 2)), ..queue(QueueStatus::Running) };
+    let seen = see(&accepted_job(), &tasks, &body, &answer, Some(NOW));
+    assert_eq!(seen.job.status, JobStatus::InProgress);
+    assert_eq!((seen.job.count_passed, seen.job.count_running, seen.job.count_waiting), (1, 1, 0));
+    assert_eq!(seen.changed_tasks.iter().map(|task| task.n).collect::<Vec<_>>(), [2]);
+    assert_eq!(seen.job.next_at, Some(NOW.plus(HOUR / 2).plus(Duration::from_millis(1))));
+}
+
+#[test]
+fn the_time_limit_is_reckoned_on_the_servers_clock() {
+    let tasks = tasks_of(&[TaskStatus::Running]);
+    let started = Timestamp(5);
+    let body = QueueBody { started_at: Some(started), ..queue(QueueStatus::Running) };
+    let running = [said(1, TaskStatus::Running)];
+    let within = see(&accepted_job(), &tasks, &body, &running, Some(started.plus(HOUR)));
+    assert_eq!(within.job.abort_requested_at, None);
+    let past = see(&accepted_job(), &tasks, &body, &running, Some(started.plus(HOUR + Duration::from_secs(1))));
+    assert_eq!(past.job.abort_reason.as_deref(), Some("timeout"));
+    let without_clock = see(&accepted_job(), &tasks, &body, &running, None);
+    assert_eq!(without_clock.job.abort_requested_at, None, "first seen running just now");
+}
+
+#[test]
+fn an_ended_queue_ends_the_job_with_a_verdict() {
+    let tasks = tasks_of(&[TaskStatus::Running, TaskStatus::Waiting]);
+    let answer = [said(1, TaskStatus::Failed), said(2, TaskStatus::Skipped)];
+    let body = QueueBody { finished_at: Some(NOW.minus(HOUR)), ..queue(QueueStatus::Finished) };
+    let seen = see(&accepted_job(), &tasks, &body, &answer, Some(NOW));
+    assert_eq!((seen.job.status, seen.job.status_reason), (JobStatus::Failed, None));
+    assert_eq!((seen.job.finished_at, seen.job.next_at), (Some(NOW.minus(HOUR)), Some(NOW)));
+    assert_eq!((seen.job.logs_state, seen.job.cleanup_state), (LogsState::Mirroring, CleanupState::Pending));
+    assert_eq!((seen.job.count_failed, seen.job.count_skipped), (1, 1));
+}
+
+#[test]
+fn a_queue_that_the_server_ended_past_its_limit_timed_out() {
+    let body = QueueBody {
+        started_at: Some(NOW.minus(HOUR * 2)),
+        finished_at: Some(NOW.minus(HOUR)),
+        ..queue(QueueStatus::Aborted)
+    };
+    let seen = see(&accepted_job(), &tasks_of(&[TaskStatus::Running]), &body, &[said(1, TaskStatus::Aborted)], None);
+    assert_eq!((seen.job.status, seen.job.status_reason.as_deref()), (JobStatus::Aborted, Some("timeout")));
+}
+
+#[test]
+fn a_queue_that_ended_leaves_no_task_open() {
+    let tasks = tasks_of(&[TaskStatus::Passed, TaskStatus::Running, TaskStatus::Waiting]);
+    let seen = see(&accepted_job(), &tasks, &queue(QueueStatus::Aborted), &[], None);
+    let statuses: Vec<TaskStatus> = seen.changed_tasks.iter().map(|task| task.status).collect();
+    assert_eq!(statuses, [TaskStatus::Aborted, TaskStatus::Aborted]);
+    assert_eq!((seen.job.count_passed, seen.job.count_aborted), (1, 2));
+}
+
+#[test]
+fn late_answers_never_turn_anything_back() {
+    let tasks = tasks_of(&[TaskStatus::Passed, TaskStatus::Running]);
+    let answer = [said(1, TaskStatus::Running), said(2, TaskStatus::Waiting)];
+    let running = Job { status: JobStatus::InProgress, ..accepted_job() };
+    let seen = see(&running, &tasks, &queue(QueueStatus::Waiting), &answer, None);
+    assert_eq!((seen.job.status, seen.job.position, seen.changed_tasks), (JobStatus::InProgress, None, vec![]));
+
+    let ended = ended_job();
+    let after = see(&ended, &tasks, &queue(QueueStatus::Running), &answer, None);
+    assert_eq!((after.job.status, after.changed_tasks), (JobStatus::Passed, vec![]));
+}
+
+#[test]
+fn a_job_that_never_reached_the_server_ends_with_nothing_to_clean() {
+    let mut job = fresh_job();
+    end(&mut job, TaskCounts::default(), JobStatus::Aborted, Some(reason::aborted_by("ada")), NOW);
+    assert_eq!((job.logs_state, job.cleanup_state, job.next_at), (LogsState::Complete, CleanupState::None, None));
+}

@@ -1,0 +1,142 @@
+//! Keeps job store and remote servers in agreement: one loop per environment, each around an idempotent `tick`.
+//! The only caller that changes anything at a remote server; what it has to do stands in the store.
+
+mod abandoned;
+mod ask;
+mod feed;
+mod mirror;
+mod steps;
+mod tick;
+
+pub use tick::{Report, Round, tick};
+
+use crate::bell::Bell;
+use crate::config::EnvironmentConfig;
+use crate::lifecycle::Limits;
+use crate::logs::LogStore;
+use crate::remote::Remote;
+use crate::store::{Store, StoreError, jobs};
+use feed::Feed;
+use protocol::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How often a job is asked about that somebody is looking at: the page's own polling interval.
+const LOOKED_AT_INTERVAL: Duration = Duration::from_secs(5);
+/// Between two plain rounds while the changes feed works: the feed does not report queues that the server forgot.
+const ROUND_BESIDE_FEED: Duration = Duration::from_mins(5);
+/// How often a server that can't be reached is tried, so that what waits is sent soon after it is back.
+const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+/// Pause after a tick that the store failed; its cause is logged.
+const STORE_RETRY: Duration = Duration::from_secs(2);
+
+/// Everything that one environment's loop needs. Cheap to clone.
+pub struct Poller<R> {
+    pub store: Store,
+    pub logs: LogStore,
+    pub bell: Bell,
+    /// Under which the changes feed is asked; calls about a job carry the job's own.
+    pub instance: Arc<str>,
+    pub environment: Arc<EnvironmentConfig>,
+    pub poll_interval: Duration,
+    pub remote: Arc<R>,
+}
+
+impl<R> Poller<R> {
+    fn limits(&self) -> Limits {
+        Limits {
+            waiting_timeout: self.environment.waiting_timeout,
+            cleanup_give_up: self.environment.cleanup_give_up,
+            retry_max_interval: self.environment.retry_max_interval,
+            remote_retention: self.environment.remote_retention,
+        }
+    }
+
+    fn name(&self) -> &str {
+        &self.environment.name
+    }
+}
+
+/// Runs one loop per environment until `shutdown`; returns early only if a loop broke, which must end the process.
+///
+/// # Errors
+/// The loop that broke, by its panic.
+pub async fn run<R: Remote>(
+    pollers: Vec<Poller<R>>,
+    shutdown: CancellationToken,
+) -> Result<(), tokio::task::JoinError> {
+    let mut loops = JoinSet::new();
+    for poller in pollers {
+        loops.spawn(run_environment(Arc::new(poller), shutdown.clone()));
+    }
+    // Without environments there is nothing to poll, which is no reason to end.
+    if loops.is_empty() {
+        shutdown.cancelled().await;
+    }
+    while let Some(ended) = loops.join_next().await {
+        ended?;
+    }
+    Ok(())
+}
+
+async fn run_environment<R: Remote>(poller: Arc<Poller<R>>, shutdown: CancellationToken) {
+    let mut work = poller.bell.listen_for_work();
+    let mut feed = Feed::default();
+    let mut next_round = Timestamp::now();
+    while !shutdown.is_cancelled() {
+        let now = Timestamp::now();
+        let round = if next_round <= now { Round::All } else { Round::Due };
+        let wake_at = match tick(&poller, round, now).await {
+            Ok(report) => {
+                if round == Round::All || !report.reachable {
+                    let pause = if report.reachable { poller.round_interval(&feed) } else { PROBE_INTERVAL };
+                    next_round = now.plus(pause);
+                }
+                feed.follow(&poller, report.has_feed);
+                wake_at(&poller, report.reachable, next_round).await
+            }
+            Err(error) => {
+                tracing::error!(environment = poller.name(), %error, "poller.tick failed for {}", poller.name());
+                Timestamp::now().plus(STORE_RETRY)
+            }
+        };
+        let pause = wake_at.since(Timestamp::now());
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
+            _ = work.changed() => {}
+            news = feed.next() => {
+                // A feed that broke leaves everything to the plain rounds, from now on.
+                if !feed::take(&poller, news, Timestamp::now()).await {
+                    next_round = Timestamp::now();
+                }
+            }
+        }
+    }
+}
+
+impl<R> Poller<R> {
+    fn round_interval(&self, feed: &Feed) -> Duration {
+        if feed.is_live() { ROUND_BESIDE_FEED.max(self.poll_interval) } else { self.poll_interval }
+    }
+}
+
+/// When the loop has to wake by itself: the next round, or the next job that is due, or one that is looked at.
+async fn wake_at<R: Remote>(poller: &Poller<R>, reachable: bool, next_round: Timestamp) -> Timestamp {
+    // What is due at a server that can't be reached waits for the next probe.
+    if !reachable {
+        return next_round;
+    }
+    let environment = poller.name().to_owned();
+    let due: Result<_, StoreError> = poller.store.read(move |c| jobs::earliest_due(c, &environment)).await;
+    let now = Timestamp::now();
+    let next_due = match due {
+        Ok(due) => due.unwrap_or(next_round),
+        Err(_) => now.plus(STORE_RETRY),
+    };
+    let looked_at = if poller.bell.looked_at(now).is_empty() { next_round } else { now.plus(LOOKED_AT_INTERVAL) };
+    // A tick that could not clear what was due must not spin.
+    next_round.min(looked_at).min(next_due.max(now.plus(Duration::from_millis(200))))
+}

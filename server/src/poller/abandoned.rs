@@ -1,0 +1,44 @@
+//! What an admin ended or removed here by force is still tried at the remote server: its queue deleted,
+//! its workspace cleaned. No job waits for it any more.
+
+use super::Poller;
+use crate::lifecycle::backoff;
+use crate::remote::{QueueRef, Refusal, Remote, RemoteError};
+use crate::store::StoreError;
+use crate::store::environments::{
+    AbandonedQueue, list_due_abandoned_queues, postpone_abandoned_queue, remove_abandoned_queue,
+};
+use protocol::Timestamp;
+
+/// Most queues in one pass.
+const PER_TICK: i64 = 50;
+
+pub(super) async fn advance<R: Remote>(poller: &Poller<R>, now: Timestamp) -> Result<(), StoreError> {
+    let name = poller.name().to_owned();
+    let due = poller.store.read(move |c| list_due_abandoned_queues(c, &name, now, PER_TICK)).await?;
+    for queue in due {
+        let id = queue.id;
+        match delete_and_clean(poller, &queue).await {
+            Ok(()) => poller.store.write(move |c| remove_abandoned_queue(c, id)).await?,
+            Err(error) => {
+                let attempts = queue.attempts + 1;
+                let pause = backoff(queue.attempts, poller.environment.retry_max_interval, rand::random());
+                let message = error.to_string();
+                let next_at = now.plus(pause);
+                poller.store.write(move |c| postpone_abandoned_queue(c, id, attempts, next_at, &message)).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn delete_and_clean<R: Remote>(poller: &Poller<R>, queue: &AbandonedQueue) -> Result<(), RemoteError> {
+    let at_server = QueueRef { instance: &queue.instance, queue_id: &queue.remote_queue_id };
+    match poller.remote.delete(at_server).await {
+        Ok(()) | Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) => {}
+        // Not ours: nothing there is deleted or cleaned for it.
+        Err(RemoteError::Permanent(_)) => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    poller.remote.clean_up(&queue.remote_queue_id).await
+}

@@ -1,0 +1,145 @@
+//! One idempotent pass over an environment: look at the store and at the remote server, bring them nearer to agreement.
+//! One job's failure never stops the others.
+
+use super::{Poller, abandoned, steps};
+use crate::lifecycle::next_step;
+use crate::remote::{Remote, RemoteError};
+use crate::store::StoreError;
+use crate::store::environments::{EnvironmentStatus, find_environment_status, save_environment_status};
+use crate::store::jobs::{self, Job};
+use futures_util::stream::{self, StreamExt};
+use protocol::api::Health;
+use protocol::remote::{FEATURE_CHANGES, HealthBody};
+use protocol::{JobId, Timestamp};
+use std::collections::BTreeMap;
+
+/// Jobs under way at once per environment: enough to hide latency, few enough to spare the server.
+const JOBS_AT_ONCE: usize = 8;
+/// Most due jobs in one pass; the rest follows in the next one.
+const DUE_PER_TICK: i64 = 500;
+
+/// Which jobs a pass is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Round {
+    /// What is due and what somebody is looking at.
+    Due,
+    /// That, and every open job.
+    All,
+}
+
+/// What a pass found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    pub reachable: bool,
+    pub has_feed: bool,
+}
+
+/// # Errors
+/// Only the store's: a remote server's failures are facts that are stored.
+pub async fn tick<R: Remote>(poller: &Poller<R>, round: Round, now: Timestamp) -> Result<Report, StoreError> {
+    let name = poller.name().to_owned();
+    let known = poller.store.read(move |c| find_environment_status(c, &name)).await?;
+    let known = known.unwrap_or_else(|| EnvironmentStatus::unknown(poller.name(), now));
+    let health = poller.remote.health(&poller.instance).await;
+    let report = Report {
+        reachable: health.is_ok(),
+        has_feed: health.as_ref().is_ok_and(|said| said.features.iter().any(|feature| feature == FEATURE_CHANGES)),
+    };
+    let unreachable = health.as_ref().err().map(ToString::to_string);
+    let mut status = with_health(known.clone(), health, now);
+    if let Some(error) = unreachable {
+        save_status(poller, &known, status).await?;
+        let name = poller.name().to_owned();
+        if poller.store.write(move |c| jobs::mark_all_failing(c, &name, &error)).await? {
+            poller.bell.ring_saved();
+        }
+        let mut jobs = collect(poller, Round::Due, now).await?;
+        jobs.retain(|_, job| next_step(job, &poller.limits(), now).is_local());
+        advance_all(poller, jobs, now).await;
+        return Ok(report);
+    }
+    let jobs = collect(poller, round, now).await?;
+    let all_saved = advance_all(poller, jobs, now).await;
+    abandoned::advance(poller, now).await?;
+    if round == Round::All && all_saved {
+        status.round_at = Some(now);
+    }
+    save_status(poller, &known, status).await?;
+    Ok(report)
+}
+
+/// Takes each job as far as it goes; whether the store took everything.
+async fn advance_all<R: Remote>(poller: &Poller<R>, jobs: BTreeMap<JobId, Job>, now: Timestamp) -> bool {
+    let outcomes = stream::iter(jobs.into_values())
+        .map(|job| steps::advance(poller, job, now))
+        .buffer_unordered(JOBS_AT_ONCE)
+        .collect::<Vec<_>>()
+        .await;
+    let all_saved = outcomes.iter().all(Result::is_ok);
+    for error in outcomes.into_iter().filter_map(Result::err) {
+        tracing::error!(environment = poller.name(), %error, "poller.job failed in the store of {}", poller.name());
+    }
+    all_saved
+}
+
+/// The jobs that this pass is about, each once.
+async fn collect<R: Remote>(
+    poller: &Poller<R>,
+    round: Round,
+    now: Timestamp,
+) -> Result<BTreeMap<JobId, Job>, StoreError> {
+    let name = poller.name().to_owned();
+    let looked_at = poller.bell.looked_at(now);
+    let find = move |connection: &mut crate::store::AnyConnection| {
+        let mut found = jobs::list_due(connection, &name, now, DUE_PER_TICK)?;
+        if round == Round::All {
+            found.extend(jobs::list_open(connection, &name)?.into_iter().filter(|job| !waits_for_retry(job)));
+        }
+        for id in looked_at {
+            let job = jobs::find_job(connection, id)?.map(|(job, _)| job);
+            let is_asked_about = |job: &Job| {
+                job.environment == name
+                    && job.accepted_at.is_some()
+                    && !job.status.is_terminal()
+                    && !waits_for_retry(job)
+            };
+            found.extend(job.filter(is_asked_about));
+        }
+        Ok(found.into_iter().map(|job| (job.id, job)).collect())
+    };
+    poller.store.read(find).await
+}
+
+/// A job whose last attempt failed has its own time to be tried again.
+fn waits_for_retry(job: &Job) -> bool {
+    job.attempts > 0
+}
+
+fn with_health(known: EnvironmentStatus, health: Result<HealthBody, RemoteError>, now: Timestamp) -> EnvironmentStatus {
+    let (state, error, said) = match health {
+        Ok(said) if said.status == "ok" => (Health::Ok, None, Some(said)),
+        Ok(said) => (Health::Degraded, Some(format!("the remote server calls itself \"{}\"", said.status)), Some(said)),
+        Err(error) => (Health::Unreachable, Some(error.to_string()), None),
+    };
+    let number = |said_now: Option<Option<u32>>, known: Option<i64>| said_now.map_or(known, |n| n.map(i64::from));
+    EnvironmentStatus {
+        health: state,
+        since: if known.health == state { known.since } else { now },
+        last_error: error,
+        slots: number(said.as_ref().map(|said| said.slots), known.slots),
+        busy: number(said.as_ref().map(|said| said.busy), known.busy),
+        waiting: number(said.as_ref().map(|said| said.waiting), known.waiting),
+        ..known
+    }
+}
+
+async fn save_status<R: Remote>(
+    poller: &Poller<R>,
+    before: &EnvironmentStatus,
+    after: EnvironmentStatus,
+) -> Result<(), StoreError> {
+    if *before == after {
+        return Ok(());
+    }
+    poller.store.write(move |c| save_environment_status(c, after)).await
+}

@@ -1,0 +1,137 @@
+//! What TestArena says to a remote test server and what can come of it.
+//! One small trait stands between the poller and the world; `Server` is the real one, over HTTP and SSH.
+
+mod commands;
+mod environment;
+mod host_key;
+mod http;
+mod known_hosts;
+mod listing;
+mod memory;
+mod quote;
+mod refusal;
+mod repository;
+mod server;
+mod shell;
+mod ssh;
+mod transfer;
+
+pub use environment::{Environment, Finding};
+pub use listing::ScenarioList;
+pub use repository::{QuestionError, Repository};
+pub use server::Server;
+pub use transfer::is_result_path;
+
+use protocol::Timestamp;
+use protocol::remote::{Changes, HealthBody, QueueBody, QueueRequest, RemoteFile, TaskBody};
+use std::future::Future;
+use std::path::Path;
+use std::time::Duration;
+
+/// Why a call did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RemoteError {
+    /// Nobody can say what is true at the server: try again, not before `retry_after` if it named one.
+    #[error("{message}")]
+    Transient { message: String, retry_after: Option<Duration> },
+    /// The server has spoken, and asking again would change nothing.
+    #[error("{0}")]
+    Permanent(Refusal),
+}
+
+/// The server's final words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the remote server does not know this id")]
+    UnknownId,
+    #[error("this id was deleted or aborted at the remote server before")]
+    Gone,
+    #[error("this id belongs to another TestArena installation")]
+    OtherInstance,
+    #[error("this id is taken at the remote server: {0}")]
+    IdTaken(String),
+    #[error("the remote server can't run it: {0}")]
+    Rejected(String),
+}
+
+/// An answer and the server's clock when it gave it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer<T> {
+    pub body: T,
+    /// From the `Date` header.
+    pub server_now: Option<Timestamp>,
+    pub etag: Option<String>,
+}
+
+/// Which queue a call is about, and under which installation it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueRef<'a> {
+    pub instance: &'a str,
+    pub queue_id: &'a str,
+}
+
+/// A remote test server as the poller needs it.
+pub trait Remote: Send + Sync + 'static {
+    /// Idempotent: the queue id is the key.
+    fn submit(&self, instance: &str, request: &QueueRequest) -> impl Future<Output = Result<(), RemoteError>> + Send;
+
+    /// `None`: unchanged since `etag`.
+    fn queue_status(
+        &self,
+        queue: QueueRef<'_>,
+        etag: Option<&str>,
+    ) -> impl Future<Output = Result<Option<Answer<QueueBody>>, RemoteError>> + Send;
+
+    fn task_status(
+        &self,
+        queue: QueueRef<'_>,
+        task_id: &str,
+    ) -> impl Future<Output = Result<Answer<TaskBody>, RemoteError>> + Send;
+
+    fn abort(&self, queue: QueueRef<'_>) -> impl Future<Output = Result<(), RemoteError>> + Send;
+
+    /// Success also where the server never knew the queue.
+    fn delete(&self, queue: QueueRef<'_>) -> impl Future<Output = Result<(), RemoteError>> + Send;
+
+    /// The bytes of a log (of a task, or the queue's own) from offset `from`, at most a few MiB; empty: nothing new.
+    fn log_piece(
+        &self,
+        queue: QueueRef<'_>,
+        log_id: &str,
+        from: u64,
+    ) -> impl Future<Output = Result<Vec<u8>, RemoteError>> + Send;
+
+    fn results(
+        &self,
+        queue: QueueRef<'_>,
+        task_id: &str,
+    ) -> impl Future<Output = Result<Vec<RemoteFile>, RemoteError>> + Send;
+
+    /// Writes one result file to `target`, which is replaced.
+    fn fetch_result(
+        &self,
+        queue: QueueRef<'_>,
+        task_id: &str,
+        path: &str,
+        target: &Path,
+    ) -> impl Future<Output = Result<u64, RemoteError>> + Send;
+
+    /// Removes the queue's workspace.
+    fn clean_up(&self, queue_id: &str) -> impl Future<Output = Result<(), RemoteError>> + Send;
+
+    fn health(&self, instance: &str) -> impl Future<Output = Result<HealthBody, RemoteError>> + Send;
+
+    /// Waits up to `wait` for changes since `cursor`.
+    fn changes(
+        &self,
+        instance: &str,
+        cursor: Option<&str>,
+        wait: Duration,
+    ) -> impl Future<Output = Result<Answer<Changes>, RemoteError>> + Send;
+}
+
+impl RemoteError {
+    pub fn transient(message: impl Into<String>) -> Self {
+        Self::Transient { message: message.into(), retry_after: None }
+    }
+}

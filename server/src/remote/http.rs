@@ -1,0 +1,224 @@
+//! One HTTP call to a remote test server: headers, deadlines and limits that all calls share.
+//! The only file that names reqwest; what the calls mean stands in `server`.
+
+use super::RemoteError;
+use super::refusal::{self, About};
+use crate::config::{EnvironmentConfig, Secret};
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, DATE, ETAG, HeaderMap, HeaderName};
+use axum::http::{Method, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use protocol::Timestamp;
+use protocol::remote::INSTANCE_HEADER;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::error::Error as _;
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+
+/// Limit of opening a connection, by the contract.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Largest answer that is read as a whole, by the contract.
+const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+/// Most of an error answer that is read: its message is for people.
+const MAX_ERROR_BYTES: usize = 16 * 1024;
+/// All but RFC 3986's unreserved characters are encoded in a path's segment.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+pub struct HttpClient {
+    client: reqwest::Client,
+    /// Without a slash at the end.
+    base: String,
+    token: Option<Secret>,
+    time_limit: Duration,
+}
+
+impl HttpClient {
+    pub fn new(config: &EnvironmentConfig) -> Result<Self, String> {
+        let wrong = |why: &str| format!("environment {}: url: {why}", config.name);
+        let url = reqwest::Url::parse(&config.url).map_err(|error| wrong(&error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") || url.query().is_some() || url.fragment().is_some() {
+            return Err(wrong("write an http or https address without \"?\" and \"#\""));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(wrong("no user name or password in it; a token goes into token_env"));
+        }
+        let builder = reqwest::Client::builder()
+            .user_agent(concat!("TestArena/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            // Remote servers are named in the configuration; the environment's proxy is for other things.
+            .no_proxy();
+        let client = with_tls(builder, url.scheme() == "https").build();
+        Ok(Self {
+            client: client.map_err(|error| wrong(&describe(error)))?,
+            base: url.as_str().trim_end_matches('/').to_owned(),
+            token: config.token.clone(),
+            time_limit: config.http_timeout,
+        })
+    }
+
+    /// A call to a path (and query) below the base URL, which begins with a slash.
+    pub fn call(&self, method: Method, path: &str, instance: &str) -> Call {
+        let mut request =
+            self.client.request(method.clone(), format!("{}{path}", self.base)).header(INSTANCE_HEADER, instance);
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
+        }
+        Call { request, name: format!("{method} {path}"), time_limit: self.time_limit }
+    }
+}
+
+/// A plain-HTTP client must start also on a machine that has no certificates.
+fn with_tls(builder: reqwest::ClientBuilder, is_needed: bool) -> reqwest::ClientBuilder {
+    // Fails only where one is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    if is_needed { builder } else { builder.tls_certs_only([]) }
+}
+
+/// One segment of a path or value of a query, percent-encoded.
+pub fn segment(text: &str) -> String {
+    utf8_percent_encode(text, SEGMENT).to_string()
+}
+
+/// A call that is not yet sent.
+pub struct Call {
+    request: reqwest::RequestBuilder,
+    name: String,
+    time_limit: Duration,
+}
+
+impl Call {
+    pub fn json(self, body: &impl Serialize) -> Self {
+        Self { request: self.request.json(body), ..self }
+    }
+
+    pub fn header(self, name: HeaderName, value: &str) -> Self {
+        Self { request: self.request.header(name, value), ..self }
+    }
+
+    /// For a call that the server holds back on purpose.
+    pub fn longer_by(self, wait: Duration) -> Self {
+        Self { time_limit: self.time_limit + wait, ..self }
+    }
+
+    /// Sends it. Any answer of the server's is a reply, whatever its status.
+    pub async fn send(self) -> Result<Reply, RemoteError> {
+        let deadline = Instant::now() + self.time_limit;
+        let Ok(result) = tokio::time::timeout_at(deadline, self.request.send()).await else {
+            return Err(too_late(&self.name, self.time_limit));
+        };
+        let response = result.map_err(|error| {
+            RemoteError::transient(format!(
+                "{} failed: {}; check url and that the server runs",
+                self.name,
+                describe(error)
+            ))
+        })?;
+        Ok(Reply { response, name: self.name, time_limit: self.time_limit, deadline })
+    }
+}
+
+/// An answer whose body is still on its way.
+pub struct Reply {
+    response: reqwest::Response,
+    name: String,
+    time_limit: Duration,
+    deadline: Instant,
+}
+
+impl Reply {
+    pub fn status(&self) -> StatusCode {
+        self.response.status()
+    }
+
+    pub fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
+    pub fn header(&self, name: HeaderName) -> Option<&str> {
+        self.headers().get(name)?.to_str().ok()
+    }
+
+    /// The server's clock.
+    pub fn server_now(&self) -> Option<Timestamp> {
+        server_time(self.headers()).map(Timestamp::from)
+    }
+
+    pub fn etag(&self) -> Option<String> {
+        self.header(ETAG).map(ToOwned::to_owned)
+    }
+
+    /// The call's name for messages: method and path.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Gives the rest of a body that comes in pieces a whole call's time again.
+    pub fn renew_deadline(&mut self) {
+        self.deadline = Instant::now() + self.time_limit;
+    }
+
+    /// The next piece of the body; `None`: it is complete.
+    pub async fn chunk(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, RemoteError> {
+        match tokio::time::timeout_at(self.deadline, self.response.chunk()).await {
+            Ok(Ok(chunk)) => Ok(chunk),
+            Ok(Err(error)) => Err(RemoteError::transient(format!("{} broke off: {}", self.name, describe(error)))),
+            Err(_) => Err(too_late(&self.name, self.time_limit)),
+        }
+    }
+
+    pub async fn json<T: DeserializeOwned>(mut self) -> Result<T, RemoteError> {
+        let announced = self.header(CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok()).unwrap_or(0);
+        let mut body = Vec::new();
+        let mut is_too_large = announced > MAX_ANSWER_BYTES as u64;
+        while !is_too_large && let Some(chunk) = self.chunk().await? {
+            body.extend_from_slice(chunk.as_ref());
+            is_too_large = body.len() > MAX_ANSWER_BYTES;
+        }
+        if is_too_large {
+            let limit = MAX_ANSWER_BYTES >> 20;
+            return Err(RemoteError::transient(format!("{} answered more than {limit} MiB", self.name)));
+        }
+        serde_json::from_slice(&body).map_err(|error| {
+            RemoteError::transient(format!(
+                "{} answered no JSON of the contract: {error}; check url and version",
+                self.name
+            ))
+        })
+    }
+
+    /// What an answer that is no success says.
+    pub async fn into_error(mut self, about: About) -> RemoteError {
+        let mut body = Vec::new();
+        while body.len() < MAX_ERROR_BYTES
+            && let Ok(Some(chunk)) = self.chunk().await
+        {
+            body.extend_from_slice(chunk.as_ref());
+        }
+        let now = server_time(self.headers()).unwrap_or_else(SystemTime::now);
+        refusal::read(&self.name, self.status(), self.headers(), &body, now, about)
+    }
+}
+
+fn server_time(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
+}
+
+fn too_late(call: &str, time_limit: Duration) -> RemoteError {
+    let seconds = time_limit.as_secs_f64();
+    RemoteError::transient(format!(
+        "{call} was not answered within {seconds} s; see http_timeout and the server's load"
+    ))
+}
+
+/// The error with its causes, since reqwest's own words stop before the reason.
+fn describe(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        words = format!("{words}: {cause}");
+        source = cause.source();
+    }
+    words
+}

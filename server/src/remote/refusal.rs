@@ -1,0 +1,170 @@
+//! What an HTTP answer that is no success means: the server's final word, or a reason to try again.
+//! Pure, by the contract's table; only words that the contract names are ever taken as final.
+
+use super::{Refusal, RemoteError};
+use axum::http::StatusCode;
+use axum::http::header::{HeaderMap, LOCATION, RETRY_AFTER};
+use protocol::remote::{ErrorBody, code};
+use std::time::{Duration, SystemTime};
+
+/// Longest message of the server's that is passed on, in bytes.
+const MAX_MESSAGE_BYTES: usize = 500;
+
+/// What a call was about, since the same status does not mean the same everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    Submission,
+    /// A queue or task that was accepted before. Some old servers say "unknown" with a plain 404.
+    Id {
+        plain_404_means_unknown: bool,
+    },
+    /// The server as a whole.
+    Server,
+}
+
+/// `now` is what `Retry-After` dates are measured from: the server's own clock where it is known.
+pub fn read(
+    call: &str,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: SystemTime,
+    about: About,
+) -> RemoteError {
+    let error = serde_json::from_slice::<ErrorBody>(body).ok();
+    let code = error.as_ref().map_or("", |error| error.code.as_str());
+    let message = error.as_ref().map_or_else(|| String::from_utf8_lossy(body).into_owned(), |e| e.message.clone());
+    let message = shorten(&message);
+    match (status, code) {
+        (StatusCode::NOT_FOUND, code::UNKNOWN_ID) => RemoteError::Permanent(Refusal::UnknownId),
+        (StatusCode::NOT_FOUND, _) if about == (About::Id { plain_404_means_unknown: true }) => {
+            RemoteError::Permanent(Refusal::UnknownId)
+        }
+        (StatusCode::CONFLICT, code::OTHER_INSTANCE) => RemoteError::Permanent(Refusal::OtherInstance),
+        (StatusCode::CONFLICT, code::ID_TAKEN) => RemoteError::Permanent(Refusal::IdTaken(message)),
+        (StatusCode::GONE, code::GONE) => RemoteError::Permanent(Refusal::Gone),
+        (StatusCode::UNPROCESSABLE_ENTITY, _) if about == About::Submission => {
+            RemoteError::Permanent(Refusal::Rejected(message))
+        }
+        _ => RemoteError::Transient {
+            message: format!("{call} was answered {status}{}", advice(status, headers, &message)),
+            retry_after: retry_after(headers, now),
+        },
+    }
+}
+
+fn advice(status: StatusCode, headers: &HeaderMap, message: &str) -> String {
+    let said = if message.is_empty() { String::new() } else { format!(" ({message})") };
+    let what = match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => "check the token (token_env) and its rights".to_owned(),
+        StatusCode::NOT_FOUND => "the server does not know the address: check url and paths".to_owned(),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => "it is tried again".to_owned(),
+        status if status.is_redirection() => {
+            let target = headers.get(LOCATION).and_then(|target| target.to_str().ok()).unwrap_or("elsewhere");
+            format!("redirects ({}) are not followed: set url to the final address", shorten(target))
+        }
+        status if status.is_server_error() => "see the remote server's log".to_owned(),
+        _ => "check url, paths and the server's version".to_owned(),
+    };
+    format!("{said}; {what}")
+}
+
+/// Seconds, or a date.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+fn shorten(text: &str) -> String {
+    let text = text.trim();
+    if text.len() <= MAX_MESSAGE_BYTES {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..text.floor_char_boundary(MAX_MESSAGE_BYTES)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+    use std::time::UNIX_EPOCH;
+
+    const ID: About = About::Id { plain_404_means_unknown: false };
+
+    fn read_plain(status: u16, body: &str, about: About) -> RemoteError {
+        let status = StatusCode::from_u16(status).unwrap();
+        read("GET /x", status, &HeaderMap::new(), body.as_bytes(), UNIX_EPOCH, about)
+    }
+
+    #[test]
+    fn only_the_words_of_the_contract_are_final() {
+        let permanent = |refusal| RemoteError::Permanent(refusal);
+        for (status, body, expected) in [
+            (404, r#"{"code":"unknown_id","message":"m"}"#, permanent(Refusal::UnknownId)),
+            (409, r#"{"code":"other_instance"}"#, permanent(Refusal::OtherInstance)),
+            (409, r#"{"code":"id_taken","message":"m"}"#, permanent(Refusal::IdTaken("m".into()))),
+            (410, r#"{"code":"gone","message":"m"}"#, permanent(Refusal::Gone)),
+            (422, r#"{"code":"bad_branch","message":"m"}"#, permanent(Refusal::Rejected("m".into()))),
+            (422, "plain words", permanent(Refusal::Rejected("plain words".into()))),
+        ] {
+            assert_eq!(read_plain(status, body, About::Submission), expected, "{status} {body}");
+        }
+        for (status, body) in [
+            (404, ""),
+            (404, r#"{"code":"not_found"}"#),
+            (404, "unknown_id"),
+            (409, "{}"),
+            (410, "gone"),
+            (422, r#"{"code":"unknown_id"}"#),
+            (400, r#"{"code":"unknown_id"}"#),
+            (500, r#"{"code":"gone"}"#),
+        ] {
+            assert!(matches!(read_plain(status, body, ID), RemoteError::Transient { .. }), "{status} {body}");
+        }
+        let old_server = About::Id { plain_404_means_unknown: true };
+        assert_eq!(read_plain(404, "<html>", old_server), permanent(Refusal::UnknownId));
+    }
+
+    #[test]
+    fn a_transient_failure_says_what_to_do() {
+        for (status, words) in [
+            (401, "token_env"),
+            (403, "token_env"),
+            (404, "check url and paths"),
+            (302, "redirects (elsewhere) are not followed"),
+            (502, "remote server's log"),
+        ] {
+            let message = read_plain(status, "", ID).to_string();
+            assert!(message.starts_with("GET /x was answered ") && message.contains(words), "{message}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_read_as_seconds_or_as_a_date() {
+        let now = UNIX_EPOCH + Duration::from_secs(784_111_777);
+        for (value, expected) in [
+            ("90", Some(Duration::from_secs(90))),
+            ("Sun, 06 Nov 1994 08:50:07 GMT", Some(Duration::from_secs(30))),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(Duration::ZERO)),
+            ("soon", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(value));
+            let error = read("x", StatusCode::SERVICE_UNAVAILABLE, &headers, b"", now, ID);
+            assert!(matches!(error, RemoteError::Transient { retry_after, .. } if retry_after == expected), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_long_message_is_cut_between_characters() {
+        let RemoteError::Permanent(Refusal::Rejected(message)) = read_plain(422, &"ä".repeat(400), About::Submission)
+        else {
+            panic!("a 422 is final");
+        };
+        assert_eq!(message, format!("{}…", "ä".repeat(250)));
+    }
+}

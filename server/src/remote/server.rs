@@ -1,0 +1,199 @@
+//! The real remote test server: the calls of its contract over HTTP, the cleanup over SSH.
+//! Each call is told apart from its refusals here; transport and refusals have files of their own.
+
+use super::commands::Commands;
+use super::http::{Call, HttpClient, Reply, segment};
+use super::refusal::About;
+use super::shell::Shell;
+use super::{Answer, QueueRef, Refusal, Remote, RemoteError, transfer};
+use crate::config::EnvironmentConfig;
+use axum::http::header::{IF_NONE_MATCH, RANGE};
+use axum::http::{Method, StatusCode};
+use protocol::names;
+use protocol::remote::{
+    Changes, HealthBody, MAX_CHANGES_WAIT_S, QueueAccepted, QueueBody, QueueRequest, RemoteFile, TaskBody, TaskResults,
+};
+use serde::de::DeserializeOwned;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One environment's server.
+pub struct Server {
+    config: Arc<EnvironmentConfig>,
+    http: HttpClient,
+    shell: Shell,
+    commands: Commands,
+}
+
+impl Server {
+    pub fn new(config: Arc<EnvironmentConfig>, shell: Shell, commands: Commands) -> Result<Self, String> {
+        let http = HttpClient::new(&config)?;
+        for (key, path, needs_id) in [
+            ("queue", &config.paths.queue, false),
+            ("status", &config.paths.status, true),
+            ("abort", &config.paths.abort, true),
+            ("delete", &config.paths.delete, true),
+        ] {
+            if !path.starts_with('/') || path.contains("{id}") != needs_id {
+                let rule =
+                    if needs_id { "begins with \"/\" and holds {id}" } else { "begins with \"/\", without {id}" };
+                return Err(format!("environment {}: paths.{key}: a path {rule}, not {path:?}", config.name));
+            }
+        }
+        Ok(Self { config, http, shell, commands })
+    }
+
+    fn about_id(&self) -> About {
+        About::Id { plain_404_means_unknown: self.config.plain_404_means_unknown }
+    }
+
+    fn call_with_id(&self, method: Method, template: &str, id: &str, instance: &str) -> Call {
+        self.http.call(method, &template.replace("{id}", &segment(id)), instance)
+    }
+
+    async fn status<T: DeserializeOwned>(
+        &self,
+        instance: &str,
+        id: &str,
+        etag: Option<&str>,
+    ) -> Result<Option<Answer<T>>, RemoteError> {
+        let mut call = self.call_with_id(Method::GET, &self.config.paths.status, id, instance);
+        if let Some(etag) = etag {
+            call = call.header(IF_NONE_MATCH, etag);
+        }
+        let reply = call.send().await?;
+        if etag.is_some() && reply.status() == StatusCode::NOT_MODIFIED {
+            return Ok(None);
+        }
+        answer(successful(reply, self.about_id()).await?).await.map(Some)
+    }
+}
+
+impl Remote for Server {
+    async fn submit(&self, instance: &str, request: &QueueRequest) -> Result<(), RemoteError> {
+        let call = self.http.call(Method::POST, &self.config.paths.queue, instance).json(request);
+        let reply = successful(call.send().await?, About::Submission).await?;
+        // A proxy's friendly page is no acceptance.
+        let accepted: QueueAccepted = reply.json().await?;
+        require_same_id(&accepted.queue_id, &request.queue_id)
+    }
+
+    async fn queue_status(
+        &self,
+        queue: QueueRef<'_>,
+        etag: Option<&str>,
+    ) -> Result<Option<Answer<QueueBody>>, RemoteError> {
+        let answer: Option<Answer<QueueBody>> = self.status(queue.instance, queue.queue_id, etag).await?;
+        if let Some(answer) = &answer {
+            require_same_id(&answer.body.id, queue.queue_id)?;
+        }
+        Ok(answer)
+    }
+
+    async fn task_status(&self, queue: QueueRef<'_>, task_id: &str) -> Result<Answer<TaskBody>, RemoteError> {
+        let answer: Option<Answer<TaskBody>> = self.status(queue.instance, task_id, None).await?;
+        let answer = answer.ok_or_else(|| RemoteError::transient("304 was answered to an unconditional request"))?;
+        require_same_id(&answer.body.id, task_id)?;
+        Ok(answer)
+    }
+
+    async fn abort(&self, queue: QueueRef<'_>) -> Result<(), RemoteError> {
+        let call = self.call_with_id(Method::POST, &self.config.paths.abort, queue.queue_id, queue.instance);
+        successful(call.send().await?, self.about_id()).await.map(drop)
+    }
+
+    async fn delete(&self, queue: QueueRef<'_>) -> Result<(), RemoteError> {
+        let call = self.call_with_id(Method::DELETE, &self.config.paths.delete, queue.queue_id, queue.instance);
+        let reply = call.send().await?;
+        if reply.status() == StatusCode::ACCEPTED {
+            return Err(RemoteError::transient("the remote server has not finished deleting yet; it is asked again"));
+        }
+        match successful(reply, self.about_id()).await {
+            Ok(_) | Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn log_piece(&self, queue: QueueRef<'_>, log_id: &str, from: u64) -> Result<Vec<u8>, RemoteError> {
+        let call = self.call_with_id(Method::GET, "/api/logs/{id}", log_id, queue.instance);
+        let reply = call.header(RANGE, &format!("bytes={from}-")).send().await?;
+        if reply.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+            return Ok(Vec::new());
+        }
+        transfer::read_piece(successful(reply, self.about_id()).await?, from).await
+    }
+
+    async fn results(&self, queue: QueueRef<'_>, task_id: &str) -> Result<Vec<RemoteFile>, RemoteError> {
+        let call = self.call_with_id(Method::GET, "/api/results/{id}", task_id, queue.instance);
+        let results: TaskResults = successful(call.send().await?, self.about_id()).await?.json().await?;
+        let (good, bad): (Vec<_>, Vec<_>) =
+            results.files.into_iter().partition(|file| transfer::is_result_path(&file.path));
+        for file in bad {
+            tracing::warn!(
+                environment = %self.config.name, task_id, path = ?file.path,
+                "remote.bad_result_path: Leaving out a result file whose path is not relative and plain"
+            );
+        }
+        Ok(good)
+    }
+
+    async fn fetch_result(
+        &self,
+        queue: QueueRef<'_>,
+        task_id: &str,
+        path: &str,
+        target: &Path,
+    ) -> Result<u64, RemoteError> {
+        if !transfer::is_result_path(path) {
+            return Err(RemoteError::transient(format!("{path:?} is not the path of a result file")));
+        }
+        let encoded: Vec<String> = path.split('/').map(segment).collect();
+        let template = format!("/api/results/{{id}}/{}", encoded.join("/"));
+        let call = self.call_with_id(Method::GET, &template, task_id, queue.instance);
+        transfer::save(successful(call.send().await?, self.about_id()).await?, target).await
+    }
+
+    async fn clean_up(&self, queue_id: &str) -> Result<(), RemoteError> {
+        let command = self.commands.cleanup(queue_id).map_err(RemoteError::transient)?;
+        let result = self.shell.run_successfully(command).await;
+        result.map(drop).map_err(|error| RemoteError::transient(error.to_string()))
+    }
+
+    async fn health(&self, instance: &str) -> Result<HealthBody, RemoteError> {
+        let call = self.http.call(Method::GET, "/api/health", instance);
+        successful(call.send().await?, About::Server).await?.json().await
+    }
+
+    async fn changes(
+        &self,
+        instance: &str,
+        cursor: Option<&str>,
+        wait: Duration,
+    ) -> Result<Answer<Changes>, RemoteError> {
+        let wait = wait.min(Duration::from_secs(MAX_CHANGES_WAIT_S));
+        let since = cursor.map_or_else(String::new, |cursor| format!("&since={}", segment(cursor)));
+        let path = format!("/api/changes?wait={}{since}", wait.as_secs());
+        let call = self.http.call(Method::GET, &path, instance).longer_by(wait);
+        answer(successful(call.send().await?, About::Server).await?).await
+    }
+}
+
+async fn successful(reply: Reply, about: About) -> Result<Reply, RemoteError> {
+    if reply.status().is_success() { Ok(reply) } else { Err(reply.into_error(about).await) }
+}
+
+async fn answer<T: DeserializeOwned>(reply: Reply) -> Result<Answer<T>, RemoteError> {
+    let (server_now, etag) = (reply.server_now(), reply.etag());
+    Ok(Answer { body: reply.json().await?, server_now, etag })
+}
+
+/// An answer about something else (a cache's, a confused server's) says nothing about ours.
+fn require_same_id(answered: &str, asked: &str) -> Result<(), RemoteError> {
+    if answered == asked {
+        return Ok(());
+    }
+    let is_id = names::is_queue_id(answered) || names::split_task_id(answered).is_some();
+    let what = if is_id { answered } else { "something else" };
+    Err(RemoteError::transient(format!("asked about {asked}, the remote server answered about {what}; see its log")))
+}

@@ -1,0 +1,86 @@
+//! What every handler can reach: configuration, store, logs, environments and the memory of who is signed in.
+//! Cheap to clone; knows nothing of the pages.
+
+use crate::api::{KeyedLocks, Metrics};
+use crate::auth::Auth;
+use crate::bell::Bell;
+use crate::config::Config;
+use crate::logs::LogStore;
+use crate::remote::Environment;
+use crate::store::{DatabaseUrl, Store, StoreError, environments};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Clone)]
+pub struct AppState {
+    pub config: Arc<Config>,
+    pub store: Store,
+    pub logs: LogStore,
+    /// By name.
+    pub environments: Arc<BTreeMap<String, Arc<Environment>>>,
+    pub bell: Bell,
+    /// Under which new jobs are made; it goes with every call to a remote server.
+    pub instance: Arc<str>,
+    pub auth: Auth,
+    /// Requests with the same idempotency key wait for each other here.
+    pub keys_in_use: KeyedLocks,
+    pub metrics: Arc<Metrics>,
+    /// Cancelled when the server is about to end: those who wait for a job to change get their answer.
+    pub shutdown: CancellationToken,
+}
+
+/// Why the server could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    #[error("the folder {folder} can't be made: {source}")]
+    Folder { folder: String, source: io::Error },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Environment(String),
+}
+
+impl AppState {
+    /// Opens the database, brings it up to date, and makes ready for every environment; talks to none of them yet.
+    pub async fn new(config: Config) -> Result<Self, StateError> {
+        make_folder(&config.data_dir)?;
+        let store = open_store(&config).await?;
+        let fresh = uuid::Uuid::new_v4().to_string();
+        let instance = store.write(move |connection| environments::instance_id(connection, &fresh)).await?;
+        let mut environments = BTreeMap::new();
+        for environment in &config.environments {
+            let made = Environment::new(environment.clone()).map_err(StateError::Environment)?;
+            environments.insert(environment.name.clone(), Arc::new(made));
+        }
+        Ok(Self {
+            logs: LogStore::new(config.data_dir.clone()),
+            auth: Auth::new(&config),
+            config: Arc::new(config),
+            store,
+            environments: Arc::new(environments),
+            bell: Bell::default(),
+            instance: instance.into(),
+            keys_in_use: KeyedLocks::default(),
+            metrics: Arc::default(),
+            shutdown: CancellationToken::new(),
+        })
+    }
+}
+
+/// Opens the database and brings its schema up to date; an embedded one is made where there is none.
+pub async fn open_store(config: &Config) -> Result<Store, StateError> {
+    if let DatabaseUrl::Sqlite(file) = &config.database_url {
+        make_folder(file.parent().unwrap_or(Path::new(".")))?;
+    }
+    let store = Store::open(&config.database_url);
+    store.migrate().await?;
+    Ok(store)
+}
+
+fn make_folder(folder: &Path) -> Result<(), StateError> {
+    let failed = |source| StateError::Folder { folder: folder.display().to_string(), source };
+    std::fs::create_dir_all(folder).map_err(failed)
+}

@@ -1,0 +1,380 @@
+//! Rows of `jobs`: what is wanted, what is known, and when the poller has to look again.
+//! Every change is one conditional UPDATE on the row's revision, so that nobody overwrites what they have not seen.
+
+use super::schema::{jobs, tasks, users};
+use super::tasks::{Task, find_tasks, save_task};
+use super::values::{
+    CleanupStateText, JobKey, JobStatusText, LogsStateText, Millis, OptionalJobKey, OptionalMillis, SyncStateText,
+    UserKey,
+};
+use super::{AnyConnection, QueryResult, next_id};
+use diesel::prelude::*;
+use protocol::api::{CleanupState, LogsState, SyncState, TaskCounts};
+use protocol::{JobId, JobStatus, Timestamp, UserId};
+use std::time::Duration;
+
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = jobs, treat_none_as_null = true)]
+pub struct Job {
+    #[diesel(deserialize_as = JobKey, serialize_as = JobKey, skip_update)]
+    pub id: JobId,
+    pub revision: i64,
+    pub instance: String,
+    #[diesel(deserialize_as = UserKey, serialize_as = UserKey)]
+    pub user_id: UserId,
+    pub environment: String,
+    pub branch_name: String,
+    pub commit_hash: String,
+    pub remote_queue_id: String,
+    #[diesel(deserialize_as = OptionalJobKey, serialize_as = OptionalJobKey)]
+    pub rerun_of: Option<JobId>,
+    pub timeout_ms: i64,
+    #[diesel(deserialize_as = Millis, serialize_as = Millis)]
+    pub created_at: Timestamp,
+
+    #[diesel(deserialize_as = JobStatusText, serialize_as = JobStatusText)]
+    pub status: JobStatus,
+    pub status_reason: Option<String>,
+    pub position: Option<i64>,
+    #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis)]
+    pub started_at: Option<Timestamp>,
+    #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis)]
+    pub finished_at: Option<Timestamp>,
+    pub count_waiting: i64,
+    pub count_running: i64,
+    pub count_passed: i64,
+    pub count_failed: i64,
+    pub count_error: i64,
+    pub count_aborted: i64,
+    pub count_skipped: i64,
+
+    #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis)]
+    pub abort_requested_at: Option<Timestamp>,
+    /// The `status_reason` that a wanted abort leads to.
+    pub abort_reason: Option<String>,
+    #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis)]
+    pub delete_requested_at: Option<Timestamp>,
+
+    #[diesel(deserialize_as = SyncStateText, serialize_as = SyncStateText)]
+    pub sync_state: SyncState,
+    pub sync_error: Option<String>,
+    #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis)]
+    pub last_synced_at: Option<Timestamp>,
+    /// From here on the submission may have reached the remote server, even if no answer came.
+    #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis)]
+    pub submit_attempted_at: Option<Timestamp>,
+    #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis)]
+    pub accepted_at: Option<Timestamp>,
+    /// When the queue was first seen running here: the start of its time where the remote server's clock is unknown.
+    #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis)]
+    pub seen_running_at: Option<Timestamp>,
+    /// The remote server has taken the abort; what is left is to see the queue end.
+    #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis)]
+    pub abort_confirmed_at: Option<Timestamp>,
+    pub remote_etag: Option<String>,
+
+    #[diesel(deserialize_as = LogsStateText, serialize_as = LogsStateText)]
+    pub logs_state: LogsState,
+    pub logs_error: Option<String>,
+    #[diesel(deserialize_as = CleanupStateText, serialize_as = CleanupStateText)]
+    pub cleanup_state: CleanupState,
+    pub cleanup_error: Option<String>,
+    /// Since when the clean-up is being tried.
+    #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis)]
+    pub cleanup_since: Option<Timestamp>,
+    #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis)]
+    pub cleaned_at: Option<Timestamp>,
+    #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis)]
+    pub remote_deleted_at: Option<Timestamp>,
+
+    /// When the poller has to look at the job beside the plain rounds; `None`: nothing is due.
+    #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis)]
+    pub next_at: Option<Timestamp>,
+    /// Failed attempts in a row at what is due; the back-off is made from it.
+    pub attempts: i64,
+}
+
+/// What a submission or a rerun stores.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    pub instance: String,
+    pub user_id: UserId,
+    pub environment: String,
+    pub queue_id_prefix: String,
+    pub branch_name: String,
+    pub commit: String,
+    pub scenarios: Vec<String>,
+    pub rerun_of: Option<JobId>,
+    pub timeout: Duration,
+}
+
+impl Job {
+    pub(crate) fn new(id: JobId, new: &NewJob, now: Timestamp) -> Self {
+        Self {
+            id,
+            revision: 1,
+            instance: new.instance.clone(),
+            user_id: new.user_id,
+            environment: new.environment.clone(),
+            branch_name: new.branch_name.clone(),
+            commit_hash: new.commit.clone(),
+            remote_queue_id: format!("{}{id}", new.queue_id_prefix),
+            rerun_of: new.rerun_of,
+            timeout_ms: i64::try_from(new.timeout.as_millis()).unwrap_or(i64::MAX),
+            created_at: now,
+            status: JobStatus::Waiting,
+            status_reason: None,
+            position: None,
+            started_at: None,
+            finished_at: None,
+            count_waiting: i64::try_from(new.scenarios.len()).unwrap_or(i64::MAX),
+            count_running: 0,
+            count_passed: 0,
+            count_failed: 0,
+            count_error: 0,
+            count_aborted: 0,
+            count_skipped: 0,
+            abort_requested_at: None,
+            abort_reason: None,
+            delete_requested_at: None,
+            sync_state: SyncState::Pending,
+            sync_error: None,
+            last_synced_at: None,
+            submit_attempted_at: None,
+            accepted_at: None,
+            seen_running_at: None,
+            abort_confirmed_at: None,
+            remote_etag: None,
+            logs_state: LogsState::Mirroring,
+            logs_error: None,
+            cleanup_state: CleanupState::None,
+            cleanup_error: None,
+            cleanup_since: None,
+            cleaned_at: None,
+            remote_deleted_at: None,
+            next_at: Some(now),
+            attempts: 0,
+        }
+    }
+
+    pub fn counts(&self) -> TaskCounts {
+        let count = |n: i64| u32::try_from(n).unwrap_or(0);
+        let mut counts = TaskCounts {
+            total: 0,
+            waiting: count(self.count_waiting),
+            running: count(self.count_running),
+            passed: count(self.count_passed),
+            failed: count(self.count_failed),
+            error: count(self.count_error),
+            aborted: count(self.count_aborted),
+            skipped: count(self.count_skipped),
+        };
+        let ended = counts.passed + counts.failed + counts.error + counts.aborted + counts.skipped;
+        counts.total = counts.waiting + counts.running + ended;
+        counts
+    }
+
+    pub fn set_counts(&mut self, counts: TaskCounts) {
+        self.count_waiting = counts.waiting.into();
+        self.count_running = counts.running.into();
+        self.count_passed = counts.passed.into();
+        self.count_failed = counts.failed.into();
+        self.count_error = counts.error.into();
+        self.count_aborted = counts.aborted.into();
+        self.count_skipped = counts.skipped.into();
+    }
+
+    /// The wire's id of task `n`.
+    pub fn task_id(&self, n: i64) -> String {
+        format!("{}-{n}", self.remote_queue_id)
+    }
+
+    /// Whether a reader of the API sees a difference, the sync time aside (which the `ETag` leaves out).
+    fn differs_visibly(&self, other: &Self) -> bool {
+        let invisible_made_equal = Self {
+            last_synced_at: other.last_synced_at,
+            submit_attempted_at: other.submit_attempted_at,
+            accepted_at: other.accepted_at,
+            seen_running_at: other.seen_running_at,
+            abort_confirmed_at: other.abort_confirmed_at,
+            remote_etag: other.remote_etag.clone(),
+            cleanup_since: other.cleanup_since,
+            cleaned_at: other.cleaned_at,
+            remote_deleted_at: other.remote_deleted_at,
+            next_at: other.next_at,
+            attempts: other.attempts,
+            ..self.clone()
+        };
+        invisible_made_equal != *other
+    }
+}
+
+/// Stores a job and its tasks; it is due at once.
+pub fn insert_job(connection: &mut AnyConnection, new: &NewJob, now: Timestamp) -> QueryResult<Job> {
+    let id = JobId(next_id(connection, "job")?);
+    let job = Job::new(id, new, now);
+    diesel::insert_into(jobs::table).values(job.clone()).execute(connection)?;
+    for (n, scenario) in (1..).zip(&new.scenarios) {
+        let task = Task::new(id, n, scenario.clone());
+        diesel::insert_into(tasks::table).values(task).execute(connection)?;
+    }
+    Ok(job)
+}
+
+/// A job and its owner's name.
+pub fn find_job(connection: &mut AnyConnection, id: JobId) -> QueryResult<Option<(Job, String)>> {
+    jobs::table
+        .inner_join(users::table)
+        .filter(jobs::id.eq(id.0))
+        .select((jobs::all_columns, users::username))
+        .first(connection)
+        .optional()
+}
+
+/// A job with its tasks, both of one revision; `None` if there is no such job.
+pub fn find_job_and_tasks(connection: &mut AnyConnection, id: JobId) -> QueryResult<Option<(Job, String, Vec<Task>)>> {
+    let Some(mut found) = find_job(connection, id)? else {
+        return Ok(None);
+    };
+    // Two queries see two moments. A job that changes between them each time changes too often to matter.
+    for _ in 0..3 {
+        let tasks = find_tasks(connection, id)?;
+        let Some(again) = find_job(connection, id)? else {
+            return Ok(None);
+        };
+        let is_same = again.0.revision == found.0.revision;
+        found = again;
+        if is_same {
+            return Ok(Some((found.0, found.1, tasks)));
+        }
+    }
+    let tasks = find_tasks(connection, id)?;
+    Ok(Some((found.0, found.1, tasks)))
+}
+
+/// Jobs of an environment that are due beside the plain rounds, the longest due first.
+pub fn list_due(
+    connection: &mut AnyConnection,
+    environment: &str,
+    now: Timestamp,
+    limit: i64,
+) -> QueryResult<Vec<Job>> {
+    jobs::table
+        .filter(jobs::environment.eq(environment))
+        .filter(jobs::next_at.le(now.0))
+        .order((jobs::next_at, jobs::id))
+        .limit(limit)
+        .load(connection)
+}
+
+/// Jobs that the remote server has accepted and that have not ended: what a plain round asks about.
+pub fn list_open(connection: &mut AnyConnection, environment: &str) -> QueryResult<Vec<Job>> {
+    jobs::table
+        .filter(jobs::environment.eq(environment))
+        .filter(jobs::status.eq("waiting").or(jobs::status.eq("in_progress")))
+        .filter(jobs::accepted_at.is_not_null())
+        .order(jobs::id)
+        .load(connection)
+}
+
+/// Saves what came of looking at a job, unless somebody changed it meanwhile: then `false`, and nothing is saved.
+/// The revision goes up only with what a reader can see.
+pub fn save_job(
+    connection: &mut AnyConnection,
+    before: &Job,
+    after: &Job,
+    changed_tasks: Vec<Task>,
+) -> QueryResult<bool> {
+    let tasks_differ = !changed_tasks.is_empty();
+    let revision = before.revision + i64::from(tasks_differ || after.differs_visibly(before));
+    let row = jobs::table.filter(jobs::id.eq(before.id.0)).filter(jobs::revision.eq(before.revision));
+    let moved = diesel::update(row).set(Job { revision, ..after.clone() }).execute(connection)?;
+    if moved == 0 {
+        return Ok(false);
+    }
+    for task in changed_tasks {
+        save_task(connection, task)?;
+    }
+    Ok(true)
+}
+
+/// Notes that a job is to be aborted, and why; `false` if it has ended or an abort is noted already.
+pub fn request_abort(connection: &mut AnyConnection, id: JobId, reason: &str, now: Timestamp) -> QueryResult<bool> {
+    let open = jobs::table
+        .filter(jobs::id.eq(id.0))
+        .filter(jobs::finished_at.is_null())
+        .filter(jobs::abort_requested_at.is_null());
+    let moved = diesel::update(open)
+        .set((
+            jobs::abort_requested_at.eq(now.0),
+            jobs::abort_reason.eq(reason),
+            jobs::next_at.eq(now.0),
+            jobs::attempts.eq(0),
+            jobs::revision.eq(jobs::revision + 1),
+        ))
+        .execute(connection)?;
+    Ok(moved == 1)
+}
+
+/// Notes that a job is to be deleted; `false` if that is noted already or the job is gone.
+pub fn request_delete(connection: &mut AnyConnection, id: JobId, now: Timestamp) -> QueryResult<bool> {
+    let kept = jobs::table.filter(jobs::id.eq(id.0)).filter(jobs::delete_requested_at.is_null());
+    let moved = diesel::update(kept)
+        .set((
+            jobs::delete_requested_at.eq(now.0),
+            jobs::next_at.eq(now.0),
+            jobs::attempts.eq(0),
+            jobs::revision.eq(jobs::revision + 1),
+        ))
+        .execute(connection)?;
+    Ok(moved == 1)
+}
+
+/// Removes a job of which the remote server may never have heard; `false` if it has been told meanwhile.
+pub fn remove_unsent(connection: &mut AnyConnection, id: JobId) -> QueryResult<bool> {
+    let unsent = jobs::table.filter(jobs::id.eq(id.0)).filter(jobs::submit_attempted_at.is_null());
+    Ok(diesel::delete(unsent).execute(connection)? == 1)
+}
+
+/// Removes a job with its tasks and notes of result files.
+pub fn remove_job(connection: &mut AnyConnection, id: JobId) -> QueryResult<bool> {
+    Ok(diesel::delete(jobs::table.filter(jobs::id.eq(id.0))).execute(connection)? == 1)
+}
+
+/// Lets every reader see a change that stands in another table, such as a new name of the owner.
+pub fn bump_revisions_of_user(connection: &mut AnyConnection, user: UserId) -> QueryResult<()> {
+    diesel::update(jobs::table.filter(jobs::user_id.eq(user.0)))
+        .set(jobs::revision.eq(jobs::revision + 1))
+        .execute(connection)
+        .map(drop)
+}
+
+/// When the poller has to look at the environment's jobs next.
+pub fn earliest_due(connection: &mut AnyConnection, environment: &str) -> QueryResult<Option<Timestamp>> {
+    let earliest: Option<i64> = jobs::table
+        .filter(jobs::environment.eq(environment))
+        .filter(jobs::next_at.is_not_null())
+        .order(jobs::next_at)
+        .select(jobs::next_at.assume_not_null())
+        .first(connection)
+        .optional()?;
+    Ok(earliest.map(Timestamp))
+}
+
+/// The environment can't be reached: nothing is known any more of its open jobs. Whether any job changed.
+pub fn mark_all_failing(connection: &mut AnyConnection, environment: &str, error: &str) -> QueryResult<bool> {
+    let open = || {
+        jobs::table
+            .filter(jobs::environment.eq(environment))
+            .filter(jobs::status.eq("waiting").or(jobs::status.eq("in_progress")))
+    };
+    let synced = open().filter(jobs::sync_state.eq("synced"));
+    let failed = diesel::update(synced)
+        .set((jobs::sync_state.eq("failing"), jobs::sync_error.eq(error), jobs::revision.eq(jobs::revision + 1)))
+        .execute(connection)?;
+    let pending = open().filter(jobs::sync_state.eq("pending")).filter(jobs::sync_error.is_null());
+    let noted = diesel::update(pending)
+        .set((jobs::sync_error.eq(error), jobs::revision.eq(jobs::revision + 1)))
+        .execute(connection)?;
+    Ok(failed + noted > 0)
+}

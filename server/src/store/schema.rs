@@ -1,0 +1,168 @@
+//! The tables as diesel sees them; the same for SQLite and PostgreSQL.
+//! Written to match `migrations/`, which is the truth.
+
+diesel::table! {
+    counters (name) {
+        name -> Text,
+        value -> BigInt,
+    }
+}
+
+diesel::table! {
+    installation (name) {
+        name -> Text,
+        value -> Text,
+    }
+}
+
+diesel::table! {
+    users (id) {
+        id -> BigInt,
+        username -> Text,
+        login -> Nullable<Text>,
+        password_hash -> Text,
+        is_admin -> Bool,
+        must_change_password -> Bool,
+        created_at -> BigInt,
+        last_login_at -> Nullable<BigInt>,
+        deleted_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    sessions (token_hash) {
+        token_hash -> Text,
+        user_id -> BigInt,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    jobs (id) {
+        id -> BigInt,
+        revision -> BigInt,
+        instance -> Text,
+        user_id -> BigInt,
+        environment -> Text,
+        branch_name -> Text,
+        commit_hash -> Text,
+        remote_queue_id -> Text,
+        rerun_of -> Nullable<BigInt>,
+        timeout_ms -> BigInt,
+        created_at -> BigInt,
+        status -> Text,
+        status_reason -> Nullable<Text>,
+        position -> Nullable<BigInt>,
+        started_at -> Nullable<BigInt>,
+        finished_at -> Nullable<BigInt>,
+        count_waiting -> BigInt,
+        count_running -> BigInt,
+        count_passed -> BigInt,
+        count_failed -> BigInt,
+        count_error -> BigInt,
+        count_aborted -> BigInt,
+        count_skipped -> BigInt,
+        abort_requested_at -> Nullable<BigInt>,
+        abort_reason -> Nullable<Text>,
+        delete_requested_at -> Nullable<BigInt>,
+        sync_state -> Text,
+        sync_error -> Nullable<Text>,
+        last_synced_at -> Nullable<BigInt>,
+        submit_attempted_at -> Nullable<BigInt>,
+        accepted_at -> Nullable<BigInt>,
+        seen_running_at -> Nullable<BigInt>,
+        abort_confirmed_at -> Nullable<BigInt>,
+        remote_etag -> Nullable<Text>,
+        logs_state -> Text,
+        logs_error -> Nullable<Text>,
+        cleanup_state -> Text,
+        cleanup_error -> Nullable<Text>,
+        cleanup_since -> Nullable<BigInt>,
+        cleaned_at -> Nullable<BigInt>,
+        remote_deleted_at -> Nullable<BigInt>,
+        next_at -> Nullable<BigInt>,
+        attempts -> BigInt,
+    }
+}
+
+diesel::table! {
+    tasks (job_id, n) {
+        job_id -> BigInt,
+        n -> BigInt,
+        scenario -> Text,
+        status -> Text,
+        progress -> Nullable<Double>,
+        message -> Text,
+        exit_code -> Nullable<BigInt>,
+        started_at -> Nullable<BigInt>,
+        finished_at -> Nullable<BigInt>,
+        log_size -> BigInt,
+        log_complete -> Bool,
+        results_complete -> Bool,
+    }
+}
+
+diesel::table! {
+    result_files (job_id, n, path) {
+        job_id -> BigInt,
+        n -> BigInt,
+        path -> Text,
+        size -> BigInt,
+        content_type -> Text,
+    }
+}
+
+diesel::table! {
+    idempotency_keys (user_id, idempotency_key) {
+        user_id -> BigInt,
+        idempotency_key -> Text,
+        request_hash -> Text,
+        job_id -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    environment_status (environment) {
+        environment -> Text,
+        health -> Text,
+        since -> BigInt,
+        last_error -> Nullable<Text>,
+        slots -> Nullable<BigInt>,
+        busy -> Nullable<BigInt>,
+        waiting -> Nullable<BigInt>,
+        host_key -> Nullable<Text>,
+        round_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    abandoned_queues (id) {
+        id -> BigInt,
+        environment -> Text,
+        instance -> Text,
+        remote_queue_id -> Text,
+        created_at -> BigInt,
+        next_at -> BigInt,
+        attempts -> BigInt,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    audit_log (id) {
+        id -> BigInt,
+        at -> BigInt,
+        actor -> Nullable<Text>,
+        via -> Text,
+        address -> Nullable<Text>,
+        action -> Text,
+        object -> Text,
+        detail -> Text,
+    }
+}
+
+diesel::joinable!(jobs -> users (user_id));
+diesel::joinable!(sessions -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(jobs, users, sessions, tasks, result_files);

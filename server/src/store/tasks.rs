@@ -1,0 +1,106 @@
+//! Rows of `tasks` and `result_files`: one task is one scenario of one job.
+//! Numbered from 1 in the order of submission; the wire's task id is `<queue id>-<n>`.
+
+use super::schema::{result_files, tasks};
+use super::values::{JobKey, OptionalMillis, TaskStatusText};
+use super::{AnyConnection, QueryResult};
+use diesel::prelude::*;
+use protocol::{JobId, TaskStatus, Timestamp};
+
+#[derive(Clone, Debug, PartialEq, Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = tasks, treat_none_as_null = true)]
+pub struct Task {
+    #[diesel(deserialize_as = JobKey, serialize_as = JobKey, skip_update)]
+    pub job_id: JobId,
+    #[diesel(skip_update)]
+    pub n: i64,
+    #[diesel(skip_update)]
+    pub scenario: String,
+    #[diesel(deserialize_as = TaskStatusText, serialize_as = TaskStatusText)]
+    pub status: TaskStatus,
+    pub progress: Option<f64>,
+    pub message: String,
+    pub exit_code: Option<i64>,
+    #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis)]
+    pub started_at: Option<Timestamp>,
+    #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis)]
+    pub finished_at: Option<Timestamp>,
+    /// Bytes of the log that are here.
+    pub log_size: i64,
+    pub log_complete: bool,
+    pub results_complete: bool,
+}
+
+impl Task {
+    pub fn new(job_id: JobId, n: i64, scenario: String) -> Self {
+        Self {
+            job_id,
+            n,
+            scenario,
+            status: TaskStatus::Waiting,
+            progress: None,
+            message: String::new(),
+            exit_code: None,
+            started_at: None,
+            finished_at: None,
+            log_size: 0,
+            log_complete: false,
+            results_complete: false,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable)]
+#[diesel(table_name = result_files)]
+pub struct ResultFile {
+    #[diesel(deserialize_as = JobKey, serialize_as = JobKey)]
+    pub job_id: JobId,
+    pub n: i64,
+    pub path: String,
+    pub size: i64,
+    pub content_type: String,
+}
+
+/// A job's tasks in order.
+pub fn find_tasks(connection: &mut AnyConnection, job: JobId) -> QueryResult<Vec<Task>> {
+    tasks::table.filter(tasks::job_id.eq(job.0)).order(tasks::n).load(connection)
+}
+
+pub fn find_task(connection: &mut AnyConnection, job: JobId, n: i64) -> QueryResult<Option<Task>> {
+    tasks::table.find((job.0, n)).first(connection).optional()
+}
+
+pub fn save_task(connection: &mut AnyConnection, task: Task) -> QueryResult<()> {
+    let row = tasks::table.find((task.job_id.0, task.n));
+    diesel::update(row).set(task).execute(connection).map(drop)
+}
+
+/// Notes a task's result files; noting the same twice changes nothing.
+pub fn replace_results(connection: &mut AnyConnection, job: JobId, n: i64, files: Vec<ResultFile>) -> QueryResult<()> {
+    let old = result_files::table.filter(result_files::job_id.eq(job.0)).filter(result_files::n.eq(n));
+    diesel::delete(old).execute(connection)?;
+    for file in files {
+        diesel::insert_into(result_files::table).values(file).execute(connection)?;
+    }
+    Ok(())
+}
+
+pub fn find_results(connection: &mut AnyConnection, job: JobId, n: i64) -> QueryResult<Vec<ResultFile>> {
+    result_files::table
+        .filter(result_files::job_id.eq(job.0))
+        .filter(result_files::n.eq(n))
+        .order(result_files::path)
+        .load(connection)
+}
+
+/// Notes how much of a task's log and results is here. Readers' entity tags leave this out, so the job's revision stays.
+pub fn save_mirrored(connection: &mut AnyConnection, task: &Task) -> QueryResult<()> {
+    diesel::update(tasks::table.find((task.job_id.0, task.n)))
+        .set((
+            tasks::log_size.eq(task.log_size),
+            tasks::log_complete.eq(task.log_complete),
+            tasks::results_complete.eq(task.results_complete),
+        ))
+        .execute(connection)
+        .map(drop)
+}
