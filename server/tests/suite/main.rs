@@ -17,7 +17,7 @@ mod logs;
 mod remote_bench;
 mod remote_environment;
 mod remote_http;
-mod remote_password;
+mod remote_odd_ssh;
 mod remote_repository;
 mod remote_ssh;
 mod remote_transfer;
