@@ -1,4 +1,5 @@
 //! The runner's SSH server, asked by OpenSSH's own client.
+//! Keys and known hosts lie in a folder of each test's own.
 
 use crate::test_runner::TestRunner;
 use runner::SshConfig;
