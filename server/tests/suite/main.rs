@@ -4,6 +4,8 @@
 // Helpers beside the tests may unwrap as the tests do.
 #![allow(clippy::unwrap_used)]
 
+mod kept;
+mod logs;
 mod remote_bench;
 mod remote_environment;
 mod remote_http;
@@ -11,4 +13,5 @@ mod remote_password;
 mod remote_repository;
 mod remote_ssh;
 mod remote_transfer;
+mod results;
 mod sshd;
