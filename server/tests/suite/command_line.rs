@@ -1,0 +1,117 @@
+//! The program itself: users, migration, check, and a server that starts, answers and ends when it is asked to.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+fn program(folder: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_testarena"));
+    command.args(words).args(["--config", "testarena.toml"]).current_dir(folder);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn folder(config: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("testarena.toml"), config).unwrap();
+    folder
+}
+
+fn run(folder: &Path, words: &[&str], input: &str) -> Output {
+    let mut child = program(folder, words).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[track_caller]
+fn good(output: &Output) -> String {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[track_caller]
+fn bad(output: &Output) -> String {
+    assert!(!output.status.success(), "{}", text(&output.stdout));
+    text(&output.stderr)
+}
+
+#[test]
+fn users_are_added_listed_changed_and_removed() {
+    let folder = folder("");
+    let user = |words: &[&str], input: &str| run(folder.path(), words, input);
+    assert_eq!(good(&user(&["user", "add", "--admin", "Ada"], "correct horse\n")), "Added ada.\n");
+    good(&user(&["user", "add", "bob"], "battery staple\n"));
+    assert!(bad(&user(&["user", "add", "bob"], "battery staple\n")).contains("there is a user bob already"));
+    assert!(bad(&user(&["user", "add", "eve"], "short\n")).contains("8 to 256 characters"));
+    assert!(bad(&user(&["user", "add", "e/e"], "long enough\n")).contains("user name"));
+    let listed = good(&user(&["user", "list"], ""));
+    let words: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().take(2).collect()).collect();
+    assert_eq!(words, [["ada", "admin"], ["bob", "user"]]);
+    good(&user(&["user", "passwd", "bob"], "another password\n"));
+    assert_eq!(good(&user(&["user", "remove", "bob"], "")), "Removed bob.\n");
+    assert!(bad(&user(&["user", "passwd", "bob"], "another password\n")).contains("there is no user bob"));
+}
+
+#[test]
+fn a_bad_configuration_stops_the_start_with_its_name() {
+    let folder = folder("poll_intervall = \"20s\"\n");
+    assert!(bad(&run(folder.path(), &["serve"], "")).contains("poll_intervall"));
+    fs::write(folder.path().join("testarena.toml"), "").unwrap();
+    let unknown = program(folder.path(), &["migrate"]).env("TESTARENA_POL_INTERVAL", "20s").output().unwrap();
+    assert!(bad(&unknown).contains("TESTARENA_POL_INTERVAL"));
+    fs::write(folder.path().join(".env"), "TESTARENA_JOB_TIMEOUT=soon\n").unwrap();
+    let message = bad(&run(folder.path(), &["migrate"], ""));
+    assert!(!message.is_empty() && !folder.path().join("data").exists(), "{message}");
+}
+
+#[test]
+fn check_says_what_does_not_work_and_changes_nothing() {
+    let config = r#"
+        [[environments]]
+        name = "bench-a"
+        url = "http://127.0.0.1:9"
+        [environments.ssh]
+        host = "127.0.0.1"
+        port = 9
+        user = "tests"
+        identity_file = "missing"
+        known_hosts = "missing"
+        repository = "/srv/tests/repo"
+        workspace_root = "/srv/tests/workspaces"
+    "#;
+    let folder = folder(config);
+    let output = run(folder.path(), &["check"], "");
+    assert!(!output.status.success());
+    let lines = text(&output.stdout);
+    for words in ["ok     Database", "ok     Storage", "FAILED bench-a: HTTP API", "FAILED bench-a: SSH"] {
+        assert!(lines.contains(words), "{words} is not in {lines}");
+    }
+    assert!(!folder.path().join("data").exists());
+}
+
+#[test]
+fn a_server_ends_soon_after_it_is_asked_to() {
+    let folder = folder("listen = \"127.0.0.1:0\"\n");
+    let mut child = program(folder.path(), &["serve"]).spawn().unwrap();
+    wait_for_line(&mut child, "serving at");
+    let start = Instant::now();
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert!(child.wait().unwrap().success());
+    assert!(start.elapsed() < Duration::from_secs(10));
+    assert!(folder.path().join("data/testarena.db").exists());
+}
+
+fn wait_for_line(child: &mut Child, words: &str) {
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    // The pipe ends with the process, so this ends too.
+    let found = lines.map_while(Result::ok).any(|line| line.contains(words));
+    assert!(found, "the program ended without saying \"{words}\"");
+}

@@ -1,0 +1,110 @@
+//! Abort and delete: who may, what is noted for the poller, and what an administrator can force.
+
+use crate::test_app::{Client, TestApp};
+use protocol::api::SyncState;
+use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
+use serde_json::json;
+use server::store::environments::list_due_abandoned_queues;
+
+async fn start() -> (TestApp, Client, Client, Client) {
+    let app = TestApp::start().await;
+    let (ada, bob, admin) = (app.user("ada").await, app.user("bob").await, app.admin("root").await);
+    app.store_job("ada", "bench-a", "main", &["smoke/boot", "smoke/net"]).await;
+    (app, ada, bob, admin)
+}
+
+/// As the poller leaves it once the remote server may know it.
+async fn send(app: &TestApp, id: JobId) {
+    app.change_job(id, |job, tasks| {
+        job.submit_attempted_at = Some(Timestamp(1));
+        job.accepted_at = Some(Timestamp(2));
+        (job.sync_state, job.status) = (SyncState::Synced, JobStatus::InProgress);
+        (tasks[0].status, tasks[0].started_at) = (TaskStatus::Running, Some(Timestamp(3)));
+    })
+    .await;
+}
+
+async fn abandoned(app: &TestApp) -> Vec<String> {
+    let due = |connection: &mut _| list_due_abandoned_queues(connection, "bench-a", Timestamp::now(), 10);
+    app.state.store.read(due).await.unwrap().into_iter().map(|queue| queue.remote_queue_id).collect()
+}
+
+#[tokio::test]
+async fn an_abort_is_noted_once_and_wakes_the_poller() {
+    let (app, ada, bob, _) = start().await;
+    send(&app, JobId(1)).await;
+    assert_eq!(bob.post("/api/job/1/abort", json!({})).await.code(), "forbidden");
+    let work = app.state.bell.listen_for_work();
+    let job = ada.post("/api/job/1/abort", json!({})).await.expect(202);
+    assert_eq!((&job["abort_requested"], &job["status"]), (&json!(true), &json!("in_progress")));
+    assert!(work.has_changed().unwrap());
+    let row = app.find_job(JobId(1)).await.unwrap();
+    assert_eq!(row.abort_reason.as_deref(), Some("aborted_by:ada"));
+    assert_eq!(ada.post("/api/job/1/abort", json!({})).await.expect(202), job);
+
+    app.change_job(JobId(1), |job, _| (job.status, job.finished_at) = (JobStatus::Aborted, Some(Timestamp(9)))).await;
+    assert_eq!(ada.post("/api/job/1/abort", json!({})).await.code(), "job_finished");
+    assert_eq!(ada.get("/api/job/1").await.expect(200)["abort_requested"], false);
+    assert_eq!(ada.post("/api/job/2/abort", json!({})).await.code(), "not_found");
+}
+
+#[tokio::test]
+async fn a_job_that_was_never_sent_is_deleted_at_once() {
+    let (app, ada, bob, _) = start().await;
+    assert_eq!(bob.delete("/api/job/1").await.code(), "forbidden");
+    ada.delete("/api/job/1").await.expect(204);
+    assert_eq!(ada.get("/api/job/1").await.code(), "not_found");
+    assert_eq!(ada.delete("/api/job/1").await.code(), "not_found");
+    // Its number is never used again.
+    assert_eq!(app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await, JobId(2));
+}
+
+#[tokio::test]
+async fn a_job_that_was_sent_stays_until_the_remote_server_has_confirmed() {
+    let (app, ada, _, admin) = start().await;
+    send(&app, JobId(1)).await;
+    let job = admin.delete("/api/job/1").await.expect(202);
+    assert_eq!(job["delete_requested"], true);
+    assert_eq!(ada.delete("/api/job/1").await.expect(202), job);
+    assert_eq!(ada.get("/api/job/1").await.expect(200), job);
+}
+
+#[tokio::test]
+async fn an_admin_can_end_a_job_without_the_remote_server() {
+    let (app, ada, _, admin) = start().await;
+    send(&app, JobId(1)).await;
+    assert_eq!(ada.post("/api/job/1/abort?force=true", json!({})).await.code(), "forbidden");
+    ada.post("/api/job/1/abort", json!({})).await.expect(202);
+    let job = admin.post("/api/job/1/abort?force=true", json!({})).await.expect(202);
+    assert_eq!((&job["status"], &job["status_reason"]), (&json!("error"), &json!("forced")));
+    assert_eq!((&job["counts"]["error"], &job["counts"]["total"]), (&json!(2), &json!(2)));
+    assert_eq!((&job["tasks"][0]["status"], &job["abort_requested"]), (&json!("error"), &json!(false)));
+    assert_eq!(abandoned(&app).await, ["1"]);
+    assert_eq!(admin.post("/api/job/1/abort?force=true", json!({})).await.code(), "job_finished");
+    assert_eq!(abandoned(&app).await, ["1"]);
+}
+
+#[tokio::test]
+async fn an_admin_can_remove_a_job_without_the_remote_server() {
+    let (app, ada, _, admin) = start().await;
+    send(&app, JobId(1)).await;
+    assert_eq!(ada.delete("/api/job/1?force=true").await.code(), "forbidden");
+    ada.delete("/api/job/1").await.expect(202);
+    admin.delete("/api/job/1?force=true").await.expect(204);
+    assert_eq!(ada.get("/api/job/1").await.code(), "not_found");
+    assert_eq!(admin.delete("/api/job/1?force=true").await.code(), "not_found");
+    assert_eq!(abandoned(&app).await, ["1"]);
+}
+
+#[tokio::test]
+async fn nothing_is_left_to_do_for_a_job_that_has_nothing_of_its_own_there() {
+    let (app, _, _, admin) = start().await;
+    admin.delete("/api/job/1?force=true").await.expect(204);
+    for reason in ["id_taken", "other_instance", "rejected"] {
+        let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+        send(&app, id).await;
+        app.change_job(id, |job, _| (job.status, job.status_reason) = (JobStatus::Error, Some(reason.into()))).await;
+        admin.delete(&format!("/api/job/{id}?force=true")).await.expect(204);
+    }
+    assert_eq!(abandoned(&app).await, [""; 0]);
+}

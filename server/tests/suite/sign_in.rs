@@ -1,0 +1,194 @@
+//! Signing in and out by the API, by HTTP Basic and by plain forms; who is refused, and how.
+
+use crate::test_app::{PASSWORD, TestApp, redact_times};
+use protocol::{Timestamp, UserId};
+use serde_json::json;
+use server::auth::Hasher;
+use server::store::users;
+
+#[tokio::test]
+async fn a_session_lives_from_sign_in_to_sign_out() {
+    let app = TestApp::start().await;
+    app.user("ada").await;
+    let browser = app.anybody();
+    let answer = browser.post("/api/login", json!({"username": "Ada", "password": PASSWORD})).await;
+    let expected = json!({
+        "id": 1, "username": "ada", "is_admin": false, "must_change_password": false, "created_at": "…", "last_login_at": "…",
+    });
+    assert_eq!(redact_times(answer.expect(200)), expected);
+    let cookie = answer.header("set-cookie");
+    assert!(
+        cookie.starts_with("testarena_session=")
+            && cookie.contains("; HttpOnly; SameSite=Lax; Path=/; Max-Age=1209600")
+    );
+    assert!(!cookie.contains("Secure"), "the public URL is plain http");
+
+    let browser = browser.with_session(&answer);
+    assert_eq!(redact_times(browser.get("/api/me").await.expect(200)), expected);
+    let answer = browser.post("/api/logout", json!({})).await;
+    answer.expect(204);
+    assert!(answer.header("set-cookie").contains("Max-Age=0"));
+    assert_eq!(browser.get("/api/me").await.code(), "unauthenticated");
+}
+
+#[tokio::test]
+async fn the_cookie_is_secure_where_the_public_url_is() {
+    let app = TestApp::with_config(|config| config.public_url = "https://arena.example".into()).await;
+    app.user("ada").await;
+    let answer = app.anybody().post("/api/login", json!({"username": "ada", "password": PASSWORD})).await;
+    assert!(answer.header("set-cookie").ends_with("; Secure"));
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_refused_and_all_look_alike() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let nobody = app.anybody();
+    for (username, password) in [("ada", "wrong horse"), ("bob", PASSWORD), ("", ""), ("a/b", PASSWORD)] {
+        let by_login = nobody.post("/api/login", json!({"username": username, "password": password})).await.problem();
+        let by_basic = nobody.clone().with_password(username, password).get("/api/me").await.problem();
+        assert_eq!(by_login, by_basic);
+        assert_eq!(by_login.detail, "the user name or the password is wrong");
+    }
+    for authorization in ["Bearer ta_unknown", "Basic !", "Basic YWRh"] {
+        assert_eq!(ada.clone().with("authorization", authorization).get("/api/me").await.code(), "unauthenticated");
+    }
+    ada.get("/api/me").await.expect(200);
+}
+
+#[tokio::test]
+async fn only_a_client_that_is_no_page_is_asked_for_a_password() {
+    let app = TestApp::start().await;
+    let script = app.anybody();
+    let challenge = async |client: &crate::test_app::Client| {
+        let answer = client.get("/api/me").await;
+        assert_eq!(answer.code(), "unauthenticated");
+        answer.header("www-authenticate").to_owned()
+    };
+    assert_eq!(challenge(&script).await, "Basic realm=\"TestArena\"");
+    assert_eq!(challenge(&script.clone().with("testarena-page", "1")).await, "");
+    assert_eq!(challenge(&script.with("origin", "http://127.0.0.1:3000")).await, "");
+}
+
+#[tokio::test]
+async fn the_eleventh_wrong_password_of_a_minute_is_not_even_checked() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    app.user("bob").await;
+    ada.get("/api/me").await.expect(200);
+    let attempt = |username: &'static str| {
+        let client = app.anybody();
+        async move { client.post("/api/login", json!({"username": username, "password": "wrong horse"})).await }
+    };
+    for _ in 0..10 {
+        assert_eq!(attempt("ada").await.code(), "unauthenticated");
+    }
+    let refused = attempt("ada").await;
+    assert_eq!(refused.code(), "rate_limited");
+    let pause: u64 = refused.header("retry-after").parse().unwrap();
+    assert!((1..=60).contains(&pause), "{pause}");
+    let by_basic = app.anybody().with_password("ada", "wrong horse").get("/api/me").await;
+    assert_eq!(by_basic.code(), "rate_limited");
+
+    // What was checked before stays good; other names and other addresses are not concerned.
+    ada.get("/api/me").await.expect(200);
+    assert_eq!(attempt("bob").await.code(), "unauthenticated");
+    let elsewhere = app.anybody().at([192, 0, 2, 9]);
+    elsewhere.post("/api/login", json!({"username": "ada", "password": PASSWORD})).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_trusted_tells_the_visitors_apart() {
+    let app = TestApp::with_config(|config| config.trusted_proxies = vec!["192.0.2.1/32".parse().unwrap()]).await;
+    app.user("ada").await;
+    let attempt = async |forwarded: &str, password: &str| {
+        let client = app.anybody().with("x-forwarded-for", forwarded);
+        client.post("/api/login", json!({"username": "ada", "password": password})).await.status.as_u16()
+    };
+    for _ in 0..10 {
+        assert_eq!(attempt("198.51.100.1", "wrong horse").await, 401);
+    }
+    assert_eq!(attempt("198.51.100.1", PASSWORD).await, 429);
+    assert_eq!(attempt("198.51.100.2", PASSWORD).await, 200);
+}
+
+#[tokio::test]
+async fn a_new_password_ends_the_old_one_and_its_sessions() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let session = ada.post("/api/login", json!({"username": "ada", "password": PASSWORD})).await;
+    let browser = app.anybody().with_session(&session);
+    for client in [&ada, &browser] {
+        client.get("/api/me").await.expect(200);
+    }
+    let hash = Hasher::default().hash("battery staple".to_owned()).await.unwrap();
+    let changed =
+        app.state.store.write(move |connection| users::set_password(connection, UserId(1), &hash, false)).await;
+    assert!(changed.unwrap());
+    app.state.auth.forget_user(UserId(1));
+    for client in [&ada, &browser] {
+        assert_eq!(client.get("/api/me").await.code(), "unauthenticated");
+    }
+    app.anybody().with_password("ada", "battery staple").get("/api/me").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_deleted_user_is_gone_and_the_name_is_free() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    app.state.store.write(|connection| users::remove_user(connection, UserId(1), Timestamp(1))).await.unwrap();
+    app.state.auth.forget_user(UserId(1));
+    assert_eq!(ada.get("/api/me").await.code(), "unauthenticated");
+
+    let namesake = app.user("ada").await;
+    assert_eq!(namesake.get("/api/me").await.expect(200)["id"], 2);
+    assert_eq!(namesake.get("/api/jobs").await.expect(200)["jobs"], json!([]));
+    let job = namesake.get(&format!("/api/job/{id}")).await.expect(200);
+    assert_eq!(job["user"], json!({"id": 1, "username": "ada"}));
+    assert_eq!(namesake.delete(&format!("/api/job/{id}")).await.code(), "forbidden");
+}
+
+#[tokio::test]
+async fn the_plain_form_leads_to_the_page_that_was_asked_for() {
+    let app = TestApp::start().await;
+    app.user("ada").await;
+    let browser = app.anybody().with("sec-fetch-site", "same-origin");
+    let good = browser.post_form("/login", "username=ada&password=correct+horse&next=%2Fjobs%2F42%3Ftab%3Dlogs").await;
+    assert_eq!((good.status.as_u16(), good.header("location")), (303, "/jobs/42?tab=logs"));
+    let browser = browser.with_session(&good);
+    browser.get("/api/me").await.expect(200);
+
+    let bad = browser.post_form("/login", "username=ada&password=x&next=%2Fjobs%2F42%3Ftab%3Dlogs").await;
+    let expected = "/login?error=unauthenticated&next=/jobs/42%3Ftab%3Dlogs";
+    assert_eq!((bad.status.as_u16(), bad.header("location")), (303, expected));
+    let elsewhere = browser.post_form("/login", "username=ada&password=correct+horse&next=%2F%2Fevil.example").await;
+    assert_eq!(elsewhere.header("location"), "/");
+
+    let left = browser.post_form("/logout", "").await;
+    assert_eq!((left.status.as_u16(), left.header("location")), (303, "/login"));
+    assert_eq!(browser.get("/api/me").await.code(), "unauthenticated");
+}
+
+#[tokio::test]
+async fn somebody_elses_page_can_not_use_a_session() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let session = ada.post("/api/login", json!({"username": "ada", "password": PASSWORD})).await;
+    let browser = app.anybody().with_session(&session).with("host", "127.0.0.1:3000");
+    let foreign = browser.clone().with("sec-fetch-site", "cross-site").with("origin", "https://evil.example");
+    let silent = browser.clone().without("sec-fetch-site");
+    for client in [&foreign, &silent] {
+        assert_eq!(client.post("/api/logout", json!({})).await.code(), "cross_site");
+        client.get("/api/me").await.expect(200);
+        assert_eq!(client.post_form("/logout", "").await.header("location"), "/");
+    }
+    let login = foreign.post("/api/login", json!({"username": "ada", "password": PASSWORD})).await;
+    assert_eq!(login.code(), "cross_site");
+    let form = foreign.post_form("/login", "username=ada&password=correct+horse").await;
+    assert_eq!(form.header("location"), "/login?error=cross_site");
+    assert_eq!(ada.with("origin", "https://evil.example").post("/api/logout", json!({})).await.code(), "cross_site");
+
+    let own = silent.with("origin", "http://127.0.0.1:3000");
+    own.post("/api/logout", json!({})).await.expect(204);
+}

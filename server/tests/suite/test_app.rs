@@ -1,0 +1,257 @@
+//! The real router on a throw-away database, and clients that talk to it without a socket.
+//! The poller does not run by itself; a test that wants it moves it.
+
+use crate::test_database::TestDatabase;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
+use axum::http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use protocol::api::Problem;
+use protocol::{JobId, Timestamp, UserId};
+use serde_json::Value;
+use server::auth::Hasher;
+use server::config::{Config, EnvironmentConfig, Variables};
+use server::state::AppState;
+use server::store::jobs::{Job, NewJob, find_job, insert_job, save_job};
+use server::store::tasks::{Task, find_tasks};
+use server::store::users::{NewUser, User, find_user_by_login, insert_user};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+use tower::ServiceExt;
+
+/// Of every user of the tests.
+pub const PASSWORD: &str = "correct horse";
+pub const COMMIT: &str = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
+
+pub struct TestApp {
+    pub state: AppState,
+    router: Router,
+    // Dropped in this order: the database may lie in the folder.
+    _database: TestDatabase,
+    folder: TempDir,
+}
+
+impl TestApp {
+    pub async fn start() -> Self {
+        Self::with_environments(Vec::new()).await
+    }
+
+    pub async fn with_environments(environments: Vec<EnvironmentConfig>) -> Self {
+        Self::with_config(|config| config.environments = environments).await
+    }
+
+    pub async fn with_config(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = TestDatabase::create(folder.path());
+        let mut config = Config::parse("", folder.path(), &Variables::default()).unwrap();
+        config.database_url = database.url.clone();
+        change(&mut config);
+        let state = AppState::new(config).await.unwrap();
+        Self { router: server::build(state.clone()), state, _database: database, folder }
+    }
+
+    /// Where the application keeps its files.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Somebody who is not signed in.
+    pub fn anybody(&self) -> Client {
+        Client {
+            router: self.router.clone(),
+            headers: HeaderMap::new(),
+            peer: SocketAddr::from(([192, 0, 2, 1], 4_711)),
+        }
+    }
+
+    /// A user who signs in with Basic.
+    pub async fn user(&self, name: &str) -> Client {
+        self.add_user(name, false).await;
+        self.anybody().with_password(name, PASSWORD)
+    }
+
+    pub async fn admin(&self, name: &str) -> Client {
+        self.add_user(name, true).await;
+        self.anybody().with_password(name, PASSWORD)
+    }
+
+    async fn add_user(&self, name: &str, is_admin: bool) {
+        static HASH: OnceCell<String> = OnceCell::const_new();
+        // Hashed once: every user of the tests has the same password.
+        let hash = HASH.get_or_init(|| async { Hasher::default().hash(PASSWORD.to_owned()).await.unwrap() }).await;
+        let new =
+            NewUser { username: name.to_owned(), password_hash: hash.clone(), is_admin, must_change_password: false };
+        let added = self.state.store.write(move |connection| insert_user(connection, new, Timestamp(0))).await.unwrap();
+        assert!(added.is_some(), "{name} is there already");
+    }
+
+    pub async fn find_user(&self, name: &str) -> User {
+        let name = name.to_owned();
+        self.state.store.read(move |connection| find_user_by_login(connection, &name)).await.unwrap().unwrap()
+    }
+
+    /// Stores a job as a submission would, without asking an environment.
+    pub async fn store_job(&self, owner: &str, environment: &str, branch: &str, scenarios: &[&str]) -> JobId {
+        let new = NewJob {
+            instance: self.state.instance.to_string(),
+            user_id: self.user_id(owner).await,
+            environment: environment.to_owned(),
+            queue_id_prefix: String::new(),
+            branch_name: branch.to_owned(),
+            commit: COMMIT.to_owned(),
+            scenarios: scenarios.iter().map(|name| (*name).to_owned()).collect(),
+            rerun_of: None,
+            timeout: Duration::from_hours(1),
+        };
+        self.state.store.write(move |connection| insert_job(connection, &new, Timestamp(0))).await.unwrap().id
+    }
+
+    async fn user_id(&self, name: &str) -> UserId {
+        self.find_user(name).await.id
+    }
+
+    /// Saves a job as the poller would.
+    pub async fn change_job(&self, id: JobId, change: impl FnOnce(&mut Job, &mut [Task])) {
+        let read = move |connection: &mut _| Ok((find_job(connection, id)?.unwrap().0, find_tasks(connection, id)?));
+        let (before, mut tasks) = self.state.store.read(read).await.unwrap();
+        let (mut after, tasks_before) = (before.clone(), tasks.clone());
+        change(&mut after, &mut tasks);
+        tasks.retain(|task| !tasks_before.contains(task));
+        let saved = self.state.store.write(move |connection| save_job(connection, &before, &after, tasks)).await;
+        assert!(saved.unwrap());
+        self.state.bell.ring_saved();
+    }
+
+    pub async fn find_job(&self, id: JobId) -> Option<Job> {
+        self.state.store.read(move |connection| find_job(connection, id)).await.unwrap().map(|(job, _)| job)
+    }
+}
+
+/// Sends requests with the same headers from the same address. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    router: Router,
+    headers: HeaderMap,
+    peer: SocketAddr,
+}
+
+impl Client {
+    pub fn with_password(self, username: &str, password: &str) -> Self {
+        let encoded = STANDARD.encode(format!("{username}:{password}"));
+        self.with(AUTHORIZATION.as_str(), &format!("Basic {encoded}"))
+    }
+
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.insert(name, value.parse().unwrap());
+        self
+    }
+
+    pub fn without(mut self, name: &'static str) -> Self {
+        self.headers.remove(name);
+        self
+    }
+
+    pub fn at(mut self, address: [u8; 4]) -> Self {
+        self.peer = SocketAddr::from((address, 4_711));
+        self
+    }
+
+    /// A browser with the session that an answer's cookie carries, on a page of ours.
+    pub fn with_session(self, answer: &Answer) -> Self {
+        let cookie = answer.header(SET_COOKIE.as_str()).split(';').next().unwrap().to_owned();
+        self.without("authorization").with(COOKIE.as_str(), &cookie).with("sec-fetch-site", "same-origin")
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, Body::empty()).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, Body::empty()).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::POST, path, Body::from(body.to_string())).await
+    }
+
+    /// A POST without a body.
+    pub async fn send_nothing(&self, path: &str) -> Answer {
+        self.send(Method::POST, path, Body::empty()).await
+    }
+
+    pub async fn post_form(&self, path: &str, form: &str) -> Answer {
+        let client = self.clone().with("content-type", "application/x-www-form-urlencoded");
+        client.send(Method::POST, path, Body::from(form.to_owned())).await
+    }
+
+    pub async fn send(&self, method: Method, path: &str, body: Body) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).body(body).unwrap();
+        request.headers_mut().extend(self.headers.clone());
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.into()).unwrap() }
+    }
+}
+
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    /// The body of an answer that must have this status.
+    #[track_caller]
+    pub fn expect(&self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        if self.body.is_empty() { Value::Null } else { self.json() }
+    }
+
+    /// The code of an error whose status, type and title must be those that go with it.
+    #[track_caller]
+    pub fn problem(&self) -> Problem {
+        let problem: Problem = serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no problem: {self:?}"));
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(problem.status, self.status.as_u16());
+        assert_eq!(problem.status, problem.code.status());
+        assert_eq!((problem.kind.as_str(), problem.title.as_str()), ("about:blank", problem.code.title()));
+        problem
+    }
+
+    #[track_caller]
+    pub fn code(&self) -> &'static str {
+        self.problem().code.as_str()
+    }
+}
+
+/// Puts `"…"` in the place of every time, so that whole bodies can be compared.
+pub fn redact_times(mut body: Value) -> Value {
+    redact(&mut body);
+    body
+}
+
+fn redact(value: &mut Value) {
+    match value {
+        Value::String(text) if text.parse::<Timestamp>().is_ok() => "…".clone_into(text),
+        Value::Array(items) => items.iter_mut().for_each(redact),
+        Value::Object(fields) => fields.values_mut().for_each(redact),
+        _ => {}
+    }
+}
