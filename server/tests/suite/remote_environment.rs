@@ -10,6 +10,7 @@ use server::config::{
 };
 use server::remote::{Environment, QueueRef, RemoteError, Server};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub const INSTANCE: &str = "0f0e0d0c-0b0a-4908-8706-050403020100";
@@ -57,14 +58,14 @@ where
     url
 }
 
-pub fn server_with(url: String, change: impl FnOnce(&mut EnvironmentConfig)) -> Server {
+pub fn server_with(url: String, change: impl FnOnce(&mut EnvironmentConfig)) -> Arc<Server> {
     let mut config = environment_config(url);
     change(&mut config);
     Environment::new(config).unwrap().server
 }
 
 /// A server that gives every call the same answer.
-pub async fn server_that_answers(status: u16, body: &'static str) -> Server {
+pub async fn server_that_answers(status: u16, body: &'static str) -> Arc<Server> {
     let url = serve(move |_| async move { (StatusCode::from_u16(status).unwrap(), body).into_response() }).await;
     server_with(url, |_| {})
 }
