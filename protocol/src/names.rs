@@ -4,6 +4,9 @@
 /// Longest branch or scenario name in bytes, by the remote test server's contract.
 pub const MAX_NAME_BYTES: usize = 255;
 
+/// Longest path of a result file in bytes, below the limit of every usual file system.
+pub const MAX_RESULT_PATH_BYTES: usize = 1_024;
+
 /// Whether git would take this as a branch's name (`git check-ref-format --branch`, without its expansion of `@{-1}`).
 pub fn is_branch_name(name: &str) -> bool {
     let has_valid_length = !name.is_empty() && name.len() <= MAX_NAME_BYTES;
@@ -64,6 +67,14 @@ pub fn split_task_id(task_id: &str) -> Option<(&str, u32)> {
     (is_queue_id(queue_id) && n_is_canonical).then_some((queue_id, n.parse().ok()?))
 }
 
+/// Path of a result file below its task's folder: relative, with no empty, `.` or `..` segment
+/// and nothing that some file system could take for one.
+pub fn is_result_path(path: &str) -> bool {
+    let is_segment = |s: &str| !matches!(s, "" | "." | "..") && s.len() <= MAX_NAME_BYTES;
+    let has_forbidden = path.chars().any(|c| c == '\\' || c.is_control());
+    path.len() <= MAX_RESULT_PATH_BYTES && !has_forbidden && path.split('/').all(is_segment)
+}
+
 /// The scenario that an executable file at this path below the scenario folder is, if it is one.
 /// Files and folders whose name begins with `.` or `_` are helpers.
 pub fn scenario_of_path(path: &str) -> Option<&str> {
@@ -110,6 +121,17 @@ mod tests {
         assert_eq!(scenario_of_path("a.b.py"), Some("a.b"));
         assert_eq!(scenario_of_path("_lib/x.sh"), None);
         assert_eq!(scenario_of_path("smoke/.hidden"), None);
+    }
+
+    #[test]
+    fn result_paths_stay_in_their_folder() {
+        for good in ["junit.xml", "a/b/c.png", "..a", "a..", ".hidden", "with spaces.txt", "ä/ö"] {
+            assert!(is_result_path(good), "{good}");
+        }
+        for bad in ["", "/", "/etc/passwd", "a//b", "a/", ".", "..", "a/../b", "./a", "a\\b", "a\0", "a\n"] {
+            assert!(!is_result_path(bad), "{bad}");
+        }
+        assert!(!is_result_path(&"a".repeat(256)) && !is_result_path(&"a/b".repeat(400)));
     }
 
     #[test]

@@ -15,3 +15,4 @@ mod workspace;
 
 pub use config::{Config, ConfigError, MAX_QUEUE_OVERTIME, SshConfig, Token};
 pub use server::{RunError, Runner, Running, run};
+pub use ssh::client_key;

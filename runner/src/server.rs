@@ -103,7 +103,7 @@ impl Running {
     }
 
     /// Waits until a part of the runner ends by itself, which none should.
-    async fn failed(&mut self) -> RunError {
+    pub async fn failed(&mut self) -> RunError {
         match self.parts.join_next().await {
             Some(Ok(Err(error))) => RunError::Ended(error),
             Some(Err(error)) => RunError::Ended(error.to_string()),

@@ -9,6 +9,7 @@ mod words;
 use crate::config::SshConfig;
 use crate::state::State;
 use answer::run_command;
+pub use keys::client_key;
 use russh::server::{self, Auth, ChannelOpenHandle, Msg, PublicKeyOffer, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelWriteHalf, Disconnect, MethodKind, MethodSet};
 use std::collections::HashMap;

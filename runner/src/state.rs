@@ -8,8 +8,11 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
+
+/// Queues that are checked against the repository at once: each check is a few git processes.
+const MAX_CHECKS: usize = 8;
 
 #[derive(Clone)]
 pub struct State(Arc<Inner>);
@@ -22,6 +25,8 @@ pub struct Inner {
     pub bell: Notify,
     /// Slots that are taken.
     pub busy: AtomicU32,
+    /// Held while a queue that was handed in is checked against the repository.
+    pub checks: Semaphore,
     /// The runner stops.
     pub stop: CancellationToken,
     active: Active,
@@ -38,7 +43,8 @@ impl std::ops::Deref for State {
 impl State {
     pub fn new(config: Config, layout: Layout, store: Store, stop: CancellationToken) -> Self {
         let (bell, busy, active) = (Notify::new(), AtomicU32::new(0), Active::default());
-        Self(Arc::new(Inner { config, layout, store, bell, busy, stop, active }))
+        let checks = Semaphore::new(MAX_CHECKS);
+        Self(Arc::new(Inner { config, layout, store, bell, busy, checks, stop, active }))
     }
 
     /// Marks work on a queue. Enter before the store is asked whether the work is still wanted: an abort

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// A question about what is already here; git reads a few files.
 const LOCAL_LIMIT: Duration = Duration::from_secs(20);
-/// A question to the source over the network: inside the 30 s that a client gives the whole call.
-const ORIGIN_LIMIT: Duration = Duration::from_secs(20);
+/// A question to the source over the network. Two of them have to fit into the 30 s that a client gives a call.
+const ORIGIN_LIMIT: Duration = Duration::from_secs(12);
 /// Writing the files of a big repository onto a slow disk.
 const CHECKOUT_LIMIT: Duration = Duration::from_mins(10);
 /// `git ls-remote --exit-code` found no such ref.

@@ -2,14 +2,18 @@
 
 mod bodies;
 mod conditional;
+mod download;
 mod environments;
 mod forms;
 mod health;
 mod idempotency;
 mod jobs;
+mod junit;
 mod listing;
+mod logs;
 mod metrics;
 mod removal;
+mod results;
 mod sessions;
 mod submission;
 
@@ -43,6 +47,15 @@ pub fn routes(state: AppState) -> Router {
         .route("/job/{id}", get(jobs::find_job).delete(removal::delete_job))
         .route("/job/{id}/abort", post(removal::abort_job))
         .route("/job/{id}/rerun", post(submission::rerun_job))
+        .route("/job/{id}/junit.xml", get(junit::read_junit))
+        .route("/job/{id}/log", get(logs::read_log))
+        .route("/job/{id}/log/lines", get(logs::list_lines))
+        .route("/job/{id}/log/search", get(logs::search_log))
+        .route("/job/{id}/tasks/{task_id}/log", get(logs::read_log))
+        .route("/job/{id}/tasks/{task_id}/log/lines", get(logs::list_lines))
+        .route("/job/{id}/tasks/{task_id}/log/search", get(logs::search_log))
+        .route("/job/{id}/tasks/{task_id}/results", get(results::list_results))
+        .route("/job/{id}/tasks/{task_id}/results/{*path}", get(results::read_result))
         .fallback(error::no_such_path)
         .method_not_allowed_fallback(error::wrong_method)
         .layer(from_fn_with_state(state.clone(), auth::refuse_cross_site))

@@ -4,6 +4,7 @@
 pub mod serve;
 
 mod check;
+mod demo;
 mod migrate;
 mod runner;
 mod signals;
@@ -35,6 +36,8 @@ struct Cli {
 enum Command {
     /// Run the server; brings the database up to date first
     Serve(ConfigFile),
+    /// Run everything on this machine, to try it
+    Demo(demo::DemoOptions),
     /// Run the reference remote test server
     Runner(ConfigFile),
     /// Manage users
@@ -75,6 +78,7 @@ fn start(cli: Cli) -> CommandResult {
 async fn run(command: Command) -> CommandResult {
     match command {
         Command::Serve(file) => serve::from_file(&file.config).await,
+        Command::Demo(options) => demo::run(options).await,
         Command::Runner(file) => runner::run(&file.config).await,
         Command::User(command) => user::run(command).await,
         Command::Migrate(file) => migrate::run(&file.config).await,

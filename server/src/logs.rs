@@ -8,7 +8,6 @@ mod lines;
 mod search;
 mod window;
 
-pub use files::is_result_path;
 pub use fold::without_escapes;
 pub use search::{Match, Matches};
 pub use window::Window;
@@ -16,6 +15,7 @@ pub use window::Window;
 use fold::Needle;
 use index::LineIndex;
 use protocol::JobId;
+use protocol::names::is_result_path;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -20,7 +20,6 @@ pub use environment::{Environment, Finding};
 pub use listing::ScenarioList;
 pub use repository::{QuestionError, Repository};
 pub use server::Server;
-pub use transfer::is_result_path;
 
 use protocol::Timestamp;
 use protocol::remote::{Changes, HealthBody, QueueBody, QueueRequest, RemoteFile, TaskBody};

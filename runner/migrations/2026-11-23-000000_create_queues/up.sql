@@ -30,8 +30,6 @@ CREATE INDEX queues_by_status ON queues (status, number);
 -- The changes feed.
 CREATE INDEX queues_by_change ON queues (instance, changed);
 CREATE INDEX unfinished_queues_by_change ON queues (instance, changed) WHERE status IN ('waiting', 'running');
--- Deletions to go on with after a restart.
-CREATE INDEX queues_to_delete ON queues (number) WHERE delete_requested;
 
 CREATE TABLE tasks (
     queue BIGINT NOT NULL REFERENCES queues (number) ON DELETE CASCADE,
@@ -49,7 +47,6 @@ CREATE TABLE tasks (
 );
 -- What may start next: the scheduler reads the head of this and nothing else.
 CREATE INDEX waiting_tasks ON tasks (queue, n) WHERE status = 'waiting';
-CREATE INDEX running_tasks ON tasks (queue, n) WHERE status = 'running';
 
 -- Ids that were deleted, or aborted while unknown: a request that arrives after its own abort starts nothing.
 CREATE TABLE gone_ids (

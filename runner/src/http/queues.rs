@@ -104,6 +104,7 @@ fn check_tasks(request: &QueueRequest) -> Result<(), Refused> {
 /// The file of each task's scenario in the commit.
 async fn find_files(state: &State, request: &QueueRequest) -> Result<Vec<NewTask>, Refused> {
     let config = &state.config;
+    let _permit = state.checks.acquire().await;
     workspace::ensure_commit(&config.repository, &request.branch, &request.commit).await?;
     let files = workspace::scenario_files(&config.repository, &request.commit, &config.scenario_dir).await;
     let files = files.map_err(Refusal::from)?;

@@ -2,6 +2,7 @@
 //! It holds one buffer, however much is printed.
 
 use crate::queue::parse_progress;
+use rustix::io::Errno;
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
@@ -62,14 +63,15 @@ async fn copy(reader: io::PipeReader, ended: &CancellationToken, sink: &mut Sink
     }
     let mut drained = 0;
     while drained < MAX_AFTER_END {
-        match reader.try_read(&mut buffer) {
-            Ok(0) => break,
+        // The pipe itself is asked, not tokio, which may not have heard yet of the last that was written.
+        match rustix::io::read(&reader, &mut buffer[..]) {
+            Ok(0) | Err(Errno::AGAIN) => break,
             Ok(count) => {
                 drained += count;
                 sink.take(&buffer[..count]).await;
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-            Err(error) => return Err(error),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())

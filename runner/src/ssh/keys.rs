@@ -31,6 +31,11 @@ pub fn host_key(path: &Path) -> io::Result<PrivateKey> {
     }
 }
 
+/// Reads a client's key, or makes one, and returns its line for an `authorized_keys` file. Blocks.
+pub fn client_key(path: &Path) -> io::Result<String> {
+    host_key(path)?.public_key().to_openssh().map_err(io::Error::other)
+}
+
 fn make_host_key(path: &Path) -> io::Result<PrivateKey> {
     let key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).map_err(io::Error::other)?;
     let text = key.to_openssh(LineEnding::LF).map_err(io::Error::other)?;

@@ -1,9 +1,13 @@
 //! What a restart keeps, what it ends, and that two runners never share a data folder.
 
-use crate::test_runner::{TestRunner, refusal, statuses, tasks, until_dead};
+use crate::test_runner::{Client, INSTANCE, TestRunner, config_in, is_alive, refusal, statuses, tasks, until_dead};
 use protocol::QueueStatus;
 use protocol::TaskStatus::{Error, Passed};
-use std::process::Command;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tokio::process::Command;
 
 const PASS: (&str, &str) = ("pass", "echo hello");
 const WAIT: (&str, &str) = ("wait", "echo pid $$; while ! [ -e go ]; do sleep 0.05; done");
@@ -29,26 +33,69 @@ async fn after_a_stop_finished_tasks_keep_their_result_and_waiting_ones_run() {
     assert_eq!(server.client.log("1-1").await, "hello\n");
 }
 
+/// The other half of the next test: a runner in a process of its own, which is there to be killed.
+/// Run without that test it has nothing to do.
+#[tokio::test]
+async fn a_runner_that_will_be_killed() {
+    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
+        return;
+    };
+    let running = runner::Runner::start(config_in(&folder)).await.unwrap();
+    std::fs::write(folder.join("address.new"), running.http_addr.to_string()).unwrap();
+    std::fs::rename(folder.join("address.new"), folder.join("address")).unwrap();
+    std::future::pending::<()>().await;
+}
+
+const FOLDER: &str = "RUNNER_TEST_FOLDER";
+
 #[tokio::test]
 async fn after_a_crash_what_ran_is_an_error_and_its_processes_are_ended() {
-    let mut server = TestRunner::start_with(&[PASS, WAIT], |config| config.slots.truncate(1)).await;
-    server.submit("2", &["wait", "pass"]).await;
-    let log = server.client.logged("2-1", "pid").await;
-    let results = server.config.data_dir.join("results/2/1");
-    // As a process would be that the crashed runner could not end: it has only the mark of its task.
-    let mut leftover = Command::new("sleep").arg("600").env("TESTARENA_RESULTS", &results).spawn().unwrap();
-    let mut stranger = Command::new("sleep").arg("600").env("TESTARENA_RESULTS", results.join("x")).spawn().unwrap();
-    drop(server.running.take());
+    let mut server = TestRunner::start(&[PASS, WAIT]).await;
+    server.shut_down().await;
+    let folder = server.folder.path().to_owned();
+    let mut other = Command::new(std::env::current_exe().unwrap());
+    other.args(["--exact", "restart::a_runner_that_will_be_killed"]).env(FOLDER, &folder).kill_on_drop(true);
+    let mut other = other.stdout(Stdio::null()).spawn().unwrap();
+    server.client = Client::new(address_in(&folder).await, INSTANCE);
+    server.submit("2", &["wait", "wait", "pass"]).await;
+    let logs = [server.client.logged("2-1", "\n").await, server.client.logged("2-2", "\n").await];
+    other.kill().await.unwrap();
+    let pids = logs.map(|log| log.trim().trim_start_matches("pid ").to_owned());
+    assert!(pids.iter().all(|pid| is_alive(pid)), "nobody was there to end them");
 
     server.start_again().await;
     let queue = server.client.ended("2").await;
-    assert_eq!(statuses(&queue), (QueueStatus::Finished, vec![Error, Passed]));
+    assert_eq!(statuses(&queue), (QueueStatus::Finished, vec![Error, Error, Passed]));
     assert_eq!(tasks(&queue)[0].message, STOPPED);
-    until_dead(log.trim().trim_start_matches("pid ")).await;
-    assert!(!leftover.wait().unwrap().success());
-    assert!(stranger.try_wait().unwrap().is_none(), "only what carries the very mark is ended");
-    stranger.kill().unwrap();
-    stranger.wait().unwrap();
+    for pid in pids {
+        until_dead(&pid).await;
+    }
+}
+
+async fn address_in(folder: &Path) -> SocketAddr {
+    let start = Instant::now();
+    loop {
+        if let Ok(address) = std::fs::read_to_string(folder.join("address")) {
+            return address.parse().unwrap();
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "the other runner does not start");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn only_what_carries_the_very_mark_of_a_task_is_ended() {
+    let mut server = TestRunner::start(&[WAIT]).await;
+    server.submit("2", &["wait"]).await;
+    server.client.logged("2-1", "pid").await;
+    let results = server.config.data_dir.join("results/2/1");
+    let marked = |path: &Path| Command::new("sleep").arg("600").env("TESTARENA_RESULTS", path).spawn().unwrap();
+    let (mut leftover, mut stranger) = (marked(&results), marked(&results.join("x")));
+    drop(server.running.take());
+    server.start_again().await;
+    assert!(!leftover.wait().await.unwrap().success());
+    assert!(stranger.try_wait().unwrap().is_none());
+    stranger.kill().await.unwrap();
 }
 
 #[tokio::test]

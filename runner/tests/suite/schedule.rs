@@ -28,10 +28,9 @@ async fn all_slots_are_used_at_once_and_no_more() {
     let server = TestRunner::start_with(&[WAIT], |config| config.slots.resize(3, BTreeMap::default())).await;
     server.submit("1", &["wait", "wait"]).await;
     server.submit("2", &["wait", "wait"]).await;
+    server.client.until("1", |queue| tasks(queue).iter().all(|task| task.status == Running)).await;
     let second = server.client.until("2", |queue| tasks(queue)[0].status == Running).await;
     assert_eq!(statuses(&second), (QueueStatus::Running, vec![Running, Waiting]));
-    let first = server.client.status("1").await;
-    assert_eq!(statuses(&first), (QueueStatus::Running, vec![Running, Running]));
     let health = server.client.get_json("/api/health").await;
     assert_eq!((&health["slots"], &health["busy"], &health["waiting"]), (&3.into(), &3.into(), &0.into()));
     for id in ["1", "2"] {

@@ -7,6 +7,7 @@ use reqwest::{Method, Response};
 use runner::{Config, Runner, Running};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -44,23 +45,10 @@ impl TestRunner {
     pub async fn start_with(scenarios: &[(&str, &str)], configure: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let commit = make_repositories(folder.path(), scenarios);
-        let mut config = Config {
-            listen: ([127, 0, 0, 1], 0).into(),
-            name: "bench-a".to_owned(),
-            token: None,
-            token_env: None,
-            data_dir: folder.path().join("data"),
-            repository: folder.path().join("repository"),
-            scenario_dir: "scenarios".to_owned(),
-            workspace_root: folder.path().join("workspaces"),
-            slots: vec![BTreeMap::new(); 2],
-            task_timeout: Duration::from_mins(1),
-            queue_overtime: Duration::from_secs(50),
-            ssh: None,
-        };
+        let mut config = config_in(folder.path());
         configure(&mut config);
         let running = Runner::start(config.clone()).await.unwrap();
-        let client = Client::new(&running, INSTANCE);
+        let client = Client::new(running.http_addr, INSTANCE);
         Self { config, running: Some(running), commit, folder, client }
     }
 
@@ -75,7 +63,7 @@ impl TestRunner {
     /// Starts again on the same folders, at a new port.
     pub async fn start_again(&mut self) {
         let running = Runner::start(self.config.clone()).await.unwrap();
-        self.client = Client::new(&running, INSTANCE);
+        self.client = Client::new(running.http_addr, INSTANCE);
         self.running = Some(running);
     }
 
@@ -114,11 +102,11 @@ impl TestRunner {
 }
 
 impl Client {
-    fn new(running: &Running, instance: &'static str) -> Self {
+    pub fn new(http_addr: SocketAddr, instance: &'static str) -> Self {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
         let http = reqwest::Client::builder().timeout(BOUND).build().unwrap();
-        Self { http, base: format!("http://{}", running.http_addr), instance }
+        Self { http, base: format!("http://{http_addr}"), instance }
     }
 
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
@@ -187,6 +175,24 @@ impl Client {
             assert!(start.elapsed() < BOUND, "still {log:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+}
+
+/// Two slots, everything in one folder.
+pub fn config_in(folder: &Path) -> Config {
+    Config {
+        listen: ([127, 0, 0, 1], 0).into(),
+        name: "bench-a".to_owned(),
+        token: None,
+        token_env: None,
+        data_dir: folder.join("data"),
+        repository: folder.join("repository"),
+        scenario_dir: "scenarios".to_owned(),
+        workspace_root: folder.join("workspaces"),
+        slots: vec![BTreeMap::new(); 2],
+        task_timeout: Duration::from_mins(1),
+        queue_overtime: Duration::from_secs(50),
+        ssh: None,
     }
 }
 

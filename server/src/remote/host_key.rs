@@ -21,9 +21,9 @@ impl HostKeyTrust {
     pub async fn load(config: &SshConfig) -> Result<Self, String> {
         let source = match &config.host_key {
             HostKeyCheck::KnownHosts(path) => {
-                let read = tokio::fs::read_to_string(path).await;
+                let read = tokio::fs::read(path).await;
                 let text = read.map_err(|error| format!("can't read ssh.known_hosts {}: {error}", path.display()))?;
-                Source::KnownHosts { file: KnownHosts::parse(&text), path: path.clone() }
+                Source::KnownHosts { file: KnownHosts::parse(&String::from_utf8_lossy(&text)), path: path.clone() }
             }
             HostKeyCheck::Fingerprint(pinned) => Source::Pinned(pinned.trim_end_matches('=').to_owned()),
         };

@@ -4,7 +4,9 @@
 use super::RemoteError;
 use super::refusal::{self, About};
 use crate::config::{EnvironmentConfig, Secret};
-use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, DATE, ETAG, HeaderMap, HeaderName};
+use axum::http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, DATE, ETAG, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue,
+};
 use axum::http::{Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use protocol::Timestamp;
@@ -28,7 +30,7 @@ pub struct HttpClient {
     client: reqwest::Client,
     /// Without a slash at the end.
     base: String,
-    token: Option<Secret>,
+    authorization: Option<HeaderValue>,
     time_limit: Duration,
 }
 
@@ -42,6 +44,9 @@ impl HttpClient {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(wrong("no user name or password in it; a token goes into token_env"));
         }
+        let authorization = config.token.as_ref().map(bearer).transpose();
+        let authorization = authorization
+            .map_err(|_| format!("environment {}: the token holds characters that no header can carry", config.name))?;
         let builder = reqwest::Client::builder()
             .user_agent(concat!("TestArena/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
@@ -52,7 +57,7 @@ impl HttpClient {
         Ok(Self {
             client: client.map_err(|error| wrong(&describe(error)))?,
             base: url.as_str().trim_end_matches('/').to_owned(),
-            token: config.token.clone(),
+            authorization,
             time_limit: config.http_timeout,
         })
     }
@@ -61,11 +66,17 @@ impl HttpClient {
     pub fn call(&self, method: Method, path: &str, instance: &str) -> Call {
         let mut request =
             self.client.request(method.clone(), format!("{}{path}", self.base)).header(INSTANCE_HEADER, instance);
-        if let Some(token) = &self.token {
-            request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
         }
         Call { request, name: format!("{method} {path}"), time_limit: self.time_limit }
     }
+}
+
+fn bearer(token: &Secret) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// A plain-HTTP client must start also on a machine that has no certificates.

@@ -128,7 +128,7 @@ impl Remote for Server {
         let call = self.call_with_id(Method::GET, "/api/results/{id}", task_id, queue.instance);
         let results: TaskResults = successful(call.send().await?, self.about_id()).await?.json().await?;
         let (good, bad): (Vec<_>, Vec<_>) =
-            results.files.into_iter().partition(|file| transfer::is_result_path(&file.path));
+            results.files.into_iter().partition(|file| names::is_result_path(&file.path));
         for file in bad {
             tracing::warn!(
                 environment = %self.config.name, task_id, path = ?file.path,
@@ -145,7 +145,7 @@ impl Remote for Server {
         path: &str,
         target: &Path,
     ) -> Result<u64, RemoteError> {
-        if !transfer::is_result_path(path) {
+        if !names::is_result_path(path) {
             return Err(RemoteError::transient(format!("{path:?} is not the path of a result file")));
         }
         let encoded: Vec<String> = path.split('/').map(segment).collect();

@@ -91,8 +91,14 @@ impl Connection {
         let result = running.await.unwrap_or_else(|_| {
             failed(format!("`{command}` did not end within {} s; see ssh.timeout", time_limit.as_secs_f64()))
         });
-        // Frees the server's session also where the command goes on writing. It can only fail where nothing is left.
-        let _ = tokio::time::timeout(CONNECT_TIMEOUT, channel.close()).await;
+        let ending = async {
+            if result.is_err() {
+                channel.signal(russh::Sig::TERM).await?;
+            }
+            channel.close().await
+        };
+        // Frees the server's session also where the command goes on. It can only fail where nothing is left of it.
+        let _ = tokio::time::timeout(CONNECT_TIMEOUT, ending).await;
         result
     }
 }

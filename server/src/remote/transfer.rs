@@ -14,23 +14,13 @@ use tokio::io::AsyncWriteExt;
 const MAX_PIECE_BYTES: usize = 4 * 1024 * 1024;
 /// A result file gets a whole call's time for each so many bytes: large ones may take long, stalled ones may not.
 const BYTES_PER_DEADLINE: usize = 4 * 1024 * 1024;
-/// Longest path of a result file, and longest segment, that every file system takes.
-const MAX_PATH_BYTES: usize = 1_024;
-const MAX_SEGMENT_BYTES: usize = 255;
-
-/// Relative, printable, with no empty, `.` or `..` segment.
-pub fn is_result_path(path: &str) -> bool {
-    let is_segment = |s: &str| !matches!(s, "" | "." | "..") && s.len() <= MAX_SEGMENT_BYTES;
-    path.len() <= MAX_PATH_BYTES
-        && !path.chars().any(|c| c.is_control() || c == '\\')
-        && path.split('/').all(is_segment)
-}
 
 /// The log from offset `from` on, at most 4 MiB of it.
 pub async fn read_piece(mut reply: Reply, from: u64) -> Result<Vec<u8>, RemoteError> {
+    let is_part = reply.status() == StatusCode::PARTIAL_CONTENT;
     // A server without ranges sends the log from its beginning.
-    let mut to_skip = if reply.status() == StatusCode::PARTIAL_CONTENT { 0 } else { from };
-    if to_skip == 0 && from > 0 && first_byte(&reply) != Some(from) {
+    let mut to_skip = if is_part { 0 } else { from };
+    if is_part && first_byte(&reply) != Some(from) {
         let name = reply.name();
         return Err(RemoteError::transient(format!("{name} answered another range than from byte {from} on")));
     }
@@ -89,20 +79,4 @@ async fn create_beside(target: &Path) -> io::Result<(NamedTempFile, tokio::fs::F
         Ok((part, tokio::fs::File::from_std(file)))
     };
     tokio::task::spawn_blocking(create).await.map_err(io::Error::other)?
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_that_leave_their_folder_are_refused() {
-        for good in ["junit.xml", "a/b.png", "..a/b..", "ä b.txt", ".hidden"] {
-            assert!(is_result_path(good), "{good}");
-        }
-        for bad in ["", "/etc/passwd", "a//b", "a/", "./a", "a/../b", "..", "a\0b", "a\nb", "a\\b"] {
-            assert!(!is_result_path(bad), "{bad}");
-        }
-        assert!(!is_result_path(&"a".repeat(256)) && !is_result_path(&"a/".repeat(600)));
-    }
 }

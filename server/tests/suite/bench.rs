@@ -1,13 +1,10 @@
 //! A bench to run jobs on: a git repository with scenarios and the real runner with its SSH server, on free ports.
 //! What its scenarios do is told by files that a test makes, so that no test has to wait for a clock.
 
-use protocol::Timestamp;
 use runner::{Runner, Running};
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, PrivateKey};
-use server::config::{
-    CommandTemplates, EnvironmentConfig, HostKeyCheck, PathTemplates, SshConfig, SshCredential,
-};
+use server::config::{CommandTemplates, EnvironmentConfig, HostKeyCheck, PathTemplates, SshConfig, SshCredential};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -126,17 +123,6 @@ impl Bench {
 
     pub fn http(&self) -> SocketAddr {
         self.config.listen
-    }
-
-    /// Commits one more file to a branch of the origin, which is made from `main` if it is not there.
-    pub fn commit(&self, branch: &str, path: &str, text: &str) -> String {
-        let work = self.folder.path().join("work");
-        git(&work, &["checkout", "-q", "-B", branch]);
-        write_file(&work, path, true, text);
-        git(&work, &["add", "-A"]);
-        git(&work, &["commit", "-q", "-m", &format!("Change {path} at {}", Timestamp::now())]);
-        git(&work, &["push", "-q", "--force", "origin", branch]);
-        git(&work, &["rev-parse", "HEAD"])
     }
 }
 

@@ -5,17 +5,23 @@
 #![allow(clippy::unwrap_used)]
 
 mod api_errors;
+mod bench;
 mod command_line;
+mod job_life;
 mod job_reading;
 mod job_removal;
 mod job_submission;
+mod kept;
+mod lab;
+mod logs;
 mod remote_bench;
 mod remote_environment;
 mod remote_http;
-mod remote_password;
+mod remote_odd_ssh;
 mod remote_repository;
 mod remote_ssh;
 mod remote_transfer;
+mod results;
 mod sign_in;
 mod sshd;
 mod test_app;

@@ -109,6 +109,16 @@ async fn a_connection_that_is_cut_under_a_command_gets_a_second_try() {
 }
 
 #[tokio::test]
+async fn a_frozen_connection_is_replaced_instead_of_waited_for() {
+    let bench = Bench::start();
+    let environment = bench.environment();
+    assert_eq!(environment.server.clean_up("42").await, Ok(()));
+    bench.sshd.freeze_connections();
+    assert_eq!(environment.server.clean_up("42").await, Ok(()));
+    assert_eq!(bench.sshd.connection_count(), 2);
+}
+
+#[tokio::test]
 async fn at_most_four_commands_run_at_once_over_one_connection() {
     let bench = Bench::start();
     let environment = bench.environment_with(|ssh| {

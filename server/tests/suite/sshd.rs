@@ -71,6 +71,14 @@ impl Sshd {
         self.connections.lock().unwrap().len()
     }
 
+    /// Stops all connections' processes, so that they neither answer nor close, as a lost network would.
+    pub fn freeze_connections(&self) {
+        for child in self.connections.lock().unwrap().iter() {
+            let status = Command::new("kill").args(["-STOP", &child.id().to_string()]).status().unwrap();
+            assert!(status.success());
+        }
+    }
+
     /// Ends all connections without a word, as a crash or a reboot would.
     pub fn cut_connections(&self) {
         for child in self.connections.lock().unwrap().iter_mut() {

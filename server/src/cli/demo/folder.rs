@@ -65,13 +65,8 @@ impl Folder {
         self.root.join("passwords.toml")
     }
 
-    pub fn database(&self) -> PathBuf {
-        self.root.join("testarena.db")
-    }
-
-    /// Kept logs and result files.
-    pub fn data(&self) -> PathBuf {
-        self.root.join("data")
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The source of the scenarios; commit to it to see new ones.

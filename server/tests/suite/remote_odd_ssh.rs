@@ -1,22 +1,31 @@
-//! Signing in over SSH with a password, against a server that takes it plainly or only as an answer to a question.
-//! It is a small one of its own, since OpenSSH's would want a system user with a password.
+//! What an OpenSSH server in a test can't show: sign-in with a password, which would want a system user with one,
+//! and servers that end commands oddly. So this has a small SSH server of its own.
 
 use crate::remote_environment::environment_config;
 use russh::keys::{Algorithm, HashAlg, PrivateKey};
 use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Response, Session, run_stream};
-use russh::{Channel, ChannelId, MethodKind, MethodSet};
+use russh::{Channel, ChannelId, MethodKind, MethodSet, Sig};
 use server::config::{HostKeyCheck, Secret, SshCredential};
 use server::remote::{Environment, QuestionError, Remote};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 const PASSWORD: &str = "correct horse";
 
-/// Lets `PASSWORD` in by one method and runs no command: it answers each with success, or with no status at all.
-#[derive(Clone, Copy)]
+/// Lets `PASSWORD` in by one method and runs no command: each ends as it is told to.
+#[derive(Clone)]
 struct Gate {
     method: MethodKind,
-    ends_with_status: bool,
+    end: End,
+    signalled: Arc<Notify>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Success,
+    WithoutStatus,
+    Never,
 }
 
 impl Handler for Gate {
@@ -51,26 +60,40 @@ impl Handler for Gate {
 
     async fn exec_request(&mut self, channel: ChannelId, _: &[u8], session: &mut Session) -> Result<(), russh::Error> {
         session.channel_success(channel)?;
-        if self.ends_with_status {
+        if self.end == End::Success {
             session.exit_status_request(channel, 0)?;
         }
-        session.close(channel)
+        if self.end != End::Never {
+            session.close(channel)?;
+        }
+        Ok(())
+    }
+
+    async fn signal(&mut self, _: ChannelId, signal: Sig, _: &mut Session) -> Result<(), russh::Error> {
+        assert!(matches!(signal, Sig::TERM));
+        self.signalled.notify_one();
+        Ok(())
     }
 }
 
 impl Gate {
-    fn judge(self, method: MethodKind, password: &str) -> Auth {
+    fn new(method: MethodKind, end: End) -> Self {
+        Self { method, end, signalled: Arc::default() }
+    }
+
+    fn judge(&self, method: MethodKind, password: &str) -> Auth {
         if method == self.method && password == PASSWORD { Auth::Accept } else { Auth::reject() }
     }
 
     /// An environment that knows this server and has the password given.
-    async fn environment(self, password: &str) -> Environment {
+    async fn environment(&self, password: &str) -> Environment {
         let key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).unwrap();
         let fingerprint = key.public_key().fingerprint(HashAlg::Sha256).to_string();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut config = environment_config("http://127.0.0.1:1".into());
         config.ssh.port = listener.local_addr().unwrap().port();
         config.ssh.credential = SshCredential::Password(Secret::new(password.into()));
+        config.ssh.timeout = Duration::from_millis(500);
         config.ssh.host_key = HostKeyCheck::Fingerprint(fingerprint);
         let server = Arc::new(Config {
             keys: vec![key],
@@ -78,9 +101,10 @@ impl Gate {
             auth_rejection_time: Duration::ZERO,
             ..Config::default()
         });
+        let gate = self.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(run_stream(Arc::clone(&server), stream, self));
+                tokio::spawn(run_stream(Arc::clone(&server), stream, gate.clone()));
             }
         });
         Environment::new(config).unwrap()
@@ -90,7 +114,7 @@ impl Gate {
 #[tokio::test]
 async fn a_password_lets_us_in_plainly_or_as_an_answer() {
     for method in [MethodKind::Password, MethodKind::KeyboardInteractive] {
-        let gate = Gate { method, ends_with_status: true };
+        let gate = Gate::new(method, End::Success);
         assert_eq!(gate.environment(PASSWORD).await.server.clean_up("42").await, Ok(()));
         let refused = gate.environment("wrong").await.repository.branches().await;
         let Err(QuestionError::Unreachable(message)) = refused else { panic!("{refused:?}") };
@@ -101,7 +125,15 @@ async fn a_password_lets_us_in_plainly_or_as_an_answer() {
 
 #[tokio::test]
 async fn a_command_without_an_exit_status_is_no_success() {
-    let gate = Gate { method: MethodKind::Password, ends_with_status: false };
+    let gate = Gate::new(MethodKind::Password, End::WithoutStatus);
     let error = gate.environment(PASSWORD).await.server.clean_up("42").await.unwrap_err();
     assert!(error.to_string().contains("ended before"), "{error}");
+}
+
+#[tokio::test]
+async fn a_command_past_its_time_is_told_to_end() {
+    let gate = Gate::new(MethodKind::Password, End::Never);
+    let error = gate.environment(PASSWORD).await.server.clean_up("42").await.unwrap_err();
+    assert!(error.to_string().contains("did not end within 0.5 s"), "{error}");
+    tokio::time::timeout(Duration::from_secs(20), gate.signalled.notified()).await.unwrap();
 }

@@ -1,0 +1,198 @@
+//! Logs: the queue's own and each task's, as plain text, as a window of lines, and searched.
+//! All of it is read from the mirror; no reader costs the remote server anything.
+
+use super::download::{self, Disposition};
+use super::jobs::no_such_job;
+use crate::auth::CurrentUser;
+use crate::error::{ApiError, ApiResult, Path, Query};
+use crate::logs::{LogId, Match, Matches, Window};
+use crate::state::AppState;
+use crate::store::jobs::{self, Job};
+use crate::store::tasks::{self, Task};
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::Response;
+use protocol::api::{LogLines, LogMatch, LogMatches, LogsState, MAX_LOG_LINES};
+use protocol::{JobId, Timestamp, names};
+use serde::Deserialize;
+
+/// Lines in a window, or matches of a search, when the request does not say how many.
+const DEFAULT_LINES: u64 = 1_000;
+/// Longest text to search for, in bytes: more than fits on a line of a screen.
+const MAX_QUERY_BYTES: usize = 1_024;
+
+const PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// Of the queue's own log, or with `task_id` of a task's.
+#[derive(Debug, Deserialize)]
+pub(super) struct LogPath {
+    id: JobId,
+    task_id: Option<String>,
+}
+
+/// Lines from a number on, or the last ones.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LinesQuery {
+    from: Option<u64>,
+    limit: Option<u64>,
+    tail: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SearchQuery {
+    q: String,
+    from: Option<u64>,
+    limit: Option<u64>,
+}
+
+pub(super) async fn read_log(
+    _: CurrentUser,
+    State(state): State<AppState>,
+    Path(path): Path<LogPath>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let log = Log::find(&state, path).await?;
+    let stored = state.logs.open(log.job, log.id).await.map_err(ApiError::internal)?;
+    let name = download::disposition(Disposition::Inline, &log.file_name)?;
+    download::send(stored, &headers, PLAIN_TEXT, name).await
+}
+
+pub(super) async fn list_lines(
+    _: CurrentUser,
+    State(state): State<AppState>,
+    Path(path): Path<LogPath>,
+    Query(query): Query<LinesQuery>,
+) -> ApiResult<Json<LogLines>> {
+    let (from, limit) = (check_from(query.from)?, check_count("limit", query.limit)?);
+    if query.tail.is_some() && (query.from.is_some() || query.limit.is_some()) {
+        return Err(ApiError::invalid("tail", "ask for the last lines with tail, or for others with from and limit"));
+    }
+    let tail = query.tail.map(|tail| check_count("tail", Some(tail))).transpose()?;
+    let log = Log::find(&state, path).await?;
+    if !log.is_complete {
+        state.bell.look_at(log.job, Timestamp::now());
+    }
+    let window = match tail {
+        Some(tail) => state.logs.tail(log.job, log.id, tail).await,
+        None => state.logs.window(log.job, log.id, from, limit).await,
+    };
+    Ok(Json(lines_body(window.map_err(ApiError::internal)?, log.is_complete)))
+}
+
+pub(super) async fn search_log(
+    _: CurrentUser,
+    State(state): State<AppState>,
+    Path(path): Path<LogPath>,
+    Query(query): Query<SearchQuery>,
+) -> ApiResult<Json<LogMatches>> {
+    let (from, limit) = (check_from(query.from)?, check_count("limit", query.limit)?);
+    check_search(&query.q)?;
+    let log = Log::find(&state, path).await?;
+    let found = state.logs.search(log.job, log.id, &query.q, from, limit).await;
+    Ok(Json(found.map_err(ApiError::internal)?.into()))
+}
+
+/// A log of a job that exists; the log itself may not have begun.
+struct Log {
+    job: JobId,
+    id: LogId,
+    is_complete: bool,
+    /// What a browser saves it under.
+    file_name: String,
+}
+
+impl Log {
+    async fn find(state: &AppState, path: LogPath) -> ApiResult<Self> {
+        match path.task_id {
+            Some(task_id) => find_task(state, path.id, task_id).await.map(|(job, task)| Self::of_task(&job, &task)),
+            None => find_job(state, path.id).await.map(|job| Self::of_queue(&job)),
+        }
+    }
+
+    fn of_queue(job: &Job) -> Self {
+        Self {
+            job: job.id,
+            id: LogId::Queue,
+            is_complete: job.status.is_terminal() && job.logs_state != LogsState::Mirroring,
+            file_name: format!("job-{}.log", job.id),
+        }
+    }
+
+    fn of_task(job: &Job, task: &Task) -> Self {
+        Self {
+            job: job.id,
+            id: LogId::Task(task.n),
+            is_complete: task.status.is_terminal() && task.log_complete,
+            file_name: format!("job-{}-{}-{}.log", job.id, task.n, task.scenario.replace('/', "-")),
+        }
+    }
+}
+
+async fn find_job(state: &AppState, id: JobId) -> ApiResult<Job> {
+    let found = state.store.read(move |connection| jobs::find_job(connection, id)).await?;
+    found.map(|(job, _)| job).ok_or_else(|| no_such_job(id))
+}
+
+/// A task by the wire's id, which must be one of this job's.
+pub(super) async fn find_task(state: &AppState, id: JobId, task_id: String) -> ApiResult<(Job, Task)> {
+    let no_such_task = ApiError::not_found(format!("job {id} has no task \"{task_id}\""));
+    let found = state
+        .store
+        .read(move |connection| {
+            let Some((job, _)) = jobs::find_job(connection, id)? else {
+                return Ok(None);
+            };
+            let task = match number_in(&job, &task_id) {
+                Some(n) => tasks::find_task(connection, id, n)?,
+                None => None,
+            };
+            Ok(Some((job, task)))
+        })
+        .await?;
+    let (job, task) = found.ok_or_else(|| no_such_job(id))?;
+    Ok((job, task.ok_or(no_such_task)?))
+}
+
+fn number_in(job: &Job, task_id: &str) -> Option<i64> {
+    let (queue_id, n) = names::split_task_id(task_id)?;
+    (queue_id == job.remote_queue_id).then_some(n.into())
+}
+
+fn check_from(from: Option<u64>) -> ApiResult<u64> {
+    match from {
+        Some(0) => Err(ApiError::invalid("from", "lines are numbered from 1")),
+        from => Ok(from.unwrap_or(1)),
+    }
+}
+
+fn check_count(field: &str, count: Option<u64>) -> ApiResult<u64> {
+    match count.unwrap_or(DEFAULT_LINES) {
+        count @ 1..=MAX_LOG_LINES => Ok(count),
+        _ => Err(ApiError::invalid(field, format!("must be 1 to {MAX_LOG_LINES}"))),
+    }
+}
+
+fn check_search(query: &str) -> ApiResult<()> {
+    if query.is_empty() || query.len() > MAX_QUERY_BYTES {
+        return Err(ApiError::invalid("q", format!("must have 1 to {MAX_QUERY_BYTES} bytes")));
+    }
+    if query.contains('\n') {
+        return Err(ApiError::invalid("q", "must be one line, because lines are searched one by one"));
+    }
+    Ok(())
+}
+
+fn lines_body(window: Window, complete: bool) -> LogLines {
+    let Window { first, lines, total, bytes } = window;
+    LogLines { first, lines, total, bytes, complete }
+}
+
+impl From<Matches> for LogMatches {
+    fn from(found: Matches) -> Self {
+        let matches = found.matches.into_iter().map(|Match { line, text }| LogMatch { line, text });
+        Self { matches: matches.collect(), total: found.total, next_from: found.next_from }
+    }
+}

@@ -1,0 +1,93 @@
+//! Result files of a task: the list, and each file. They come from test code, so a browser never runs what is in them:
+//! only plain text and raster images are shown, all else is saved, and nothing is guessed.
+
+use super::download::{self, Disposition};
+use super::logs::find_task;
+use crate::auth::CurrentUser;
+use crate::error::{ApiError, ApiResult, Path};
+use crate::state::AppState;
+use crate::store::tasks::{self, ResultFile};
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::CONTENT_SECURITY_POLICY;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::Response;
+use protocol::JobId;
+use protocol::api::{self, Results};
+
+const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox");
+const UTF8_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const OCTET_STREAM: HeaderValue = HeaderValue::from_static("application/octet-stream");
+
+pub(super) async fn list_results(
+    _: CurrentUser,
+    State(state): State<AppState>,
+    Path((id, task_id)): Path<(JobId, String)>,
+) -> ApiResult<Json<Results>> {
+    let (_, task) = find_task(&state, id, task_id).await?;
+    let files = state.store.read(move |connection| tasks::find_results(connection, id, task.n)).await?;
+    Ok(Json(Results { files: files.into_iter().map(Into::into).collect() }))
+}
+
+pub(super) async fn read_result(
+    _: CurrentUser,
+    State(state): State<AppState>,
+    Path((id, task_id, path)): Path<(JobId, String, String)>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let (_, task) = find_task(&state, id, task_id).await?;
+    let files = state.store.read(move |connection| tasks::find_results(connection, id, task.n)).await?;
+    let no_such_file = || ApiError::not_found(format!("this task has no result file \"{path}\""));
+    let noted = files.into_iter().find(|file| file.path == path).ok_or_else(no_such_file)?;
+    let stored = state.logs.open_result(id, task.n, &path).await.map_err(ApiError::internal)?;
+    let stored = stored.ok_or_else(no_such_file)?;
+    let (content_type, disposition) = present(&noted.content_type);
+    let name = path.rsplit('/').next().unwrap_or(&path);
+    let disposition = download::disposition(disposition, name)?;
+    let mut response = download::send(Some(stored), &headers, content_type, disposition).await?;
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, SANDBOX);
+    Ok(response)
+}
+
+/// How a file of this type is sent. The type is the remote server's word, which may be anything.
+fn present(content_type: &str) -> (HeaderValue, Disposition) {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let as_told = HeaderValue::try_from(content_type).ok().filter(|_| essence.contains('/')).unwrap_or(OCTET_STREAM);
+    match essence.as_str() {
+        "text/plain" if content_type.contains("charset") => (as_told, Disposition::Inline),
+        "text/plain" => (UTF8_TEXT, Disposition::Inline),
+        "image/png" | "image/jpeg" | "image/gif" | "image/webp" => (as_told, Disposition::Inline),
+        _ => (as_told, Disposition::Attachment),
+    }
+}
+
+impl From<ResultFile> for api::ResultFile {
+    fn from(file: ResultFile) -> Self {
+        Self { path: file.path, size: file.size.unsigned_abs(), content_type: file.content_type }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_text_and_raster_images_are_shown_by_the_browser() {
+        for shown in ["text/plain", "text/plain; charset=latin1", "Image/PNG", "image/jpeg", "image/gif", "image/webp"]
+        {
+            assert_eq!(present(shown).1, Disposition::Inline, "{shown}");
+        }
+        for saved in ["text/html", "image/svg+xml", "application/xml", "application/pdf", "text/plainer", "", "text"] {
+            assert_eq!(present(saved).1, Disposition::Attachment, "{saved}");
+        }
+    }
+
+    #[test]
+    fn a_type_that_is_none_is_not_passed_on() {
+        for nonsense in ["", "png", "a/b\r\nSet-Cookie: x", "a/b\0"] {
+            assert_eq!(present(nonsense).0, OCTET_STREAM, "{nonsense:?}");
+        }
+        assert_eq!(present("text/plain").0, UTF8_TEXT);
+        assert_eq!(present("application/xml").0, "application/xml");
+    }
+}

@@ -1,0 +1,144 @@
+//! A server that keeps one job, its logs and results, for tests of those who read them.
+//! No remote server is needed: readers see only what is here.
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::header::{AUTHORIZATION, AsHeaderName, RANGE};
+use axum::http::{HeaderMap, Request, StatusCode};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use protocol::{JobId, TaskStatus, Timestamp};
+use serde_json::Value;
+use server::config::Config;
+use server::logs::LogId;
+use server::state::AppState;
+use server::store::jobs::{self, NewJob};
+use server::store::tasks::{self, ResultFile};
+use server::store::{DatabaseUrl, users};
+use std::time::Duration;
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+/// Longest body that a test expects.
+const MAX_BODY: usize = 16 * 1024 * 1024;
+
+/// A server that keeps one job with two scenarios.
+pub(crate) struct Kept {
+    _folder: TempDir,
+    pub(crate) state: AppState,
+    pub(crate) router: Router,
+    pub(crate) job: JobId,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: impl AsHeaderName) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+impl Kept {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let state = AppState::new(config(&folder)).await.unwrap();
+        let password_hash = state.auth.hasher().hash("a good password".to_owned()).await.unwrap();
+        let ada =
+            users::NewUser { username: "ada".to_owned(), password_hash, is_admin: false, must_change_password: false };
+        let job = state
+            .store
+            .write(|connection| {
+                let ada = users::insert_user(connection, ada, Timestamp(0))?.unwrap();
+                let new = NewJob {
+                    instance: "test".to_owned(),
+                    user_id: ada.id,
+                    environment: "bench-a".to_owned(),
+                    queue_id_prefix: "a.".to_owned(),
+                    branch_name: "main".to_owned(),
+                    commit: "4f1c".repeat(10),
+                    scenarios: vec!["smoke/boot".to_owned(), "smoke/net".to_owned()],
+                    rerun_of: None,
+                    timeout: Duration::from_hours(1),
+                };
+                jobs::insert_job(connection, &new, Timestamp(0))
+            })
+            .await
+            .unwrap();
+        let router = server::api::routes(state.clone());
+        Self { _folder: folder, state, router, job: job.id }
+    }
+
+    pub(crate) async fn append(&self, log: LogId, text: impl Into<Vec<u8>>) {
+        let at = self.state.logs.size(self.job, log).await.unwrap();
+        self.state.logs.append(self.job, log, at, text.into()).await.unwrap();
+    }
+
+    pub(crate) async fn end_task(&self, n: i64, status: TaskStatus, log_complete: bool) {
+        let job = self.job;
+        let ended = move |connection: &mut _| {
+            let task = tasks::find_task(connection, job, n)?.unwrap();
+            tasks::save_task(connection, tasks::Task { status, log_complete, exit_code: Some(1), ..task })
+        };
+        self.state.store.write(ended).await.unwrap();
+    }
+
+    pub(crate) async fn keep_result(&self, path: &str, content_type: &str, content: &[u8]) {
+        let target = self.state.logs.result_target(self.job, 1, path).await.unwrap();
+        std::fs::write(target, content).unwrap();
+        let size = i64::try_from(content.len()).unwrap();
+        let (path, content_type) = (path.to_owned(), content_type.to_owned());
+        let file = ResultFile { job_id: self.job, n: 1, path, size, content_type };
+        let noted = move |connection: &mut _| {
+            let mut files = tasks::find_results(connection, file.job_id, 1)?;
+            files.push(file.clone());
+            tasks::replace_results(connection, file.job_id, 1, files)
+        };
+        self.state.store.write(noted).await.unwrap();
+    }
+
+    /// Gets a path below `/api/job/`.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.get_part(path, None).await
+    }
+
+    pub(crate) async fn get_part(&self, path: &str, range: Option<&str>) -> Answer {
+        let basic = format!("Basic {}", STANDARD.encode("ada:a good password"));
+        let mut request = Request::get(format!("/api/job/{path}")).header(AUTHORIZATION, basic);
+        if let Some(range) = range {
+            request = request.header(RANGE, range);
+        }
+        send(&self.router, request.body(Body::empty()).unwrap()).await
+    }
+}
+
+fn config(folder: &TempDir) -> Config {
+    Config {
+        listen: ([127, 0, 0, 1], 0).into(),
+        public_url: "http://127.0.0.1:3000".to_owned(),
+        trusted_proxies: Vec::new(),
+        database_url: DatabaseUrl::Sqlite(folder.path().join("testarena.db")),
+        data_dir: folder.path().join("data"),
+        poll_interval: Duration::from_secs(20),
+        session_lifetime: Duration::from_hours(1),
+        metrics_token: None,
+        environments: Vec::new(),
+    }
+}
+
+pub(crate) async fn send(router: &Router, request: Request<Body>) -> Answer {
+    let response = router.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    Answer { status: parts.status, headers: parts.headers, body: to_bytes(body, MAX_BODY).await.unwrap().into() }
+}

@@ -1,0 +1,126 @@
+//! TestArena and a bench together: jobs submitted through the API run on the real runner.
+//! The poller moves when a test ticks it; waiting means ticking until something is so.
+
+use crate::bench::Bench;
+use crate::test_app::{Client, TestApp};
+use protocol::Timestamp;
+use serde_json::{Value, json};
+use server::cli::serve::pollers;
+use server::config::EnvironmentConfig;
+use server::poller::{Round, tick};
+use server::state::AppState;
+use std::time::{Duration, Instant};
+
+/// Far more than anything here takes; a test that waits longer has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks at a runner that works at its own speed.
+const LOOK_INTERVAL: Duration = Duration::from_millis(25);
+
+pub struct Lab {
+    pub app: TestApp,
+    pub bench: Bench,
+    pub ada: Client,
+}
+
+impl Lab {
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut EnvironmentConfig)) -> Self {
+        let bench = Bench::start().await;
+        let mut environment = bench.environment();
+        change(&mut environment);
+        let app = TestApp::with_environments(vec![environment]).await;
+        let ada = app.user("ada").await;
+        Self { app, bench, ada }
+    }
+
+    /// Submits these scenarios of `main`; the new job's id.
+    pub async fn submit(&self, scenarios: &[&str]) -> i64 {
+        let body = json!({ "branch_name": "main", "scenarios": scenarios });
+        self.ada.post("/api/submit_job", body).await.expect(201)["id"].as_i64().unwrap()
+    }
+
+    /// Two jobs that hold the bench's two slots until its gate is opened.
+    pub async fn occupy_all_slots(&self) -> [i64; 2] {
+        let ids = [self.submit(&["slow"]).await, self.submit(&["slow"]).await];
+        for id in ids {
+            self.tick_until(id, |job| statuses(job) == ["running"]).await;
+        }
+        ids
+    }
+
+    pub async fn tick(&self) {
+        self.tick_at(Timestamp::now()).await;
+    }
+
+    pub async fn tick_at(&self, now: Timestamp) {
+        tick_all(&self.app.state, now).await;
+    }
+
+    pub async fn job(&self, id: i64) -> Value {
+        self.ada.get(&format!("/api/job/{id}")).await.expect(200)
+    }
+
+    /// Ticks until the job is as wanted.
+    pub async fn tick_until(&self, id: i64, is_wanted: impl Fn(&Value) -> bool) -> Value {
+        self.wait_for(|| self.tick(), id, is_wanted).await
+    }
+
+    pub async fn tick_until_status(&self, id: i64, status: &str) -> Value {
+        self.tick_until(id, |job| job["status"] == status).await
+    }
+
+    /// Looks until the job is as wanted, with something to be done before each look.
+    pub async fn wait_for<F: Future<Output = ()>>(
+        &self,
+        before_look: impl Fn() -> F,
+        id: i64,
+        is_wanted: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let start = Instant::now();
+        let mut pace = tokio::time::interval(LOOK_INTERVAL);
+        loop {
+            before_look().await;
+            let job = self.job(id).await;
+            if is_wanted(&job) {
+                return job;
+            }
+            assert!(start.elapsed() < PATIENCE, "the job never became so: {job:#}");
+            pace.tick().await;
+        }
+    }
+}
+
+/// One full round over every environment of this TestArena.
+pub async fn tick_all(state: &AppState, now: Timestamp) {
+    for poller in pollers(state) {
+        tick(&poller, Round::All, now).await.unwrap();
+    }
+}
+
+/// Each task's status, in order.
+pub fn statuses(job: &Value) -> Vec<&str> {
+    job["tasks"].as_array().unwrap().iter().map(|task| task["status"].as_str().unwrap()).collect()
+}
+
+/// What the runner itself says, past TestArena.
+impl Lab {
+    /// The HTTP status of the queue's status call.
+    pub async fn status_at_runner(&self, id: i64) -> u16 {
+        self.call_runner(reqwest::Method::GET, &format!("/api/status/{id}")).await
+    }
+
+    pub async fn delete_at_runner(&self, id: i64) {
+        assert_eq!(self.call_runner(reqwest::Method::DELETE, &format!("/api/delete/{id}")).await, 204);
+    }
+
+    async fn call_runner(&self, method: reqwest::Method, path: &str) -> u16 {
+        // Plain HTTP on loopback; the client still wants a provider for TLS.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let request = reqwest::Client::new().request(method, format!("http://{}{path}", self.bench.http()));
+        let request = request.header("TestArena-Instance", &*self.app.state.instance);
+        request.send().await.unwrap().status().as_u16()
+    }
+}
