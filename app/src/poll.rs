@@ -53,7 +53,8 @@ impl<T: Send + Sync + 'static> Live<T> {
 
     /// Asks now, also where nothing more was expected to change.
     pub(crate) fn refresh(self) {
-        self.bell.with_value(|bell| bell.ring(Ring::Asked));
+        // The view may have been left while an action was under way.
+        let _ = self.bell.try_with_value(|bell| bell.ring(Ring::Asked));
     }
 
     /// Shows what an action's answer said, and asks for the rest.

@@ -65,9 +65,10 @@ impl LogView {
         request_animation_frame(move || self.scroll_to(top));
     }
 
+    /// Also called when the view may be gone: a frame later.
     #[allow(clippy::cast_possible_truncation)] // pixels of an element, which browsers end far below 2^31
     fn scroll_to(self, top: u64) {
-        if let Some(scroller) = self.scroller.get_untracked() {
+        if let Some(Some(scroller)) = self.scroller.try_get_untracked() {
             scroller.set_scroll_top(top.min(i32::MAX as u64) as i32);
         }
     }

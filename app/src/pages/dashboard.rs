@@ -47,12 +47,15 @@ pub(crate) fn DashboardPage() -> impl IntoView {
         </div>
         <Filters query environments />
         <Transition fallback=|| view! { <Loading what="Loading jobs" /> }>
-            {move || Suspend::new(async move {
-                match jobs.await {
-                    Ok(seed) => Either::Left(view! { <Jobs seed query=query.get_untracked() /> }),
-                    Err(error) => Either::Right(view! { <NoJobs error retry /> }),
-                }
-            })}
+            {move || {
+                let query = query.get_untracked();
+                Suspend::new(async move {
+                    match jobs.await {
+                        Ok(seed) => Either::Left(view! { <Jobs seed query /> }),
+                        Err(error) => Either::Right(view! { <NoJobs error retry /> }),
+                    }
+                })
+            }}
         </Transition>
     }
 }
@@ -90,9 +93,9 @@ fn Jobs(seed: Loaded<JobList>, query: JobQuery) -> impl IntoView {
 #[component]
 fn Empty(is_narrowed: bool) -> impl IntoView {
     let (title, advice) = if is_narrowed {
-        ("No job matches", "Try another search or fewer filters.")
+        ("Nothing found", "Try another search or fewer filters.")
     } else {
-        ("No jobs yet", "Submit the first one with \"New job\".")
+        ("Nothing here yet", "Submit the first one with \"New job\".")
     };
     view! {
         <div class="empty">

@@ -83,7 +83,10 @@ fn TextFilter(
     on_change: Callback<String>,
 ) -> impl IntoView {
     let input = NodeRef::<Input>::new();
-    let mut typed = debounce(TYPING_PAUSE, move |text| on_change.run(text));
+    let mut typed = debounce(TYPING_PAUSE, move |text| {
+        // Nobody listens any more when the dashboard was left meanwhile.
+        let _ = on_change.try_run(text);
+    });
     // Back and forward change the URL under the field; what is just being typed is never overwritten.
     Effect::new(move |_| {
         let (Some(input), value) = (input.get(), value.get()) else { return };

@@ -37,6 +37,10 @@ pub(super) fn LogSearch(view: LogView, log: LogOf) -> impl IntoView {
         }
     });
     let mut search_soon = debounce(TYPING_PAUSE, move |text: String| {
+        if words.try_get_untracked().is_none() {
+            // The log was left meanwhile.
+            return;
+        }
         if text.is_empty() {
             found.set(None);
             view.matches.update(BTreeSet::clear);

@@ -6,7 +6,7 @@ use crate::components::tabs::Tab;
 use crate::{browser, paths};
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
-use leptos_router::hooks::{use_navigate, use_query_map};
+use leptos_router::hooks::{use_location, use_navigate, use_query_map};
 use leptos_router::params::ParamsMap;
 use protocol::JobId;
 
@@ -32,9 +32,14 @@ impl ViewState {
             query.with(|query| query.get_str("task").filter(|task| !task.is_empty()).map(str::to_owned))
         });
         let navigate = use_navigate();
+        let pathname = use_location().pathname;
         Effect::new(move |_| {
             if let Some(tab) = asked.get() {
                 browser::remember_tab(tab);
+                return;
+            }
+            // On the way to another view the URL is no longer this job's, and its effects not yet gone.
+            if pathname.get_untracked() != paths::job(id) {
                 return;
             }
             let remembered = browser::remembered_tab();

@@ -25,11 +25,11 @@ pub(super) fn BranchStep(draft: Draft, steps: Steps, environments: Vec<Environme
         draft.validated.set(None);
         async move {
             match check(&request).await {
-                // Answers to what has been changed meanwhile are of no use.
-                Ok(_) if draft.branch.get_untracked().trim() != request.branch_name => {}
+                // Answers to what has been changed or left meanwhile are of no use.
+                Ok(_) if draft.branch.try_get_untracked().is_none_or(|now| now.trim() != request.branch_name) => {}
                 Ok(found) => {
                     draft.validated.set(Some(found));
-                    if goes_on.get_value() {
+                    if goes_on.try_get_value() == Some(true) {
                         steps.go(Step::Scenarios);
                     }
                 }
