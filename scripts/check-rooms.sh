@@ -50,8 +50,8 @@ only_in 'app/|frontend/|server/src/site\.rs' '\bleptos(_axum|_meta|_router)?::' 
 only_in 'server/src/cli|server/tests/|runner/' '\brunner::' 'the runner'
 only_in 'server/src/site\.rs|frontend/' '\bapp::' 'the page'
 
-never '\bpoller::|crate::\{[^}]*\bpoller\b' 'api never names the poller' server/src/api.rs server/src/api
-never '\bapi::|crate::\{[^}]*\bapi\b' 'the poller never names api' server/src/poller.rs server/src/poller
+never '(crate|super)::poller\b|crate::\{[^}]*\bpoller\b' 'api never names the poller' server/src/api.rs server/src/api
+never '(crate|super)::api\b|crate::\{[^}]*\bapi\b' 'the poller never names api' server/src/poller.rs server/src/poller
 never '\.await|\basync fn' 'lifecycle decides; it does no I/O' server/src/lifecycle.rs server/src/lifecycle
 
 uses protocol
