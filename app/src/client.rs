@@ -5,8 +5,8 @@ use crate::paths::{encode, with_query};
 use crate::transport::{self, Method, Request, Response};
 use protocol::JobId;
 use protocol::api::{
-    Branches, Environments, Job, JobList, LogLines, LogMatches, RerunRequest, Scenarios, SubmitJobRequest, User,
-    ValidateBranchRequest, ValidatedBranch,
+    Branches, Environments, Job, JobList, LogLines, LogMatches, RerunRequest, Results, Scenarios, SubmitJobRequest,
+    User, ValidateBranchRequest, ValidatedBranch,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -112,11 +112,20 @@ pub(crate) async fn search_log(log: &LogOf, words: &str, limit: u64) -> Answer<L
     get(with_query(&(log_url(log) + "/search"), &[("q", words), ("limit", &limit.to_string())])).await
 }
 
+pub(crate) async fn list_results(job: JobId, task: &str) -> Answer<Results> {
+    get(task_url(job, task) + "/results").await
+}
+
+/// Where a result file can be had; what may be shown is shown, the rest is downloaded.
+pub(crate) fn result_url(job: JobId, task: &str, path: &str) -> String {
+    format!("{}/results/{}", task_url(job, task), encode(path))
+}
+
 /// Where the whole log can be had as a file.
 pub(crate) fn log_url(log: &LogOf) -> String {
     match &log.task {
         None => job_url(log.job) + "/log",
-        Some(task) => format!("{}/tasks/{}/log", job_url(log.job), encode(task)),
+        Some(task) => task_url(log.job, task) + "/log",
     }
 }
 
@@ -127,6 +136,10 @@ pub(crate) fn junit_url(id: JobId) -> String {
 
 fn job_url(id: JobId) -> String {
     format!("/api/job/{id}")
+}
+
+fn task_url(job: JobId, task: &str) -> String {
+    format!("{}/tasks/{}", job_url(job), encode(task))
 }
 
 fn jobs_url(query: &JobQuery, limit: &str, cursor: &str) -> String {

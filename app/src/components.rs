@@ -12,6 +12,7 @@ pub(crate) mod log_lines;
 pub(crate) mod log_window;
 pub(crate) mod notice;
 pub(crate) mod progress;
+pub(crate) mod result_list;
 pub(crate) mod scenario_tree;
 pub(crate) mod status_badge;
 pub(crate) mod switch;

@@ -20,10 +20,13 @@ use leptos::nonce::use_nonce;
 use leptos::prelude::*;
 use leptos_meta::{MetaTags, Title, provide_meta_context};
 use leptos_router::components::{FlatRoutes, Route, Router};
+use leptos_router::hooks::use_location;
 use leptos_router::{SsrMode, path};
 use pages::{DashboardPage, JobPage, LoginPage, NewJobPage, NotFoundPage};
 use poll::Clock;
 use session::{Session, SignedIn};
+use web_sys::HtmlElement;
+use web_sys::wasm_bindgen::JsCast;
 
 #[cfg(feature = "ssr")]
 pub use transport::ApiRouter;
@@ -86,6 +89,7 @@ pub const PAGES: [&str; 4] = ["/", "/login", "/jobs/new", "/jobs/{id}"];
 #[component]
 fn Views() -> impl IntoView {
     let session = Session::provide();
+    focus_after_navigation();
     view! {
         <a class="skip-link" href="#main" rel="external">"Skip to content"</a>
         <Header home=paths::HOME>
@@ -100,6 +104,21 @@ fn Views() -> impl IntoView {
             </FlatRoutes>
         </main>
     }
+}
+
+/// As a page that is loaded would: a keyboard or a screen reader starts over at the content.
+fn focus_after_navigation() {
+    let pathname = use_location().pathname;
+    Effect::new(move |before: Option<String>| {
+        let now = pathname.get();
+        if before.is_some_and(|before| before != now)
+            && let Some(main) = document().get_element_by_id("main")
+            && let Ok(main) = main.dyn_into::<HtmlElement>()
+        {
+            let _ = main.focus();
+        }
+        now
+    });
 }
 
 /// For tests and for style: from now on the page answers.

@@ -1,6 +1,6 @@
 //! The list of jobs, newest first: a table on a wide screen, cards on a phone.
 
-use super::progress::counted;
+use super::progress::{OutcomeBar, counted};
 use super::status_badge::JobStatusBadge;
 use super::time_stamp::{TimeStamp, Took};
 use crate::words;
@@ -60,7 +60,10 @@ fn JobRow(job: Memo<JobSummary>, href: fn(protocol::JobId) -> String) -> impl In
                 <span class="branch">{text(|job| job.branch_name.clone())}</span>
                 <span class="job-environment">{text(|job| job.environment.clone())}</span>
             </td>
-            <td role="cell" class="job-counts">{text(|job| counted(job.counts))}</td>
+            <td role="cell" class="job-counts">
+                <OutcomeBar counts=Signal::derive(move || job.with(|job| job.counts)) />
+                {text(|job| counted(job.counts))}
+            </td>
             <td role="cell" class="job-user">{text(|job| job.user.username.clone())}</td>
             <td role="cell" class="job-created">
                 <TimeStamp at=Signal::derive(move || job.with(|job| job.created_at)) />

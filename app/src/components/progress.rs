@@ -4,32 +4,53 @@ use crate::words;
 use leptos::prelude::*;
 use protocol::api::TaskCounts;
 
-/// `3 of 12 ended` with a bar.
+/// `3 of 12 scenarios` with a bar whose parts are the outcomes.
 #[component]
 pub(crate) fn JobProgress(#[prop(into)] counts: Signal<TaskCounts>) -> impl IntoView {
-    let text = move || format!("{} of {}", counts.get().ended(), words::plural(counts.get().total.into(), "scenario"));
+    let text = move || {
+        let counts = counts.get();
+        format!("{} of {}", counts.ended(), words::plural(counts.total.into(), "scenario"))
+    };
     view! {
         <div class="progress">
-            <progress aria-label="Progress" max=move || counts.get().total.max(1) prop:value=move || counts.get().ended()
-                value=move || counts.get().ended() data-verdict=move || verdict(counts.get())></progress>
+            <div
+                class="outcomes"
+                role="progressbar"
+                aria-label="Progress"
+                aria-valuemin="0"
+                aria-valuemax=move || counts.get().total.to_string()
+                aria-valuenow=move || counts.get().ended().to_string()
+                aria-valuetext=move || counted(counts.get())
+            >
+                <Outcomes counts />
+            </div>
             <span class="progress-text">{text}</span>
         </div>
     }
 }
 
-/// The worst of what has come out so far, for the bar's colour.
-const fn verdict(counts: TaskCounts) -> &'static str {
-    match counts {
-        TaskCounts { failed: 1.., .. } => "failed",
-        TaskCounts { error: 1.., .. } => "error",
-        TaskCounts { aborted: 1.., .. } => "aborted",
-        _ => "passed",
+/// The same bar where the numbers stand beside it, for the eye alone.
+#[component]
+pub(crate) fn OutcomeBar(#[prop(into)] counts: Signal<TaskCounts>) -> impl IntoView {
+    view! {
+        <div class="outcomes" aria-hidden="true">
+            <Outcomes counts />
+        </div>
     }
 }
 
-/// `9 passed, 2 failed, 1 running`: what there is of each, nothing of what there is none.
-pub(crate) fn counted(counts: TaskCounts) -> String {
-    let parts = [
+#[component]
+fn Outcomes(counts: Signal<TaskCounts>) -> impl IntoView {
+    let part = move |at: usize| {
+        let share = move || parts(counts.get())[at].0.to_string();
+        view! { <span data-status=parts(TaskCounts::default())[at].1 style:flex-grow=share></span> }
+    };
+    (0..parts(TaskCounts::default()).len()).map(part).collect_view()
+}
+
+/// What ended first, what waits last.
+const fn parts(counts: TaskCounts) -> [(u32, &'static str); 7] {
+    [
         (counts.passed, "passed"),
         (counts.failed, "failed"),
         (counts.error, "error"),
@@ -37,9 +58,13 @@ pub(crate) fn counted(counts: TaskCounts) -> String {
         (counts.skipped, "skipped"),
         (counts.running, "running"),
         (counts.waiting, "waiting"),
-    ];
-    let told: Vec<String> =
-        parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    ]
+}
+
+/// `9 passed, 2 failed, 1 running`: what there is of each, nothing of what there is none.
+pub(crate) fn counted(counts: TaskCounts) -> String {
+    let parts = parts(counts).into_iter().filter(|(count, _)| *count > 0);
+    let told: Vec<String> = parts.map(|(count, word)| format!("{count} {word}")).collect();
     told.join(", ")
 }
 
@@ -51,7 +76,6 @@ mod tests {
     fn only_what_there_is_gets_counted() {
         let counts = TaskCounts { total: 12, passed: 9, failed: 2, running: 1, ..TaskCounts::default() };
         assert_eq!(counted(counts), "9 passed, 2 failed, 1 running");
-        assert_eq!(verdict(counts), "failed");
         assert_eq!(counted(TaskCounts::default()), "");
     }
 }

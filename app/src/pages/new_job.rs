@@ -6,6 +6,7 @@ use crate::components::notice::{Failure, Loading};
 use crate::paths;
 use crate::session::answer_for;
 use leptos::either::Either;
+use leptos::html::Section;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use protocol::api::Environments;
@@ -53,14 +54,23 @@ fn NoEnvironments(error: ClientError, retry: Callback<()>) -> impl IntoView {
 fn Wizard(environments: Environments) -> impl IntoView {
     let draft = Draft::new(&environments.environments);
     let steps = Steps::of_url(draft);
+    let content = NodeRef::<Section>::new();
+    // The button that led here is gone: a keyboard or a screen reader goes on at the step's beginning.
+    Effect::new(move |before: Option<Step>| {
+        let step = steps.current();
+        if let (Some(content), true) = (content.get(), before.is_some_and(|before| before != step)) {
+            let _ = content.focus();
+        }
+        step
+    });
     view! {
         <StepList steps />
-        <div class="wizard-step">
+        <section class="wizard-step" tabindex="-1" node_ref=content aria-label=move || steps.title()>
             {move || match steps.current() {
                 Step::Branch => view! { <BranchStep draft steps environments=environments.environments.clone() /> }.into_any(),
                 Step::Scenarios => view! { <ScenarioStep draft steps /> }.into_any(),
                 Step::Review => view! { <ReviewStep draft steps /> }.into_any(),
             }}
-        </div>
+        </section>
     }
 }

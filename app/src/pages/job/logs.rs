@@ -7,6 +7,7 @@ use crate::client::{self, ClientError, Fetched, Lines, Loaded, LogOf};
 use crate::components::log_buffer::LogBuffer;
 use crate::components::log_lines::{LogScroller, LogView};
 use crate::components::notice::{Failure, Loading};
+use crate::components::result_list::ResultList;
 use crate::components::switch::Switch;
 use crate::components::task_list::TaskList;
 use crate::poll::{self, Live};
@@ -14,7 +15,7 @@ use crate::{paths, words};
 use leptos::either::Either;
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
-use protocol::api::{ErrorCode, Job, LogLines, LogsState};
+use protocol::api::{ErrorCode, Job, LogLines, LogsState, ResultFile, Task};
 
 /// With the first answer: what the server draws, and some to scroll back without asking.
 const FIRST_LINES: u64 = 200;
@@ -74,6 +75,7 @@ fn OpenLog(job: Live<Job>, log: LogOf, lines: LogLines) -> impl IntoView {
     };
     let is_empty = Memo::new(move |_| live.value.with(|log| log.total == 0));
     let download = client::log_url(&log);
+    let results = results_of(job, &log);
     view! {
         <div class="log-tools">
             <LogSearch view log />
@@ -84,7 +86,31 @@ fn OpenLog(job: Live<Job>, log: LogOf, lines: LogLines) -> impl IntoView {
         <p class="log-foot">
             {move || if is_empty.get() { "Nothing in this log yet.".to_owned() } else { size() }}
         </p>
+        <ResultList files=results />
     }
+}
+
+/// What the open task has left behind, asked for again when it ends. In the browser only: the log comes first.
+fn results_of(job: Live<Job>, log: &LogOf) -> Signal<Vec<(ResultFile, String)>> {
+    let (id, task) = (log.job, log.task.clone());
+    let of_task = task.clone();
+    let has_ended = Memo::new(move |_| {
+        let is_it = |task: &&Task| Some(&task.task_id) == of_task.as_ref();
+        job.value.with(|job| job.tasks.iter().find(is_it).is_some_and(|task| task.status.is_terminal()))
+    });
+    let results = LocalResource::new(move || {
+        let task = task.clone().filter(|_| has_ended.get());
+        async move {
+            let Some(task) = task else { return Vec::new() };
+            let files = client::list_results(id, &task).await.map(|results| results.files).unwrap_or_default();
+            let with_url = |file: ResultFile| {
+                let url = client::result_url(id, &task, &file.path);
+                (file, url)
+            };
+            files.into_iter().map(with_url).collect()
+        }
+    });
+    Signal::derive(move || results.get().unwrap_or_default())
 }
 
 /// Reads what is added, from the last line that is known: that one may have been unfinished.

@@ -60,6 +60,13 @@ impl Steps {
         self.current.get()
     }
 
+    /// `Step 2 of 3: Scenarios`.
+    pub(super) fn title(self) -> String {
+        let step = self.current.get();
+        let number = Step::ALL.iter().position(|other| *other == step).map_or(0, |at| at + 1);
+        format!("Step {number} of {}: {}", Step::ALL.len(), step.label())
+    }
+
     pub(super) fn go(self, step: Step) {
         self.go.run(step);
     }
