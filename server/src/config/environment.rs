@@ -13,8 +13,6 @@ use std::time::Duration;
 const DEFAULT_SSH_PORT: u16 = 22;
 /// Of one command; a fetch of a large repository over a slow line takes the longest.
 const DEFAULT_SSH_TIMEOUT: Duration = Duration::from_secs(30);
-/// What a command template may contain between braces; `{commit}` after a `^` is git's own.
-const COMMAND_FIELDS: [&str; 6] = ["repository", "branch", "commit", "scenario_dir", "workspace_root", "queue_id"];
 
 impl Loader<'_> {
     pub(super) fn environment(&self, raw: &file::Environment, top: &Limits) -> Result<EnvironmentConfig, ConfigError> {
@@ -60,7 +58,9 @@ impl Loader<'_> {
         require(is_path(root) && root.starts_with('/'), "ssh.workspace_root: an absolute path below / is needed")?;
         let scenario_dir = raw.scenario_dir.as_deref().unwrap_or("scenarios").trim_end_matches('/');
         require(
-            names::is_scenario_name(scenario_dir),
+            is_path(scenario_dir)
+                && !scenario_dir.starts_with('/')
+                && !scenario_dir.split('/').any(|part| part == ".."),
             "ssh.scenario_dir: a plain path inside the repository is needed",
         )?;
         Ok(SshConfig {
@@ -140,6 +140,7 @@ fn paths(raw: Option<&file::Paths>) -> Result<PathTemplates, ConfigError> {
     })
 }
 
+/// What a template may contain is checked where it is read; what it must contain, so that it does what it is for, here.
 fn commands(raw: Option<&file::Commands>) -> Result<CommandTemplates, ConfigError> {
     let default = CommandTemplates::default();
     let Some(raw) = raw else {
@@ -147,9 +148,6 @@ fn commands(raw: Option<&file::Commands>) -> Result<CommandTemplates, ConfigErro
     };
     let template = |key: &str, given: &Option<String>, default: String, needed: &[&str]| {
         let command = given.clone().unwrap_or(default);
-        if let Some(unknown) = fields_of(&command).find(|field| !COMMAND_FIELDS.contains(field)) {
-            return Err(ConfigError(format!("ssh.commands.{key}: unknown field {{{unknown}}}")));
-        }
         match needed.iter().find(|field| !command.contains(&format!("{{{field}}}"))) {
             Some(missing) => Err(ConfigError(format!("ssh.commands.{key}: must contain {{{missing}}}"))),
             None => Ok(command),
@@ -157,15 +155,10 @@ fn commands(raw: Option<&file::Commands>) -> Result<CommandTemplates, ConfigErro
     };
     Ok(CommandTemplates {
         branches: template("branches", &raw.branches, default.branches, &[])?,
-        validate: template("validate", &raw.validate, default.validate, &["branch"])?,
+        validate: template("validate", &raw.validate, default.validate, &[])?,
         present: template("present", &raw.present, default.present, &["commit"])?,
-        fetch: template("fetch", &raw.fetch, default.fetch, &["branch"])?,
+        fetch: template("fetch", &raw.fetch, default.fetch, &[])?,
         scenarios: template("scenarios", &raw.scenarios, default.scenarios, &["commit"])?,
         cleanup: template("cleanup", &raw.cleanup, default.cleanup, &["queue_id"])?,
     })
-}
-
-/// What stands between braces. Shell's own `${name}` and `{a,b}` are told apart by the list of known fields.
-fn fields_of(command: &str) -> impl Iterator<Item = &str> {
-    command.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(field, _)| field))
 }

@@ -126,8 +126,7 @@ fn content_type(path: &str) -> Option<&'static str> {
 }
 
 fn etag(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest[..12]))
+    format!("\"{}\"", URL_SAFE_NO_PAD.encode(&Sha256::digest(bytes)[..12]))
 }
 
 #[cfg(test)]
