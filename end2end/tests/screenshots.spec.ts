@@ -20,8 +20,8 @@ test('a job in progress and its log', async ({ page, api }) => {
   await expect(page.getByRole('row', { name: 'load/memory' })).toContainText('Failed', { timeout: 45_000 });
   await expect(page.getByRole('row', { name: 'load/soak' })).toContainText(/\d+ of 60 s/);
   await picture(page, 'job');
-  await page.getByRole('tab', { name: 'Logs' }).click();
-  await expect(page.getByRole('region', { name: 'Log' })).toBeVisible();
+  await page.getByRole('link', { name: 'Log of load/soak' }).click();
+  await expect(page.getByRole('region', { name: 'Log' })).toContainText('load 11 %');
   await picture(page, 'log');
   await api.abort(job);
 });

@@ -2,7 +2,7 @@
 //! answers are read leniently, so that an older client survives a newer server.
 
 use crate::{JobId, JobStatus, TaskStatus, Timestamp, UserId};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 mod problem;
@@ -79,13 +79,18 @@ pub struct Environment {
     pub health: Health,
     /// Since when the health is what it is.
     pub since: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "even_null", skip_serializing_if = "Option::is_none")]
     pub last_error: Option<Option<String>>,
     pub slots: Option<u32>,
     pub busy: Option<u32>,
     pub waiting: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "even_null", skip_serializing_if = "Option::is_none")]
     pub host_key: Option<Option<String>>,
+}
+
+/// A field that is there with `null` is told, and one that is not there is kept back.
+fn even_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

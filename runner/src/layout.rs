@@ -95,13 +95,40 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-fn make_folders_writable(folder: &Path) -> io::Result<()> {
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            make_folders_writable(&entry.path())?;
-        }
+fn make_folders_writable(path: &Path) -> io::Result<()> {
+    // Of a link, this would change what it leads to.
+    if !std::fs::symlink_metadata(path)?.is_dir() {
+        return Ok(());
+    }
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))?;
+    for entry in std::fs::read_dir(path)? {
+        make_folders_writable(&entry?.path())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_goes_whole_and_nothing_that_it_links_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let (tree, kept) = (folder.path().join("tree"), folder.path().join("kept"));
+        std::fs::create_dir_all(tree.join("a/b")).unwrap();
+        std::fs::create_dir(&kept).unwrap();
+        std::fs::write(kept.join("file"), "").unwrap();
+        std::fs::write(tree.join("a/b/file"), "").unwrap();
+        std::os::unix::fs::symlink(&kept, tree.join("a/link")).unwrap();
+        for locked in ["a/b", "a"] {
+            std::fs::set_permissions(tree.join(locked), std::fs::Permissions::from_mode(0o500)).unwrap();
+        }
+        remove_tree(&tree).unwrap();
+        assert!(!tree.exists() && kept.join("file").exists());
+        remove_tree(&tree).unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&kept, &link).unwrap();
+        remove_tree(&link).unwrap();
+        assert!(!link.is_symlink() && kept.join("file").exists());
+    }
 }

@@ -67,10 +67,11 @@ pub async fn run(task: Task, limits: Limits, reports: watch::Sender<Report>) -> 
 
     let end = wait(child, group, &limits).await;
     drop(guard);
-    // What left the group, but not our marks in its environment, must not hold the device either.
+    // What left the group, but not our mark in its environment, must not hold the device either; and a task
+    // has only ended when the last of its processes is gone.
     let killed = tokio::task::spawn_blocking(move || kill_leftovers(&results)).await?;
     if killed > 0 {
-        tracing::info!(processes = killed, "killed processes that had left their task's group");
+        tracing::info!(processes = killed, "killed processes that a task had left behind");
     }
     ended.cancel();
     let written = pump.await?;

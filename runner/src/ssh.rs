@@ -134,6 +134,8 @@ struct Open {
     /// Until a command has been asked for.
     writer: Option<ChannelWriteHalf<Msg>>,
     closed: DropGuard,
+    /// Its command has ended, and we have closed it. Of the client's answer to that russh says nothing.
+    ended: CancellationToken,
 }
 
 impl Connection {
@@ -174,6 +176,7 @@ impl server::Handler for Connection {
         reply: ChannelOpenHandle,
         _session: &mut Session,
     ) -> Result<(), russh::Error> {
+        self.channels.retain(|_, open| !open.ended.is_cancelled());
         if self.channels.len() >= MAX_CHANNELS {
             reply.reject(russh::ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
@@ -181,7 +184,8 @@ impl server::Handler for Connection {
         let id = channel.id();
         // Nothing that a client sends on a channel is of any use here, so the reading half goes.
         let (_, writer) = channel.split();
-        self.channels.insert(id, Open { writer: Some(writer), closed: CancellationToken::new().drop_guard() });
+        let (closed, ended) = (CancellationToken::new().drop_guard(), CancellationToken::new());
+        self.channels.insert(id, Open { writer: Some(writer), closed, ended });
         reply.accept().await;
         Ok(())
     }
@@ -198,13 +202,14 @@ impl server::Handler for Connection {
         session: &mut Session,
     ) -> Result<(), russh::Error> {
         let open = self.channels.get_mut(&channel);
-        let Some((writer, closed)) = open.and_then(|open| Some((open.writer.take()?, &open.closed))) else {
+        let Some((writer, open)) = open.and_then(|open| Some((open.writer.take()?, open))) else {
             return session.channel_failure(channel);
         };
         session.channel_success(channel)?;
         let (state, command) = (self.state.clone(), command.to_vec());
-        let closed = closed.token().clone();
+        let (closed, ended) = (open.closed.token().clone(), open.ended.clone().drop_guard());
         tokio::spawn(async move {
+            let _ended = ended;
             tokio::select! {
                 () = closed.cancelled() => {}
                 () = state.stop.cancelled() => {}

@@ -27,7 +27,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 /// Largest body of a request: a thousand scenarios of the longest names are a quarter of it.
@@ -59,9 +59,12 @@ pub fn routes(state: AppState) -> Router {
         .fallback(error::no_such_path)
         .method_not_allowed_fallback(error::wrong_method)
         .layer(from_fn_with_state(state.clone(), auth::refuse_cross_site))
+        .layer(from_fn(auth::offer_basic))
         .layer(SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, HeaderValue::from_static("no-store")));
     Router::new()
         .nest("/api", api)
+        // Nesting leaves out the path that is only the slash.
+        .route("/api/", any(error::no_such_path))
         .route("/login", post(forms::sign_in))
         .route("/logout", post(forms::sign_out))
         .route("/healthz", get(health::is_alive))

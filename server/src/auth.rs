@@ -10,7 +10,7 @@ mod session;
 mod sign_in_limits;
 mod visitor;
 
-pub use current_user::{CurrentUser, Via};
+pub use current_user::{CurrentUser, Via, offer_basic};
 pub use origin::{is_cross_site, refuse_cross_site, require_for_cookie};
 pub use password::{Hasher, check_rules};
 pub use session::{clearing_cookie, session_of};

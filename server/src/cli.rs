@@ -94,6 +94,8 @@ fn start_log(variables: &Variables) -> CommandResult {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // A reader of the log who has gone away must not bring anything down.
+        .log_internal_errors(false)
         .init();
     Ok(())
 }

@@ -7,7 +7,7 @@ pub use extract::{Form, Json, OptionalJson, Path, Query};
 
 use crate::store::StoreError;
 use axum::extract::Request;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"TestArena\"");
 
 pub type ApiResult<T> = Result<T, ApiError>;
 
@@ -28,8 +27,6 @@ pub struct ApiError {
     detail: String,
     fields: Option<FieldErrors>,
     retry_after: Option<Duration>,
-    /// Whether a client that can ask its user for a password should do so.
-    challenge: bool,
     /// What the client is not told.
     cause: Option<Cause>,
 }
@@ -38,7 +35,7 @@ type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
 impl ApiError {
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), fields: None, retry_after: None, challenge: false, cause: None }
+        Self { code, detail: detail.into(), fields: None, retry_after: None, cause: None }
     }
 
     pub fn not_found(detail: impl Into<String>) -> Self {
@@ -69,11 +66,6 @@ impl ApiError {
     #[must_use]
     pub fn retry_after(self, pause: Duration) -> Self {
         Self { retry_after: Some(pause), ..self }
-    }
-
-    #[must_use]
-    pub fn challenging(self, challenge: bool) -> Self {
-        Self { challenge, ..self }
     }
 
     pub const fn code(&self) -> ErrorCode {
@@ -108,9 +100,6 @@ impl IntoResponse for ApiError {
             // Rounded up, so that whoever waits so long is not refused again.
             let seconds = pause.as_millis().div_ceil(1_000).to_string();
             response.headers_mut().extend(HeaderValue::try_from(seconds).map(|value| (RETRY_AFTER, value)).ok());
-        }
-        if self.challenge {
-            response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
         }
         if let Some(cause) = self.cause {
             response.extensions_mut().insert(cause);

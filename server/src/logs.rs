@@ -127,7 +127,7 @@ impl LogStore {
     }
 
     /// The lines that contain `query`, in any case and whatever their colours: at most `limit` from line `from_line` on,
-    /// with the total of the whole log. Ends early, with `next_from`, after [`SEARCH_LIMIT`] or when the caller is gone.
+    /// with the total of the whole log. Ends early, with `next_from`, after 10 s or when the caller is gone.
     pub async fn search(&self, job: JobId, log: LogId, query: &str, from_line: u64, limit: u64) -> io::Result<Matches> {
         let Some(needle) = Needle::new(query) else {
             return Ok(Matches::default());

@@ -40,7 +40,7 @@ pub struct SiteOptions {
 /// `api` is the complete API with its state, as the pages ask it in this process.
 pub fn routes(api: Router, options: SiteOptions) -> Router {
     let files = Files::open(options.folder);
-    let assets = files.manifest().map(|manifest| manifest.assets()).unwrap_or_default();
+    let assets = files.manifest().map(files::Manifest::assets).unwrap_or_default();
     // Fails when another router of this process has done it already, which is as good.
     let _ = Executor::init_tokio();
     let pages = render_app_async_with_context(

@@ -82,19 +82,27 @@ fn exit_of(status: std::process::ExitStatus) -> u32 {
 }
 
 async fn clean_up(state: &State, queue_id: String, writer: &Writer) -> Result<u32, russh::Error> {
-    let problem = match state.store.is_unfinished(queue_id.clone()).await {
-        Ok(true) => Some(format!("queue {queue_id} has not ended; its workspace is in use")),
-        Err(error) => Some(format!("can't tell whether queue {queue_id} has ended: {error}")),
-        Ok(false) => {
-            let folder = state.layout.workspace(&queue_id);
-            let removed = tokio::task::spawn_blocking(move || crate::layout::remove_tree(&folder)).await;
-            let removed = removed.map_err(std::io::Error::from).flatten();
-            removed.err().map(|error| format!("the workspace of queue {queue_id} can't be removed: {error}"))
+    match remove_workspace(state, &queue_id).await {
+        Ok(()) => Ok(0),
+        Err(problem) => {
+            complain(writer, &problem).await?;
+            Ok(FAILED)
         }
-    };
-    let Some(problem) = problem else {
-        return Ok(0);
-    };
-    complain(writer, &problem).await?;
-    Ok(FAILED)
+    }
+}
+
+async fn remove_workspace(state: &State, queue_id: &str) -> Result<(), String> {
+    let queue = state.store.queue(queue_id.to_owned()).await;
+    let queue = queue.map_err(|error| format!("can't tell whether queue {queue_id} has ended: {error}"))?;
+    if let Some(queue) = queue {
+        if !queue.status.0.is_terminal() {
+            return Err(format!("queue {queue_id} has not ended; its workspace is in use"));
+        }
+        // The checkout of a queue that was aborted may be ending just now.
+        state.wait_idle(queue.number).await;
+    }
+    let folder = state.layout.workspace(queue_id);
+    let removed = tokio::task::spawn_blocking(move || crate::layout::remove_tree(&folder)).await;
+    let removed = removed.map_err(std::io::Error::from).flatten();
+    removed.map_err(|error| format!("the workspace of queue {queue_id} can't be removed: {error}"))
 }

@@ -3,7 +3,7 @@
 
 use super::changes::{mark_changed, mark_line_changed};
 use super::gone::remember_gone;
-use super::queues::{OfInstance, QueueRow, QueueView, find, find_owned, tasks_of, view};
+use super::queues::{OfInstance, QueueRow, QueueView, find_owned, tasks_of, view};
 use super::schema::{queues, tasks};
 use super::{Store, StoreResult};
 use crate::queue::{Verdict, final_status};
@@ -80,15 +80,6 @@ impl Store {
         self.write(move |connection| {
             diesel::delete(queues::table.find(number)).execute(connection)?;
             Ok(())
-        })
-        .await
-    }
-
-    /// Whether a queue has not ended: its workspace is still in use.
-    pub async fn is_unfinished(&self, id: String) -> StoreResult<bool> {
-        self.read(move |connection| {
-            let queue = find(connection, &id)?;
-            Ok(queue.is_some_and(|queue| !queue.status.0.is_terminal()))
         })
         .await
     }

@@ -121,6 +121,11 @@ impl Store {
         self.write(move |connection| accept(connection, &new, now)).await
     }
 
+    /// A queue whoever it belongs to, for a caller who has the whole server's trust.
+    pub async fn queue(&self, id: String) -> StoreResult<Option<QueueRow>> {
+        self.read(move |connection| find(connection, &id)).await
+    }
+
     pub async fn view(&self, id: String, instance: String) -> StoreResult<OfInstance<QueueView>> {
         self.read(move |connection| {
             Ok(match find_owned(connection, &id, &instance)? {
@@ -152,7 +157,7 @@ impl Store {
     }
 }
 
-pub(super) fn find(connection: &mut SqliteConnection, id: &str) -> StoreResult<Option<QueueRow>> {
+fn find(connection: &mut SqliteConnection, id: &str) -> StoreResult<Option<QueueRow>> {
     Ok(queues::table.filter(queues::queue_id.eq(id)).select(QueueRow::as_select()).first(connection).optional()?)
 }
 

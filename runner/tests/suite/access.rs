@@ -1,4 +1,5 @@
 //! Who gets in, and how the server says no.
+//! Every refusal has one shape, whatever layer it comes from.
 
 use crate::test_runner::{TestRunner, refusal};
 use reqwest::Method;

@@ -1,4 +1,5 @@
 //! The changes feed: complete, prompt, one instance's own, and good across a restart.
+//! Nothing here knows how a cursor is made; it is only handed back.
 
 use crate::test_runner::{Client, OTHER_INSTANCE, TestRunner};
 use protocol::QueueStatus;

@@ -1,4 +1,5 @@
 //! `runner.toml`: what it may say, and that a mistake stops the start with a message that names it.
+//! Files are written and loaded as an administrator's would be.
 
 use runner::Config;
 use std::time::Duration;

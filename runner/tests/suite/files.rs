@@ -1,4 +1,5 @@
 //! Logs and results over HTTP: parts, tags, and nothing beyond a task's own folder.
+//! Scenarios make the files, good ones and traps alike.
 
 use crate::test_runner::{TestRunner, refusal};
 use reqwest::{Method, Response};

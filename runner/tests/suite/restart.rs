@@ -1,4 +1,5 @@
 //! What a restart keeps, what it ends, and that two runners never share a data folder.
+//! One test kills a runner in a process of its own, as a crash would; the others stop it in good order.
 
 use crate::test_runner::{Client, INSTANCE, TestRunner, config_in, is_alive, refusal, statuses, tasks, until_dead};
 use protocol::QueueStatus;

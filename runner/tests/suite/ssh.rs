@@ -1,10 +1,11 @@
 //! The runner's SSH server, asked by OpenSSH's own client.
+//! Keys and known hosts lie in a folder of each test's own.
 
 use crate::test_runner::TestRunner;
 use runner::SshConfig;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 use tokio::process::Command;
 
 struct SshTest {
@@ -115,7 +116,7 @@ async fn only_the_contracts_commands_are_run() {
     }
     let (exit, _, complaint) = ssh.run("git -C /etc ls-remote --heads origin").await;
     assert!(exit == 126 && complaint.contains("repository is "), "{exit} {complaint}");
-    let shell = ssh.client("mine").arg("-T").stdin(std::process::Stdio::null()).output().await.unwrap();
+    let shell = ssh.client("mine").arg("-T").stdin(Stdio::null()).output().await.unwrap();
     assert!(!shell.status.success() && shell.stdout.is_empty());
     let forwarded = ssh.client("mine").args(["-W", "127.0.0.1:22"]).output().await.unwrap();
     assert!(!forwarded.status.success());
@@ -213,4 +214,23 @@ async fn large_answers_come_whole() {
     let ssh = SshTest::start(&scenarios).await;
     let (exit, listing, _) = ssh.git(&format!("ls-tree -rz --full-tree {} -- scenarios", ssh.server.commit)).await;
     assert_eq!((exit, listing.split_terminator('\0').count()), (0, 3000));
+}
+
+#[tokio::test]
+async fn one_connection_serves_any_number_of_commands() {
+    let ssh = SshTest::start(&[("a", "true")]).await;
+    let socket = format!("ControlPath={}", ssh.keys.path().join("kept").display());
+    let kept = |arguments: &[&str]| {
+        let mut client = ssh.client("mine");
+        client.args(["-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-o", &socket]).args(arguments);
+        client
+    };
+    let line = format!("git -C {} ls-remote --heads origin", quoted(&ssh.server.config.repository));
+    for n in 0..40 {
+        // The first one's connection stays and keeps the error stream open, so that stream is not waited for.
+        let status = kept(&[&line]).stdout(Stdio::null()).stderr(Stdio::null()).status().await.unwrap();
+        assert!(status.success(), "command {n}");
+    }
+    let ended = kept(&["-O", "exit"]).stderr(Stdio::null()).status().await.unwrap();
+    assert!(ended.success());
 }

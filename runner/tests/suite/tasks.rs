@@ -27,9 +27,11 @@ async fn exit_codes_become_verdicts() {
 
 #[tokio::test]
 async fn a_task_gets_its_variables_and_the_checkout_of_its_commit() {
-    let text = "env | grep -E '^(TESTARENA_|DEVICE)' | sort; pwd; git rev-parse HEAD; cat; [ $$ = $(ps -o pgid= $$) ] && echo leads";
+    let text = "env | grep -E '^(TESTARENA_|DEVICE)' | sort; pwd; git rev-parse HEAD; cat; [ $$ = $(ps -o pgid= $$) ] && echo leads ${HOME-homeless}";
     let server = TestRunner::start_with(&[("smoke/env.sh", text)], |config| {
         config.slots = vec![BTreeMap::from([("DEVICE".to_owned(), "/dev/ttyUSB0".to_owned())])];
+        // The variable that holds the token is not for tasks to see.
+        config.token_env = Some("HOME".to_owned());
     })
     .await;
     server.run("lab.42", &["smoke/env"]).await;
@@ -44,7 +46,7 @@ async fn a_task_gets_its_variables_and_the_checkout_of_its_commit() {
         "TESTARENA_TASK_ID=lab.42-1".to_owned(),
         server.workspace("lab.42").display().to_string(),
         server.commit.clone(),
-        "leads".to_owned(),
+        "leads homeless".to_owned(),
     ];
     assert_eq!(server.client.log("lab.42-1").await.lines().collect::<Vec<_>>(), expected);
 }

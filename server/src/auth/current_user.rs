@@ -1,5 +1,5 @@
 //! The extractor that handlers take to know who is asking; without a valid answer the handler is not reached.
-//! The password dialog of browsers is asked for only where no page of ours is asking.
+//! Beside it `offer_basic`, which makes clients ask for a password where no page of ours is asking.
 
 use super::credentials::Credentials;
 use super::{Visitor, check_password, find_session, origin, session_hash};
@@ -7,13 +7,18 @@ use crate::error::{ApiError, ApiResult};
 use crate::state::AppState;
 use crate::store::audit::AuditEntry;
 use crate::store::users::User;
-use axum::extract::FromRequestParts;
-use axum::http::header::ORIGIN;
+use axum::extract::{FromRequestParts, Request};
+use axum::http::header::{ORIGIN, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
 use protocol::UserId;
 use protocol::api::{ErrorCode, PAGE_HEADER};
 use std::net::IpAddr;
 use std::sync::Arc;
+
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"TestArena\"");
 
 /// How somebody signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,34 +83,36 @@ impl FromRequestParts<AppState> for CurrentUser {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
-        let asks_itself = !parts.headers.contains_key(ORIGIN) && !parts.headers.contains_key(PAGE_HEADER);
-        authenticate(parts, state).await.map_err(|error| {
-            let challenge = asks_itself && error.code() == ErrorCode::Unauthenticated;
-            error.challenging(challenge)
-        })
-    }
-}
-
-async fn authenticate(parts: &Parts, state: &AppState) -> ApiResult<CurrentUser> {
-    let address = Visitor::of(parts, &state.config.trusted_proxies).address;
-    match Credentials::of(&parts.headers) {
-        Credentials::Basic { username, password } => {
-            let user = check_password(state, &username, &password, address).await?;
-            Ok(CurrentUser { user, via: Via::Basic, address })
-        }
-        Credentials::Session(token) => {
-            origin::require_for_cookie(parts)?;
-            match find_session(state, &session_hash(&token)).await? {
-                Some(user) => Ok(CurrentUser { user, via: Via::Page, address }),
-                None => Err(unauthenticated("the session has ended; sign in again")),
+        let address = Visitor::of(parts, &state.config.trusted_proxies).address;
+        match Credentials::of(&parts.headers) {
+            Credentials::Basic { username, password } => {
+                let user = check_password(state, &username, &password, address).await?;
+                Ok(CurrentUser { user, via: Via::Basic, address })
             }
+            Credentials::Session(token) => {
+                origin::require_for_cookie(parts)?;
+                match find_session(state, &session_hash(&token)).await? {
+                    Some(user) => Ok(CurrentUser { user, via: Via::Page, address }),
+                    None => Err(unauthenticated("the session has ended; sign in again")),
+                }
+            }
+            Credentials::Token(_) => Err(unauthenticated("the API token is not known")),
+            Credentials::Malformed => Err(unauthenticated("the Authorization header can't be read")),
+            Credentials::None => Err(unauthenticated("sign in, or send a user name and password with HTTP Basic")),
         }
-        Credentials::Token(_) => Err(unauthenticated("the API token is not known")),
-        Credentials::Malformed => Err(unauthenticated("the Authorization header can't be read")),
-        Credentials::None => Err(unauthenticated("sign in, or send a user name and password with HTTP Basic")),
     }
 }
 
 fn unauthenticated(detail: &str) -> ApiError {
     ApiError::new(ErrorCode::Unauthenticated, detail)
+}
+
+/// Adds to a 401 what makes browsers and tools ask for a password, unless a page is asking, which has its own way.
+pub async fn offer_basic(request: Request, next: Next) -> Response {
+    let from_page = request.headers().contains_key(ORIGIN) || request.headers().contains_key(PAGE_HEADER);
+    let mut response = next.run(request).await;
+    if response.status() == StatusCode::UNAUTHORIZED && !from_page {
+        response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
+    }
+    response
 }

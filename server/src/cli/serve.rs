@@ -44,10 +44,12 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Serv
     serve(state, listener, shutdown).await
 }
 
-/// Serves at a listener that is open already, until `shutdown` and at most [`STOP_LIMIT`] longer.
+/// Serves at a listener that is open already, until `shutdown` and 8 s longer.
 pub async fn serve(state: AppState, listener: TcpListener, shutdown: CancellationToken) -> Result<(), ServeError> {
     let state = AppState { shutdown: shutdown.clone(), ..state };
-    tracing::info!(public_url = state.config.public_url, "serving at {}", state.config.public_url);
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, public_url = state.config.public_url, "serving at {address}");
+    }
     let mut parts = JoinSet::new();
     let pollers = poller::run(pollers(&state), shutdown.clone());
     parts.spawn(async move { ("poller", pollers.await.map_err(|error| error.to_string())) });

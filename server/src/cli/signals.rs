@@ -13,8 +13,9 @@ pub(super) fn shutdown_on_signal() -> std::io::Result<CancellationToken> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("asked to end");
+        // First what matters: nobody may be reading the log any more.
         token.cancel();
+        tracing::info!("asked to end");
     });
     Ok(shutdown)
 }

@@ -1,46 +1,50 @@
 //! One environment of the file, checked: names, URLs, templates, and one credential and one host key check each.
 //! Its limits default to the file's top-level ones.
 
-use super::file::{self, File};
-use super::load::Loader;
+use super::file;
+use super::load::{Limits, Loader};
 use super::{
     CommandTemplates, ConfigError, EnvironmentConfig, HostKeyCheck, PathTemplates, Secret, SshConfig, SshCredential,
     values,
 };
 use protocol::names;
+use std::time::Duration;
 
 const DEFAULT_SSH_PORT: u16 = 22;
-/// What a command template may contain between braces; `{commit}` after a `^` is git's own.
-const COMMAND_FIELDS: [&str; 6] = ["repository", "branch", "commit", "scenario_dir", "workspace_root", "queue_id"];
+/// Of one command; a fetch of a large repository over a slow line takes the longest.
+const DEFAULT_SSH_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Loader<'_> {
-    pub(super) fn environment(&self, raw: &file::Environment, file: &File) -> Result<EnvironmentConfig, ConfigError> {
-        self.checked(raw, file).map_err(|ConfigError(why)| ConfigError(format!("environment \"{}\": {why}", raw.name)))
+    pub(super) fn environment(&self, raw: &file::Environment, top: &Limits) -> Result<EnvironmentConfig, ConfigError> {
+        self.checked(raw, top).map_err(|ConfigError(why)| ConfigError(format!("environment \"{}\": {why}", raw.name)))
     }
 
-    fn checked(&self, raw: &file::Environment, file: &File) -> Result<EnvironmentConfig, ConfigError> {
+    fn checked(&self, raw: &file::Environment, top: &Limits) -> Result<EnvironmentConfig, ConfigError> {
         require(
             is_plain_name(&raw.name),
             "name: letters, digits, '.', '_' and '-', at most 64, a letter or digit first",
         )?;
         require(names::is_queue_id_prefix(&raw.queue_id_prefix), "queue_id_prefix: only letters, digits and dots")?;
-        let limit = |key: &str, own: &Option<String>, top: &Option<String>, default: &str| {
-            self.duration(key, own.as_deref().or(top.as_deref()), default)
-        };
-        let retention = raw.remote_retention.as_deref().or(file.remote_retention.as_deref());
+        let retention = raw.remote_retention.as_deref().map(values::duration_or_never).transpose();
         Ok(EnvironmentConfig {
             name: raw.name.clone(),
-            url: self.value("url", Some(&raw.url), "", values::http_url)?,
+            url: values::http_url(&raw.url).map_err(|why| ConfigError(format!("url: {why}")))?,
             token: raw.token_env.as_deref().map(|name| self.secret("token_env", name)).transpose()?,
             queue_id_prefix: raw.queue_id_prefix.clone(),
             plain_404_means_unknown: raw.plain_404_means_unknown,
             paths: paths(raw.paths.as_ref())?,
-            job_timeout: limit("job_timeout", &raw.job_timeout, &file.job_timeout, "1h")?,
-            waiting_timeout: limit("waiting_timeout", &raw.waiting_timeout, &file.waiting_timeout, "7d")?,
-            cleanup_give_up: limit("cleanup_give_up", &raw.cleanup_give_up, &file.cleanup_give_up, "24h")?,
-            retry_max_interval: limit("retry_max_interval", &raw.retry_max_interval, &file.retry_max_interval, "5m")?,
-            remote_retention: self.value("remote_retention", retention, "7d", values::duration_or_never)?,
-            http_timeout: limit("http_timeout", &raw.http_timeout, &file.http_timeout, "30s")?,
+            job_timeout: own_limit("job_timeout", raw.job_timeout.as_deref(), top.job_timeout)?,
+            waiting_timeout: own_limit("waiting_timeout", raw.waiting_timeout.as_deref(), top.waiting_timeout)?,
+            cleanup_give_up: own_limit("cleanup_give_up", raw.cleanup_give_up.as_deref(), top.cleanup_give_up)?,
+            retry_max_interval: own_limit(
+                "retry_max_interval",
+                raw.retry_max_interval.as_deref(),
+                top.retry_max_interval,
+            )?,
+            remote_retention: retention
+                .map_err(|why| ConfigError(format!("remote_retention: {why}")))?
+                .unwrap_or(top.remote_retention),
+            http_timeout: own_limit("http_timeout", raw.http_timeout.as_deref(), top.http_timeout)?,
             ssh: self.ssh(&raw.ssh)?,
         })
     }
@@ -54,7 +58,9 @@ impl Loader<'_> {
         require(is_path(root) && root.starts_with('/'), "ssh.workspace_root: an absolute path below / is needed")?;
         let scenario_dir = raw.scenario_dir.as_deref().unwrap_or("scenarios").trim_end_matches('/');
         require(
-            names::is_scenario_name(scenario_dir),
+            is_path(scenario_dir)
+                && !scenario_dir.starts_with('/')
+                && !scenario_dir.split('/').any(|part| part == ".."),
             "ssh.scenario_dir: a plain path inside the repository is needed",
         )?;
         Ok(SshConfig {
@@ -66,7 +72,7 @@ impl Loader<'_> {
             repository: raw.repository.clone(),
             scenario_dir: scenario_dir.to_owned(),
             workspace_root: root.to_owned(),
-            timeout: self.duration("ssh.timeout", raw.timeout.as_deref(), "30s")?,
+            timeout: own_limit("ssh.timeout", raw.timeout.as_deref(), DEFAULT_SSH_TIMEOUT)?,
             commands: commands(raw.commands.as_ref())?,
         })
     }
@@ -97,6 +103,10 @@ impl Loader<'_> {
 
 fn require(holds: bool, why: &str) -> Result<(), ConfigError> {
     if holds { Ok(()) } else { Err(ConfigError(why.to_owned())) }
+}
+
+fn own_limit(key: &str, own: Option<&str>, otherwise: Duration) -> Result<Duration, ConfigError> {
+    own.map_or(Ok(otherwise), values::duration).map_err(|why| ConfigError(format!("{key}: {why}")))
 }
 
 fn is_plain_name(name: &str) -> bool {
@@ -130,6 +140,7 @@ fn paths(raw: Option<&file::Paths>) -> Result<PathTemplates, ConfigError> {
     })
 }
 
+/// What a template may contain is checked where it is read; what it must contain, so that it does what it is for, here.
 fn commands(raw: Option<&file::Commands>) -> Result<CommandTemplates, ConfigError> {
     let default = CommandTemplates::default();
     let Some(raw) = raw else {
@@ -137,9 +148,6 @@ fn commands(raw: Option<&file::Commands>) -> Result<CommandTemplates, ConfigErro
     };
     let template = |key: &str, given: &Option<String>, default: String, needed: &[&str]| {
         let command = given.clone().unwrap_or(default);
-        if let Some(unknown) = fields_of(&command).find(|field| !COMMAND_FIELDS.contains(field)) {
-            return Err(ConfigError(format!("ssh.commands.{key}: unknown field {{{unknown}}}")));
-        }
         match needed.iter().find(|field| !command.contains(&format!("{{{field}}}"))) {
             Some(missing) => Err(ConfigError(format!("ssh.commands.{key}: must contain {{{missing}}}"))),
             None => Ok(command),
@@ -147,15 +155,10 @@ fn commands(raw: Option<&file::Commands>) -> Result<CommandTemplates, ConfigErro
     };
     Ok(CommandTemplates {
         branches: template("branches", &raw.branches, default.branches, &[])?,
-        validate: template("validate", &raw.validate, default.validate, &["branch"])?,
+        validate: template("validate", &raw.validate, default.validate, &[])?,
         present: template("present", &raw.present, default.present, &["commit"])?,
-        fetch: template("fetch", &raw.fetch, default.fetch, &["branch"])?,
+        fetch: template("fetch", &raw.fetch, default.fetch, &[])?,
         scenarios: template("scenarios", &raw.scenarios, default.scenarios, &["commit"])?,
         cleanup: template("cleanup", &raw.cleanup, default.cleanup, &["queue_id"])?,
     })
-}
-
-/// What stands between braces. Shell's own `${name}` and `{a,b}` are told apart by the list of known fields.
-fn fields_of(command: &str) -> impl Iterator<Item = &str> {
-    command.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(field, _)| field))
 }

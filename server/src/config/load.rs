@@ -45,14 +45,25 @@ pub(super) struct Loader<'a> {
     pub(super) variables: &'a Variables,
 }
 
+/// The top-level limits, which hold for every environment that has none of its own.
+pub(super) struct Limits {
+    pub(super) job_timeout: Duration,
+    pub(super) waiting_timeout: Duration,
+    pub(super) cleanup_give_up: Duration,
+    pub(super) retry_max_interval: Duration,
+    pub(super) remote_retention: Option<Duration>,
+    pub(super) http_timeout: Duration,
+}
+
 impl Loader<'_> {
     fn build(&self, file: &File) -> Result<Config, ConfigError> {
         let listen: SocketAddr = self.value("listen", file.listen.as_deref(), "127.0.0.1:3000", |text| {
             text.parse().map_err(|_| format!("\"{text}\" is no address with a port, such as 127.0.0.1:3000"))
         })?;
         let own_url = format!("http://{listen}");
+        let limits = self.limits(file)?;
         let environments =
-            file.environments.iter().map(|raw| self.environment(raw, file)).collect::<Result<Vec<_>, _>>()?;
+            file.environments.iter().map(|raw| self.environment(raw, &limits)).collect::<Result<Vec<_>, _>>()?;
         let mut names = HashSet::new();
         if let Some(twice) = environments.iter().find(|environment| !names.insert(&environment.name)) {
             return Err(ConfigError(format!("two environments are called \"{}\"", twice.name)));
@@ -67,6 +78,19 @@ impl Loader<'_> {
             session_lifetime: self.duration("session_lifetime", file.session_lifetime.as_deref(), "14d")?,
             metrics_token: self.variables.get("TESTARENA_METRICS_TOKEN").map(|token| Secret::new(token.to_owned())),
             environments,
+        })
+    }
+
+    fn limits(&self, file: &File) -> Result<Limits, ConfigError> {
+        let limit = |key: &str, given: &Option<String>, default: &str| self.duration(key, given.as_deref(), default);
+        let retention = file.remote_retention.as_deref();
+        Ok(Limits {
+            job_timeout: limit("job_timeout", &file.job_timeout, "1h")?,
+            waiting_timeout: limit("waiting_timeout", &file.waiting_timeout, "7d")?,
+            cleanup_give_up: limit("cleanup_give_up", &file.cleanup_give_up, "24h")?,
+            retry_max_interval: limit("retry_max_interval", &file.retry_max_interval, "5m")?,
+            remote_retention: self.value("remote_retention", retention, "7d", values::duration_or_never)?,
+            http_timeout: limit("http_timeout", &file.http_timeout, "30s")?,
         })
     }
 
@@ -87,11 +111,12 @@ impl Loader<'_> {
         self.folder.join(text)
     }
 
-    pub(super) fn duration(&self, key: &str, given: Option<&str>, default: &str) -> Result<Duration, ConfigError> {
+    fn duration(&self, key: &str, given: Option<&str>, default: &str) -> Result<Duration, ConfigError> {
         self.value(key, given, default, values::duration)
     }
 
-    pub(super) fn value<T>(
+    /// A top-level key's value.
+    fn value<T>(
         &self,
         key: &str,
         given: Option<&str>,
@@ -240,6 +265,8 @@ mod tests {
             (refused("pol_interval = \"20s\"", []), "pol_interval"),
             (refused("poll_interval = \"often\"", []), "poll_interval: \"often\""),
             (refused("", [("TESTARENA_POLL_INTERVAL", "often")]), "TESTARENA_POLL_INTERVAL: \"often\""),
+            (refused("", [("TESTARENA_JOB_TIMEOUT", "soon")]), "TESTARENA_JOB_TIMEOUT: \"soon\""),
+            (refused(&changed("2h", "soon"), token), "environment \"bench-a\": job_timeout: \"soon\""),
             (refused("", [("TESTARENA_POL_INTERVAL", "20s")]), "TESTARENA_POL_INTERVAL"),
             (refused("poll_interval = 20", []), "poll_interval"),
             (refused("database_url = \"mysql://x\"", []), "database_url"),

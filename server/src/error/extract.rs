@@ -71,10 +71,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let query = axum_extra::extract::Query::from_request_parts(parts, state).await;
         query.map(|axum_extra::extract::Query(values)| Self(values)).map_err(|rejection| {
-            let why = rejection.to_string();
-            let field = quoted_field(&why).unwrap_or("query").to_owned();
-            ApiError::invalid(&field, why)
+            let text = rejection.to_string();
+            refuse_query(text.strip_prefix(QUERY_REJECTION).unwrap_or(&text))
         })
+    }
+}
+
+/// What axum puts before the cause.
+const QUERY_REJECTION: &str = "Failed to deserialize query string: ";
+
+/// The cause is "name: why", or names the field in the middle.
+fn refuse_query(cause: &str) -> ApiError {
+    let is_name = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    match cause.split_once(": ").filter(|(field, _)| is_name(field)) {
+        Some((field, why)) => ApiError::invalid(field, why),
+        None => ApiError::invalid(quoted_field(cause).unwrap_or("query"), cause),
     }
 }
 
@@ -125,6 +136,17 @@ mod tests {
             assert_eq!(refused(body).0, ErrorCode::MalformedJson, "{body}");
         }
         assert_eq!(refused("[]").0, ErrorCode::InvalidInput);
+    }
+
+    #[test]
+    fn the_wrong_part_of_a_query_is_named() {
+        for (cause, field) in [
+            ("wait: invalid digit found in string", "wait"),
+            ("missing field `branch`", "branch"),
+            ("no idea: at all", "query"),
+        ] {
+            assert!(refuse_query(cause).fields.unwrap().contains_key(field), "{cause}");
+        }
     }
 
     #[test]

@@ -7,10 +7,10 @@ use crate::lifecycle;
 use crate::logs::LogId;
 use crate::remote::{Refusal, Remote, RemoteError};
 use crate::store::StoreError;
-use crate::store::jobs::Job;
+use crate::store::jobs::{self, Job};
 use crate::store::tasks::{self, ResultFile, Task};
 use protocol::api::LogsState;
-use protocol::{TaskStatus, Timestamp};
+use protocol::{JobStatus, TaskStatus, Timestamp};
 
 /// Pieces of one log in one pass, so that one huge log does not hold up the others; the rest follows in the next pass.
 const PIECES_PER_PASS: usize = 8;
@@ -43,23 +43,36 @@ enum Progress {
 
 /// Mirrors what a job that has not ended has written since. A failure shows in its own time: the next look repeats it.
 pub(super) async fn follow<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), StoreError> {
-    let id = job.id;
-    let rows = poller.store.read(move |c| tasks::find_tasks(c, id)).await?;
-    let begun = rows.into_iter().filter(|task| task.status != TaskStatus::Waiting && !task.log_complete);
-    for task in begun {
-        match mirror_task_log(poller, job, task).await {
-            Ok(_) => {}
-            Err(MirrorError::Store(error)) => return Err(error),
-            Err(MirrorError::Remote(error)) => {
-                tracing::debug!(job = job.id.0, %error, "job {}: a log could not be followed", job.id);
-                return Ok(());
-            }
-            Err(MirrorError::Local(error)) => {
-                tracing::error!(job = job.id.0, error, "job {}: a log could not be kept", job.id);
-                return Ok(());
-            }
+    match follow_logs(poller, job).await {
+        Ok(()) => {}
+        Err(MirrorError::Store(error)) => return Err(error),
+        Err(MirrorError::Remote(error)) => {
+            tracing::debug!(job = job.id.0, %error, "job {}: a log could not be followed", job.id);
+        }
+        Err(MirrorError::Local(error)) => {
+            tracing::error!(job = job.id.0, error, "job {}: a log could not be kept", job.id);
         }
     }
+    Ok(())
+}
+
+async fn follow_logs<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), MirrorError> {
+    if job.status == JobStatus::Waiting {
+        return Ok(());
+    }
+    let id = job.id;
+    let rows = poller.store.read(move |c| tasks::find_tasks(c, id)).await?;
+    let mut has_new_whole_log = false;
+    for task in rows.into_iter().filter(|task| task.status != TaskStatus::Waiting && !task.log_complete) {
+        let (_, task) = mirror_task_log(poller, job, task).await?;
+        has_new_whole_log |= task.log_complete;
+    }
+    if has_new_whole_log {
+        // Its size will not change any more, so readers may as well see it.
+        poller.store.write(move |c| jobs::bump_revision(c, id)).await?;
+        poller.bell.ring_saved();
+    }
+    mirror_log(poller, job, LogId::Queue, &job.remote_queue_id).await?;
     Ok(())
 }
 

@@ -2,6 +2,8 @@
 //! are none, and the pages come without scripts.
 
 use axum::body::Bytes;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::env;
@@ -124,9 +126,7 @@ fn content_type(path: &str) -> Option<&'static str> {
 }
 
 fn etag(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    let start: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{start}\"")
+    format!("\"{}\"", URL_SAFE_NO_PAD.encode(&Sha256::digest(bytes)[..12]))
 }
 
 #[cfg(test)]

@@ -341,7 +341,15 @@ pub fn remove_job(connection: &mut AnyConnection, id: JobId) -> QueryResult<bool
     Ok(diesel::delete(jobs::table.filter(jobs::id.eq(id.0))).execute(connection)? == 1)
 }
 
-/// Lets every reader see a change that stands in another table, such as a new name of the owner.
+/// Lets readers see a change that stands in another table.
+pub fn bump_revision(connection: &mut AnyConnection, id: JobId) -> QueryResult<()> {
+    diesel::update(jobs::table.filter(jobs::id.eq(id.0)))
+        .set(jobs::revision.eq(jobs::revision + 1))
+        .execute(connection)
+        .map(drop)
+}
+
+/// Lets readers of all their jobs see a change of a user, such as a new name.
 pub fn bump_revisions_of_user(connection: &mut AnyConnection, user: UserId) -> QueryResult<()> {
     diesel::update(jobs::table.filter(jobs::user_id.eq(user.0)))
         .set(jobs::revision.eq(jobs::revision + 1))

@@ -11,7 +11,9 @@ async fn errors_are_problems_with_a_stable_code() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
     for path in ["/api", "/api/", "/api/nothing", "/api/job/42/nothing", "/api/job/x", "/api/job/42", "/api/job/-1"] {
-        assert_eq!(ada.get(path).await.code(), "not_found", "{path}");
+        let answer = ada.get(path).await;
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{path}");
+        assert_eq!(answer.code(), "not_found", "{path}");
     }
     let wrong_method = ada.send(Method::PUT, "/api/job/42", Body::empty()).await;
     assert_eq!(wrong_method.code(), "method_not_allowed");

@@ -151,7 +151,7 @@ fn write_file(folder: &Path, path: &str, is_executable: bool, text: &str) {
 
 fn make_client_key(root: &Path) {
     let key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).unwrap();
-    key.write_openssh_file(&root.join("client_key"), LineEnding::LF).unwrap();
+    key.write_openssh_file(root.join("client_key"), LineEnding::LF).unwrap();
     std::fs::write(root.join("authorized_keys"), key.public_key().to_openssh().unwrap()).unwrap();
 }
 

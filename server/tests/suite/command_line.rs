@@ -68,7 +68,7 @@ fn a_bad_configuration_stops_the_start_with_its_name() {
     assert!(bad(&unknown).contains("TESTARENA_POL_INTERVAL"));
     fs::write(folder.path().join(".env"), "TESTARENA_JOB_TIMEOUT=soon\n").unwrap();
     let message = bad(&run(folder.path(), &["migrate"], ""));
-    assert!(!message.is_empty() && !folder.path().join("data").exists(), "{message}");
+    assert!(message.contains("TESTARENA_JOB_TIMEOUT") && message.contains("soon"), "{message}");
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_server_ends_soon_after_it_is_asked_to() {
 
 fn wait_for_line(child: &mut Child, words: &str) {
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    // The pipe ends with the process, so this ends too.
+    // The pipe ends with the process, so this ends too. What comes later is written to nobody.
     let found = lines.map_while(Result::ok).any(|line| line.contains(words));
     assert!(found, "the program ended without saying \"{words}\"");
 }

@@ -130,7 +130,8 @@ async fn a_waiter_is_answered_when_the_job_changes() {
     let at_once = tokio::time::timeout(Duration::from_secs(10), ada.get("/api/job/1?wait=60")).await.unwrap();
     at_once.expect(200);
     assert_eq!(ada.get("/api/job/1?wait=61").await.code(), "invalid_input");
-    assert_eq!(ada.get("/api/job/1?wait=x").await.code(), "invalid_input");
+    let wrong = ada.get("/api/job/1?wait=x").await.problem();
+    assert!(wrong.fields.unwrap().contains_key("wait"));
 }
 
 #[tokio::test]
@@ -199,7 +200,7 @@ async fn the_list_is_filtered() {
     for wrong in ["status=done", "limit=0", "limit=201", "limit=x", "cursor=x", "search=a&search=b"] {
         let problem = ada.get(&format!("/api/jobs?{wrong}")).await.problem();
         let field = wrong.split('=').next().unwrap();
-        assert!(problem.fields.unwrap().contains_key(field), "{wrong}");
+        assert!(problem.fields.as_ref().unwrap().contains_key(field), "{problem:?}");
     }
 }
 

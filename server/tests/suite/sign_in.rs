@@ -66,6 +66,8 @@ async fn only_a_client_that_is_no_page_is_asked_for_a_password() {
         answer.header("www-authenticate").to_owned()
     };
     assert_eq!(challenge(&script).await, "Basic realm=\"TestArena\"");
+    let login = script.post("/api/login", json!({"username": "ada", "password": "wrong horse"})).await;
+    assert_eq!(login.header("www-authenticate"), "Basic realm=\"TestArena\"");
     assert_eq!(challenge(&script.clone().with("testarena-page", "1")).await, "");
     assert_eq!(challenge(&script.with("origin", "http://127.0.0.1:3000")).await, "");
 }

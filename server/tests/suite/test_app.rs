@@ -33,7 +33,7 @@ pub struct TestApp {
     router: Router,
     // Dropped in this order: the database may lie in the folder.
     _database: TestDatabase,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 impl TestApp {
@@ -52,12 +52,7 @@ impl TestApp {
         config.database_url = database.url.clone();
         change(&mut config);
         let state = AppState::new(config).await.unwrap();
-        Self { router: server::build(state.clone()), state, _database: database, folder }
-    }
-
-    /// Where the application keeps its files.
-    pub fn folder(&self) -> &std::path::Path {
-        self.folder.path()
+        Self { router: server::build(state.clone()), state, _database: database, _folder: folder }
     }
 
     /// Somebody who is not signed in.
