@@ -5,6 +5,7 @@ use super::steps::{Step, Steps};
 use crate::client::{self, ClientError};
 use crate::components::field::{Select, field};
 use crate::components::notice::StatusNote;
+use crate::later::later;
 use crate::pending::Pending;
 use crate::{browser, words};
 use leptos::prelude::*;
@@ -120,14 +121,12 @@ fn described(environment: &Environment) -> String {
 #[component]
 fn BranchField(draft: Draft, error: RwSignal<Option<String>>) -> impl IntoView {
     // In the browser only: the page comes at once, the suggestions when the repository has answered.
-    let branches = LocalResource::new(move || {
+    let branches = later(move || {
         let environment = draft.environment.get();
-        async move { client::list_branches(&environment).await.map(|list| list.branches).unwrap_or_default() }
+        Some(async move { client::list_branches(&environment).await.map(|list| list.branches).unwrap_or_default() })
     });
-    let suggestions = move || {
-        let names = branches.get().unwrap_or_default();
-        names.into_iter().map(|branch| view! { <option value=branch.name></option> }).collect_view()
-    };
+    let suggestions =
+        move || branches.get().into_iter().map(|branch| view! { <option value=branch.name></option> }).collect_view();
     let input = view! {
         <input id="branch" name="branch" type="text" list="branches" autocomplete="off" autocapitalize="none"
             spellcheck="false" aria-describedby="branch-note" aria-required="true"
