@@ -15,6 +15,7 @@ use crate::poll::{self, Live};
 use crate::{paths, words};
 use leptos::either::Either;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use leptos_router::hooks::use_location;
 use protocol::api::{ErrorCode, Job, LogLines, LogsState, ResultFile, Task};
 
@@ -98,19 +99,20 @@ fn results_of(job: Live<Job>, log: &LogOf) -> Signal<Vec<(ResultFile, String)>> 
         let is_it = |task: &&Task| Some(&task.task_id) == of_task.as_ref();
         job.value.with(|job| job.tasks.iter().find(is_it).is_some_and(|task| task.status.is_terminal()))
     });
-    let results = LocalResource::new(move || {
-        let task = task.clone().filter(|_| has_ended.get());
-        async move {
-            let Some(task) = task else { return Vec::new() };
+    let results = RwSignal::new(Vec::new());
+    // By an effect and no resource: the server must not wait for what it does not draw.
+    Effect::new(move |_| {
+        let Some(task) = task.clone().filter(|_| has_ended.get()) else { return };
+        spawn_local(async move {
             let files = client::list_results(id, &task).await.map(|results| results.files).unwrap_or_default();
             let with_url = |file: ResultFile| {
                 let url = client::result_url(id, &task, &file.path);
                 (file, url)
             };
-            files.into_iter().map(with_url).collect()
-        }
+            results.set(files.into_iter().map(with_url).collect());
+        });
     });
-    Signal::derive(move || results.get().unwrap_or_default())
+    results.into()
 }
 
 /// Reads what is added, from the last line that is known: that one may have been unfinished.

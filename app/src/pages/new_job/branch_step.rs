@@ -8,6 +8,7 @@ use crate::components::notice::StatusNote;
 use crate::pending::Pending;
 use crate::{browser, words};
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use protocol::api::{Environment, ErrorCode, Health, ValidateBranchRequest};
 use protocol::names::is_branch_name;
 
@@ -119,13 +120,19 @@ fn described(environment: &Environment) -> String {
 
 #[component]
 fn BranchField(draft: Draft, error: RwSignal<Option<String>>) -> impl IntoView {
-    // In the browser only: the page comes at once, the suggestions when the repository has answered.
-    let branches = LocalResource::new(move || {
+    // By an effect and no resource: the page comes at once, the suggestions when the repository has answered.
+    let branches = RwSignal::new(Vec::new());
+    Effect::new(move |_| {
         let environment = draft.environment.get();
-        async move { client::list_branches(&environment).await.map(|list| list.branches).unwrap_or_default() }
+        spawn_local(async move {
+            let found = client::list_branches(&environment).await.map(|list| list.branches).unwrap_or_default();
+            if draft.environment.try_get_untracked().as_ref() == Some(&environment) {
+                branches.set(found);
+            }
+        });
     });
     let suggestions = move || {
-        let names = branches.get().unwrap_or_default();
+        let names = branches.get();
         names.into_iter().map(|branch| view! { <option value=branch.name></option> }).collect_view()
     };
     let input = view! {
