@@ -49,9 +49,9 @@ fn Picker(draft: Draft, steps: Steps, offered: Scenarios) -> impl IntoView {
     let error = RwSignal::new(None::<String>);
     let total = scenarios.len();
     let shown = Memo::new(move |_| {
-        let wanted = filter.get().trim().to_lowercase();
+        let wanted = filter.get().trim().to_ascii_lowercase();
         let mut shown: Vec<String> =
-            scenarios.iter().filter(|scenario| scenario.to_lowercase().contains(&wanted)).cloned().collect();
+            scenarios.iter().filter(|scenario| scenario.to_ascii_lowercase().contains(&wanted)).cloned().collect();
         shown.sort_unstable();
         shown
     });
