@@ -8,6 +8,7 @@ mod answer;
 mod browser;
 mod client;
 mod components;
+mod later;
 mod pages;
 mod paths;
 mod pending;

@@ -10,12 +10,12 @@ use crate::components::notice::{Failure, Loading};
 use crate::components::result_list::ResultList;
 use crate::components::switch::Switch;
 use crate::components::task_list::TaskList;
+use crate::later::later;
 use crate::pending::Pending;
 use crate::poll::{self, Live};
 use crate::{paths, words};
 use leptos::either::Either;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use leptos_router::hooks::use_location;
 use protocol::api::{ErrorCode, Job, LogLines, LogsState, ResultFile, Task};
 
@@ -99,20 +99,17 @@ fn results_of(job: Live<Job>, log: &LogOf) -> Signal<Vec<(ResultFile, String)>> 
         let is_it = |task: &&Task| Some(&task.task_id) == of_task.as_ref();
         job.value.with(|job| job.tasks.iter().find(is_it).is_some_and(|task| task.status.is_terminal()))
     });
-    let results = RwSignal::new(Vec::new());
-    // By an effect and no resource: the server must not wait for what it does not draw.
-    Effect::new(move |_| {
-        let Some(task) = task.clone().filter(|_| has_ended.get()) else { return };
-        spawn_local(async move {
-            let files = client::list_results(id, &task).await.map(|results| results.files).unwrap_or_default();
+    later(move || {
+        let task = task.clone().filter(|_| has_ended.get())?;
+        Some(async move {
+            let listed = client::list_results(id, &task).await.map(|results| results.files).unwrap_or_default();
             let with_url = |file: ResultFile| {
                 let url = client::result_url(id, &task, &file.path);
                 (file, url)
             };
-            results.set(files.into_iter().map(with_url).collect());
-        });
-    });
-    results.into()
+            listed.into_iter().map(with_url).collect()
+        })
+    })
 }
 
 /// Reads what is added, from the last line that is known: that one may have been unfinished.

@@ -5,10 +5,10 @@ use super::steps::{Step, Steps};
 use crate::client::{self, ClientError};
 use crate::components::field::{Select, field};
 use crate::components::notice::StatusNote;
+use crate::later::later;
 use crate::pending::Pending;
 use crate::{browser, words};
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use protocol::api::{Environment, ErrorCode, Health, ValidateBranchRequest};
 use protocol::names::is_branch_name;
 
@@ -120,21 +120,13 @@ fn described(environment: &Environment) -> String {
 
 #[component]
 fn BranchField(draft: Draft, error: RwSignal<Option<String>>) -> impl IntoView {
-    // By an effect and no resource: the page comes at once, the suggestions when the repository has answered.
-    let branches = RwSignal::new(Vec::new());
-    Effect::new(move |_| {
+    // In the browser only: the page comes at once, the suggestions when the repository has answered.
+    let branches = later(move || {
         let environment = draft.environment.get();
-        spawn_local(async move {
-            let found = client::list_branches(&environment).await.map(|list| list.branches).unwrap_or_default();
-            if draft.environment.try_get_untracked().as_ref() == Some(&environment) {
-                branches.set(found);
-            }
-        });
+        Some(async move { client::list_branches(&environment).await.map(|list| list.branches).unwrap_or_default() })
     });
-    let suggestions = move || {
-        let names = branches.get();
-        names.into_iter().map(|branch| view! { <option value=branch.name></option> }).collect_view()
-    };
+    let suggestions =
+        move || branches.get().into_iter().map(|branch| view! { <option value=branch.name></option> }).collect_view();
     let input = view! {
         <input id="branch" name="branch" type="text" list="branches" autocomplete="off" autocapitalize="none"
             spellcheck="false" aria-describedby="branch-note" aria-required="true"
