@@ -136,7 +136,8 @@ async fn wake_at<R: Remote>(poller: &Poller<R>, reachable: bool, next_round: Tim
         Ok(due) => due.unwrap_or(next_round),
         Err(_) => now.plus(STORE_RETRY),
     };
-    let looked_at = if poller.bell.looked_at(now).is_empty() { next_round } else { now.plus(LOOKED_AT_INTERVAL) };
+    let looked_at =
+        if poller.bell.looked_at(poller.name(), now).is_empty() { next_round } else { now.plus(LOOKED_AT_INTERVAL) };
     // A tick that could not clear what was due must not spin.
     next_round.min(looked_at).min(next_due.max(now.plus(Duration::from_millis(200))))
 }

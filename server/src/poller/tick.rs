@@ -89,7 +89,7 @@ async fn collect<R: Remote>(
     now: Timestamp,
 ) -> Result<BTreeMap<JobId, Job>, StoreError> {
     let name = poller.name().to_owned();
-    let looked_at = poller.bell.looked_at(now);
+    let looked_at = poller.bell.looked_at(poller.name(), now);
     let find = move |connection: &mut crate::store::AnyConnection| {
         let mut found = jobs::list_due(connection, &name, now, DUE_PER_TICK)?;
         if round == Round::All {
