@@ -189,11 +189,11 @@ impl Job {
         format!("{}-{n}", self.remote_queue_id)
     }
 
-    /// Whether a reader of the API sees a difference, the sync time aside (which the `ETag` leaves out).
+    /// Whether a reader of the API sees a difference, the sync time aside (which the `ETag` leaves out). The first attempt
+    /// to submit counts as well: who forces or deletes a job decides by it, and must not save over it unseen.
     fn differs_visibly(&self, other: &Self) -> bool {
         let invisible_made_equal = Self {
             last_synced_at: other.last_synced_at,
-            submit_attempted_at: other.submit_attempted_at,
             accepted_at: other.accepted_at,
             seen_running_at: other.seen_running_at,
             abort_confirmed_at: other.abort_confirmed_at,
