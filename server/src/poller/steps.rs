@@ -136,14 +136,11 @@ pub(super) async fn end_by_refusal<R: Remote>(
     let id = job.id;
     let rows = poller.store.read(move |c| tasks::find_tasks(c, id)).await?;
     let open_end_as = if status == JobStatus::Aborted { TaskStatus::Aborted } else { TaskStatus::Error };
-    let counts = lifecycle::counts_with_open_ended_as(rows.iter().map(|task| task.status), open_end_as);
+    let (counts, changed) = lifecycle::end_open_tasks(rows, open_end_as, now);
     let mut ended = job.clone();
     lifecycle::mark_synced(&mut ended, now);
     ended.sync_error = (status == JobStatus::Error).then(|| refusal.to_string());
     lifecycle::end(&mut ended, counts, status, why, now);
-    let open = rows.into_iter().filter(|task| !task.status.is_terminal());
-    let changed =
-        open.map(|task| Task { status: open_end_as, finished_at: task.started_at.and(Some(now)), ..task }).collect();
     tracing::info!(job = job.id.0, status = %status, "job {} ended as {status}: {refusal}", job.id);
     save(poller, job, &ended, changed).await?;
     Ok(After::Again)

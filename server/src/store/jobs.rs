@@ -330,12 +330,6 @@ pub fn request_delete(connection: &mut AnyConnection, id: JobId, now: Timestamp)
     Ok(moved == 1)
 }
 
-/// Removes a job of which the remote server may never have heard; `false` if it has been told meanwhile.
-pub fn remove_unsent(connection: &mut AnyConnection, id: JobId) -> QueryResult<bool> {
-    let unsent = jobs::table.filter(jobs::id.eq(id.0)).filter(jobs::submit_attempted_at.is_null());
-    Ok(diesel::delete(unsent).execute(connection)? == 1)
-}
-
 /// Removes a job with its tasks and notes of result files.
 pub fn remove_job(connection: &mut AnyConnection, id: JobId) -> QueryResult<bool> {
     Ok(diesel::delete(jobs::table.filter(jobs::id.eq(id.0))).execute(connection)? == 1)

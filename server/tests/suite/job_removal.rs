@@ -119,3 +119,16 @@ async fn nobody_saves_over_a_submission_that_they_have_not_seen() {
     let saved = app.state.store.write(move |connection| save_job(connection, &before, &after, Vec::new())).await;
     assert!(!saved.unwrap());
 }
+
+#[tokio::test]
+async fn a_job_that_has_nothing_at_the_remote_server_is_deleted_at_once() {
+    let (app, ada, _, _) = start().await;
+    send(&app, JobId(1)).await;
+    app.change_job(JobId(1), |job, _| {
+        (job.status, job.finished_at) = (JobStatus::Error, Some(Timestamp(9)));
+        job.status_reason = Some("rejected".to_owned());
+    })
+    .await;
+    ada.delete("/api/job/1").await.expect(204);
+    assert_eq!(ada.get("/api/job/1").await.code(), "not_found");
+}
