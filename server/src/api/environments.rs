@@ -2,7 +2,6 @@
 //! Branches and scenarios are questions to the remote server that must be answered now, so they have a deadline.
 
 use crate::auth::CurrentUser;
-use crate::config::EnvironmentConfig;
 use crate::error::{ApiError, ApiResult, Json, Query};
 use crate::remote::{Environment, QuestionError, ScenarioList};
 use crate::state::AppState;
@@ -27,16 +26,17 @@ pub(super) async fn list_environments(
     let statuses = state.store.read(list_environment_status).await?;
     let show = |environment: &Arc<Environment>| {
         let status = statuses.iter().find(|status| status.environment == environment.config.name);
-        environment_body(&environment.config, status, user.user.is_admin)
+        environment_body(environment, status, user.user.is_admin)
     };
     Ok(axum::Json(Environments { environments: state.environments.values().map(show).collect() }))
 }
 
 fn environment_body(
-    config: &EnvironmentConfig,
+    environment: &Environment,
     status: Option<&EnvironmentStatus>,
     for_admin: bool,
 ) -> api::Environment {
+    let config = &environment.config;
     let count = |n: Option<i64>| n.and_then(|n| u32::try_from(n).ok());
     api::Environment {
         name: config.name.clone(),
@@ -47,7 +47,7 @@ fn environment_body(
         slots: count(status.and_then(|status| status.slots)),
         busy: count(status.and_then(|status| status.busy)),
         waiting: count(status.and_then(|status| status.waiting)),
-        host_key: for_admin.then(|| status.and_then(|status| status.host_key.clone())),
+        host_key: for_admin.then(|| environment.offered_host_key()),
     }
 }
 
