@@ -249,3 +249,12 @@ async fn only_a_job_that_has_not_ended_counts_as_looked_at() {
     ada.get("/api/job/1").await.expect(200);
     assert_eq!(looked_at(), [id]);
 }
+
+#[tokio::test]
+async fn a_character_that_no_database_takes_is_refused() {
+    let (_app, ada) = start().await;
+    for field in ["search", "environment", "branch"] {
+        let refused = ada.get(&format!("/api/jobs?{field}=a%00b")).await.problem();
+        assert!(refused.fields.unwrap().contains_key(field));
+    }
+}
