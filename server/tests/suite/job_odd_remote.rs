@@ -1,0 +1,150 @@
+//! Jobs at remote servers that are odd, broken or hostile: nothing is lost, nothing spins, nobody else waits.
+//! Each server is a real one on a loopback port that answers as its test tells it to.
+
+use crate::lab::tick_all;
+use crate::remote_environment::{environment_config, serve};
+use crate::test_app::{Client, TestApp};
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use protocol::api::{CleanupState, LogsState, SyncState};
+use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
+use serde_json::{Value, json};
+use server::cli::serve::pollers;
+use server::config::{EnvironmentConfig, HostKeyCheck};
+use server::poller;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+const JOB: JobId = JobId(1);
+/// Far less than the pauses whose absence a test notices, and far more than what is waited for takes.
+const SOON: Duration = Duration::from_secs(10);
+
+struct Odd {
+    app: TestApp,
+    ada: Client,
+}
+
+impl Odd {
+    /// A server that answers calls (`GET /api/status/1`) as told, and else knows nothing; one job of two tasks.
+    async fn start(answer: impl Fn(&str) -> Option<Response> + Send + Sync + 'static) -> Self {
+        Self::with(|_| {}, answer).await
+    }
+
+    async fn with(
+        change: impl FnOnce(&mut EnvironmentConfig),
+        answer: impl Fn(&str) -> Option<Response> + Send + Sync + 'static,
+    ) -> Self {
+        let answer = Arc::new(answer);
+        let url = serve(move |request: Request| {
+            let answer = answer(&format!("{} {}", request.method(), request.uri().path()));
+            async move { answer.unwrap_or_else(unknown_id) }
+        })
+        .await;
+        let mut config = environment_config(url);
+        change(&mut config);
+        let app = TestApp::with_environments(vec![config]).await;
+        let ada = app.user("ada").await;
+        app.store_job("ada", "bench-a", "main", &["smoke/boot", "smoke/net"]).await;
+        Self { app, ada }
+    }
+
+    /// As if the server had accepted the job.
+    async fn accept(&self) {
+        self.app
+            .change_job(JOB, |job, _| {
+                (job.submit_attempted_at, job.accepted_at) = (Some(Timestamp(1)), Some(Timestamp(2)));
+                job.sync_state = SyncState::Synced;
+            })
+            .await;
+    }
+
+    /// As if all tasks had passed, with their logs still to be fetched.
+    async fn end(&self) {
+        self.accept().await;
+        self.app
+            .change_job(JOB, |job, tasks| {
+                (job.status, job.finished_at) = (JobStatus::Passed, Some(Timestamp(9)));
+                (job.logs_state, job.cleanup_state) = (LogsState::Mirroring, CleanupState::Pending);
+                for task in tasks {
+                    (task.status, task.started_at) = (TaskStatus::Passed, Some(Timestamp(3)));
+                }
+            })
+            .await;
+    }
+
+    async fn tick(&self) {
+        tick_all(&self.app.state, Timestamp::now()).await;
+    }
+
+    async fn job(&self) -> Value {
+        self.ada.get("/api/job/1").await.expect(200)
+    }
+
+    /// Lets the poller run by itself until the job is as wanted; `false` if it did not become so soon.
+    async fn becomes(&self, is_wanted: impl Fn(&Value) -> bool) -> bool {
+        let shutdown = CancellationToken::new();
+        let _stop = shutdown.clone().drop_guard();
+        tokio::spawn(poller::run(pollers(&self.app.state), shutdown));
+        let looking = async {
+            let mut saved = self.app.state.bell.listen_for_saved();
+            while !is_wanted(&self.job().await) {
+                saved.changed().await.unwrap();
+            }
+        };
+        tokio::time::timeout(SOON, looking).await.is_ok()
+    }
+}
+
+fn unknown_id() -> Response {
+    (StatusCode::NOT_FOUND, json!({"code": "unknown_id", "message": "no such id"}).to_string()).into_response()
+}
+
+fn says(body: Value) -> Option<Response> {
+    Some(body.to_string().into_response())
+}
+
+fn healthy(features: &[&str]) -> Option<Response> {
+    says(json!({"status": "ok", "features": features}))
+}
+
+#[tokio::test]
+async fn the_servers_words_are_cut_to_what_people_read_and_databases_take() {
+    let odd = Odd::start(|call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/status/1" => {
+            let task = |n: u8, message: &str| json!({"task_id": format!("1-{n}"), "status": "running", "started_at": "2026-01-04T10:00:00Z", "message": message});
+            let tasks = [task(1, &"x".repeat(100_000)), task(2, "a\0b")];
+            says(json!({"id": "1", "kind": "queue", "status": "running", "tasks": tasks}))
+        }
+        _ => None,
+    })
+    .await;
+    odd.accept().await;
+    odd.tick().await;
+    let job = odd.job().await;
+    assert_eq!(job["tasks"][0]["message"].as_str().unwrap().chars().count(), 2_001);
+    assert_eq!(job["tasks"][1]["message"], "a\u{fffd}b");
+}
+
+#[tokio::test]
+async fn a_result_file_that_is_listed_twice_is_kept_once() {
+    let odd = Odd::start(|call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/results/1-1" => {
+            let file = json!({"path": "a.xml", "size": 1, "content_type": "text/plain\0"});
+            says(json!({"task_id": "1-1", "files": [file, file]}))
+        }
+        "GET /api/results/1-2" => says(json!({"task_id": "1-2", "files": []})),
+        call if call.starts_with("GET /api/logs/") || call.ends_with("/a.xml") => Some("here\n".into_response()),
+        _ => None,
+    })
+    .await;
+    odd.end().await;
+    odd.tick().await;
+    assert_eq!(odd.job().await["logs"]["state"], "complete");
+    let results = odd.ada.get("/api/job/1/tasks/1-1/results").await.expect(200);
+    assert_eq!(results["files"].as_array().unwrap().len(), 1, "{results:#}");
+}
