@@ -21,6 +21,9 @@ pub const ABORT_FOLLOW_UP: Duration = Duration::from_secs(2);
 /// What a forced end says beside its status.
 const FORCED_WORDS: &str = "ended by an administrator without the remote server's word";
 
+/// Longest wait that a server's `Retry-After` can ask for: a wrong one must not silence a job for good.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
+
 /// Words of `status_reason`.
 pub mod reason {
     pub const TIMEOUT: &str = "timeout";
@@ -196,11 +199,12 @@ pub fn mark_failing(job: &mut Job, error: String) {
     job.sync_error = Some(error);
 }
 
-/// Sets when to try again: doubling, capped, spread by `jitter` (0 to 1), never before the server's own `retry_after`.
+/// Sets when to try again: doubling, capped, spread by `jitter` (0 to 1), not before the server's own `retry_after`.
 pub fn postpone(job: &mut Job, limits: &Limits, retry_after: Option<Duration>, jitter: f64, now: Timestamp) {
     let pause = backoff(job.attempts, limits.retry_max_interval, jitter);
     job.attempts = job.attempts.saturating_add(1);
-    job.next_at = Some(now.plus(retry_after.map_or(pause, |asked| pause.max(asked))));
+    let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
+    job.next_at = Some(now.plus(pause.max(asked)));
 }
 
 /// The pause after `attempts` earlier failures in a row.
