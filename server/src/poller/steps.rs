@@ -188,10 +188,18 @@ async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) 
             after.sync_error = Some(refusal.to_string());
             after.cleaned_at = Some(after.cleaned_at.unwrap_or(now));
         }
-        Err(RemoteError::Transient { message, retry_after }) => {
+        Err(RemoteError::Transient { message, retry_after }) if job.delete_requested_at.is_some() => {
             return fail(poller, job, after, message, retry_after, now).await;
         }
+        Err(RemoteError::Transient { message, retry_after }) => {
+            // Nobody waits for it, and the job's own words say why it ended.
+            tracing::warn!(job = job.id.0, error = message, "job {}: its queue could not be deleted yet", job.id);
+            lifecycle::postpone(&mut after, &poller.limits(), retry_after, rand::random(), now);
+            save(poller, job, &after, Vec::new()).await?;
+            return Ok(After::Later);
+        }
     }
+    after.attempts = 0;
     after.remote_deleted_at = Some(now);
     after.next_at = job.delete_requested_at.and(Some(now));
     save(poller, job, &after, Vec::new()).await?;

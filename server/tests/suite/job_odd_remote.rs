@@ -148,3 +148,29 @@ async fn a_result_file_that_is_listed_twice_is_kept_once() {
     let results = odd.ada.get("/api/job/1/tasks/1-1/results").await.expect(200);
     assert_eq!(results["files"].as_array().unwrap().len(), 1, "{results:#}");
 }
+
+#[tokio::test]
+async fn an_old_queue_that_can_not_be_deleted_leaves_the_words_of_its_job_alone() {
+    let odd = Odd::with(
+        |config| config.remote_retention = Some(Duration::from_secs(1)),
+        |call| match call {
+            "GET /api/health" => healthy(&[]),
+            "DELETE /api/delete/1" => Some(StatusCode::INTERNAL_SERVER_ERROR.into_response()),
+            _ => None,
+        },
+    )
+    .await;
+    odd.end().await;
+    odd.app
+        .change_job(JOB, |job, _| {
+            (job.status, job.status_reason) = (JobStatus::Error, Some("remote_error".to_owned()));
+            job.sync_error = Some("the bench burns".to_owned());
+            (job.logs_state, job.cleanup_state) = (LogsState::Complete, CleanupState::Done);
+            job.cleaned_at = Some(Timestamp(10));
+        })
+        .await;
+    odd.tick().await;
+    let row = odd.app.find_job(JOB).await.unwrap();
+    assert!(row.attempts == 1 && row.next_at > Some(Timestamp::now()), "{row:?}");
+    assert_eq!((row.sync_state, row.sync_error.as_deref()), (SyncState::Synced, Some("the bench burns")));
+}
