@@ -47,7 +47,7 @@ async fn take_step<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) -> 
         Step::Mirror => mirror::finish(poller, job, now).await,
         Step::CleanUp => clean_up(poller, job, now).await,
         Step::DeleteQueue => delete_queue(poller, job, now).await,
-        Step::Remove => remove(poller, job).await,
+        Step::Remove => remove(poller, job, now).await,
         Step::Nothing => rest(poller, job).await,
     }
 }
@@ -207,10 +207,11 @@ async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) 
 }
 
 /// Files first: a row without files can be removed again, files without a row would stay for ever.
-async fn remove<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
+async fn remove<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) -> Result<After, StoreError> {
     if let Err(error) = poller.logs.remove_job(job.id).await {
         tracing::error!(job = job.id.0, %error, "job {}: its files could not be removed", job.id);
-        return Ok(After::Later);
+        let message = format!("its files here can't be removed: {error}; see data_dir");
+        return fail(poller, job, job.clone(), message, None, now).await;
     }
     let id = job.id;
     poller.store.write(move |c| jobs::remove_job(c, id)).await?;

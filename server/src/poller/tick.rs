@@ -71,15 +71,27 @@ pub async fn tick<R: Remote>(poller: &Poller<R>, round: Round, now: Timestamp) -
 /// Takes each job as far as it goes; whether the store took everything.
 async fn advance_all<R: Remote>(poller: &Poller<R>, jobs: BTreeMap<JobId, Job>, now: Timestamp) -> bool {
     let outcomes = stream::iter(jobs.into_values())
-        .map(|job| steps::advance(poller, job, now))
+        .map(|job| async move {
+            let id = job.id;
+            let outcome = steps::advance(poller, job, now).await;
+            if let Err(error) = &outcome {
+                tracing::error!(job = id.0, %error, "poller.job: job {id} failed in the store");
+                set_aside(poller, id, now).await;
+            }
+            outcome.is_ok()
+        })
         .buffer_unordered(JOBS_AT_ONCE)
         .collect::<Vec<_>>()
         .await;
-    let all_saved = outcomes.iter().all(Result::is_ok);
-    for error in outcomes.into_iter().filter_map(Result::err) {
-        tracing::error!(environment = poller.name(), %error, "poller.job failed in the store of {}", poller.name());
+    outcomes.into_iter().all(|is_saved| is_saved)
+}
+
+/// A job that the store refuses must neither be tried all the time nor hold up the others.
+async fn set_aside<R: Remote>(poller: &Poller<R>, id: JobId, now: Timestamp) {
+    let until = now.plus(poller.environment.retry_max_interval);
+    if let Err(error) = poller.store.write(move |c| jobs::postpone_due(c, id, now, until)).await {
+        tracing::debug!(job = id.0, %error, "job {id} could not be set aside either");
     }
-    all_saved
 }
 
 /// The jobs that this pass is about, each once.

@@ -351,6 +351,12 @@ pub fn bump_revisions_of_user(connection: &mut AnyConnection, user: UserId) -> Q
         .map(drop)
 }
 
+/// Puts off a job that is due; one that somebody made due again meanwhile stays so.
+pub fn postpone_due(connection: &mut AnyConnection, id: JobId, now: Timestamp, until: Timestamp) -> QueryResult<()> {
+    let due = jobs::table.filter(jobs::id.eq(id.0)).filter(jobs::next_at.le(now.0));
+    diesel::update(due).set(jobs::next_at.eq(until.0)).execute(connection).map(drop)
+}
+
 /// When the poller has to look at the environment's jobs next.
 pub fn earliest_due(connection: &mut AnyConnection, environment: &str) -> QueryResult<Option<Timestamp>> {
     let earliest: Option<i64> = jobs::table

@@ -174,3 +174,17 @@ async fn an_old_queue_that_can_not_be_deleted_leaves_the_words_of_its_job_alone(
     assert!(row.attempts == 1 && row.next_at > Some(Timestamp::now()), "{row:?}");
     assert_eq!((row.sync_state, row.sync_error.as_deref()), (SyncState::Synced, Some("the bench burns")));
 }
+
+#[tokio::test]
+async fn files_that_can_not_be_removed_are_tried_again_later() {
+    let odd = Odd::start(|call| if call == "GET /api/health" { healthy(&[]) } else { None }).await;
+    let folder = odd.app.state.config.data_dir.join("jobs/0");
+    std::fs::create_dir_all(&folder).unwrap();
+    // A file where the job's folder should be.
+    std::fs::write(folder.join("1"), "").unwrap();
+    odd.app.change_job(JOB, |job, _| job.delete_requested_at = Some(Timestamp(1))).await;
+    odd.tick().await;
+    let row = odd.app.find_job(JOB).await.unwrap();
+    assert!(row.attempts == 1 && row.next_at > Some(Timestamp::now()), "{row:?}");
+    assert_eq!(row.sync_state, SyncState::Failing);
+}
