@@ -4,7 +4,7 @@
 use super::steps::{After, end_by_refusal, fail, queue_of, save};
 use super::{Poller, mirror, steps};
 use crate::lifecycle::{self, Observed, Seen};
-use crate::remote::{Answer, Remote, RemoteError};
+use crate::remote::{Answer, Refusal, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::jobs::{self, Job};
 use crate::store::tasks::{self, Task};
@@ -94,7 +94,12 @@ async fn complete_tasks<R: Remote>(
         if position.is_some_and(|at| says_all(&said[at], row, queue)) {
             continue;
         }
-        let answer = poller.remote.task_status(queue_of(job), &task_id).await?;
+        let answer = match poller.remote.task_status(queue_of(job), &task_id).await {
+            Ok(answer) => answer,
+            // It knows the queue: what that says of the task is all there is.
+            Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) => continue,
+            Err(error) => return Err(error),
+        };
         let task = as_queue_task(task_id, answer.body);
         match position {
             Some(at) => said[at] = task,

@@ -111,6 +111,20 @@ fn healthy(features: &[&str]) -> Option<Response> {
 }
 
 #[tokio::test]
+async fn a_task_that_the_server_does_not_know_does_not_end_its_job() {
+    let odd = Odd::start(|call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "running"})),
+        _ => None,
+    })
+    .await;
+    odd.accept().await;
+    odd.tick().await;
+    let job = odd.job().await;
+    assert_eq!((&job["status"], &job["sync"]["state"]), (&json!("in_progress"), &json!("synced")));
+}
+
+#[tokio::test]
 async fn the_servers_words_are_cut_to_what_people_read_and_databases_take() {
     let odd = Odd::start(|call| match call {
         "GET /api/health" => healthy(&[]),
