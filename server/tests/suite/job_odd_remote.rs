@@ -144,6 +144,23 @@ async fn the_servers_words_are_cut_to_what_people_read_and_databases_take() {
 }
 
 #[tokio::test]
+async fn a_log_that_the_server_has_not_keeps_no_other_from_being_kept() {
+    let odd = Odd::start(|call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/logs/1-2" | "GET /api/logs/1" => Some("here\n".into_response()),
+        "GET /api/results/1-1" | "GET /api/results/1-2" => says(json!({"task_id": "1-2", "files": []})),
+        _ => None,
+    })
+    .await;
+    odd.end().await;
+    odd.tick().await;
+    let job = odd.job().await;
+    assert_eq!(job["logs"], json!({"state": "incomplete", "error": "the remote server does not know this id"}));
+    assert_eq!(odd.ada.get("/api/job/1/tasks/1-2/log").await.body, "here\n");
+    assert_eq!(odd.ada.get("/api/job/1/log").await.body, "here\n");
+}
+
+#[tokio::test]
 async fn a_result_file_that_is_listed_twice_is_kept_once() {
     let odd = Odd::start(|call| match call {
         "GET /api/health" => healthy(&[]),
