@@ -94,7 +94,7 @@ async fn run_environment<R: Remote>(poller: Arc<Poller<R>>, shutdown: Cancellati
                     let pause = if report.reachable { poller.round_interval(&feed) } else { PROBE_INTERVAL };
                     next_round = now.plus(pause);
                 }
-                feed.follow(&poller, report.has_feed);
+                feed.follow(&poller, report.has_feed, now);
                 wake_at(&poller, report.reachable, next_round).await
             }
             Err(error) => {
@@ -108,8 +108,7 @@ async fn run_environment<R: Remote>(poller: Arc<Poller<R>>, shutdown: Cancellati
             () = tokio::time::sleep(pause) => {}
             _ = work.changed() => {}
             news = feed.next() => {
-                // A feed that broke leaves everything to the plain rounds, from now on.
-                if !feed::take(&poller, news, Timestamp::now()).await {
+                if feed::take(&poller, news).await {
                     next_round = Timestamp::now();
                 }
             }

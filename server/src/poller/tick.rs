@@ -14,7 +14,7 @@ use protocol::{JobId, Timestamp};
 use std::collections::BTreeMap;
 
 /// Jobs under way at once per environment: enough to hide latency, few enough to spare the server.
-const JOBS_AT_ONCE: usize = 8;
+pub(super) const JOBS_AT_ONCE: usize = 8;
 /// Most due jobs in one pass; the rest follows in the next one.
 const DUE_PER_TICK: i64 = 500;
 

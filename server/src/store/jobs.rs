@@ -277,6 +277,21 @@ pub fn list_open(connection: &mut AnyConnection, environment: &str) -> QueryResu
         .load(connection)
 }
 
+/// Whether there are open jobs that an earlier instance of this installation made.
+pub fn has_open_of_other_instance(
+    connection: &mut AnyConnection,
+    environment: &str,
+    instance: &str,
+) -> QueryResult<bool> {
+    let of_others = jobs::table
+        .filter(jobs::environment.eq(environment))
+        .filter(jobs::status.eq("waiting").or(jobs::status.eq("in_progress")))
+        .filter(jobs::instance.ne(instance))
+        .select(jobs::id)
+        .first::<i64>(connection);
+    Ok(of_others.optional()?.is_some())
+}
+
 /// Saves what came of looking at a job, unless somebody changed it meanwhile: then `false`, and nothing is saved.
 /// The revision goes up only with what a reader can see.
 pub fn save_job(

@@ -219,3 +219,45 @@ async fn files_that_can_not_be_removed_are_tried_again_later() {
     assert!(row.attempts == 1 && row.next_at > Some(Timestamp::now()), "{row:?}");
     assert_eq!(row.sync_state, SyncState::Failing);
 }
+
+#[tokio::test]
+async fn what_ended_before_the_feed_began_is_found_at_once() {
+    let asked = AtomicUsize::new(0);
+    let odd = Odd::start(move |call| match call {
+        "GET /api/health" => healthy(&["changes"]),
+        // Ends just after the first round has asked; the feed starts over and has nothing to say of it.
+        "GET /api/status/1" if asked.fetch_add(1, Ordering::Relaxed) == 0 => {
+            says(json!({"id": "1", "kind": "queue", "status": "waiting"}))
+        }
+        "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "aborted"})),
+        "GET /api/changes" => says(json!({"cursor": "c", "reset": asked.load(Ordering::Relaxed) < 2, "queues": []})),
+        _ => None,
+    })
+    .await;
+    odd.accept().await;
+    assert!(odd.becomes(|job| job["status"] == "aborted").await);
+}
+
+#[tokio::test]
+async fn a_broken_feed_is_not_asked_all_the_time() {
+    let (asked, calls) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (asked_too, calls_too) = (Arc::clone(&asked), Arc::clone(&calls));
+    let odd = Odd::start(move |call| match call {
+        "GET /api/health" => {
+            calls.fetch_add(1, Ordering::Relaxed);
+            healthy(&["changes"])
+        }
+        "GET /api/changes" => {
+            asked.fetch_add(1, Ordering::Relaxed);
+            None
+        }
+        _ => None,
+    })
+    .await;
+    odd.app.change_job(JOB, |job, _| job.next_at = None).await;
+    let shutdown = CancellationToken::new();
+    let polling = poller::run(pollers(&odd.app.state), shutdown.clone());
+    assert!(tokio::time::timeout(Duration::from_secs(1), polling).await.is_err());
+    assert_eq!(asked_too.load(Ordering::Relaxed), 1);
+    assert!(calls_too.load(Ordering::Relaxed) <= 3, "{calls_too:?} rounds in a second");
+}
