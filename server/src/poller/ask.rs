@@ -6,7 +6,7 @@ use super::{Poller, mirror, steps};
 use crate::lifecycle::{self, Observed, Seen};
 use crate::remote::{Answer, Refusal, Remote, RemoteError};
 use crate::store::StoreError;
-use crate::store::jobs::{self, Job};
+use crate::store::jobs::{self, Job, Lane};
 use crate::store::tasks::{self, Task};
 use protocol::remote::{QueueBody, QueueTask, TaskBody};
 use protocol::{QueueStatus, TaskStatus, Timestamp};
@@ -145,7 +145,7 @@ pub(super) async fn take_status_and_go_on<R: Remote>(
         return Ok(());
     }
     match poller.store.read(move |c| jobs::find_job(c, id)).await? {
-        Some((job, _)) => steps::advance(poller, job, now).await,
+        Some((job, _)) => steps::advance(poller, job, Lane::Http, now).await,
         None => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use super::{Poller, ask, mirror};
 use crate::lifecycle::{self, Step, next_step, reason};
 use crate::remote::{QueueRef, Refusal, Remote, RemoteError};
 use crate::store::StoreError;
-use crate::store::jobs::{self, Job};
+use crate::store::jobs::{self, Job, Lane};
 use crate::store::tasks::{self, Task};
 use protocol::api::CleanupState;
 use protocol::remote::{QueueRequest, TaskRequest};
@@ -24,13 +24,24 @@ pub(super) enum After {
     Later,
 }
 
-/// Takes a job as far as it goes now.
-pub(super) async fn advance<R: Remote>(poller: &Poller<R>, job: Job, now: Timestamp) -> Result<(), StoreError> {
+/// Takes a job as far as it goes now in one lane; the other lane's loop finds it due.
+pub(super) async fn advance<R: Remote>(
+    poller: &Poller<R>,
+    job: Job,
+    lane: Lane,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let id = job.id;
     let mut current = Some(job);
     for _ in 0..MAX_STEPS {
         let Some(job) = current.take() else { return Ok(()) };
-        if take_step(poller, &job, now).await? == After::Later {
+        let step = next_step(&job, &poller.limits(), now);
+        if lane == Lane::Http && step == Step::CleanUp {
+            poller.cleanups.notify_one();
+            return Ok(());
+        }
+        let is_of_lane = lane == Lane::Http || step == Step::CleanUp || step.is_local();
+        if !is_of_lane || take_step(poller, &job, step, now).await? == After::Later {
             return Ok(());
         }
         current = poller.store.read(move |c| jobs::find_job(c, id)).await?.map(|(job, _)| job);
@@ -38,8 +49,8 @@ pub(super) async fn advance<R: Remote>(poller: &Poller<R>, job: Job, now: Timest
     Ok(())
 }
 
-async fn take_step<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) -> Result<After, StoreError> {
-    match next_step(job, &poller.limits(), now) {
+async fn take_step<R: Remote>(poller: &Poller<R>, job: &Job, step: Step, now: Timestamp) -> Result<After, StoreError> {
+    match step {
         Step::Submit => submit(poller, job, now).await,
         Step::Ask => ask::ask(poller, job, now).await,
         Step::Abort => abort(poller, job, now).await,

@@ -1,12 +1,12 @@
 //! One idempotent pass over an environment: look at the store and at the remote server, bring them nearer to agreement.
-//! One job's failure never stops the others.
+//! One job's failure never stops the others. Clean-ups, which need the shell, have a pass of their own in `cleanup`.
 
-use super::{Poller, abandoned, steps};
+use super::{Poller, steps};
 use crate::lifecycle::next_step;
 use crate::remote::{Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::environments::{EnvironmentStatus, find_environment_status, save_environment_status};
-use crate::store::jobs::{self, Job};
+use crate::store::jobs::{self, Job, Lane};
 use futures_util::stream::{self, StreamExt};
 use protocol::api::Health;
 use protocol::remote::{FEATURE_CHANGES, HealthBody};
@@ -55,12 +55,11 @@ pub async fn tick<R: Remote>(poller: &Poller<R>, round: Round, now: Timestamp) -
         }
         let mut jobs = collect(poller, Round::Due, now).await?;
         jobs.retain(|_, job| next_step(job, &poller.limits(), now).is_local());
-        advance_all(poller, jobs, now).await;
+        advance_all(poller, jobs, Lane::Http, now).await;
         return Ok(report);
     }
     let jobs = collect(poller, round, now).await?;
-    let all_saved = advance_all(poller, jobs, now).await;
-    abandoned::advance(poller, now).await?;
+    let all_saved = advance_all(poller, jobs, Lane::Http, now).await;
     if round == Round::All && all_saved {
         status.round_at = Some(now);
     }
@@ -69,11 +68,16 @@ pub async fn tick<R: Remote>(poller: &Poller<R>, round: Round, now: Timestamp) -
 }
 
 /// Takes each job as far as it goes; whether the store took everything.
-async fn advance_all<R: Remote>(poller: &Poller<R>, jobs: BTreeMap<JobId, Job>, now: Timestamp) -> bool {
+pub(super) async fn advance_all<R: Remote>(
+    poller: &Poller<R>,
+    jobs: BTreeMap<JobId, Job>,
+    lane: Lane,
+    now: Timestamp,
+) -> bool {
     let outcomes = stream::iter(jobs.into_values())
         .map(|job| async move {
             let id = job.id;
-            let outcome = steps::advance(poller, job, now).await;
+            let outcome = steps::advance(poller, job, lane, now).await;
             if let Err(error) = &outcome {
                 tracing::error!(job = id.0, %error, "poller.job: job {id} failed in the store");
                 set_aside(poller, id, now).await;
@@ -103,7 +107,7 @@ async fn collect<R: Remote>(
     let name = poller.name().to_owned();
     let looked_at = poller.bell.looked_at(poller.name(), now);
     let find = move |connection: &mut crate::store::AnyConnection| {
-        let mut found = jobs::list_due(connection, &name, now, DUE_PER_TICK)?;
+        let mut found = jobs::list_due(connection, &name, Lane::Http, now, DUE_PER_TICK)?;
         if round == Round::All {
             found.extend(jobs::list_open(connection, &name)?.into_iter().filter(|job| !waits_for_retry(job)));
         }

@@ -8,7 +8,9 @@ use super::values::{
     UserKey,
 };
 use super::{AnyConnection, QueryResult, next_id};
+use diesel::dsl::not;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use protocol::api::{CleanupState, LogsState, SyncState, TaskCounts};
 use protocol::{JobId, JobStatus, Timestamp, UserId};
 use std::time::Duration;
@@ -252,15 +254,44 @@ pub fn find_job_and_tasks(connection: &mut AnyConnection, id: JobId) -> QueryRes
     Ok(Some((found.0, found.1, tasks)))
 }
 
+/// What a due job waits for: a hung shell must not hold up what is asked over HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    Http,
+    /// Its clean-up is next.
+    Shell,
+}
+
+type Condition = Box<dyn BoxableExpression<jobs::table, <AnyConnection as Connection>::Backend, SqlType = Bool>>;
+
+/// The same as `lifecycle::next_step` being the clean-up.
+fn is_in(lane: Lane) -> Condition {
+    let of_deletion = jobs::delete_requested_at
+        .is_not_null()
+        .and(jobs::remote_deleted_at.is_not_null())
+        .and(jobs::cleaned_at.is_null());
+    let after_end = jobs::delete_requested_at
+        .is_null()
+        .and(jobs::cleanup_state.eq(CleanupState::Pending.as_str()))
+        .and(jobs::logs_state.ne(LogsState::Mirroring.as_str()));
+    let is_cleaned_next = of_deletion.or(after_end);
+    match lane {
+        Lane::Http => Box::new(not(is_cleaned_next)),
+        Lane::Shell => Box::new(is_cleaned_next),
+    }
+}
+
 /// Jobs of an environment that are due beside the plain rounds, the longest due first.
 pub fn list_due(
     connection: &mut AnyConnection,
     environment: &str,
+    lane: Lane,
     now: Timestamp,
     limit: i64,
 ) -> QueryResult<Vec<Job>> {
     jobs::table
         .filter(jobs::environment.eq(environment))
+        .filter(is_in(lane))
         .filter(jobs::next_at.le(now.0))
         .order((jobs::next_at, jobs::id))
         .limit(limit)
@@ -373,9 +404,10 @@ pub fn postpone_due(connection: &mut AnyConnection, id: JobId, now: Timestamp, u
 }
 
 /// When the poller has to look at the environment's jobs next.
-pub fn earliest_due(connection: &mut AnyConnection, environment: &str) -> QueryResult<Option<Timestamp>> {
+pub fn earliest_due(connection: &mut AnyConnection, environment: &str, lane: Lane) -> QueryResult<Option<Timestamp>> {
     let earliest: Option<i64> = jobs::table
         .filter(jobs::environment.eq(environment))
+        .filter(is_in(lane))
         .filter(jobs::next_at.is_not_null())
         .order(jobs::next_at)
         .select(jobs::next_at.assume_not_null())

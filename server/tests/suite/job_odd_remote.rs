@@ -261,3 +261,44 @@ async fn a_broken_feed_is_not_asked_all_the_time() {
     assert_eq!(asked_too.load(Ordering::Relaxed), 1);
     assert!(calls_too.load(Ordering::Relaxed) <= 3, "{calls_too:?} rounds in a second");
 }
+
+#[tokio::test]
+async fn a_hung_ssh_server_holds_up_no_other_job() {
+    // Takes connections and never says a word; the runtime is never asked to accept.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = mute.local_addr().unwrap().port();
+    let odd = Odd::with(
+        |config| {
+            config.ssh.port = port;
+            // Trusted files must be readable before the connection is tried.
+            config.ssh.host_key = HostKeyCheck::Fingerprint(format!("SHA256:{}", "A".repeat(43)));
+        },
+        |call| match call {
+            "GET /api/health" => healthy(&[]),
+            "POST /api/queue" => says(json!({"queue_id": "1", "status": "waiting"})),
+            "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "running"})),
+            _ => None,
+        },
+    )
+    .await;
+    odd.app.change_job(JOB, |job, _| job.next_at = None).await;
+    let ended = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    odd.app
+        .change_job(ended, |job, _| {
+            (job.submit_attempted_at, job.accepted_at) = (Some(Timestamp(1)), Some(Timestamp(2)));
+            (job.status, job.finished_at) = (JobStatus::Passed, Some(Timestamp(9)));
+            (job.logs_state, job.cleanup_state) = (LogsState::Complete, CleanupState::Pending);
+        })
+        .await;
+    let submit_later = async {
+        // The kernel has completed the handshake once the poller tries; only then is the other job due.
+        tokio::task::spawn_blocking(move || mute.accept().unwrap()).await.unwrap();
+        odd.app.change_job(JOB, |job, _| job.next_at = Some(Timestamp(0))).await;
+        odd.app.state.bell.ring_work();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        became = odd.becomes(|job| job["status"] == "in_progress") => assert!(became),
+        () = submit_later => {}
+    }
+}
