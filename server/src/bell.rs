@@ -18,7 +18,8 @@ pub struct Bell(Arc<Inner>);
 struct Inner {
     work: watch::Sender<()>,
     saved: watch::Sender<()>,
-    looked_at: Mutex<HashMap<JobId, Timestamp>>,
+    /// With the environment whose loop has to know, so that the others sleep on.
+    looked_at: Mutex<HashMap<JobId, (String, Timestamp)>>,
 }
 
 impl Bell {
@@ -40,17 +41,17 @@ impl Bell {
         self.0.saved.subscribe()
     }
 
-    /// Notes that somebody is looking at a job now, so that it is asked about more often.
-    pub fn look_at(&self, job: JobId, now: Timestamp) {
+    /// Notes that somebody is looking at a job that has not ended, so that it is asked about more often.
+    pub fn look_at(&self, job: JobId, environment: &str, now: Timestamp) {
         let mut looked_at = self.0.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
-        looked_at.insert(job, now);
+        looked_at.insert(job, (environment.to_owned(), now));
     }
 
-    /// The jobs that somebody is looking at.
-    pub fn looked_at(&self, now: Timestamp) -> Vec<JobId> {
+    /// The jobs of an environment that somebody is looking at.
+    pub fn looked_at(&self, environment: &str, now: Timestamp) -> Vec<JobId> {
         let mut looked_at = self.0.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
-        looked_at.retain(|_, at| now.since(*at) < LOOKED_AT_FOR);
-        looked_at.keys().copied().collect()
+        looked_at.retain(|_, (_, at)| now.since(*at) < LOOKED_AT_FOR);
+        looked_at.iter().filter(|(_, (of, _))| of == environment).map(|(job, _)| *job).collect()
     }
 }
 
@@ -61,8 +62,9 @@ mod tests {
     #[test]
     fn a_job_counts_as_looked_at_for_a_while() {
         let bell = Bell::default();
-        bell.look_at(JobId(7), Timestamp(0));
-        assert_eq!(bell.looked_at(Timestamp(11_999)), [JobId(7)]);
-        assert_eq!(bell.looked_at(Timestamp(12_000)), []);
+        bell.look_at(JobId(7), "bench-a", Timestamp(0));
+        assert_eq!(bell.looked_at("bench-b", Timestamp(1)), []);
+        assert_eq!(bell.looked_at("bench-a", Timestamp(11_999)), [JobId(7)]);
+        assert_eq!(bell.looked_at("bench-a", Timestamp(12_000)), []);
     }
 }

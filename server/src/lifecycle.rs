@@ -8,6 +8,7 @@ pub use observe::{Observed, Seen, observe};
 pub use verdict::verdict;
 
 use crate::store::jobs::Job;
+use crate::store::tasks::Task;
 use protocol::api::{CleanupState, LogsState, SyncState, TaskCounts};
 use protocol::{JobStatus, TaskStatus, Timestamp};
 use std::time::Duration;
@@ -16,6 +17,12 @@ use std::time::Duration;
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// Pause before the next question about a queue whose abort the server has taken but not finished.
 pub const ABORT_FOLLOW_UP: Duration = Duration::from_secs(2);
+
+/// What a forced end says beside its status.
+const FORCED_WORDS: &str = "ended by an administrator without the remote server's word";
+
+/// Longest wait that a server's `Retry-After` can ask for: a wrong one must not silence a job for good.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// Words of `status_reason`.
 pub mod reason {
@@ -84,14 +91,10 @@ pub fn next_step(job: &Job, limits: &Limits, now: Timestamp) -> Step {
 }
 
 fn next_step_of_deletion(job: &Job) -> Step {
-    if !has_own_queue(job) {
+    if !may_be_there(job) {
         return Step::Remove;
     }
-    match (job.remote_deleted_at, job.cleaned_at) {
-        (None, _) => Step::DeleteQueue,
-        (Some(_), None) => Step::CleanUp,
-        (Some(_), Some(_)) => Step::Remove,
-    }
+    if job.remote_deleted_at.is_none() { Step::DeleteQueue } else { Step::CleanUp }
 }
 
 fn next_step_after_end(job: &Job, limits: &Limits, now: Timestamp) -> Step {
@@ -110,6 +113,12 @@ pub fn has_own_queue(job: &Job) -> bool {
     let never_became_ours =
         matches!(job.status_reason.as_deref(), Some(reason::REJECTED | reason::ID_TAKEN | reason::OTHER_INSTANCE));
     job.submit_attempted_at.is_some() && !never_became_ours
+}
+
+/// Whether anything of this job's own may still be at the remote server.
+pub fn may_be_there(job: &Job) -> bool {
+    let is_all_gone = job.remote_deleted_at.is_some() && job.cleaned_at.is_some();
+    has_own_queue(job) && !is_all_gone
 }
 
 /// When the queue is to be deleted at the remote server, so that it does not fill up.
@@ -147,9 +156,31 @@ pub fn end(job: &mut Job, counts: TaskCounts, status: JobStatus, reason: Option<
     }
 }
 
-/// The counts of a job whose unfinished tasks all end as `status`.
-pub fn counts_with_open_ended_as(statuses: impl IntoIterator<Item = TaskStatus>, status: TaskStatus) -> TaskCounts {
-    TaskCounts::of(statuses.into_iter().map(|now| if now.is_terminal() { now } else { status }))
+/// Ends the tasks that have not ended by themselves as `status`; the counts of all, and those that changed.
+pub fn end_open_tasks(tasks: Vec<Task>, status: TaskStatus, now: Timestamp) -> (TaskCounts, Vec<Task>) {
+    let statuses = tasks.iter().map(|task| if task.status.is_terminal() { task.status } else { status });
+    let counts = TaskCounts::of(statuses);
+    let open = tasks.into_iter().filter(|task| !task.status.is_terminal());
+    // One that never ran was not at any time the one that ended.
+    let ended = open.map(|task| Task { status, finished_at: task.started_at.and(Some(now)), ..task });
+    (counts, ended.collect())
+}
+
+/// The job ended here without the remote server's word, and those of its tasks that end with it.
+/// Nobody follows it any more: what is still at the remote server is given up in the background.
+pub fn force(job: &Job, tasks: Vec<Task>, now: Timestamp) -> (Job, Vec<Task>) {
+    let (counts, mut ended_tasks) = end_open_tasks(tasks, TaskStatus::Error, now);
+    for task in &mut ended_tasks {
+        FORCED_WORDS.clone_into(&mut task.message);
+    }
+    let mut forced = job.clone();
+    end(&mut forced, counts, JobStatus::Error, Some(reason::FORCED.to_owned()), now);
+    forced.sync_error = Some(FORCED_WORDS.to_owned());
+    forced.logs_state = LogsState::Incomplete;
+    forced.logs_error = Some(FORCED_WORDS.to_owned());
+    forced.cleanup_state = CleanupState::None;
+    forced.next_at = None;
+    (forced, ended_tasks)
 }
 
 /// The remote server has spoken about this job.
@@ -168,11 +199,12 @@ pub fn mark_failing(job: &mut Job, error: String) {
     job.sync_error = Some(error);
 }
 
-/// Sets when to try again: doubling, capped, spread by `jitter` (0 to 1), never before the server's own `retry_after`.
+/// Sets when to try again: doubling, capped, spread by `jitter` (0 to 1), not before the server's own `retry_after`.
 pub fn postpone(job: &mut Job, limits: &Limits, retry_after: Option<Duration>, jitter: f64, now: Timestamp) {
     let pause = backoff(job.attempts, limits.retry_max_interval, jitter);
     job.attempts = job.attempts.saturating_add(1);
-    job.next_at = Some(now.plus(retry_after.map_or(pause, |asked| pause.max(asked))));
+    let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
+    job.next_at = Some(now.plus(pause.max(asked)));
 }
 
 /// The pause after `attempts` earlier failures in a row.

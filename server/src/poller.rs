@@ -1,13 +1,15 @@
-//! Keeps job store and remote servers in agreement: one loop per environment, each around an idempotent `tick`.
+//! Keeps job store and remote servers in agreement: per environment a loop around an idempotent `tick`, and one for clean-ups.
 //! The only caller that changes anything at a remote server; what it has to do stands in the store.
 
 mod abandoned;
 mod ask;
+mod cleanup;
 mod feed;
 mod mirror;
 mod steps;
 mod tick;
 
+pub use cleanup::clean;
 pub use tick::{Report, Round, tick};
 
 use crate::bell::Bell;
@@ -15,11 +17,13 @@ use crate::config::EnvironmentConfig;
 use crate::lifecycle::Limits;
 use crate::logs::LogStore;
 use crate::remote::Remote;
-use crate::store::{Store, StoreError, jobs};
+use crate::store::jobs::{self, Lane};
+use crate::store::{Store, StoreError};
 use feed::Feed;
 use protocol::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +33,8 @@ const LOOKED_AT_INTERVAL: Duration = Duration::from_secs(5);
 const ROUND_BESIDE_FEED: Duration = Duration::from_mins(5);
 /// How often a server that can't be reached is tried, so that what waits is sent soon after it is back.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+/// Between two passes over jobs that are due already.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 /// Pause after a tick that the store failed; its cause is logged.
 const STORE_RETRY: Duration = Duration::from_secs(2);
 
@@ -42,6 +48,8 @@ pub struct Poller<R> {
     pub environment: Arc<EnvironmentConfig>,
     pub poll_interval: Duration,
     pub remote: Arc<R>,
+    /// Rings when a job's clean-up is next.
+    pub cleanups: Arc<Notify>,
 }
 
 impl<R> Poller<R> {
@@ -59,7 +67,7 @@ impl<R> Poller<R> {
     }
 }
 
-/// Runs one loop per environment until `shutdown`; returns early only if a loop broke, which must end the process.
+/// Runs two loops per environment, one of them for clean-ups, until `shutdown`; returns early only if a loop broke, which must end the process.
 ///
 /// # Errors
 /// The loop that broke, by its panic.
@@ -69,7 +77,9 @@ pub async fn run<R: Remote>(
 ) -> Result<(), tokio::task::JoinError> {
     let mut loops = JoinSet::new();
     for poller in pollers {
-        loops.spawn(run_environment(Arc::new(poller), shutdown.clone()));
+        let poller = Arc::new(poller);
+        loops.spawn(run_cleanups(Arc::clone(&poller), shutdown.clone()));
+        loops.spawn(run_environment(poller, shutdown.clone()));
     }
     // Without environments there is nothing to poll, which is no reason to end.
     if loops.is_empty() {
@@ -94,7 +104,7 @@ async fn run_environment<R: Remote>(poller: Arc<Poller<R>>, shutdown: Cancellati
                     let pause = if report.reachable { poller.round_interval(&feed) } else { PROBE_INTERVAL };
                     next_round = now.plus(pause);
                 }
-                feed.follow(&poller, report.has_feed);
+                feed.follow(&poller, report.has_feed, now);
                 wake_at(&poller, report.reachable, next_round).await
             }
             Err(error) => {
@@ -108,13 +118,46 @@ async fn run_environment<R: Remote>(poller: Arc<Poller<R>>, shutdown: Cancellati
             () = tokio::time::sleep(pause) => {}
             _ = work.changed() => {}
             news = feed.next() => {
-                // A feed that broke leaves everything to the plain rounds, from now on.
-                if !feed::take(&poller, news, Timestamp::now()).await {
+                if feed::take(&poller, news).await {
                     next_round = Timestamp::now();
                 }
             }
         }
     }
+}
+
+async fn run_cleanups<R: Remote>(poller: Arc<Poller<R>>, shutdown: CancellationToken) {
+    let mut work = poller.bell.listen_for_work();
+    while !shutdown.is_cancelled() {
+        let cleaned = clean(&poller, Timestamp::now()).await;
+        if let Err(error) = &cleaned {
+            tracing::error!(environment = poller.name(), %error, "poller.clean failed for {}", poller.name());
+        }
+        let latest = Timestamp::now().plus(poller.poll_interval);
+        let wake_at = if cleaned.is_ok() {
+            next_due(&poller, Lane::Shell, latest).await
+        } else {
+            Timestamp::now().plus(STORE_RETRY)
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = tokio::time::sleep(wake_at.since(Timestamp::now())) => {}
+            () = poller.cleanups.notified() => {}
+            _ = work.changed() => {}
+        }
+    }
+}
+
+/// When the next job is due in a lane, `latest` at the latest, and never at once: what could not be done must not spin.
+async fn next_due<R: Remote>(poller: &Poller<R>, lane: Lane, latest: Timestamp) -> Timestamp {
+    let environment = poller.name().to_owned();
+    let due: Result<_, StoreError> = poller.store.read(move |c| jobs::earliest_due(c, &environment, lane)).await;
+    let now = Timestamp::now();
+    let due = match due {
+        Ok(due) => due.unwrap_or(latest),
+        Err(_) => now.plus(STORE_RETRY),
+    };
+    due.max(now.plus(SHORTEST_PAUSE)).min(latest)
 }
 
 impl<R> Poller<R> {
@@ -129,14 +172,9 @@ async fn wake_at<R: Remote>(poller: &Poller<R>, reachable: bool, next_round: Tim
     if !reachable {
         return next_round;
     }
-    let environment = poller.name().to_owned();
-    let due: Result<_, StoreError> = poller.store.read(move |c| jobs::earliest_due(c, &environment)).await;
+    let next_due = next_due(poller, Lane::Http, next_round).await;
     let now = Timestamp::now();
-    let next_due = match due {
-        Ok(due) => due.unwrap_or(next_round),
-        Err(_) => now.plus(STORE_RETRY),
-    };
-    let looked_at = if poller.bell.looked_at(now).is_empty() { next_round } else { now.plus(LOOKED_AT_INTERVAL) };
-    // A tick that could not clear what was due must not spin.
-    next_round.min(looked_at).min(next_due.max(now.plus(Duration::from_millis(200))))
+    let looked_at =
+        if poller.bell.looked_at(poller.name(), now).is_empty() { next_round } else { now.plus(LOOKED_AT_INTERVAL) };
+    looked_at.min(next_due)
 }

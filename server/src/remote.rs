@@ -15,6 +15,7 @@ mod server;
 mod shell;
 mod ssh;
 mod transfer;
+mod words;
 
 pub use environment::{Environment, Finding};
 pub use listing::ScenarioList;
@@ -131,6 +132,6 @@ pub trait Remote: Send + Sync + 'static {
 
 impl RemoteError {
     pub fn transient(message: impl Into<String>) -> Self {
-        Self::Transient { message: message.into(), retry_after: None }
+        Self::Transient { message: words::tidied(message.into()), retry_after: None }
     }
 }

@@ -2,7 +2,6 @@
 //! Branches and scenarios are questions to the remote server that must be answered now, so they have a deadline.
 
 use crate::auth::CurrentUser;
-use crate::config::EnvironmentConfig;
 use crate::error::{ApiError, ApiResult, Json, Query};
 use crate::remote::{Environment, QuestionError, ScenarioList};
 use crate::state::AppState;
@@ -17,8 +16,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a caller waits for the remote server; it may take several commands, each with its own limit.
-const QUESTION_LIMIT: Duration = Duration::from_mins(1);
+/// How long a call waits in all for what the remote server has to say: some take several commands, each with its own
+/// limit. Below the minute after which many proxies and clients give up.
+const ANSWER_LIMIT: Duration = Duration::from_secs(45);
 
 pub(super) async fn list_environments(
     State(state): State<AppState>,
@@ -27,16 +27,17 @@ pub(super) async fn list_environments(
     let statuses = state.store.read(list_environment_status).await?;
     let show = |environment: &Arc<Environment>| {
         let status = statuses.iter().find(|status| status.environment == environment.config.name);
-        environment_body(&environment.config, status, user.user.is_admin)
+        environment_body(environment, status, user.user.is_admin)
     };
     Ok(axum::Json(Environments { environments: state.environments.values().map(show).collect() }))
 }
 
 fn environment_body(
-    config: &EnvironmentConfig,
+    environment: &Environment,
     status: Option<&EnvironmentStatus>,
     for_admin: bool,
 ) -> api::Environment {
+    let config = &environment.config;
     let count = |n: Option<i64>| n.and_then(|n| u32::try_from(n).ok());
     api::Environment {
         name: config.name.clone(),
@@ -47,7 +48,7 @@ fn environment_body(
         slots: count(status.and_then(|status| status.slots)),
         busy: count(status.and_then(|status| status.busy)),
         waiting: count(status.and_then(|status| status.waiting)),
-        host_key: for_admin.then(|| status.and_then(|status| status.host_key.clone())),
+        host_key: for_admin.then(|| environment.offered_host_key()),
     }
 }
 
@@ -62,7 +63,7 @@ pub(super) async fn list_branches(
     Query(query): Query<BranchesQuery>,
 ) -> ApiResult<axum::Json<Branches>> {
     let environment = choose_environment(&state, query.environment.as_deref())?;
-    let branches = ask(environment, environment.repository.branches()).await?;
+    let branches = in_time(ask(environment, environment.repository.branches())).await?;
     Ok(axum::Json(Branches { branches }))
 }
 
@@ -73,7 +74,7 @@ pub(super) async fn validate_branch(
 ) -> ApiResult<axum::Json<ValidatedBranch>> {
     let environment = choose_environment(&state, request.environment.as_deref())?;
     require_branch_name("branch_name", &request.branch_name)?;
-    let commit = resolve(environment, &request.branch_name).await?;
+    let commit = in_time(resolve(environment, &request.branch_name)).await?;
     let body =
         ValidatedBranch { environment: environment.config.name.clone(), branch_name: request.branch_name, commit };
     Ok(axum::Json(body))
@@ -92,8 +93,12 @@ pub(super) async fn list_scenarios(
 ) -> ApiResult<axum::Json<Scenarios>> {
     let environment = choose_environment(&state, query.environment.as_deref())?;
     require_branch_name("branch", &query.branch)?;
-    let commit = resolve(environment, &query.branch).await?;
-    let found = scenarios(environment, &query.branch, &commit).await?;
+    let found = in_time(async {
+        let commit = resolve(environment, &query.branch).await?;
+        let found = scenarios(environment, &query.branch, &commit).await?;
+        Ok((commit, found))
+    });
+    let (commit, found) = found.await?;
     Ok(axum::Json(Scenarios {
         branch_name: query.branch,
         commit,
@@ -135,17 +140,20 @@ pub(super) async fn scenarios(environment: &Environment, branch: &str, commit: &
     ask(environment, environment.repository.scenarios(branch, commit)).await
 }
 
+/// What a call has to ask of a remote server, all of it together, answered in time or not at all.
+pub(super) async fn in_time<T>(questions: impl Future<Output = ApiResult<T>>) -> ApiResult<T> {
+    let told = || format!("the remote server did not answer within {} s; try again later", ANSWER_LIMIT.as_secs());
+    let answered = tokio::time::timeout(ANSWER_LIMIT, questions).await;
+    answered.unwrap_or_else(|_| Err(ApiError::new(ErrorCode::EnvironmentUnreachable, told())))
+}
+
 /// Asks the remote server and tells its failure in the API's words.
 pub(super) async fn ask<T>(
     environment: &Environment,
     question: impl Future<Output = Result<T, QuestionError>>,
 ) -> ApiResult<T> {
     let name = &environment.config.name;
-    let answer = tokio::time::timeout(QUESTION_LIMIT, question).await;
-    let answer = answer.unwrap_or_else(|_| {
-        Err(QuestionError::Unreachable(format!("no answer within {} s", QUESTION_LIMIT.as_secs())))
-    });
-    answer.map_err(|error| match error {
+    question.await.map_err(|error| match error {
         QuestionError::BranchNotFound { branch } => {
             let detail = format!("no branch \"{branch}\" in {name}'s repository");
             ApiError::new(ErrorCode::BranchNotFound, &detail).with_field("branch_name", detail)

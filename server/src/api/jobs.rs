@@ -39,8 +39,7 @@ pub(super) async fn find_job(
     let until = Instant::now() + Duration::from_secs(wait);
     let mut saved = state.bell.listen_for_saved();
     loop {
-        state.bell.look_at(id, Timestamp::now());
-        let version = version_of(&state, id).await?;
+        let version = version_of_looked_at(&state, id).await?;
         if !version.is_known_to(&headers) {
             let (version, job) = shown_job(&state, id).await?;
             return Ok(version.with_body(job));
@@ -57,13 +56,16 @@ pub(super) async fn find_job(
     }
 }
 
-/// What stands in the conditional headers, read without the job's tasks.
-async fn version_of(state: &AppState, id: JobId) -> ApiResult<Version> {
+/// What stands in the conditional headers, read without the job's tasks. The poller learns that somebody is looking.
+async fn version_of_looked_at(state: &AppState, id: JobId) -> ApiResult<Version> {
     let found = state.store.read(move |connection| {
         let statuses = list_environment_status(connection)?;
         Ok(store::find_job(connection, id)?.map(|(job, username)| (job, username, statuses)))
     });
     let (job, username, statuses) = found.await?.ok_or_else(|| no_such_job(id))?;
+    if !job.status.is_terminal() {
+        state.bell.look_at(id, &job.environment, Timestamp::now());
+    }
     let surroundings = Surroundings::of(&job, state, &statuses);
     Ok(version(&Shown { job, username, surroundings }))
 }

@@ -74,6 +74,12 @@ fn version(shown: &[Shown], has_more: bool) -> Version {
 }
 
 fn read_filter(query: ListQuery, user: &CurrentUser) -> ApiResult<JobFilter> {
+    for (field, text) in [("search", &query.search), ("environment", &query.environment), ("branch", &query.branch)] {
+        // No name has it, and PostgreSQL takes no text with it.
+        if text.as_deref().is_some_and(|text| text.contains('\0')) {
+            return Err(ApiError::invalid(field, "must not contain the character U+0000"));
+        }
+    }
     let search = query.search.map(|search| search.trim().to_owned()).filter(|search| !search.is_empty());
     // The default view is for quiet; whoever searches sees everybody's.
     let only_own = search.is_none() && !user.user.is_admin;

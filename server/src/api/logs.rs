@@ -72,8 +72,8 @@ pub(super) async fn list_lines(
     }
     let tail = query.tail.map(|tail| check_count("tail", Some(tail))).transpose()?;
     let log = Log::find(&state, path).await?;
-    if !log.is_complete {
-        state.bell.look_at(log.job, Timestamp::now());
+    if let Some(environment) = &log.open_in {
+        state.bell.look_at(log.job, environment, Timestamp::now());
     }
     let window = match tail {
         Some(tail) => state.logs.tail(log.job, log.id, tail).await,
@@ -100,6 +100,8 @@ struct Log {
     job: JobId,
     id: LogId,
     is_complete: bool,
+    /// The environment of a job that has not ended.
+    open_in: Option<String>,
     /// What a browser saves it under.
     file_name: String,
 }
@@ -117,6 +119,7 @@ impl Log {
             job: job.id,
             id: LogId::Queue,
             is_complete: job.status.is_terminal() && job.logs_state != LogsState::Mirroring,
+            open_in: open_in(job),
             file_name: format!("job-{}.log", job.id),
         }
     }
@@ -126,9 +129,14 @@ impl Log {
             job: job.id,
             id: LogId::Task(task.n),
             is_complete: task.status.is_terminal() && task.log_complete,
+            open_in: open_in(job),
             file_name: format!("job-{}-{}-{}.log", job.id, task.n, task.scenario.replace('/', "-")),
         }
     }
+}
+
+fn open_in(job: &Job) -> Option<String> {
+    (!job.status.is_terminal()).then(|| job.environment.clone())
 }
 
 async fn find_job(state: &AppState, id: JobId) -> ApiResult<Job> {

@@ -4,24 +4,22 @@
 use super::jobs::{find_row, no_such_job, shown_job};
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Path, Query};
-use crate::lifecycle::{has_own_queue, reason};
+use crate::lifecycle::{self, reason};
 use crate::state::AppState;
 use crate::store::audit::insert_audit_entry;
 use crate::store::environments::insert_abandoned_queue;
 use crate::store::jobs::{self as store, Job};
-use crate::store::tasks::{Task, find_tasks};
+use crate::store::tasks::find_tasks;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use protocol::api::{ErrorCode, LogsState, TaskCounts};
-use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
+use protocol::api::ErrorCode;
+use protocol::{JobId, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
 
 /// How often a forced end is tried against a poller that keeps saving the same job; a save takes milliseconds.
 const FORCE_ATTEMPTS: u32 = 10;
-/// What a forced end writes beside the job and its open tasks.
-const FORCED_WORDS: &str = "ended by an administrator without the remote server's word";
 
 #[derive(Deserialize)]
 pub(super) struct ForceQuery {
@@ -81,7 +79,7 @@ async fn force_end(state: &AppState, user: &CurrentUser, id: JobId) -> ApiResult
         require_open(&before)?;
         let tasks = state.store.read(move |connection| find_tasks(connection, id)).await?;
         let now = Timestamp::now();
-        let (after, open_tasks) = forced(&before, tasks, now);
+        let (after, open_tasks) = lifecycle::force(&before, tasks, now);
         let audit = user.audit("job.abort", format!("job:{id}"), &json!({ "force": true }));
         let saved = state.store.write(move |connection| {
             if !store::save_job(connection, &before, &after, open_tasks)? {
@@ -98,50 +96,12 @@ async fn force_end(state: &AppState, user: &CurrentUser, id: JobId) -> ApiResult
     Err(ApiError::new(ErrorCode::Unavailable, "the job keeps changing; try again"))
 }
 
-/// The job ended by force, and those of its tasks that end with it.
-fn forced(job: &Job, tasks: Vec<Task>, now: Timestamp) -> (Job, Vec<Task>) {
-    let mut after = Job {
-        status: JobStatus::Error,
-        status_reason: Some(reason::FORCED.to_owned()),
-        position: None,
-        finished_at: Some(now),
-        sync_error: Some(FORCED_WORDS.to_owned()),
-        logs_state: LogsState::Incomplete,
-        logs_error: Some(FORCED_WORDS.to_owned()),
-        next_at: None,
-        attempts: 0,
-        ..job.clone()
-    };
-    let (mut counted, mut open) = (Vec::new(), Vec::new());
-    for task in tasks {
-        if task.status.is_terminal() {
-            counted.push(task.status);
-            continue;
-        }
-        counted.push(TaskStatus::Error);
-        open.push(Task {
-            status: TaskStatus::Error,
-            message: FORCED_WORDS.to_owned(),
-            finished_at: task.started_at.map(|_| now),
-            ..task
-        });
-    }
-    after.set_counts(TaskCounts::of(counted));
-    (after, open)
-}
-
 /// Notes what is still to be done at the remote server for a job that nobody follows here any more.
 fn abandon(connection: &mut crate::store::AnyConnection, job: &Job, now: Timestamp) -> crate::store::QueryResult<()> {
-    if !may_be_there(job) {
+    if !lifecycle::may_be_there(job) {
         return Ok(());
     }
     insert_abandoned_queue(connection, &job.environment, &job.instance, &job.remote_queue_id, now)
-}
-
-/// Whether something of this job's own may still be at the remote server.
-fn may_be_there(job: &Job) -> bool {
-    let is_all_gone = job.remote_deleted_at.is_some() && job.cleaned_at.is_some();
-    has_own_queue(job) && !is_all_gone
 }
 
 pub(super) async fn delete_job(
@@ -158,20 +118,32 @@ pub(super) async fn delete_job(
     }
     let now = Timestamp::now();
     let audit = user.audit("job.delete", format!("job:{id}"), &json!({}));
-    let is_gone = state.store.write(move |connection| {
-        let is_gone = store::remove_unsent(connection, id)?;
-        if is_gone || store::request_delete(connection, id, now)? {
+    let requested = state.store.write(move |connection| {
+        if store::request_delete(connection, id, now)? {
             insert_audit_entry(connection, audit, now)?;
         }
-        Ok(is_gone)
+        store::find_job(connection, id)
     });
-    let is_gone = is_gone.await?;
-    ring(&state);
-    if is_gone {
-        return Ok(StatusCode::NO_CONTENT.into_response());
+    if let Some((job, _)) = requested.await?
+        && !lifecycle::may_be_there(&job)
+    {
+        remove_here(&state, id).await?;
     }
-    let (_, job) = shown_job(&state, id).await?;
-    Ok((StatusCode::ACCEPTED, axum::Json(job)).into_response())
+    ring(&state);
+    match shown_job(&state, id).await {
+        Ok((_, job)) => Ok((StatusCode::ACCEPTED, axum::Json(job)).into_response()),
+        // Removed just above, or by the poller since it was asked to.
+        Err(error) if error.code() == ErrorCode::NotFound => Ok(StatusCode::NO_CONTENT.into_response()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a job of which nothing is left at the remote server: the files first, because a row without files
+/// can be removed again.
+async fn remove_here(state: &AppState, id: JobId) -> ApiResult<()> {
+    state.logs.remove_job(id).await.map_err(ApiError::internal)?;
+    state.store.write(move |connection| store::remove_job(connection, id)).await?;
+    Ok(())
 }
 
 async fn force_removal(state: &AppState, user: &CurrentUser, id: JobId) -> ApiResult<Response> {

@@ -1,7 +1,7 @@
 //! Making jobs: everything is checked first, then the job is stored, and the poller sends it.
 //! A remote server that is down keeps nobody from submitting what could be checked.
 
-use super::environments::{ask, choose_environment, require_branch_name, resolve, scenarios};
+use super::environments::{ask, choose_environment, in_time, require_branch_name, resolve, scenarios};
 use super::idempotency::{IdempotencyKey, create_once, request_hash};
 use super::jobs::{find_row, shown_job};
 use crate::auth::CurrentUser;
@@ -26,7 +26,7 @@ pub(super) async fn create_job(
     Json(request): Json<SubmitJobRequest>,
 ) -> ApiResult<Response> {
     let hash = request_hash("submit_job", &request);
-    let check = check_submission(&state, &user, request);
+    let check = in_time(check_submission(&state, &user, request));
     let made = create_once(&state, &user, key, hash, Box::pin(check)).await?;
     answer(&state, made.id, made.is_new).await
 }
@@ -106,7 +106,7 @@ pub(super) async fn rerun_job(
     OptionalJson(request): OptionalJson<RerunRequest>,
 ) -> ApiResult<Response> {
     let hash = request_hash(&format!("rerun {id}"), &request);
-    let check = check_rerun(&state, &user, id, request);
+    let check = in_time(check_rerun(&state, &user, id, request));
     let made = create_once(&state, &user, key, hash, Box::pin(check)).await?;
     answer(&state, made.id, made.is_new).await
 }

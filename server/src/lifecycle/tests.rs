@@ -243,3 +243,10 @@ fn a_job_that_never_reached_the_server_ends_with_nothing_to_clean() {
     end(&mut job, TaskCounts::default(), JobStatus::Aborted, Some(reason::aborted_by("ada")), NOW);
     assert_eq!((job.logs_state, job.cleanup_state, job.next_at), (LogsState::Complete, CleanupState::None, None));
 }
+
+#[test]
+fn no_server_silences_a_job_for_good() {
+    let mut job = accepted_job();
+    postpone(&mut job, &LIMITS, Some(Duration::MAX), 1.0, NOW);
+    assert_eq!(job.next_at, Some(NOW.plus(LONGEST_RETRY_AFTER)));
+}

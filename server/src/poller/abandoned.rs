@@ -2,12 +2,14 @@
 //! its workspace cleaned. No job waits for it any more.
 
 use super::Poller;
+use super::tick::JOBS_AT_ONCE;
 use crate::lifecycle::backoff;
 use crate::remote::{QueueRef, Refusal, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::environments::{
     AbandonedQueue, list_due_abandoned_queues, postpone_abandoned_queue, remove_abandoned_queue,
 };
+use futures_util::stream::{self, StreamExt};
 use protocol::Timestamp;
 
 /// Most queues in one pass.
@@ -16,20 +18,19 @@ const PER_TICK: i64 = 50;
 pub(super) async fn advance<R: Remote>(poller: &Poller<R>, now: Timestamp) -> Result<(), StoreError> {
     let name = poller.name().to_owned();
     let due = poller.store.read(move |c| list_due_abandoned_queues(c, &name, now, PER_TICK)).await?;
-    for queue in due {
-        let id = queue.id;
-        match delete_and_clean(poller, &queue).await {
-            Ok(()) => poller.store.write(move |c| remove_abandoned_queue(c, id)).await?,
-            Err(error) => {
-                let attempts = queue.attempts + 1;
-                let pause = backoff(queue.attempts, poller.environment.retry_max_interval, rand::random());
-                let message = error.to_string();
-                let next_at = now.plus(pause);
-                poller.store.write(move |c| postpone_abandoned_queue(c, id, attempts, next_at, &message)).await?;
-            }
-        }
-    }
-    Ok(())
+    let given_up = stream::iter(due).map(|queue| give_up(poller, queue, now)).buffer_unordered(JOBS_AT_ONCE);
+    given_up.collect::<Vec<_>>().await.into_iter().collect()
+}
+
+async fn give_up<R: Remote>(poller: &Poller<R>, queue: AbandonedQueue, now: Timestamp) -> Result<(), StoreError> {
+    let id = queue.id;
+    let Err(error) = delete_and_clean(poller, &queue).await else {
+        return poller.store.write(move |c| remove_abandoned_queue(c, id)).await;
+    };
+    let attempts = queue.attempts + 1;
+    let pause = backoff(queue.attempts, poller.environment.retry_max_interval, rand::random());
+    let (next_at, message) = (now.plus(pause), error.to_string());
+    poller.store.write(move |c| postpone_abandoned_queue(c, id, attempts, next_at, &message)).await
 }
 
 async fn delete_and_clean<R: Remote>(poller: &Poller<R>, queue: &AbandonedQueue) -> Result<(), RemoteError> {

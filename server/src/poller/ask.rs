@@ -4,9 +4,9 @@
 use super::steps::{After, end_by_refusal, fail, queue_of, save};
 use super::{Poller, mirror, steps};
 use crate::lifecycle::{self, Observed, Seen};
-use crate::remote::{Answer, Remote, RemoteError};
+use crate::remote::{Answer, Refusal, Remote, RemoteError};
 use crate::store::StoreError;
-use crate::store::jobs::{self, Job};
+use crate::store::jobs::{self, Job, Lane};
 use crate::store::tasks::{self, Task};
 use protocol::remote::{QueueBody, QueueTask, TaskBody};
 use protocol::{QueueStatus, TaskStatus, Timestamp};
@@ -94,7 +94,12 @@ async fn complete_tasks<R: Remote>(
         if position.is_some_and(|at| says_all(&said[at], row, queue)) {
             continue;
         }
-        let answer = poller.remote.task_status(queue_of(job), &task_id).await?;
+        let answer = match poller.remote.task_status(queue_of(job), &task_id).await {
+            Ok(answer) => answer,
+            // It knows the queue: what that says of the task is all there is.
+            Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) => continue,
+            Err(error) => return Err(error),
+        };
         let task = as_queue_task(task_id, answer.body);
         match position {
             Some(at) => said[at] = task,
@@ -140,7 +145,7 @@ pub(super) async fn take_status_and_go_on<R: Remote>(
         return Ok(());
     }
     match poller.store.read(move |c| jobs::find_job(c, id)).await? {
-        Some((job, _)) => steps::advance(poller, job, now).await,
+        Some((job, _)) => steps::advance(poller, job, Lane::Http, now).await,
         None => Ok(()),
     }
 }

@@ -1,36 +1,44 @@
 //! The changes feed of an environment: a task that keeps one long call open and hands on what it says.
 //! It changes nothing by itself; the environment's loop takes its news in, so nothing happens twice at once.
 
+use super::tick::JOBS_AT_ONCE;
 use super::{Poller, ask};
 use crate::remote::{Answer, Remote, RemoteError};
 use crate::store::StoreError;
-use crate::store::environments::{find_environment_status, save_environment_status};
+use crate::store::environments::{EnvironmentStatus, find_environment_status, save_environment_status};
 use crate::store::jobs::{self, Job};
-use protocol::remote::{Changes, QueueBody, StatusBody};
+use futures_util::stream::{self, StreamExt};
+use protocol::remote::{Changes, MAX_CHANGES, QueueBody, StatusBody};
 use protocol::{JobId, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 /// How long one call waits for news.
 const WAIT: Duration = Duration::from_secs(20);
+/// Shortest time from one call to the next, so that neither a busy server nor one that never waits makes us spin.
+const PACE: Duration = Duration::from_millis(250);
 /// Shortest time between two notes that all facts are fresh, so that a busy feed does not write all the time.
 const FRESHNESS: Duration = Duration::from_secs(5);
 
-/// What the feed's task says: news, or why it ended.
-pub(super) type News = Result<Answer<Changes>, RemoteError>;
+/// What the feed's task says: news and when they came, or why it ended.
+pub(super) type News = Result<(Answer<Changes>, Timestamp), RemoteError>;
 
 /// The feed as its environment's loop holds it.
 #[derive(Default)]
 pub(super) struct Feed {
     running: Option<(mpsc::Receiver<News>, AbortOnDropHandle<()>)>,
+    broke_at: Option<Timestamp>,
 }
 
 impl Feed {
-    /// Starts the task where the server offers a feed and none runs.
-    pub(super) fn follow<R: Remote>(&mut self, poller: &Arc<Poller<R>>, is_offered: bool) {
-        if !is_offered || self.running.is_some() {
+    /// Starts the task where the server offers a feed and none runs. One that broke is left alone for a poll interval:
+    /// every start costs a plain round.
+    pub(super) fn follow<R: Remote>(&mut self, poller: &Arc<Poller<R>>, is_offered: bool, now: Timestamp) {
+        let broke_lately = self.broke_at.is_some_and(|at| now.since(at) < poller.poll_interval);
+        if !is_offered || self.running.is_some() || broke_lately {
             return;
         }
         // One place: the next call is made while the loop takes in the last one's news, and no further.
@@ -50,6 +58,7 @@ impl Feed {
         let news = news.unwrap_or_else(|| Err(RemoteError::transient("the changes feed ended")));
         if news.is_err() {
             self.running = None;
+            self.broke_at = Some(Timestamp::now());
         }
         news
     }
@@ -57,47 +66,71 @@ impl Feed {
 
 async fn listen<R: Remote>(poller: Arc<Poller<R>>, news: mpsc::Sender<News>) {
     let mut cursor: Option<String> = None;
+    let mut started_over = false;
     loop {
-        let answer = poller.remote.changes(&poller.instance, cursor.as_deref(), WAIT).await;
-        if let Ok(answer) = &answer {
-            cursor = Some(answer.body.cursor.clone());
+        let next_call = Instant::now() + PACE;
+        let mut answer = poller.remote.changes(&poller.instance, cursor.as_deref(), WAIT).await;
+        if let Ok(said) = &answer {
+            if said.body.reset && started_over {
+                answer = Err(RemoteError::transient("the changes feed does not understand its own cursors"));
+            } else {
+                started_over = said.body.reset;
+                cursor = Some(said.body.cursor.clone());
+            }
         }
         let is_broken = answer.is_err();
-        if news.send(answer).await.is_err() || is_broken {
+        if news.send(answer.map(|answer| (answer, Timestamp::now()))).await.is_err() || is_broken {
             return;
         }
+        tokio::time::sleep_until(next_call).await;
     }
 }
 
-/// Takes news in; `false` where the feed broke.
-pub(super) async fn take<R: Remote>(poller: &Poller<R>, news: News, now: Timestamp) -> bool {
-    let answer = match news {
-        Ok(answer) => answer,
+/// Takes news in; whether a plain round has to follow, for what they leave out.
+pub(super) async fn take<R: Remote>(poller: &Poller<R>, news: News) -> bool {
+    let (answer, now) = match news {
+        Ok(news) => news,
         Err(error) => {
             tracing::warn!(environment = poller.name(), %error, "poller.feed of {} ended", poller.name());
-            return false;
+            return true;
         }
     };
-    let taken = take_queues(poller, answer, now).await;
-    if let Err(error) = taken {
-        // The plain round that follows a broken feed finds what was not taken in.
-        tracing::error!(environment = poller.name(), %error, "poller.feed of {} failed in the store", poller.name());
-        return false;
+    // One that starts over says nothing of the queues that ended while nobody listened.
+    let starts_over = answer.body.reset;
+    let is_all = !starts_over && answer.body.queues.len() < MAX_CHANGES;
+    let mut taken = take_queues(poller, answer, now).await;
+    if taken.is_ok() && is_all {
+        taken = note_freshness(poller, now).await;
     }
-    true
+    if let Err(error) = &taken {
+        tracing::error!(environment = poller.name(), %error, "poller.feed of {} failed in the store", poller.name());
+    }
+    starts_over || taken.is_err()
 }
 
 async fn take_queues<R: Remote>(poller: &Poller<R>, news: Answer<Changes>, now: Timestamp) -> Result<(), StoreError> {
-    for status in news.body.queues {
-        let StatusBody::Queue(queue) = status else { continue };
-        let Some(job) = find_job_of(poller, &queue).await? else { continue };
-        if job.status.is_terminal() {
-            continue;
-        }
-        let answer = Answer { body: queue, server_now: news.server_now, etag: None };
-        ask::take_status_and_go_on(poller, job, answer, now).await?;
+    let server_now = news.server_now;
+    let queues = news.body.queues.into_iter().filter_map(|status| match status {
+        StatusBody::Queue(queue) => Some(queue),
+        StatusBody::Task(_) => None,
+    });
+    let taken: Vec<_> = stream::iter(queues)
+        .map(|queue| take_queue(poller, Answer { body: queue, server_now, etag: None }, now))
+        .buffer_unordered(JOBS_AT_ONCE)
+        .collect()
+        .await;
+    taken.into_iter().collect()
+}
+
+async fn take_queue<R: Remote>(
+    poller: &Poller<R>,
+    answer: Answer<QueueBody>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    match find_job_of(poller, &answer.body).await? {
+        Some(job) if !job.status.is_terminal() => ask::take_status_and_go_on(poller, job, answer, now).await,
+        _ => Ok(()),
     }
-    note_freshness(poller, now).await
 }
 
 async fn find_job_of<R: Remote>(poller: &Poller<R>, queue: &QueueBody) -> Result<Option<Job>, StoreError> {
@@ -113,11 +146,16 @@ async fn find_job_of<R: Remote>(poller: &Poller<R>, queue: &QueueBody) -> Result
 /// All that the feed did not report is as it was: every synced job's facts are as fresh as the feed.
 async fn note_freshness<R: Remote>(poller: &Poller<R>, now: Timestamp) -> Result<(), StoreError> {
     let name = poller.name().to_owned();
-    let Some(mut status) = poller.store.read(move |c| find_environment_status(c, &name)).await? else { return Ok(()) };
-    // Before the first full round there is no ground to stand on.
-    if status.round_at.is_none_or(|round| now.since(round) < FRESHNESS) {
-        return Ok(());
-    }
+    let instance = Arc::clone(&poller.instance);
+    let found = poller.store.read(move |c| {
+        let status = find_environment_status(c, &name)?;
+        // Before the first full round there is no ground to stand on.
+        let is_due = |status: &EnvironmentStatus| status.round_at.is_some_and(|round| now.since(round) >= FRESHNESS);
+        let Some(status) = status.filter(is_due) else { return Ok(None) };
+        // The feed is this instance's: it says nothing of jobs that an earlier one made.
+        Ok((!jobs::has_open_of_other_instance(c, &name, &instance)?).then_some(status))
+    });
+    let Some(mut status) = found.await? else { return Ok(()) };
     status.round_at = Some(now);
     poller.store.write(move |c| save_environment_status(c, status)).await
 }

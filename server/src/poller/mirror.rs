@@ -64,8 +64,12 @@ async fn follow_logs<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), Mir
     let rows = poller.store.read(move |c| tasks::find_tasks(c, id)).await?;
     let mut has_new_whole_log = false;
     for task in rows.into_iter().filter(|task| task.status != TaskStatus::Waiting && !task.log_complete) {
-        let (_, task) = mirror_task_log(poller, job, task).await?;
-        has_new_whole_log |= task.log_complete;
+        match mirror_task_log(poller, job, task).await {
+            Ok((_, task)) => has_new_whole_log |= task.log_complete,
+            // One log that the server does not have is no reason to leave the others behind.
+            Err(MirrorError::Remote(RemoteError::Permanent(_))) => {}
+            Err(error) => return Err(error),
+        }
     }
     if has_new_whole_log {
         // Its size will not change any more, so readers may as well see it.
@@ -123,16 +127,25 @@ pub(super) async fn finish<R: Remote>(poller: &Poller<R>, job: &Job, now: Timest
 async fn mirror_rest<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<Progress, MirrorError> {
     let id = job.id;
     let rows = poller.store.read(move |c| tasks::find_tasks(c, id)).await?;
+    // What the server does not have of one task is no reason to leave the others behind: this is the last look.
+    let mut refusal = None;
     for task in rows {
-        if mirror_task(poller, job, task).await? == Progress::More {
-            return Ok(Progress::More);
+        match mirror_task(poller, job, task).await {
+            Ok(Progress::UpToDate) => {}
+            Ok(Progress::More) => return Ok(Progress::More),
+            Err(MirrorError::Remote(RemoteError::Permanent(refused))) => refusal = refusal.or(Some(refused)),
+            Err(error) => return Err(error),
         }
     }
     let (progress, _) = mirror_log(poller, job, LogId::Queue, &job.remote_queue_id).await?;
-    if progress == Progress::UpToDate {
-        poller.logs.sync(id, LogId::Queue).await.map_err(|error| MirrorError::Local(error.to_string()))?;
+    if progress == Progress::More {
+        return Ok(Progress::More);
     }
-    Ok(progress)
+    poller.logs.sync(id, LogId::Queue).await.map_err(|error| MirrorError::Local(error.to_string()))?;
+    match refusal {
+        Some(refusal) => Err(MirrorError::Remote(RemoteError::Permanent(refusal))),
+        None => Ok(Progress::UpToDate),
+    }
 }
 
 /// A task's log and results. A task that never started has neither.
@@ -144,16 +157,22 @@ async fn mirror_task<R: Remote>(poller: &Poller<R>, job: &Job, task: Task) -> Re
         task.results_complete = true;
         note(poller, &task).await?;
     }
+    let mut refusal = None;
     if !task.log_complete {
-        match mirror_task_log(poller, job, task).await? {
-            (Progress::More, _) => return Ok(Progress::More),
-            (Progress::UpToDate, mirrored) => task = mirrored,
+        match mirror_task_log(poller, job, task.clone()).await {
+            Ok((Progress::More, _)) => return Ok(Progress::More),
+            Ok((Progress::UpToDate, mirrored)) => task = mirrored,
+            Err(MirrorError::Remote(RemoteError::Permanent(refused))) => refusal = Some(refused),
+            Err(error) => return Err(error),
         }
     }
     if !task.results_complete {
         mirror_results(poller, job, task).await?;
     }
-    Ok(Progress::UpToDate)
+    match refusal {
+        Some(refusal) => Err(MirrorError::Remote(RemoteError::Permanent(refusal))),
+        None => Ok(Progress::UpToDate),
+    }
 }
 
 /// Reads on in a task's log and notes how much of it is here.

@@ -5,7 +5,7 @@ use super::{Poller, ask, mirror};
 use crate::lifecycle::{self, Step, next_step, reason};
 use crate::remote::{QueueRef, Refusal, Remote, RemoteError};
 use crate::store::StoreError;
-use crate::store::jobs::{self, Job};
+use crate::store::jobs::{self, Job, Lane};
 use crate::store::tasks::{self, Task};
 use protocol::api::CleanupState;
 use protocol::remote::{QueueRequest, TaskRequest};
@@ -24,13 +24,24 @@ pub(super) enum After {
     Later,
 }
 
-/// Takes a job as far as it goes now.
-pub(super) async fn advance<R: Remote>(poller: &Poller<R>, job: Job, now: Timestamp) -> Result<(), StoreError> {
+/// Takes a job as far as it goes now in one lane; the other lane's loop finds it due.
+pub(super) async fn advance<R: Remote>(
+    poller: &Poller<R>,
+    job: Job,
+    lane: Lane,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let id = job.id;
     let mut current = Some(job);
     for _ in 0..MAX_STEPS {
         let Some(job) = current.take() else { return Ok(()) };
-        if take_step(poller, &job, now).await? == After::Later {
+        let step = next_step(&job, &poller.limits(), now);
+        if lane == Lane::Http && step == Step::CleanUp {
+            poller.cleanups.notify_one();
+            return Ok(());
+        }
+        let is_of_lane = lane == Lane::Http || step == Step::CleanUp || step.is_local();
+        if !is_of_lane || take_step(poller, &job, step, now).await? == After::Later {
             return Ok(());
         }
         current = poller.store.read(move |c| jobs::find_job(c, id)).await?.map(|(job, _)| job);
@@ -38,8 +49,8 @@ pub(super) async fn advance<R: Remote>(poller: &Poller<R>, job: Job, now: Timest
     Ok(())
 }
 
-async fn take_step<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) -> Result<After, StoreError> {
-    match next_step(job, &poller.limits(), now) {
+async fn take_step<R: Remote>(poller: &Poller<R>, job: &Job, step: Step, now: Timestamp) -> Result<After, StoreError> {
+    match step {
         Step::Submit => submit(poller, job, now).await,
         Step::Ask => ask::ask(poller, job, now).await,
         Step::Abort => abort(poller, job, now).await,
@@ -47,7 +58,7 @@ async fn take_step<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) -> 
         Step::Mirror => mirror::finish(poller, job, now).await,
         Step::CleanUp => clean_up(poller, job, now).await,
         Step::DeleteQueue => delete_queue(poller, job, now).await,
-        Step::Remove => remove(poller, job).await,
+        Step::Remove => remove(poller, job, now).await,
         Step::Nothing => rest(poller, job).await,
     }
 }
@@ -136,14 +147,11 @@ pub(super) async fn end_by_refusal<R: Remote>(
     let id = job.id;
     let rows = poller.store.read(move |c| tasks::find_tasks(c, id)).await?;
     let open_end_as = if status == JobStatus::Aborted { TaskStatus::Aborted } else { TaskStatus::Error };
-    let counts = lifecycle::counts_with_open_ended_as(rows.iter().map(|task| task.status), open_end_as);
+    let (counts, changed) = lifecycle::end_open_tasks(rows, open_end_as, now);
     let mut ended = job.clone();
     lifecycle::mark_synced(&mut ended, now);
     ended.sync_error = (status == JobStatus::Error).then(|| refusal.to_string());
     lifecycle::end(&mut ended, counts, status, why, now);
-    let open = rows.into_iter().filter(|task| !task.status.is_terminal());
-    let changed =
-        open.map(|task| Task { status: open_end_as, finished_at: task.started_at.and(Some(now)), ..task }).collect();
     tracing::info!(job = job.id.0, status = %status, "job {} ended as {status}: {refusal}", job.id);
     save(poller, job, &ended, changed).await?;
     Ok(After::Again)
@@ -191,10 +199,18 @@ async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) 
             after.sync_error = Some(refusal.to_string());
             after.cleaned_at = Some(after.cleaned_at.unwrap_or(now));
         }
-        Err(RemoteError::Transient { message, retry_after }) => {
+        Err(RemoteError::Transient { message, retry_after }) if job.delete_requested_at.is_some() => {
             return fail(poller, job, after, message, retry_after, now).await;
         }
+        Err(RemoteError::Transient { message, retry_after }) => {
+            // Nobody waits for it, and the job's own words say why it ended.
+            tracing::warn!(job = job.id.0, error = message, "job {}: its queue could not be deleted yet", job.id);
+            lifecycle::postpone(&mut after, &poller.limits(), retry_after, rand::random(), now);
+            save(poller, job, &after, Vec::new()).await?;
+            return Ok(After::Later);
+        }
     }
+    after.attempts = 0;
     after.remote_deleted_at = Some(now);
     after.next_at = job.delete_requested_at.and(Some(now));
     save(poller, job, &after, Vec::new()).await?;
@@ -202,10 +218,11 @@ async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) 
 }
 
 /// Files first: a row without files can be removed again, files without a row would stay for ever.
-async fn remove<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
+async fn remove<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) -> Result<After, StoreError> {
     if let Err(error) = poller.logs.remove_job(job.id).await {
         tracing::error!(job = job.id.0, %error, "job {}: its files could not be removed", job.id);
-        return Ok(After::Later);
+        let message = format!("its files here can't be removed: {error}; see data_dir");
+        return fail(poller, job, job.clone(), message, None, now).await;
     }
     let id = job.id;
     poller.store.write(move |c| jobs::remove_job(c, id)).await?;

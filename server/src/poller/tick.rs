@@ -1,12 +1,12 @@
 //! One idempotent pass over an environment: look at the store and at the remote server, bring them nearer to agreement.
-//! One job's failure never stops the others.
+//! One job's failure never stops the others. Clean-ups, which need the shell, have a pass of their own in `cleanup`.
 
-use super::{Poller, abandoned, steps};
+use super::{Poller, steps};
 use crate::lifecycle::next_step;
 use crate::remote::{Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::environments::{EnvironmentStatus, find_environment_status, save_environment_status};
-use crate::store::jobs::{self, Job};
+use crate::store::jobs::{self, Job, Lane};
 use futures_util::stream::{self, StreamExt};
 use protocol::api::Health;
 use protocol::remote::{FEATURE_CHANGES, HealthBody};
@@ -14,7 +14,7 @@ use protocol::{JobId, Timestamp};
 use std::collections::BTreeMap;
 
 /// Jobs under way at once per environment: enough to hide latency, few enough to spare the server.
-const JOBS_AT_ONCE: usize = 8;
+pub(super) const JOBS_AT_ONCE: usize = 8;
 /// Most due jobs in one pass; the rest follows in the next one.
 const DUE_PER_TICK: i64 = 500;
 
@@ -55,12 +55,11 @@ pub async fn tick<R: Remote>(poller: &Poller<R>, round: Round, now: Timestamp) -
         }
         let mut jobs = collect(poller, Round::Due, now).await?;
         jobs.retain(|_, job| next_step(job, &poller.limits(), now).is_local());
-        advance_all(poller, jobs, now).await;
+        advance_all(poller, jobs, Lane::Http, now).await;
         return Ok(report);
     }
     let jobs = collect(poller, round, now).await?;
-    let all_saved = advance_all(poller, jobs, now).await;
-    abandoned::advance(poller, now).await?;
+    let all_saved = advance_all(poller, jobs, Lane::Http, now).await;
     if round == Round::All && all_saved {
         status.round_at = Some(now);
     }
@@ -69,17 +68,34 @@ pub async fn tick<R: Remote>(poller: &Poller<R>, round: Round, now: Timestamp) -
 }
 
 /// Takes each job as far as it goes; whether the store took everything.
-async fn advance_all<R: Remote>(poller: &Poller<R>, jobs: BTreeMap<JobId, Job>, now: Timestamp) -> bool {
+pub(super) async fn advance_all<R: Remote>(
+    poller: &Poller<R>,
+    jobs: BTreeMap<JobId, Job>,
+    lane: Lane,
+    now: Timestamp,
+) -> bool {
     let outcomes = stream::iter(jobs.into_values())
-        .map(|job| steps::advance(poller, job, now))
+        .map(|job| async move {
+            let id = job.id;
+            let outcome = steps::advance(poller, job, lane, now).await;
+            if let Err(error) = &outcome {
+                tracing::error!(job = id.0, %error, "poller.job: job {id} failed in the store");
+                set_aside(poller, id, now).await;
+            }
+            outcome.is_ok()
+        })
         .buffer_unordered(JOBS_AT_ONCE)
         .collect::<Vec<_>>()
         .await;
-    let all_saved = outcomes.iter().all(Result::is_ok);
-    for error in outcomes.into_iter().filter_map(Result::err) {
-        tracing::error!(environment = poller.name(), %error, "poller.job failed in the store of {}", poller.name());
+    outcomes.into_iter().all(|is_saved| is_saved)
+}
+
+/// A job that the store refuses must neither be tried all the time nor hold up the others.
+async fn set_aside<R: Remote>(poller: &Poller<R>, id: JobId, now: Timestamp) {
+    let until = now.plus(poller.environment.retry_max_interval);
+    if let Err(error) = poller.store.write(move |c| jobs::postpone_due(c, id, now, until)).await {
+        tracing::debug!(job = id.0, %error, "job {id} could not be set aside either");
     }
-    all_saved
 }
 
 /// The jobs that this pass is about, each once.
@@ -89,9 +105,9 @@ async fn collect<R: Remote>(
     now: Timestamp,
 ) -> Result<BTreeMap<JobId, Job>, StoreError> {
     let name = poller.name().to_owned();
-    let looked_at = poller.bell.looked_at(now);
+    let looked_at = poller.bell.looked_at(poller.name(), now);
     let find = move |connection: &mut crate::store::AnyConnection| {
-        let mut found = jobs::list_due(connection, &name, now, DUE_PER_TICK)?;
+        let mut found = jobs::list_due(connection, &name, Lane::Http, now, DUE_PER_TICK)?;
         if round == Round::All {
             found.extend(jobs::list_open(connection, &name)?.into_iter().filter(|job| !waits_for_retry(job)));
         }

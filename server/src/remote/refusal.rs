@@ -1,7 +1,7 @@
 //! What an HTTP answer that is no success means: the server's final word, or a reason to try again.
 //! Pure, by the contract's table; only words that the contract names are ever taken as final.
 
-use super::{Refusal, RemoteError};
+use super::{Refusal, RemoteError, words};
 use axum::http::StatusCode;
 use axum::http::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use protocol::remote::{ErrorBody, code};
@@ -80,7 +80,7 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 }
 
 fn shorten(text: &str) -> String {
-    let text = text.trim();
+    let text = &words::tidied(text.trim().to_owned());
     if text.len() <= MAX_MESSAGE_BYTES {
         return text.to_owned();
     }

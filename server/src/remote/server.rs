@@ -5,7 +5,7 @@ use super::commands::Commands;
 use super::http::{Call, HttpClient, Reply, segment};
 use super::refusal::About;
 use super::shell::Shell;
-use super::{Answer, QueueRef, Refusal, Remote, RemoteError, transfer};
+use super::{Answer, QueueRef, Refusal, Remote, RemoteError, transfer, words};
 use crate::config::EnvironmentConfig;
 use axum::http::header::{IF_NONE_MATCH, RANGE};
 use axum::http::{Method, StatusCode};
@@ -14,6 +14,7 @@ use protocol::remote::{
     Changes, HealthBody, MAX_CHANGES_WAIT_S, QueueAccepted, QueueBody, QueueRequest, RemoteFile, TaskBody, TaskResults,
 };
 use serde::de::DeserializeOwned;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,17 +85,20 @@ impl Remote for Server {
         queue: QueueRef<'_>,
         etag: Option<&str>,
     ) -> Result<Option<Answer<QueueBody>>, RemoteError> {
-        let answer: Option<Answer<QueueBody>> = self.status(queue.instance, queue.queue_id, etag).await?;
-        if let Some(answer) = &answer {
+        let mut answer: Option<Answer<QueueBody>> = self.status(queue.instance, queue.queue_id, etag).await?;
+        if let Some(answer) = &mut answer {
             require_same_id(&answer.body.id, queue.queue_id)?;
+            words::tidy_queue(&mut answer.body);
         }
         Ok(answer)
     }
 
     async fn task_status(&self, queue: QueueRef<'_>, task_id: &str) -> Result<Answer<TaskBody>, RemoteError> {
         let answer: Option<Answer<TaskBody>> = self.status(queue.instance, task_id, None).await?;
-        let answer = answer.ok_or_else(|| RemoteError::transient("304 was answered to an unconditional request"))?;
+        let mut answer =
+            answer.ok_or_else(|| RemoteError::transient("304 was answered to an unconditional request"))?;
         require_same_id(&answer.body.id, task_id)?;
+        words::tidy_task(&mut answer.body);
         Ok(answer)
     }
 
@@ -127,12 +131,16 @@ impl Remote for Server {
     async fn results(&self, queue: QueueRef<'_>, task_id: &str) -> Result<Vec<RemoteFile>, RemoteError> {
         let call = self.call_with_id(Method::GET, "/api/results/{id}", task_id, queue.instance);
         let results: TaskResults = successful(call.send().await?, self.about_id()).await?.json().await?;
-        let (good, bad): (Vec<_>, Vec<_>) =
-            results.files.into_iter().partition(|file| names::is_result_path(&file.path));
+        let mut seen = HashSet::new();
+        let (mut good, bad): (Vec<_>, Vec<_>) = results
+            .files
+            .into_iter()
+            .partition(|file| names::is_result_path(&file.path) && seen.insert(file.path.clone()));
+        good.iter_mut().for_each(|file| words::tidy(&mut file.content_type));
         for file in bad {
             tracing::warn!(
                 environment = %self.config.name, task_id, path = ?file.path,
-                "remote.bad_result_path: Leaving out a result file whose path is not relative and plain"
+                "remote.bad_result_path: Leaving out a result file whose path is not relative and plain, or there twice"
             );
         }
         Ok(good)
@@ -162,7 +170,9 @@ impl Remote for Server {
 
     async fn health(&self, instance: &str) -> Result<HealthBody, RemoteError> {
         let call = self.http.call(Method::GET, "/api/health", instance);
-        successful(call.send().await?, About::Server).await?.json().await
+        let mut health: HealthBody = successful(call.send().await?, About::Server).await?.json().await?;
+        words::tidy(&mut health.status);
+        Ok(health)
     }
 
     async fn changes(
@@ -175,7 +185,9 @@ impl Remote for Server {
         let since = cursor.map_or_else(String::new, |cursor| format!("&since={}", segment(cursor)));
         let path = format!("/api/changes?wait={}{since}", wait.as_secs());
         let call = self.http.call(Method::GET, &path, instance).longer_by(wait);
-        answer(successful(call.send().await?, About::Server).await?).await
+        let mut answer: Answer<Changes> = answer(successful(call.send().await?, About::Server).await?).await?;
+        answer.body.queues.iter_mut().for_each(words::tidy_status);
+        Ok(answer)
     }
 }
 

@@ -23,10 +23,20 @@ pub enum AnyConnection {
 }
 
 /// Where the database is, from `database_url`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
     Sqlite(PathBuf),
     Postgres(String),
+}
+
+/// The whole URL of `PostgreSQL` as stars: a password may stand in several places of it.
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
+            Self::Postgres(_) => f.write_str("Postgres(***)"),
+        }
+    }
 }
 
 impl std::str::FromStr for DatabaseUrl {
@@ -100,6 +110,18 @@ pub fn migrate(connection: &mut AnyConnection) -> Result<(), Box<dyn std::error:
             let migrated = postgres.run_pending_migrations(MIGRATIONS).map(drop);
             postgres.batch_execute(&format!("SELECT pg_advisory_unlock({MIGRATION_LOCK})"))?;
             migrated
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DatabaseUrl;
+
+    #[test]
+    fn a_password_in_the_url_is_never_printed() {
+        for url in ["postgres://ada:hunter2@db/x", "postgresql://db/x?user=ada&password=hunter2"] {
+            assert_eq!(format!("{:?}", url.parse::<DatabaseUrl>().unwrap()), "Postgres(***)");
         }
     }
 }

@@ -8,7 +8,9 @@ use super::values::{
     UserKey,
 };
 use super::{AnyConnection, QueryResult, next_id};
+use diesel::dsl::not;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use protocol::api::{CleanupState, LogsState, SyncState, TaskCounts};
 use protocol::{JobId, JobStatus, Timestamp, UserId};
 use std::time::Duration;
@@ -189,11 +191,11 @@ impl Job {
         format!("{}-{n}", self.remote_queue_id)
     }
 
-    /// Whether a reader of the API sees a difference, the sync time aside (which the `ETag` leaves out).
+    /// Whether a reader of the API sees a difference, the sync time aside (which the `ETag` leaves out). The first attempt
+    /// to submit counts as well: who forces or deletes a job decides by it, and must not save over it unseen.
     fn differs_visibly(&self, other: &Self) -> bool {
         let invisible_made_equal = Self {
             last_synced_at: other.last_synced_at,
-            submit_attempted_at: other.submit_attempted_at,
             accepted_at: other.accepted_at,
             seen_running_at: other.seen_running_at,
             abort_confirmed_at: other.abort_confirmed_at,
@@ -252,15 +254,44 @@ pub fn find_job_and_tasks(connection: &mut AnyConnection, id: JobId) -> QueryRes
     Ok(Some((found.0, found.1, tasks)))
 }
 
+/// What a due job waits for: a hung shell must not hold up what is asked over HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    Http,
+    /// Its clean-up is next.
+    Shell,
+}
+
+type Condition = Box<dyn BoxableExpression<jobs::table, <AnyConnection as Connection>::Backend, SqlType = Bool>>;
+
+/// The same as `lifecycle::next_step` being the clean-up.
+fn is_in(lane: Lane) -> Condition {
+    let of_deletion = jobs::delete_requested_at
+        .is_not_null()
+        .and(jobs::remote_deleted_at.is_not_null())
+        .and(jobs::cleaned_at.is_null());
+    let after_end = jobs::delete_requested_at
+        .is_null()
+        .and(jobs::cleanup_state.eq(CleanupState::Pending.as_str()))
+        .and(jobs::logs_state.ne(LogsState::Mirroring.as_str()));
+    let is_cleaned_next = of_deletion.or(after_end);
+    match lane {
+        Lane::Http => Box::new(not(is_cleaned_next)),
+        Lane::Shell => Box::new(is_cleaned_next),
+    }
+}
+
 /// Jobs of an environment that are due beside the plain rounds, the longest due first.
 pub fn list_due(
     connection: &mut AnyConnection,
     environment: &str,
+    lane: Lane,
     now: Timestamp,
     limit: i64,
 ) -> QueryResult<Vec<Job>> {
     jobs::table
         .filter(jobs::environment.eq(environment))
+        .filter(is_in(lane))
         .filter(jobs::next_at.le(now.0))
         .order((jobs::next_at, jobs::id))
         .limit(limit)
@@ -275,6 +306,21 @@ pub fn list_open(connection: &mut AnyConnection, environment: &str) -> QueryResu
         .filter(jobs::accepted_at.is_not_null())
         .order(jobs::id)
         .load(connection)
+}
+
+/// Whether there are open jobs that an earlier instance of this installation made.
+pub fn has_open_of_other_instance(
+    connection: &mut AnyConnection,
+    environment: &str,
+    instance: &str,
+) -> QueryResult<bool> {
+    let of_others = jobs::table
+        .filter(jobs::environment.eq(environment))
+        .filter(jobs::status.eq("waiting").or(jobs::status.eq("in_progress")))
+        .filter(jobs::instance.ne(instance))
+        .select(jobs::id)
+        .first::<i64>(connection);
+    Ok(of_others.optional()?.is_some())
 }
 
 /// Saves what came of looking at a job, unless somebody changed it meanwhile: then `false`, and nothing is saved.
@@ -330,12 +376,6 @@ pub fn request_delete(connection: &mut AnyConnection, id: JobId, now: Timestamp)
     Ok(moved == 1)
 }
 
-/// Removes a job of which the remote server may never have heard; `false` if it has been told meanwhile.
-pub fn remove_unsent(connection: &mut AnyConnection, id: JobId) -> QueryResult<bool> {
-    let unsent = jobs::table.filter(jobs::id.eq(id.0)).filter(jobs::submit_attempted_at.is_null());
-    Ok(diesel::delete(unsent).execute(connection)? == 1)
-}
-
 /// Removes a job with its tasks and notes of result files.
 pub fn remove_job(connection: &mut AnyConnection, id: JobId) -> QueryResult<bool> {
     Ok(diesel::delete(jobs::table.filter(jobs::id.eq(id.0))).execute(connection)? == 1)
@@ -357,10 +397,17 @@ pub fn bump_revisions_of_user(connection: &mut AnyConnection, user: UserId) -> Q
         .map(drop)
 }
 
+/// Puts off a job that is due; one that somebody made due again meanwhile stays so.
+pub fn postpone_due(connection: &mut AnyConnection, id: JobId, now: Timestamp, until: Timestamp) -> QueryResult<()> {
+    let due = jobs::table.filter(jobs::id.eq(id.0)).filter(jobs::next_at.le(now.0));
+    diesel::update(due).set(jobs::next_at.eq(until.0)).execute(connection).map(drop)
+}
+
 /// When the poller has to look at the environment's jobs next.
-pub fn earliest_due(connection: &mut AnyConnection, environment: &str) -> QueryResult<Option<Timestamp>> {
+pub fn earliest_due(connection: &mut AnyConnection, environment: &str, lane: Lane) -> QueryResult<Option<Timestamp>> {
     let earliest: Option<i64> = jobs::table
         .filter(jobs::environment.eq(environment))
+        .filter(is_in(lane))
         .filter(jobs::next_at.is_not_null())
         .order(jobs::next_at)
         .select(jobs::next_at.assume_not_null())

@@ -234,3 +234,27 @@ async fn a_list_that_has_not_changed_is_not_sent_again() {
     app.store_job("ada", CONFIGURED, "main", &["smoke/boot"]).await;
     assert_eq!(ids(&known(&ada, &second).get("/api/jobs").await.expect(200)), [2, 1]);
 }
+
+#[tokio::test]
+async fn only_a_job_that_has_not_ended_counts_as_looked_at() {
+    let (app, ada) = start().await;
+    let looked_at = || app.state.bell.looked_at(CONFIGURED, Timestamp::now());
+    let id = app.store_job("ada", CONFIGURED, "main", &["smoke/boot"]).await;
+    ada.get("/api/job/2").await;
+    app.change_job(id, |job, _| (job.status, job.finished_at) = (JobStatus::Passed, Some(Timestamp(9)))).await;
+    ada.get("/api/job/1").await.expect(200);
+    ada.get("/api/job/1/log/lines").await.expect(200);
+    assert_eq!(looked_at(), []);
+    app.change_job(id, |job, _| (job.status, job.finished_at) = (JobStatus::InProgress, None)).await;
+    ada.get("/api/job/1").await.expect(200);
+    assert_eq!(looked_at(), [id]);
+}
+
+#[tokio::test]
+async fn a_character_that_no_database_takes_is_refused() {
+    let (_app, ada) = start().await;
+    for field in ["search", "environment", "branch"] {
+        let refused = ada.get(&format!("/api/jobs?{field}=a%00b")).await.problem();
+        assert!(refused.fields.unwrap().contains_key(field));
+    }
+}

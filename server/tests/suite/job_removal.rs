@@ -5,6 +5,7 @@ use protocol::api::SyncState;
 use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
 use serde_json::json;
 use server::store::environments::list_due_abandoned_queues;
+use server::store::jobs::{Job, save_job};
 
 async fn start() -> (TestApp, Client, Client, Client) {
     let app = TestApp::start().await;
@@ -107,4 +108,27 @@ async fn nothing_is_left_to_do_for_a_job_that_has_nothing_of_its_own_there() {
         admin.delete(&format!("/api/job/{id}?force=true")).await.expect(204);
     }
     assert_eq!(abandoned(&app).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn nobody_saves_over_a_submission_that_they_have_not_seen() {
+    let (app, ..) = start().await;
+    let before = app.find_job(JobId(1)).await.unwrap();
+    app.change_job(JobId(1), |job, _| job.submit_attempted_at = Some(Timestamp(1))).await;
+    let after = Job { status: JobStatus::Error, ..before.clone() };
+    let saved = app.state.store.write(move |connection| save_job(connection, &before, &after, Vec::new())).await;
+    assert!(!saved.unwrap());
+}
+
+#[tokio::test]
+async fn a_job_that_has_nothing_at_the_remote_server_is_deleted_at_once() {
+    let (app, ada, _, _) = start().await;
+    send(&app, JobId(1)).await;
+    app.change_job(JobId(1), |job, _| {
+        (job.status, job.finished_at) = (JobStatus::Error, Some(Timestamp(9)));
+        job.status_reason = Some("rejected".to_owned());
+    })
+    .await;
+    ada.delete("/api/job/1").await.expect(204);
+    assert_eq!(ada.get("/api/job/1").await.code(), "not_found");
 }

@@ -1,0 +1,304 @@
+//! Jobs at remote servers that are odd, broken or hostile: nothing is lost, nothing spins, nobody else waits.
+//! Each server is a real one on a loopback port that answers as its test tells it to.
+
+use crate::lab::tick_all;
+use crate::remote_environment::{environment_config, serve};
+use crate::test_app::{Client, TestApp};
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use protocol::api::{CleanupState, LogsState, SyncState};
+use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
+use serde_json::{Value, json};
+use server::cli::serve::pollers;
+use server::config::{EnvironmentConfig, HostKeyCheck};
+use server::poller;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+const JOB: JobId = JobId(1);
+/// Far less than the pauses whose absence a test notices, and far more than what is waited for takes.
+const SOON: Duration = Duration::from_secs(10);
+
+struct Odd {
+    app: TestApp,
+    ada: Client,
+}
+
+impl Odd {
+    /// A server that answers calls (`GET /api/status/1`) as told, and else knows nothing; one job of two tasks.
+    async fn start(answer: impl Fn(&str) -> Option<Response> + Send + Sync + 'static) -> Self {
+        Self::with(|_| {}, answer).await
+    }
+
+    async fn with(
+        change: impl FnOnce(&mut EnvironmentConfig),
+        answer: impl Fn(&str) -> Option<Response> + Send + Sync + 'static,
+    ) -> Self {
+        let answer = Arc::new(answer);
+        let url = serve(move |request: Request| {
+            let answer = answer(&format!("{} {}", request.method(), request.uri().path()));
+            async move { answer.unwrap_or_else(unknown_id) }
+        })
+        .await;
+        let mut config = environment_config(url);
+        change(&mut config);
+        let app = TestApp::with_environments(vec![config]).await;
+        let ada = app.user("ada").await;
+        app.store_job("ada", "bench-a", "main", &["smoke/boot", "smoke/net"]).await;
+        Self { app, ada }
+    }
+
+    /// As if the server had accepted the job.
+    async fn accept(&self) {
+        self.app
+            .change_job(JOB, |job, _| {
+                (job.submit_attempted_at, job.accepted_at) = (Some(Timestamp(1)), Some(Timestamp(2)));
+                job.sync_state = SyncState::Synced;
+            })
+            .await;
+    }
+
+    /// As if all tasks had passed, with their logs still to be fetched.
+    async fn end(&self) {
+        self.accept().await;
+        self.app
+            .change_job(JOB, |job, tasks| {
+                (job.status, job.finished_at) = (JobStatus::Passed, Some(Timestamp(9)));
+                (job.logs_state, job.cleanup_state) = (LogsState::Mirroring, CleanupState::Pending);
+                for task in tasks {
+                    (task.status, task.started_at) = (TaskStatus::Passed, Some(Timestamp(3)));
+                }
+            })
+            .await;
+    }
+
+    async fn tick(&self) {
+        tick_all(&self.app.state, Timestamp::now()).await;
+    }
+
+    async fn job(&self) -> Value {
+        self.ada.get("/api/job/1").await.expect(200)
+    }
+
+    /// Lets the poller run by itself until the job is as wanted; `false` if it did not become so soon.
+    async fn becomes(&self, is_wanted: impl Fn(&Value) -> bool) -> bool {
+        let shutdown = CancellationToken::new();
+        let _stop = shutdown.clone().drop_guard();
+        tokio::spawn(poller::run(pollers(&self.app.state), shutdown));
+        let looking = async {
+            let mut saved = self.app.state.bell.listen_for_saved();
+            while !is_wanted(&self.job().await) {
+                saved.changed().await.unwrap();
+            }
+        };
+        tokio::time::timeout(SOON, looking).await.is_ok()
+    }
+}
+
+fn unknown_id() -> Response {
+    (StatusCode::NOT_FOUND, json!({"code": "unknown_id", "message": "no such id"}).to_string()).into_response()
+}
+
+fn says(body: Value) -> Option<Response> {
+    Some(body.to_string().into_response())
+}
+
+fn healthy(features: &[&str]) -> Option<Response> {
+    says(json!({"status": "ok", "features": features}))
+}
+
+#[tokio::test]
+async fn a_task_that_the_server_does_not_know_does_not_end_its_job() {
+    let odd = Odd::start(|call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "running"})),
+        _ => None,
+    })
+    .await;
+    odd.accept().await;
+    odd.tick().await;
+    let job = odd.job().await;
+    assert_eq!((&job["status"], &job["sync"]["state"]), (&json!("in_progress"), &json!("synced")));
+}
+
+#[tokio::test]
+async fn the_servers_words_are_cut_to_what_people_read_and_databases_take() {
+    let odd = Odd::start(|call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/status/1" => {
+            let task = |n: u8, message: &str| json!({"task_id": format!("1-{n}"), "status": "running", "started_at": "2026-01-04T10:00:00Z", "message": message});
+            let tasks = [task(1, &"x".repeat(100_000)), task(2, "a\0b")];
+            says(json!({"id": "1", "kind": "queue", "status": "running", "tasks": tasks}))
+        }
+        _ => None,
+    })
+    .await;
+    odd.accept().await;
+    odd.tick().await;
+    let job = odd.job().await;
+    assert_eq!(job["tasks"][0]["message"].as_str().unwrap().chars().count(), 2_001);
+    assert_eq!(job["tasks"][1]["message"], "a\u{fffd}b");
+}
+
+#[tokio::test]
+async fn a_log_that_the_server_has_not_keeps_no_other_from_being_kept() {
+    let odd = Odd::start(|call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/logs/1-2" | "GET /api/logs/1" => Some("here\n".into_response()),
+        "GET /api/results/1-1" | "GET /api/results/1-2" => says(json!({"task_id": "1-2", "files": []})),
+        _ => None,
+    })
+    .await;
+    odd.end().await;
+    odd.tick().await;
+    let job = odd.job().await;
+    assert_eq!(job["logs"], json!({"state": "incomplete", "error": "the remote server does not know this id"}));
+    assert_eq!(odd.ada.get("/api/job/1/tasks/1-2/log").await.body, "here\n");
+    assert_eq!(odd.ada.get("/api/job/1/log").await.body, "here\n");
+}
+
+#[tokio::test]
+async fn a_result_file_that_is_listed_twice_is_kept_once() {
+    let odd = Odd::start(|call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/results/1-1" => {
+            let file = json!({"path": "a.xml", "size": 1, "content_type": "text/plain\0"});
+            says(json!({"task_id": "1-1", "files": [file, file]}))
+        }
+        "GET /api/results/1-2" => says(json!({"task_id": "1-2", "files": []})),
+        call if call.starts_with("GET /api/logs/") || call.ends_with("/a.xml") => Some("here\n".into_response()),
+        _ => None,
+    })
+    .await;
+    odd.end().await;
+    odd.tick().await;
+    assert_eq!(odd.job().await["logs"]["state"], "complete");
+    let results = odd.ada.get("/api/job/1/tasks/1-1/results").await.expect(200);
+    assert_eq!(results["files"].as_array().unwrap().len(), 1, "{results:#}");
+}
+
+#[tokio::test]
+async fn an_old_queue_that_can_not_be_deleted_leaves_the_words_of_its_job_alone() {
+    let odd = Odd::with(
+        |config| config.remote_retention = Some(Duration::from_secs(1)),
+        |call| match call {
+            "GET /api/health" => healthy(&[]),
+            "DELETE /api/delete/1" => Some(StatusCode::INTERNAL_SERVER_ERROR.into_response()),
+            _ => None,
+        },
+    )
+    .await;
+    odd.end().await;
+    odd.app
+        .change_job(JOB, |job, _| {
+            (job.status, job.status_reason) = (JobStatus::Error, Some("remote_error".to_owned()));
+            job.sync_error = Some("the bench burns".to_owned());
+            (job.logs_state, job.cleanup_state) = (LogsState::Complete, CleanupState::Done);
+            job.cleaned_at = Some(Timestamp(10));
+        })
+        .await;
+    odd.tick().await;
+    let row = odd.app.find_job(JOB).await.unwrap();
+    assert!(row.attempts == 1 && row.next_at > Some(Timestamp::now()), "{row:?}");
+    assert_eq!((row.sync_state, row.sync_error.as_deref()), (SyncState::Synced, Some("the bench burns")));
+}
+
+#[tokio::test]
+async fn files_that_can_not_be_removed_are_tried_again_later() {
+    let odd = Odd::start(|call| if call == "GET /api/health" { healthy(&[]) } else { None }).await;
+    let folder = odd.app.state.config.data_dir.join("jobs/0");
+    std::fs::create_dir_all(&folder).unwrap();
+    // A file where the job's folder should be.
+    std::fs::write(folder.join("1"), "").unwrap();
+    odd.app.change_job(JOB, |job, _| job.delete_requested_at = Some(Timestamp(1))).await;
+    odd.tick().await;
+    let row = odd.app.find_job(JOB).await.unwrap();
+    assert!(row.attempts == 1 && row.next_at > Some(Timestamp::now()), "{row:?}");
+    assert_eq!(row.sync_state, SyncState::Failing);
+}
+
+#[tokio::test]
+async fn what_ended_before_the_feed_began_is_found_at_once() {
+    let asked = AtomicUsize::new(0);
+    let odd = Odd::start(move |call| match call {
+        "GET /api/health" => healthy(&["changes"]),
+        // Ends just after the first round has asked; the feed starts over and has nothing to say of it.
+        "GET /api/status/1" if asked.fetch_add(1, Ordering::Relaxed) == 0 => {
+            says(json!({"id": "1", "kind": "queue", "status": "waiting"}))
+        }
+        "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "aborted"})),
+        "GET /api/changes" => says(json!({"cursor": "c", "reset": asked.load(Ordering::Relaxed) < 2, "queues": []})),
+        _ => None,
+    })
+    .await;
+    odd.accept().await;
+    assert!(odd.becomes(|job| job["status"] == "aborted").await);
+}
+
+#[tokio::test]
+async fn a_broken_feed_is_not_asked_all_the_time() {
+    let (asked, calls) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (asked_too, calls_too) = (Arc::clone(&asked), Arc::clone(&calls));
+    let odd = Odd::start(move |call| match call {
+        "GET /api/health" => {
+            calls.fetch_add(1, Ordering::Relaxed);
+            healthy(&["changes"])
+        }
+        "GET /api/changes" => {
+            asked.fetch_add(1, Ordering::Relaxed);
+            None
+        }
+        _ => None,
+    })
+    .await;
+    odd.app.change_job(JOB, |job, _| job.next_at = None).await;
+    let shutdown = CancellationToken::new();
+    let polling = poller::run(pollers(&odd.app.state), shutdown.clone());
+    assert!(tokio::time::timeout(Duration::from_secs(1), polling).await.is_err());
+    assert_eq!(asked_too.load(Ordering::Relaxed), 1);
+    assert!(calls_too.load(Ordering::Relaxed) <= 3, "{calls_too:?} rounds in a second");
+}
+
+#[tokio::test]
+async fn a_hung_ssh_server_holds_up_no_other_job() {
+    // Takes connections and never says a word; the runtime is never asked to accept.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = mute.local_addr().unwrap().port();
+    let odd = Odd::with(
+        |config| {
+            config.ssh.port = port;
+            // Trusted files must be readable before the connection is tried.
+            config.ssh.host_key = HostKeyCheck::Fingerprint(format!("SHA256:{}", "A".repeat(43)));
+        },
+        |call| match call {
+            "GET /api/health" => healthy(&[]),
+            "POST /api/queue" => says(json!({"queue_id": "1", "status": "waiting"})),
+            "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "running"})),
+            _ => None,
+        },
+    )
+    .await;
+    odd.app.change_job(JOB, |job, _| job.next_at = None).await;
+    let ended = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    odd.app
+        .change_job(ended, |job, _| {
+            (job.submit_attempted_at, job.accepted_at) = (Some(Timestamp(1)), Some(Timestamp(2)));
+            (job.status, job.finished_at) = (JobStatus::Passed, Some(Timestamp(9)));
+            (job.logs_state, job.cleanup_state) = (LogsState::Complete, CleanupState::Pending);
+        })
+        .await;
+    let submit_later = async {
+        // The kernel has completed the handshake once the poller tries; only then is the other job due.
+        tokio::task::spawn_blocking(move || mute.accept().unwrap()).await.unwrap();
+        odd.app.change_job(JOB, |job, _| job.next_at = Some(Timestamp(0))).await;
+        odd.app.state.bell.ring_work();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        became = odd.becomes(|job| job["status"] == "in_progress") => assert!(became),
+        () = submit_later => {}
+    }
+}
