@@ -44,8 +44,9 @@ $(SITE): $(SITE_SOURCES)
 	cargo build --locked -p frontend --profile wasm-release --target $(WASM)
 	node scripts/build-site.mjs
 
-bench: ## measurements, see bench/README.md
+bench: build setup-test ## measurements, see bench/README.md
 	cargo run --locked --release -p server --example log_bench
+	node bench/figures.mjs
 
 fmt: ## format all Rust code
 	cargo fmt --all

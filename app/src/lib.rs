@@ -8,14 +8,16 @@ mod answer;
 mod browser;
 mod client;
 mod components;
+mod later;
 mod pages;
 mod paths;
+mod pending;
 mod poll;
 mod session;
 mod transport;
 mod words;
 
-use components::header::Header;
+use components::header::header;
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
 use leptos_meta::{MetaTags, Title, provide_meta_context};
@@ -92,9 +94,7 @@ fn Views() -> impl IntoView {
     focus_after_navigation();
     view! {
         <a class="skip-link" href="#main" rel="external">"Skip to content"</a>
-        <Header home=paths::HOME>
-            <SignedIn session />
-        </Header>
+        {header(paths::HOME, view! { <SignedIn session /> })}
         <main id="main" tabindex="-1">
             <FlatRoutes fallback=NotFoundPage>
                 <Route path=path!("/") view=DashboardPage ssr=SsrMode::Async />

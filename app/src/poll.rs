@@ -138,17 +138,20 @@ where
 
 /// The browser's time, each second; none on the server and until the page is live, so that both draw the same.
 #[derive(Clone, Copy)]
-pub(crate) struct Clock(RwSignal<Option<Timestamp>>);
+pub(crate) struct Clock {
+    now: RwSignal<Option<Timestamp>>,
+    is_live: Memo<bool>,
+}
 
 impl Clock {
     pub(crate) fn provide() {
-        let clock = Self(RwSignal::new(None));
-        provide_context(clock);
+        let now = RwSignal::new(None);
+        provide_context(Self { now, is_live: Memo::new(move |_| now.with(Option::is_some)) });
         Effect::new(move |_| {
             spawn_local_scoped_with_cancellation(async move {
                 loop {
                     if !browser::is_hidden() {
-                        clock.0.set(Some(browser::now()));
+                        now.set(Some(browser::now()));
                     }
                     TimeoutFuture::new(TICK_MS).await;
                 }
@@ -157,6 +160,11 @@ impl Clock {
     }
 
     pub(crate) fn now(self) -> Option<Timestamp> {
-        self.0.get()
+        self.now.get()
+    }
+
+    /// Whether the browser has taken the page over; changes once, not each second.
+    pub(crate) fn is_live(self) -> bool {
+        self.is_live.get()
     }
 }

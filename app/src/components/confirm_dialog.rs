@@ -8,10 +8,11 @@ pub(crate) fn ConfirmDialog(
     /// Opens while true.
     is_open: RwSignal<bool>,
     title: String,
+    /// What will happen.
+    text: &'static str,
     /// On the button that does it.
     confirm: &'static str,
     on_confirm: Callback<()>,
-    children: Children,
 ) -> impl IntoView {
     let dialog = NodeRef::<Dialog>::new();
     Effect::new(move |_| {
@@ -32,7 +33,7 @@ pub(crate) fn ConfirmDialog(
     view! {
         <dialog class="dialog" node_ref=dialog aria-label=label on:close=move |_| is_open.set(false)>
             <h2>{title}</h2>
-            {children()}
+            <p>{text}</p>
             <div class="dialog-buttons">
                 <button class="button" type="button" on:click=move |_| is_open.set(false)>"Cancel"</button>
                 <button class="button is-danger" type="button" on:click=confirmed>{confirm}</button>

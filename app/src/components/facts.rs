@@ -2,17 +2,15 @@
 
 use leptos::prelude::*;
 
-#[component]
-pub(crate) fn Facts(children: Children) -> impl IntoView {
-    view! { <dl class="facts">{children()}</dl> }
+pub(crate) fn facts(facts: impl IntoView) -> impl IntoView {
+    view! { <dl class="facts">{facts}</dl> }
 }
 
-#[component]
-pub(crate) fn Fact(name: &'static str, children: Children) -> impl IntoView {
+pub(crate) fn fact(name: &'static str, value: impl IntoView) -> impl IntoView {
     view! {
         <div class="fact">
             <dt>{name}</dt>
-            <dd>{children()}</dd>
+            <dd>{value}</dd>
         </div>
     }
 }

@@ -3,17 +3,16 @@
 use leptos::prelude::*;
 
 /// The frame of a field: label above, hint and error below. The input inside points at `{id}-note`.
-#[component]
-pub(crate) fn Field(
+pub(crate) fn field(
     id: &'static str,
     label: &'static str,
-    #[prop(optional, into)] error: Signal<Option<String>>,
-    children: Children,
+    error: RwSignal<Option<String>>,
+    input: impl IntoView,
 ) -> impl IntoView {
     view! {
         <div class="field" data-invalid=move || error.with(Option::is_some).then_some("")>
             <label for=id>{label}</label>
-            {children()}
+            {input}
             <p class="field-note" id=format!("{id}-note")>{move || error.get()}</p>
         </div>
     }
@@ -28,24 +27,19 @@ pub(crate) fn Select(
     #[prop(into)] options: Signal<Vec<(String, String)>>,
     on_choose: Callback<String>,
 ) -> impl IntoView {
-    let chosen = move || {
-        options
-            .get()
-            .into_iter()
-            .map(|(option, words)| {
-                let selected = {
-                    let option = option.clone();
-                    move || value.with(|value| *value == option)
-                };
-                view! { <option value=option selected=selected>{words}</option> }
-            })
-            .collect_view()
+    let choices = move || {
+        let value = value.get();
+        let choice = |(option, words): (String, String)| {
+            let selected = option == value;
+            view! { <option value=option selected=selected>{words}</option> }
+        };
+        options.get().into_iter().map(choice).collect_view()
     };
     view! {
         <select id=id name=name aria-describedby=format!("{id}-note")
             prop:value=move || { options.track(); value.get() }
             on:change=move |event| on_choose.run(event_target_value(&event))>
-            {chosen}
+            {choices}
         </select>
     }
 }

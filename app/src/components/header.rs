@@ -2,8 +2,7 @@
 
 use leptos::prelude::*;
 
-#[component]
-pub(crate) fn Header(home: &'static str, children: Children) -> impl IntoView {
+pub(crate) fn header(home: &'static str, account: impl IntoView) -> impl IntoView {
     view! {
         <header class="header">
             <a class="brand" href=home>
@@ -13,7 +12,7 @@ pub(crate) fn Header(home: &'static str, children: Children) -> impl IntoView {
                 </svg>
                 "TestArena"
             </a>
-            {children()}
+            {account}
         </header>
     }
 }

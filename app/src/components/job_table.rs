@@ -1,18 +1,25 @@
 //! The list of jobs, newest first: a table on a wide screen, cards on a phone.
 
-use super::progress::{OutcomeBar, counted};
-use super::status_badge::JobStatusBadge;
-use super::time_stamp::{TimeStamp, Took};
+use super::progress::{counted, outcome_bar};
+use super::status_badge::job_status_badge;
+use super::time_stamp::{time_stamp, took};
+use crate::poll::Clock;
 use crate::words;
 use leptos::prelude::*;
+use protocol::JobId;
 use protocol::api::JobSummary;
 
 #[component]
 pub(crate) fn JobTable(
     #[prop(into)] jobs: Signal<Vec<JobSummary>>,
     /// Where a job's own view is.
-    href: fn(protocol::JobId) -> String,
+    href: fn(JobId) -> String,
 ) -> impl IntoView {
+    let clock = expect_context::<Clock>();
+    let row = move |job: JobSummary| {
+        let job = row_of(jobs, job);
+        move || job.with(|job| job_row(job, href, clock))
+    };
     view! {
         <table class="table job-table" role="table" aria-label="Jobs">
             <thead role="rowgroup">
@@ -27,9 +34,7 @@ pub(crate) fn JobTable(
                 </tr>
             </thead>
             <tbody role="rowgroup">
-                <For each=move || jobs.get() key=|job| job.id let:job>
-                    <JobRow job=row_of(jobs, job) href />
-                </For>
+                <For each=move || jobs.get() key=|job| job.id children=row />
             </tbody>
         </table>
     }
@@ -43,37 +48,29 @@ fn row_of(jobs: Signal<Vec<JobSummary>>, seed: JobSummary) -> Memo<JobSummary> {
     })
 }
 
-#[component]
-fn JobRow(job: Memo<JobSummary>, href: fn(protocol::JobId) -> String) -> impl IntoView {
-    let id = job.with_untracked(|job| job.id);
-    let text = move |part: fn(&JobSummary) -> String| move || job.with(part);
+/// Drawn as a whole: what changed in it is all that the browser gets to change.
+fn job_row(job: &JobSummary, href: fn(JobId) -> String, clock: Clock) -> impl IntoView + use<> {
+    let id = job.id;
     view! {
         <tr role="row">
             <td role="cell" class="job-number">
                 <a href=href(id) aria-label=format!("Job #{id}")>{format!("#{id}")}</a>
             </td>
             <td role="cell" class="job-status">
-                <JobStatusBadge status=Signal::derive(move || job.with(|job| job.status)) />
-                <span class="job-hint">{text(hint)}</span>
+                {job_status_badge(job.status)}
+                <span class="job-hint">{hint(job)}</span>
             </td>
             <td role="cell" class="job-branch">
-                <span class="branch">{text(|job| job.branch_name.clone())}</span>
-                <span class="job-environment">{text(|job| job.environment.clone())}</span>
+                <span class="branch">{job.branch_name.clone()}</span>
+                <span class="job-environment">{job.environment.clone()}</span>
             </td>
             <td role="cell" class="job-counts">
-                <OutcomeBar counts=Signal::derive(move || job.with(|job| job.counts)) />
-                {text(|job| counted(job.counts))}
+                {outcome_bar(job.counts)}
+                {counted(job.counts)}
             </td>
-            <td role="cell" class="job-user">{text(|job| job.user.username.clone())}</td>
-            <td role="cell" class="job-created">
-                <TimeStamp at=Signal::derive(move || job.with(|job| job.created_at)) />
-            </td>
-            <td role="cell" class="job-took">
-                <Took
-                    from=Signal::derive(move || job.with(|job| job.started_at))
-                    until=Signal::derive(move || job.with(|job| job.finished_at))
-                />
-            </td>
+            <td role="cell" class="job-user">{job.user.username.clone()}</td>
+            <td role="cell" class="job-created">{time_stamp(job.created_at, clock)}</td>
+            <td role="cell" class="job-took">{took(job.started_at, job.finished_at, clock)}</td>
         </tr>
     }
 }

@@ -136,7 +136,18 @@ pub(crate) fn LogScroller(view: LogView) -> impl IntoView {
     let lines = view.lines();
     let rows = move || {
         let (first, last) = lines.get();
-        view.buffer.with(|buffer| (first..=last).map(|number| (number, buffer.line(number))).collect::<Vec<_>>())
+        let target = view.target.get();
+        view.buffer.with(|buffer| {
+            view.matches.with(|matches| {
+                let row = |number| Row {
+                    number,
+                    text: buffer.line(number),
+                    is_target: target == Some(number),
+                    is_match: matches.contains(&number),
+                };
+                (first..=last).map(row).collect::<Vec<_>>()
+            })
+        })
     };
     let height = move || {
         let total = view.buffer.with(|buffer| buffer.total);
@@ -150,27 +161,43 @@ pub(crate) fn LogScroller(view: LogView) -> impl IntoView {
         <div class="log" role="region" aria-label="Log" tabindex="0" node_ref=view.scroller on:scroll=move |_| view.scrolled()>
             <div class="log-all" style:height=height>
                 <div class="log-drawn" style:transform=offset>
-                    // A line is drawn anew when its text has come or grown.
-                    <For each=rows key=|(number, text)| (*number, text.as_ref().map(|text| text.len())) let((number, text))>
-                        <Line number text view />
-                    </For>
+                    <For each=rows key=Row::key children=log_line />
                 </div>
             </div>
         </div>
     }
 }
 
-#[component]
-fn Line(number: u64, text: Option<Arc<str>>, view: LogView) -> impl IntoView {
-    let spans = text.as_deref().map(ansi::spans).unwrap_or_default();
+struct Row {
+    number: u64,
+    /// None until it has come from the server.
+    text: Option<Arc<str>>,
+    is_target: bool,
+    is_match: bool,
+}
+
+impl Row {
+    /// A line is drawn anew when its text has come or grown, or what points at it has changed.
+    fn key(&self) -> (u64, Option<usize>, bool, bool) {
+        (self.number, self.text.as_ref().map(|text| text.len()), self.is_target, self.is_match)
+    }
+}
+
+fn log_line(row: Row) -> impl IntoView {
+    let spans = row.text.as_deref().map(ansi::spans).unwrap_or_default();
     let spans = spans.into_iter().map(|span| view! { <span class=span.class>{span.text}</span> }).collect_view();
-    let href = format!("#L{number}");
-    let label = format!("Line {number}");
+    let number = row.number;
+    let class = match (row.is_target, row.is_match) {
+        (true, _) => "log-line is-target",
+        (false, true) => "log-line is-match",
+        (false, false) => "log-line",
+    };
     view! {
-        <div class="log-line" data-line=number
-            class:is-target=move || view.target.get() == Some(number)
-            class:is-match=move || view.matches.with(|matches| matches.contains(&number))>
-            <a class="log-number" href=href aria-label=label data-noscroll="" tabindex="-1">{number}</a>
+        <div class=class data-line=number.to_string()>
+            <a class="log-number" href=format!("#L{number}") aria-label=format!("Line {number}") data-noscroll=""
+                tabindex="-1">
+                {number.to_string()}
+            </a>
             <span class="log-text">{spans}</span>
         </div>
     }

@@ -5,12 +5,8 @@ use leptos::prelude::*;
 use protocol::api::TaskCounts;
 
 /// `3 of 12 scenarios` with a bar whose parts are the outcomes.
-#[component]
-pub(crate) fn JobProgress(#[prop(into)] counts: Signal<TaskCounts>) -> impl IntoView {
-    let text = move || {
-        let counts = counts.get();
-        format!("{} of {}", counts.ended(), words::plural(counts.total.into(), "scenario"))
-    };
+pub(crate) fn job_progress(counts: TaskCounts) -> impl IntoView {
+    let text = format!("{} of {}", counts.ended(), words::plural(counts.total.into(), "scenario"));
     view! {
         <div class="progress">
             <div
@@ -18,11 +14,11 @@ pub(crate) fn JobProgress(#[prop(into)] counts: Signal<TaskCounts>) -> impl Into
                 role="progressbar"
                 aria-label="Progress"
                 aria-valuemin="0"
-                aria-valuemax=move || counts.get().total.to_string()
-                aria-valuenow=move || counts.get().ended().to_string()
-                aria-valuetext=move || counted(counts.get())
+                aria-valuemax=counts.total.to_string()
+                aria-valuenow=counts.ended().to_string()
+                aria-valuetext=counted(counts)
             >
-                <Outcomes counts />
+                {outcomes(counts)}
             </div>
             <span class="progress-text">{text}</span>
         </div>
@@ -30,22 +26,19 @@ pub(crate) fn JobProgress(#[prop(into)] counts: Signal<TaskCounts>) -> impl Into
 }
 
 /// The same bar where the numbers stand beside it, for the eye alone.
-#[component]
-pub(crate) fn OutcomeBar(#[prop(into)] counts: Signal<TaskCounts>) -> impl IntoView {
+pub(crate) fn outcome_bar(counts: TaskCounts) -> impl IntoView {
     view! {
         <div class="outcomes" aria-hidden="true">
-            <Outcomes counts />
+            {outcomes(counts)}
         </div>
     }
 }
 
-#[component]
-fn Outcomes(counts: Signal<TaskCounts>) -> impl IntoView {
-    let part = move |at: usize| {
-        let share = move || parts(counts.get())[at].0.to_string();
-        view! { <span data-status=parts(TaskCounts::default())[at].1 style:flex-grow=share></span> }
+fn outcomes(counts: TaskCounts) -> impl IntoView {
+    let part = |(count, status): (u32, &'static str)| {
+        view! { <span data-status=status style:flex-grow=count.to_string()></span> }
     };
-    (0..parts(TaskCounts::default()).len()).map(part).collect_view()
+    parts(counts).map(part).into_iter().collect_view()
 }
 
 /// What ended first, what waits last.

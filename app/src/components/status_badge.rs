@@ -4,21 +4,19 @@ use crate::words;
 use leptos::prelude::*;
 use protocol::{JobStatus, TaskStatus};
 
-#[component]
-pub(crate) fn JobStatusBadge(#[prop(into)] status: Signal<JobStatus>) -> impl IntoView {
-    badge(move || (status.get().as_str(), words::job_status(status.get())))
+pub(crate) fn job_status_badge(status: JobStatus) -> impl IntoView {
+    badge(status.as_str(), words::job_status(status))
 }
 
-#[component]
-pub(crate) fn TaskStatusBadge(#[prop(into)] status: Signal<TaskStatus>) -> impl IntoView {
-    badge(move || (status.get().as_str(), words::task_status(status.get())))
+pub(crate) fn task_status_badge(status: TaskStatus) -> impl IntoView {
+    badge(status.as_str(), words::task_status(status))
 }
 
-fn badge(status: impl Fn() -> (&'static str, &'static str) + Copy + Send + Sync + 'static) -> impl IntoView {
+fn badge(status: &'static str, word: &'static str) -> impl IntoView {
     view! {
-        <span class="badge" data-status=move || status().0>
+        <span class="badge" data-status=status>
             <span class="badge-shape" aria-hidden="true"></span>
-            {move || status().1}
+            {word}
         </span>
     }
 }

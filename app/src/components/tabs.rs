@@ -20,28 +20,31 @@ pub(crate) fn TabList(
     /// Where each tab leads, by its key.
     hrefs: Signal<Vec<String>>,
 ) -> impl IntoView {
-    let links = tabs.iter().enumerate().map(|(at, tab)| {
-        let is_chosen = move || chosen.get() == tab.key;
-        view! {
-            <a class="tab" role="tab" id=format!("tab-{}", tab.key) aria-controls=format!("panel-{}", tab.key)
-                aria-selected=move || is_chosen().to_string() tabindex=move || if is_chosen() { "0" } else { "-1" }
-                href=move || hrefs.with(|hrefs| hrefs[at].clone()) data-noscroll="">
-                {tab.label}
-            </a>
-        }
-    });
+    let links = move || {
+        let (chosen, hrefs) = (chosen.get(), hrefs.get());
+        let link = |(tab, href): (&Tab, String)| {
+            let is_chosen = chosen == tab.key;
+            view! {
+                <a class="tab" role="tab" id=format!("tab-{}", tab.key) aria-controls=format!("panel-{}", tab.key)
+                    aria-selected=if is_chosen { "true" } else { "false" } tabindex=if is_chosen { "0" } else { "-1" }
+                    href=href data-noscroll="">
+                    {tab.label}
+                </a>
+            }
+        };
+        tabs.iter().zip(hrefs).map(link).collect_view()
+    };
     view! {
         <div class="tabs" role="tablist" aria-label=label on:keydown=move |event| move_focus(&event, tabs)>
-            {links.collect_view()}
+            {links}
         </div>
     }
 }
 
-#[component]
-pub(crate) fn TabPanel(key: &'static str, children: Children) -> impl IntoView {
+pub(crate) fn tab_panel(key: &'static str, content: impl IntoView) -> impl IntoView {
     view! {
         <div class="tab-panel" role="tabpanel" id=format!("panel-{key}") aria-labelledby=format!("tab-{key}") tabindex="0">
-            {children()}
+            {content}
         </div>
     }
 }

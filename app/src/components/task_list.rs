@@ -1,7 +1,6 @@
 //! The logs of a job to choose from: the queue's own and one per task. Links, so that each has its own URL.
 
-use super::status_badge::TaskStatusBadge;
-use super::task_table::nth;
+use super::status_badge::task_status_badge;
 use leptos::prelude::*;
 use protocol::TaskStatus;
 use protocol::api::Task;
@@ -15,35 +14,34 @@ pub(crate) fn TaskList(
     /// Where the log of the task with this id is shown; the queue's own for an empty id.
     href: Callback<String, String>,
 ) -> impl IntoView {
-    let count = Memo::new(move |_| tasks.with(Vec::len));
-    let queue_is_chosen = move || chosen.with(Option::is_none).then_some("true");
+    let items = move || {
+        let chosen = chosen.get();
+        let item_of = |task: &Task| {
+            let is_chosen = chosen.as_ref() == Some(&task.task_id);
+            item(&task.task_id, &task.scenario, Some(task.status), is_chosen, href)
+        };
+        let queue = item("", "Queue", None, chosen.is_none(), href);
+        tasks.with(|tasks| std::iter::once(queue).chain(tasks.iter().map(item_of)).collect_view())
+    };
     view! {
         <ul class="task-list" aria-label="Tasks">
-            <li>
-                <a href=href.run(String::new()) aria-current=queue_is_chosen data-noscroll="">
-                    <span class="scenario">"Queue"</span>
-                </a>
-            </li>
-            <For each=move || 0..count.get() key=|at| *at let:at>
-                <Item task=nth(tasks, at) chosen href />
-            </For>
+            {items}
         </ul>
     }
 }
 
-#[component]
-fn Item(task: Memo<Option<Task>>, chosen: Signal<Option<String>>, href: Callback<String, String>) -> impl IntoView {
-    let (id, scenario) = task.with_untracked(|task| {
-        task.as_ref().map(|task| (task.task_id.clone(), task.scenario.clone())).unwrap_or_default()
-    });
-    let status = Memo::new(move |_| task.with(|task| task.as_ref().map_or(TaskStatus::Waiting, |task| task.status)));
-    let link = href.run(id.clone());
-    let is_chosen = move || chosen.with(|chosen| chosen.as_deref() == Some(id.as_str())).then_some("true");
+fn item(
+    id: &str,
+    name: &str,
+    status: Option<TaskStatus>,
+    is_chosen: bool,
+    href: Callback<String, String>,
+) -> impl IntoView + use<> {
     view! {
         <li>
-            <a href=link aria-current=is_chosen data-noscroll="">
-                <span class="scenario">{scenario}</span>
-                <TaskStatusBadge status />
+            <a href=href.run(id.to_owned()) aria-current=is_chosen.then_some("true") data-noscroll="">
+                <span class="scenario">{name.to_owned()}</span>
+                {status.map(task_status_badge)}
             </a>
         </li>
     }

@@ -1,7 +1,8 @@
 //! A job's scenarios with how each went. A row keeps its place; only what changed in it is redrawn.
 
-use super::status_badge::TaskStatusBadge;
-use super::time_stamp::Took;
+use super::status_badge::task_status_badge;
+use super::time_stamp::took;
+use crate::poll::Clock;
 use crate::words;
 use leptos::prelude::*;
 use protocol::TaskStatus;
@@ -13,7 +14,13 @@ pub(crate) fn TaskTable(
     /// Where the log of the task with this id is shown.
     log_href: Callback<String, String>,
 ) -> impl IntoView {
+    let clock = expect_context::<Clock>();
     let count = Memo::new(move |_| tasks.with(Vec::len));
+    let row = move |at: usize| {
+        // None only in the moment in which the list itself goes away.
+        let task = Memo::new(move |_| tasks.with(|tasks| tasks.get(at).cloned()));
+        move || task.with(|task| task.as_ref().map(|task| task_row(task, log_href, clock)))
+    };
     view! {
         <table class="table task-table" role="table" aria-label="Scenarios">
             <thead role="rowgroup">
@@ -26,53 +33,35 @@ pub(crate) fn TaskTable(
             </thead>
             <tbody role="rowgroup">
                 // A job's tasks are never more or fewer, nor in another order.
-                <For each=move || 0..count.get() key=|at| *at let:at>
-                    <TaskRow task=nth(tasks, at) log_href />
-                </For>
+                <For each=move || 0..count.get() key=|at| *at children=row />
             </tbody>
         </table>
     }
 }
 
-/// `None` only in the moment in which the list itself goes away.
-pub(crate) fn nth(tasks: Signal<Vec<Task>>, at: usize) -> Memo<Option<Task>> {
-    Memo::new(move |_| tasks.with(|tasks| tasks.get(at).cloned()))
-}
-
-#[component]
-fn TaskRow(task: Memo<Option<Task>>, log_href: Callback<String, String>) -> impl IntoView {
-    let (id, scenario) = task.with_untracked(|task| {
-        task.as_ref().map(|task| (task.task_id.clone(), task.scenario.clone())).unwrap_or_default()
+fn task_row(task: &Task, log_href: Callback<String, String>, clock: Clock) -> impl IntoView + use<> {
+    let progress = percent(task).map(|percent| {
+        let label = format!("Progress of {}", task.scenario);
+        view! {
+            <progress class="task-progress" max="100" value=percent.to_string() aria-label=label></progress>
+            <span class="progress-text">{format!("{percent} %")}</span>
+        }
     });
-    let status = Memo::new(move |_| task.with(|task| task.as_ref().map_or(TaskStatus::Waiting, |task| task.status)));
-    let started_at = Signal::derive(move || task.with(|task| task.as_ref().and_then(|task| task.started_at)));
-    let finished_at = Signal::derive(move || task.with(|task| task.as_ref().and_then(|task| task.finished_at)));
-    let message = move || task.with(|task| task.as_ref().map(|task| task.message.clone()).unwrap_or_default());
-    let percent = Memo::new(move |_| task.with(|task| task.as_ref().and_then(percent)));
-    let log_size = move || words::size(task.with(|task| task.as_ref().map_or(0, |task| task.log_size)));
-    let log_of = format!(", log of {scenario}");
-    let progress_label = format!("Progress of {scenario}");
     view! {
         <tr role="row">
             <td role="cell" class="task-scenario">
-                <span class="scenario">{scenario}</span>
-                <span class="task-message">{message}</span>
+                <span class="scenario">{task.scenario.clone()}</span>
+                <span class="task-message">{task.message.clone()}</span>
             </td>
             <td role="cell" class="task-status">
-                <TaskStatusBadge status />
-                {move || {
-                    let label = progress_label.clone();
-                    percent.get().map(|percent| view! {
-                        <progress class="task-progress" max="100" value=percent aria-label=label></progress>
-                        <span class="progress-text">{format!("{percent} %")}</span>
-                    })
-                }}
+                {task_status_badge(task.status)}
+                {progress}
             </td>
-            <td role="cell" class="task-took"><Took from=started_at until=finished_at /></td>
+            <td role="cell" class="task-took">{took(task.started_at, task.finished_at, clock)}</td>
             <td role="cell" class="task-log">
-                <a href=log_href.run(id) data-noscroll="">
-                    {log_size}
-                    <span class="visually-hidden">{log_of}</span>
+                <a href=log_href.run(task.task_id.clone()) data-noscroll="">
+                    {words::size(task.log_size)}
+                    <span class="visually-hidden">{format!(", log of {}", task.scenario)}</span>
                 </a>
             </td>
         </tr>

@@ -1,45 +1,29 @@
 //! A moment: in UTC as the server draws it, in the reader's zone once the page is live, exact on hover.
+//! To be called where drawing is tracked, so that it is drawn anew when the page comes alive.
 
 use crate::poll::Clock;
 use crate::{browser, words};
+use leptos::either::Either;
 use leptos::prelude::*;
 use protocol::Timestamp;
 
-#[component]
-pub(crate) fn TimeStamp(#[prop(into)] at: Signal<Timestamp>) -> impl IntoView {
-    let is_live = is_live();
-    let zone = move || is_live.get().then(|| browser::zone_offset_minutes(at.get()));
+pub(crate) fn time_stamp(at: Timestamp, clock: Clock) -> impl IntoView {
+    let zone = clock.is_live().then(|| browser::zone_offset_minutes(at));
     view! {
-        <time datetime=move || at.get().to_string() title=move || words::exact_moment(at.get(), zone())>
-            {move || words::moment(at.get(), zone())}
-        </time>
+        <time datetime=at.to_string() title=words::exact_moment(at, zone)>{words::moment(at, zone)}</time>
     }
 }
 
 /// A moment that may not have come yet.
-#[component]
-pub(crate) fn MaybeTimeStamp(#[prop(into)] at: Signal<Option<Timestamp>>) -> impl IntoView {
-    move || match at.get() {
-        Some(at) => view! { <TimeStamp at /> }.into_any(),
-        None => "–".into_any(),
+pub(crate) fn maybe_time_stamp(at: Option<Timestamp>, clock: Clock) -> impl IntoView {
+    match at {
+        Some(at) => Either::Left(time_stamp(at, clock)),
+        None => Either::Right("–"),
     }
 }
 
-/// How long it took, or has been taking so far.
-#[component]
-pub(crate) fn Took(
-    #[prop(into)] from: Signal<Option<Timestamp>>,
-    #[prop(into)] until: Signal<Option<Timestamp>>,
-) -> impl IntoView {
-    let clock = expect_context::<Clock>();
-    move || match (from.get(), until.get().or_else(|| clock.now())) {
-        (Some(from), Some(until)) => words::duration(until.since(from)),
-        _ => "–".to_owned(),
-    }
-}
-
-/// False on the server and until the browser has taken the page over, so that both draw the same.
-fn is_live() -> Memo<bool> {
-    let clock = expect_context::<Clock>();
-    Memo::new(move |_| clock.now().is_some())
+/// How long it took, or has been taking so far; only then it counts on.
+pub(crate) fn took(from: Option<Timestamp>, until: Option<Timestamp>, clock: Clock) -> String {
+    let taken = from.and_then(|from| until.or_else(|| clock.now()).map(|until| until.since(from)));
+    taken.map_or_else(|| "–".to_owned(), words::duration)
 }

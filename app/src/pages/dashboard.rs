@@ -4,6 +4,7 @@ use crate::client::{self, ClientError, JobQuery, Loaded};
 use crate::components::job_table::JobTable;
 use crate::components::notice::{Failure, Loading};
 use crate::paths;
+use crate::pending::Pending;
 use crate::poll::{self, Live};
 use crate::session::answer_for;
 use leptos::either::Either;
@@ -108,29 +109,29 @@ fn Empty(is_narrowed: bool) -> impl IntoView {
 #[component]
 fn LoadMore(live: Live<JobList>, query: JobQuery) -> impl IntoView {
     let cursor = Memo::new(move |_| live.value.with(|list| list.next_cursor.clone()));
-    let more = Action::new(move |cursor: &String| {
-        let (query, cursor) = (query.clone(), cursor.clone());
-        async move {
-            let page = client::list_jobs_after(&query, &cursor).await?;
-            live.value.update(|list| merge::append(list, page));
-            Ok::<(), ClientError>(())
-        }
+    let pending = Pending::new();
+    let error = RwSignal::new(None::<String>);
+    let load = Callback::new(move |cursor: String| {
+        let query = query.clone();
+        error.set(None);
+        pending.run(async move {
+            match client::list_jobs_after(&query, &cursor).await {
+                Ok(page) => live.value.update(|list| merge::append(list, page)),
+                Err(failed) => error.set(Some(failed.message())),
+            }
+        });
     });
-    let is_loading = more.pending();
-    let error = move || more.value().with(|done| done.as_ref()?.as_ref().err().map(ClientError::message));
-    view! {
-        <Show when=move || cursor.with(Option::is_some)>
-            <div class="load-more">
-                <button class="button" type="button" aria-disabled=move || is_loading.get().to_string()
-                    on:click=move |_| {
-                        if let (Some(cursor), false) = (cursor.get_untracked(), is_loading.get_untracked()) {
-                            more.dispatch(cursor);
-                        }
-                    }>
-                    {move || if is_loading.get() { "Loading…" } else { "Load more" }}
-                </button>
-                <p class="field-note" role="status">{error}</p>
-            </div>
-        </Show>
+    move || {
+        cursor.get().map(|cursor| {
+            view! {
+                <div class="load-more">
+                    <button class="button" type="button" aria-disabled=pending.as_aria()
+                        on:click=move |_| load.run(cursor.clone())>
+                        {if pending.get() { "Loading…" } else { "Load more" }}
+                    </button>
+                    <p class="field-note" role="status">{error.get()}</p>
+                </div>
+            }
+        })
     }
 }

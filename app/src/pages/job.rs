@@ -2,20 +2,20 @@
 
 use crate::client::{self, ClientError, Fetched, Loaded};
 use crate::components::notice::{Failure, Loading};
-use crate::components::progress::{JobProgress, counted};
-use crate::components::status_badge::JobStatusBadge;
-use crate::components::tabs::{TabList, TabPanel};
+use crate::components::progress::{counted, job_progress};
+use crate::components::status_badge::job_status_badge;
+use crate::components::tabs::{TabList, tab_panel};
 use crate::components::task_table::TaskTable;
 use crate::pages::NotFoundPage;
 use crate::pages::dashboard::Freshness;
-use crate::poll::{self, Live};
+use crate::poll::{self, Clock, Live};
 use crate::session::{Session, answer_for};
 use leptos::either::{Either, EitherOf3};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
+use protocol::JobId;
 use protocol::api::{ErrorCode, Job, LogsState, User};
-use protocol::{JobId, JobStatus};
 
 mod actions;
 mod log_search;
@@ -25,7 +25,7 @@ mod view_state;
 
 use actions::JobActions;
 use logs::{LogSeed, Logs};
-use overview::Overview;
+use overview::overview;
 use view_state::{TABS, ViewState};
 
 #[component]
@@ -109,12 +109,14 @@ fn Present(live: Live<Job>, log: LogSeed, id: JobId, user: Option<User>) -> impl
     let counts = Memo::new(move |_| live.value.with(|job| job.summary.counts));
     let title = move || format!("{} – Job #{id}", crate::words::job_status(status.get()));
     let state = ViewState::of_url(id);
+    let clock = expect_context::<Clock>();
+    let tasks = Memo::new(move |_| live.value.with(|job| job.tasks.clone()));
     view! {
         <Title text=title />
         <div class="page-head job-head">
             <div class="job-title">
                 <h1>{format!("Job #{id}")}</h1>
-                <div role="status" class="job-state"><JobStatusBadge status /></div>
+                <div role="status" class="job-state">{move || job_status_badge(status.get())}</div>
             </div>
             <JobActions live id user />
         </div>
@@ -123,21 +125,19 @@ fn Present(live: Live<Job>, log: LogSeed, id: JobId, user: Option<User>) -> impl
             trouble=live.trouble
             answered_at=live.answered_at
         />
-        <div class="job-progress" data-running=move || (status.get() == JobStatus::InProgress).then_some("")>
-            <JobProgress counts />
+        <div class="job-progress">
+            {move || job_progress(counts.get())}
             <p class="job-counts">{move || counted(counts.get())}</p>
         </div>
-        <Overview job=live.value />
+        {move || live.value.with(|job| overview(&job.summary, clock))}
         <TabList label="Views of the job" tabs=TABS chosen=state.tab hrefs=state.tab_hrefs />
-        {move || if state.tab.get() == view_state::LOGS {
-            Either::Left(view! { <TabPanel key=view_state::LOGS><Logs job=live state seed=log /></TabPanel> })
-        } else {
-            Either::Right(view! {
-                <TabPanel key=view_state::SCENARIOS>
-                    <TaskTable tasks=Signal::derive(move || live.value.with(|job| job.tasks.clone()))
-                        log_href=state.log_href />
-                </TabPanel>
-            })
+        {move || {
+            if state.tab.get() == view_state::LOGS {
+                Either::Left(tab_panel(view_state::LOGS, view! { <Logs job=live tasks state seed=log /> }))
+            } else {
+                let table = view! { <TaskTable tasks log_href=state.log_href /> };
+                Either::Right(tab_panel(view_state::SCENARIOS, table))
+            }
         }}
     }
 }

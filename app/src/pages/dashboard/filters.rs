@@ -113,23 +113,20 @@ fn ChoiceFilter(
     value: Signal<String>,
     on_change: Callback<String>,
 ) -> impl IntoView {
-    let options = options
-        .into_iter()
-        .map(|(option, words)| {
-            let selected = {
-                let option = option.clone();
-                move || value.with(|value| *value == option)
-            };
-            view! { <option value=option selected=selected>{words}</option> }
-        })
-        .collect_view();
+    let choices = move || {
+        let value = value.get();
+        let choice = |(option, words): &(String, String)| {
+            view! { <option value=option.clone() selected=*option == value>{words.clone()}</option> }
+        };
+        options.iter().map(choice).collect_view()
+    };
     view! {
         <div class="field">
             <label for=format!("filter-{name}")>{label}</label>
             <select id=format!("filter-{name}") name=name prop:value=move || value.get()
                 on:change=move |event| on_change.run(event_target_value(&event))>
                 <option value="">"Any"</option>
-                {options}
+                {choices}
             </select>
         </div>
     }

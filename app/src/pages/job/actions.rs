@@ -3,13 +3,15 @@
 use crate::client::{self, ClientError};
 use crate::components::confirm_dialog::ConfirmDialog;
 use crate::components::notice::{Alert, StatusNote};
+use crate::pending::Pending;
 use crate::poll::Live;
 use crate::session::may_change;
 use crate::{browser, paths};
 use leptos::prelude::*;
+use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 use protocol::JobId;
-use protocol::api::{ErrorCode, Job, RerunRequest, User};
+use protocol::api::{ErrorCode, Job, JobSummary, RerunRequest, User};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deed {
@@ -54,14 +56,15 @@ pub(super) fn JobActions(live: Live<Job>, id: JobId, user: Option<User>) -> impl
     let problem = RwSignal::new(None::<String>);
     // Kept while the same wish has had no answer, so that trying again makes no second job.
     let key = StoredValue::new(None::<(Deed, String)>);
-    let act = Action::new(move |deed: &Deed| {
-        let (deed, navigate) = (*deed, navigate.clone());
+    let pending = Pending::new();
+    let act = Callback::new(move |deed: Deed| {
+        let navigate = navigate.clone();
+        let known = key.get_value().filter(|(of, _)| *of == deed).map(|(_, key)| key);
+        let this_key = known.unwrap_or_else(browser::new_idempotency_key);
+        key.set_value(Some((deed, this_key.clone())));
         note.set(Some(deed.under_way().to_owned()));
         problem.set(None);
-        async move {
-            let known = key.get_value().filter(|(of, _)| *of == deed).map(|(_, key)| key);
-            let this_key = known.unwrap_or_else(browser::new_idempotency_key);
-            key.set_value(Some((deed, this_key.clone())));
+        pending.run(async move {
             let done = deed.run(id, this_key).await;
             if !matches!(done, Err(ClientError::Unreachable)) {
                 key.set_value(None);
@@ -72,18 +75,18 @@ pub(super) fn JobActions(live: Live<Job>, id: JobId, user: Option<User>) -> impl
                     note.set(Some(accepted(deed, &job)));
                     live.replace(*job);
                 }
-                Ok(Done::Made(made)) => navigate(&paths::job(made), leptos_router::NavigateOptions::default()),
-                Ok(Done::Gone) => navigate(paths::HOME, leptos_router::NavigateOptions::default()),
+                Ok(Done::Made(made)) => navigate(&paths::job(made), NavigateOptions::default()),
+                Ok(Done::Gone) => navigate(paths::HOME, NavigateOptions::default()),
                 Err(error) if error.is(ErrorCode::Unauthenticated) => browser::leave_for_login(),
                 Err(error) => {
                     problem.set(Some(error.message()));
                     live.refresh();
                 }
             }
-        }
+        });
     });
     view! {
-        <Buttons live id user act />
+        <Buttons live id user act pending />
         <StatusNote message=note />
         <Alert message=problem />
     }
@@ -101,46 +104,54 @@ fn accepted(deed: Deed, job: &Job) -> String {
     .to_owned()
 }
 
+/// Which buttons there are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Can {
+    abort: bool,
+    rerun_failed: bool,
+    delete: bool,
+}
+
+impl Can {
+    fn with(job: &JobSummary, user: Option<&User>) -> Self {
+        let (may, has_ended, counts) = (may_change(user, &job.user), job.status.is_terminal(), job.counts);
+        Self {
+            abort: may && !has_ended && !job.abort_requested,
+            rerun_failed: has_ended && counts.failed + counts.error + counts.aborted > 0,
+            delete: may && !job.delete_requested,
+        }
+    }
+}
+
 #[component]
-fn Buttons(live: Live<Job>, id: JobId, user: Option<User>, act: Action<Deed, ()>) -> impl IntoView {
+fn Buttons(live: Live<Job>, id: JobId, user: Option<User>, act: Callback<Deed>, pending: Pending) -> impl IntoView {
     let asks_abort = RwSignal::new(false);
     let asks_delete = RwSignal::new(false);
-    let is_busy = act.pending();
-    let may = Memo::new(move |_| live.value.with(|job| may_change(user.as_ref(), &job.summary.user)));
-    let summary = move |test: fn(&Job) -> bool| Memo::new(move |_| live.value.with(test));
-    let can_abort = summary(|job| !job.summary.status.is_terminal() && !job.summary.abort_requested);
-    let can_delete = summary(|job| !job.summary.delete_requested);
-    let has_failed = summary(|job| {
-        let counts = job.summary.counts;
-        job.summary.status.is_terminal() && counts.failed + counts.error + counts.aborted > 0
-    });
-    let rerun = move |only_failed| {
-        move |_| {
-            if !is_busy.get_untracked() {
-                act.dispatch(Deed::Rerun { only_failed });
-            }
-        }
+    let can = Memo::new(move |_| live.value.with(|job| Can::with(&job.summary, user.as_ref())));
+    let button = |class: &'static str, label: &'static str, press: Callback<()>| {
+        view! { <button class=class type="button" on:click=move |_| press.run(())>{label}</button> }
+    };
+    let ask = |asks: RwSignal<bool>| Callback::new(move |()| asks.set(true));
+    let rerun = |only_failed| Callback::new(move |()| act.run(Deed::Rerun { only_failed }));
+    let (abort, delete, rerun_all, rerun_failed) = (ask(asks_abort), ask(asks_delete), rerun(false), rerun(true));
+    let buttons = move || {
+        let can = can.get();
+        (
+            can.abort.then(|| button("button is-danger", "Abort", abort)),
+            button("button", "Rerun", rerun_all),
+            can.rerun_failed.then(|| button("button", "Rerun failed", rerun_failed)),
+            can.delete.then(|| button("button", "Delete", delete)),
+        )
     };
     view! {
-        <div class="actions" aria-busy=move || is_busy.get().to_string()>
-            <Show when=move || may.get() && can_abort.get()>
-                <button class="button is-danger" type="button" on:click=move |_| asks_abort.set(true)>"Abort"</button>
-            </Show>
-            <button class="button" type="button" on:click=rerun(false)>"Rerun"</button>
-            <Show when=move || has_failed.get()>
-                <button class="button" type="button" on:click=rerun(true)>"Rerun failed"</button>
-            </Show>
-            <Show when=move || may.get() && can_delete.get()>
-                <button class="button" type="button" on:click=move |_| asks_delete.set(true)>"Delete"</button>
-            </Show>
+        <div class="actions" aria-busy=move || pending.as_aria()>
+            {buttons}
         </div>
         <ConfirmDialog is_open=asks_abort title=format!("Abort job #{id}?") confirm="Abort job"
-            on_confirm=Callback::new(move |()| { act.dispatch(Deed::Abort); })>
-            <p>"Running scenarios are stopped and waiting ones never start. What has come out so far stays."</p>
-        </ConfirmDialog>
+            text="Running scenarios are stopped and waiting ones never start. What has come out so far stays."
+            on_confirm=Callback::new(move |()| act.run(Deed::Abort)) />
         <ConfirmDialog is_open=asks_delete title=format!("Delete job #{id}?") confirm="Delete job"
-            on_confirm=Callback::new(move |()| { act.dispatch(Deed::Delete); })>
-            <p>"The job, its logs and its results are removed for everyone. A running job is stopped first."</p>
-        </ConfirmDialog>
+            text="The job, its logs and its results are removed for everyone. A running job is stopped first."
+            on_confirm=Callback::new(move |()| act.run(Deed::Delete)) />
     }
 }

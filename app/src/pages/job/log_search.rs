@@ -6,6 +6,7 @@ use crate::words;
 use leptos::ev::{KeyboardEvent, SubmitEvent};
 use leptos::leptos_dom::helpers::debounce;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use protocol::api::LogMatches;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -26,16 +27,19 @@ pub(super) fn LogSearch(view: LogView, log: LogOf) -> impl IntoView {
     let words = RwSignal::new(String::new());
     let found = RwSignal::new(None::<Result<LogMatches, ClientError>>);
     let at = RwSignal::new(0_usize);
-    let search = Action::new(move |wanted: &String| {
-        let (log, wanted) = (log.clone(), wanted.clone());
-        async move {
+    let searches = RwSignal::new(0_u32);
+    let search = move |wanted: String| {
+        let log = log.clone();
+        searches.update(|count| *count += 1);
+        // Not held back by one under way: an answer to what was typed before comes too late and is dropped.
+        spawn_local(async move {
             let answer = client::search_log(&log, &wanted, MATCHES).await;
-            // An answer to what was typed before comes too late.
+            searches.update(|count| *count -= 1);
             if words.try_get_untracked().is_some_and(|words| words.trim() == wanted) {
                 show(view, found, at, answer);
             }
-        }
-    });
+        });
+    };
     let mut search_soon = debounce(TYPING_PAUSE, move |text: String| {
         if words.try_get_untracked().is_none() {
             // The log was left meanwhile.
@@ -46,7 +50,7 @@ pub(super) fn LogSearch(view: LogView, log: LogOf) -> impl IntoView {
             view.matches.update(BTreeSet::clear);
             view.target.set(None);
         } else {
-            search.dispatch(text);
+            search(text);
         }
     });
     let typed = move |event| {
@@ -65,7 +69,7 @@ pub(super) fn LogSearch(view: LogView, log: LogOf) -> impl IntoView {
         <form class="log-search" role="search" on:submit=move |event: SubmitEvent| event.prevent_default()>
             <input type="text" aria-label="Find in log" placeholder="Find in log" autocomplete="off" spellcheck="false"
                 prop:value=words on:input=typed on:keydown=on_key />
-            <span class="log-found" role="status">{move || told(found.get(), at.get(), search.pending().get())}</span>
+            <span class="log-found" role="status">{move || told(found.get(), at.get(), searches.get() > 0)}</span>
             <button class="button is-icon" type="button" aria-label="Previous match" on:click=move |_| step(Way::Previous)>
                 <span aria-hidden="true">"↑"</span>
             </button>

@@ -10,6 +10,8 @@ use crate::components::notice::{Failure, Loading};
 use crate::components::result_list::ResultList;
 use crate::components::switch::Switch;
 use crate::components::task_list::TaskList;
+use crate::later::later;
+use crate::pending::Pending;
 use crate::poll::{self, Live};
 use crate::{paths, words};
 use leptos::either::Either;
@@ -35,13 +37,12 @@ pub(super) async fn load(log: Option<LogOf>) -> Option<Result<LogLines, ClientEr
 }
 
 #[component]
-pub(super) fn Logs(job: Live<Job>, state: ViewState, seed: LogSeed) -> impl IntoView {
+pub(super) fn Logs(job: Live<Job>, tasks: Memo<Vec<Task>>, state: ViewState, seed: LogSeed) -> impl IntoView {
     let id = job.value.with_untracked(|job| job.summary.id);
     let retry = Callback::new(move |()| seed.refetch());
     view! {
         <div class="logs">
-            <TaskList tasks=Signal::derive(move || job.value.with(|job| job.tasks.clone())) chosen=state.task
-                href=state.log_href />
+            <TaskList tasks chosen=state.task href=state.log_href />
             <div class="log-panel">
                 <Transition fallback=|| view! { <Loading what="Loading the log" /> }>
                     {move || Suspend::new(async move {
@@ -98,19 +99,17 @@ fn results_of(job: Live<Job>, log: &LogOf) -> Signal<Vec<(ResultFile, String)>> 
         let is_it = |task: &&Task| Some(&task.task_id) == of_task.as_ref();
         job.value.with(|job| job.tasks.iter().find(is_it).is_some_and(|task| task.status.is_terminal()))
     });
-    let results = LocalResource::new(move || {
-        let task = task.clone().filter(|_| has_ended.get());
-        async move {
-            let Some(task) = task else { return Vec::new() };
-            let files = client::list_results(id, &task).await.map(|results| results.files).unwrap_or_default();
+    later(move || {
+        let task = task.clone().filter(|_| has_ended.get())?;
+        Some(async move {
+            let listed = client::list_results(id, &task).await.map(|results| results.files).unwrap_or_default();
             let with_url = |file: ResultFile| {
                 let url = client::result_url(id, &task, &file.path);
                 (file, url)
             };
-            files.into_iter().map(with_url).collect()
-        }
-    });
-    Signal::derive(move || results.get().unwrap_or_default())
+            listed.into_iter().map(with_url).collect()
+        })
+    })
 }
 
 /// Reads what is added, from the last line that is known: that one may have been unfinished.
@@ -143,25 +142,23 @@ fn read_on(job: Live<Job>, log: LogOf, lines: LogLines) -> Live<LogBuffer> {
 /// Asks for the lines in sight that are not here, one question at a time; the latest sight counts.
 fn fill_in(view: LogView, log: LogOf) {
     let lines = view.lines();
-    let read = Action::new(move |wanted: &(u64, u64)| {
-        let (log, from) = (log.clone(), wanted.0);
-        async move {
-            let lines = client::read_log(&log, Lines::From { from, limit: MORE_LINES }).await;
-            if let Ok(lines) = &lines {
-                view.buffer.update(|buffer| buffer.add(lines.clone()));
-            }
-            lines.is_ok()
-        }
-    });
+    let pending = Pending::new();
+    // What could not be had is asked for again by the next movement, not in a circle.
+    let failed = StoredValue::new(None::<(u64, u64)>);
     Effect::new(move |_| {
-        let (first, last) = lines.get();
-        let missing = view.buffer.with(|buffer| buffer.missing(&(first..=last)));
-        // A question that failed is asked again by the next movement, not in a circle.
-        if let Some(missing) = missing.filter(|_| !read.pending().get()) {
-            // In the middle of what is asked for, since one may scroll on either way.
-            let from = missing.start().saturating_sub(MORE_LINES / 2 - (missing.end() - missing.start()) / 2).max(1);
-            read.dispatch((from, *missing.end()));
-        }
+        let sight = lines.get();
+        let missing = view.buffer.with(|buffer| buffer.missing(&(sight.0..=sight.1)));
+        let Some(missing) = missing.filter(|_| !pending.get() && failed.get_value() != Some(sight)) else { return };
+        // In the middle of what is asked for, since one may scroll on either way.
+        let margin = MORE_LINES / 2 - (missing.end() - missing.start()) / 2;
+        let from = missing.start().saturating_sub(margin).max(1);
+        let log = log.clone();
+        pending.run(async move {
+            match client::read_log(&log, Lines::From { from, limit: MORE_LINES }).await {
+                Ok(lines) => view.buffer.update(|buffer| buffer.add(lines)),
+                Err(_) => failed.set_value(Some(sight)),
+            }
+        });
     });
 }
 

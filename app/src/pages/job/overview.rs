@@ -1,40 +1,37 @@
 //! The facts about a job: where it runs what, for whom, since when, and what is not as it should be.
 
 use crate::client;
-use crate::components::facts::{Fact, Facts};
-use crate::components::time_stamp::{MaybeTimeStamp, TimeStamp, Took};
+use crate::components::facts::{fact, facts};
+use crate::components::time_stamp::{maybe_time_stamp, time_stamp, took};
+use crate::poll::Clock;
 use crate::{paths, words};
 use leptos::prelude::*;
-use protocol::api::{CleanupState, Job, JobSummary, LogsState, SyncState};
+use protocol::api::{CleanupState, JobSummary, LogsState, SyncState};
 use std::time::Duration;
 
-#[component]
-pub(super) fn Overview(job: RwSignal<Job>) -> impl IntoView {
-    let summary = move || job.with(|job| job.summary.clone());
-    let fixed = job.with_untracked(|job| job.summary.clone());
-    let started_at = Memo::new(move |_| job.with(|job| job.summary.started_at));
-    let finished_at = Memo::new(move |_| job.with(|job| job.summary.finished_at));
-    let created_at = fixed.created_at;
-    let remarks = Memo::new(move |_| remarks(&summary()));
+pub(super) fn overview(job: &JobSummary, clock: Clock) -> impl IntoView + use<> {
+    let remarks = remarks(job);
+    let nothing_to_remark = remarks.is_empty();
+    let commit = view! { <code title=job.commit.clone()>{words::short_commit(&job.commit).to_owned()}</code> };
+    let report = view! { <a href=client::junit_url(job.id) rel="external" download="">"JUnit XML"</a> };
+    let origin = job.rerun_of.map(|of| fact("Rerun of", view! { <a href=paths::job(of)>{format!("Job #{of}")}</a> }));
     view! {
-        <ul class="remarks" hidden=move || remarks.with(Vec::is_empty)>
-            {move || remarks.get().into_iter().map(|remark| view! { <li>{remark}</li> }).collect_view()}
+        <ul class="remarks" hidden=nothing_to_remark>
+            {remarks.into_iter().map(|remark| view! { <li>{remark}</li> }).collect_view()}
         </ul>
-        <Facts>
-            <Fact name="Branch"><span class="branch">{fixed.branch_name.clone()}</span></Fact>
-            <Fact name="Commit"><code title=fixed.commit.clone()>{words::short_commit(&fixed.commit).to_owned()}</code></Fact>
-            <Fact name="Environment">{fixed.environment.clone()}</Fact>
-            <Fact name="Submitted by">{move || summary().user.username}</Fact>
-            <Fact name="Submitted"><TimeStamp at=Signal::derive(move || created_at) /></Fact>
-            <Fact name="Started"><MaybeTimeStamp at=started_at /></Fact>
-            <Fact name="Finished"><MaybeTimeStamp at=finished_at /></Fact>
-            <Fact name="Took"><Took from=started_at until=finished_at /></Fact>
-            <Fact name="Time limit">{words::duration(Duration::from_secs(fixed.timeout_s))}</Fact>
-            {fixed.rerun_of.map(|of| view! {
-                <Fact name="Rerun of"><a href=paths::job(of)>{format!("Job #{of}")}</a></Fact>
-            })}
-            <Fact name="Report"><a href=client::junit_url(fixed.id) rel="external" download="">"JUnit XML"</a></Fact>
-        </Facts>
+        {facts((
+            fact("Branch", view! { <span class="branch">{job.branch_name.clone()}</span> }),
+            fact("Commit", commit),
+            fact("Environment", job.environment.clone()),
+            fact("Submitted by", job.user.username.clone()),
+            fact("Submitted", time_stamp(job.created_at, clock)),
+            fact("Started", maybe_time_stamp(job.started_at, clock)),
+            fact("Finished", maybe_time_stamp(job.finished_at, clock)),
+            fact("Took", took(job.started_at, job.finished_at, clock)),
+            fact("Time limit", words::duration(Duration::from_secs(job.timeout_s))),
+            origin,
+            fact("Report", report),
+        ))}
     }
 }
 

@@ -33,13 +33,14 @@ impl ViewState {
         });
         let navigate = use_navigate();
         let pathname = use_location().pathname;
-        Effect::new(move |_| {
+        Effect::new(move |has_opened: Option<()>| {
             if let Some(tab) = asked.get() {
                 browser::remember_tab(tab);
                 return;
             }
+            // Only a job that was just opened; who goes back to it wants the tab that was there.
             // On the way to another view the URL is no longer this job's, and its effects not yet gone.
-            if pathname.get_untracked() != paths::job(id) {
+            if has_opened.is_some() || pathname.get_untracked() != paths::job(id) {
                 return;
             }
             let remembered = browser::remembered_tab();

@@ -3,8 +3,10 @@
 use super::draft::Draft;
 use super::steps::{Step, Steps};
 use crate::client::{self, ClientError};
-use crate::components::field::{Field, Select};
+use crate::components::field::{Select, field};
 use crate::components::notice::StatusNote;
+use crate::later::later;
+use crate::pending::Pending;
 use crate::{browser, words};
 use leptos::prelude::*;
 use protocol::api::{Environment, ErrorCode, Health, ValidateBranchRequest};
@@ -14,8 +16,8 @@ use protocol::names::is_branch_name;
 pub(super) fn BranchStep(draft: Draft, steps: Steps, environments: Vec<Environment>) -> impl IntoView {
     let branch_error = RwSignal::new(None::<String>);
     let environment_error = RwSignal::new(None::<String>);
-    let goes_on = StoredValue::new(false);
-    let validate = Action::new(move |(): &()| {
+    let pending = Pending::new();
+    let validate = move |then_goes_on: bool| {
         let request = ValidateBranchRequest {
             environment: Some(draft.environment.get_untracked()),
             branch_name: draft.branch.get_untracked().trim().to_owned(),
@@ -23,13 +25,13 @@ pub(super) fn BranchStep(draft: Draft, steps: Steps, environments: Vec<Environme
         branch_error.set(None);
         environment_error.set(None);
         draft.validated.set(None);
-        async move {
+        pending.run(async move {
             match check(&request).await {
                 // Answers to what has been changed or left meanwhile are of no use.
                 Ok(_) if draft.branch.try_get_untracked().is_none_or(|now| now.trim() != request.branch_name) => {}
                 Ok(found) => {
                     draft.validated.set(Some(found));
-                    if goes_on.try_get_value() == Some(true) {
+                    if then_goes_on {
                         steps.go(Step::Scenarios);
                     }
                 }
@@ -37,32 +39,25 @@ pub(super) fn BranchStep(draft: Draft, steps: Steps, environments: Vec<Environme
                 Err(Trouble::Environment(message)) => environment_error.set(Some(message)),
                 Err(Trouble::SignedOut) => browser::leave_for_login(),
             }
-        }
-    });
-    let is_checking = validate.pending();
-    let start = move |then_goes_on: bool| {
-        goes_on.set_value(then_goes_on);
-        if !is_checking.get_untracked() {
-            validate.dispatch(());
-        }
+        });
     };
     let next = move |_| {
-        if draft.validated.with_untracked(Option::is_some) { steps.go(Step::Scenarios) } else { start(true) }
+        if draft.validated.with_untracked(Option::is_some) { steps.go(Step::Scenarios) } else { validate(true) }
     };
     let note = Signal::derive(move || {
-        if is_checking.get() {
+        if pending.get() {
             return Some("Asking the environment's repository…".to_owned());
         }
         let found = draft.validated.get()?;
         Some(format!("{} is at {}.", found.branch_name, words::short_commit(&found.commit)))
     });
     view! {
-        <form class="form" on:submit=move |event| { event.prevent_default(); start(false); }>
+        <form class="form" on:submit=move |event| { event.prevent_default(); validate(false); }>
             <EnvironmentField draft environments error=environment_error />
             <BranchField draft error=branch_error />
             <StatusNote message=note />
             <div class="step-buttons">
-                <button class="button" type="submit" aria-disabled=move || is_checking.get().to_string()>"Validate"</button>
+                <button class="button" type="submit" aria-disabled=move || pending.as_aria()>"Validate"</button>
                 <button class="button is-primary" type="button" on:click=next>"Next"</button>
             </div>
         </form>
@@ -104,12 +99,11 @@ fn trouble(error: &ClientError) -> Trouble {
 #[component]
 fn EnvironmentField(draft: Draft, environments: Vec<Environment>, error: RwSignal<Option<String>>) -> impl IntoView {
     let options: Vec<(String, String)> = environments.iter().map(|one| (one.name.clone(), described(one))).collect();
-    view! {
-        <Field id="environment" label="Environment" error>
+    let select = view! {
             <Select id="environment" name="environment" value=draft.environment options=Signal::derive(move || options.clone())
                 on_choose=Callback::new(move |name| { error.set(None); draft.choose_environment(name); }) />
-        </Field>
-    }
+    };
+    field("environment", "Environment", error, select)
 }
 
 /// `bench-a (3 of 4 busy, 7 waiting)`: where a job would get its turn soonest.
@@ -127,25 +121,22 @@ fn described(environment: &Environment) -> String {
 #[component]
 fn BranchField(draft: Draft, error: RwSignal<Option<String>>) -> impl IntoView {
     // In the browser only: the page comes at once, the suggestions when the repository has answered.
-    let branches = LocalResource::new(move || {
+    let branches = later(move || {
         let environment = draft.environment.get();
-        async move { client::list_branches(&environment).await.map(|list| list.branches).unwrap_or_default() }
+        Some(async move { client::list_branches(&environment).await.map(|list| list.branches).unwrap_or_default() })
     });
-    let suggestions = move || {
-        let names = branches.get().unwrap_or_default();
-        names.into_iter().map(|branch| view! { <option value=branch.name></option> }).collect_view()
+    let suggestions =
+        move || branches.get().into_iter().map(|branch| view! { <option value=branch.name></option> }).collect_view();
+    let input = view! {
+        <input id="branch" name="branch" type="text" list="branches" autocomplete="off" autocapitalize="none"
+            spellcheck="false" aria-describedby="branch-note" aria-required="true"
+            aria-invalid=move || error.with(Option::is_some).to_string()
+            prop:value=draft.branch
+            on:input=move |event| {
+                error.set(None);
+                draft.choose_branch(event_target_value(&event));
+            } />
+        <datalist id="branches">{suggestions}</datalist>
     };
-    view! {
-        <Field id="branch" label="Branch" error>
-            <input id="branch" name="branch" type="text" list="branches" autocomplete="off" autocapitalize="none"
-                spellcheck="false" aria-describedby="branch-note" aria-required="true"
-                aria-invalid=move || error.with(Option::is_some).to_string()
-                prop:value=draft.branch
-                on:input=move |event| {
-                    error.set(None);
-                    draft.choose_branch(event_target_value(&event));
-                } />
-            <datalist id="branches">{suggestions}</datalist>
-        </Field>
-    }
+    field("branch", "Branch", error, input)
 }

@@ -3,8 +3,9 @@
 use super::draft::Draft;
 use super::steps::{Step, Steps};
 use crate::client::{self, ClientError};
-use crate::components::facts::{Fact, Facts};
+use crate::components::facts::{fact, facts};
 use crate::components::notice::{Alert, StatusNote};
+use crate::pending::Pending;
 use crate::{browser, paths, words};
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
@@ -15,47 +16,43 @@ use protocol::api::ErrorCode;
 pub(super) fn ReviewStep(draft: Draft, steps: Steps) -> impl IntoView {
     let navigate = use_navigate();
     let problem = RwSignal::new(None::<String>);
-    let submit = Action::new(move |(): &()| {
+    let pending = Pending::new();
+    let submit = move |_| {
+        let Some(request) = draft.request() else { return };
         let navigate = navigate.clone();
+        let key = draft.idempotency_key.get_value().unwrap_or_else(browser::new_idempotency_key);
+        draft.idempotency_key.set_value(Some(key.clone()));
         problem.set(None);
-        async move {
-            let Some(request) = draft.request() else { return };
-            let key = draft.idempotency_key.get_value().unwrap_or_else(browser::new_idempotency_key);
-            draft.idempotency_key.set_value(Some(key.clone()));
+        pending.run(async move {
             match client::submit_job(&request, key).await {
                 Ok(job) => navigate(&paths::job(job.summary.id), NavigateOptions::default()),
                 Err(error) if error.is(ErrorCode::Unauthenticated) => browser::leave_for_login(),
                 Err(error) => problem.set(Some(advice(&error))),
             }
-        }
-    });
-    let is_submitting = submit.pending();
-    let start = move |_| {
-        if !is_submitting.get_untracked() {
-            submit.dispatch(());
-        }
+        });
     };
     let branch = draft.validated.get_untracked();
     let scenarios: Vec<String> = draft.picked.get_untracked().into_iter().collect();
     let count = words::plural(scenarios.len() as u64, "scenario");
     view! {
-        {branch.map(|branch| view! {
-            <Facts>
-                <Fact name="Environment">{branch.environment}</Fact>
-                <Fact name="Branch"><span class="branch">{branch.branch_name}</span></Fact>
-                <Fact name="Commit"><code>{words::short_commit(&branch.commit).to_owned()}</code></Fact>
-            </Facts>
+        {branch.map(|branch| {
+            let commit = view! { <code>{words::short_commit(&branch.commit).to_owned()}</code> };
+            facts((
+                fact("Environment", branch.environment),
+                fact("Branch", view! { <span class="branch">{branch.branch_name}</span> }),
+                fact("Commit", commit),
+            ))
         })}
         <h2>{count}</h2>
         <ul class="picked" aria-label="Selected scenarios">
             {scenarios.into_iter().map(|scenario| view! { <li class="scenario">{scenario}</li> }).collect_view()}
         </ul>
-        <StatusNote message=Signal::derive(move || is_submitting.get().then(|| "Submitting the job…".to_owned())) />
+        <StatusNote message=Signal::derive(move || pending.get().then(|| "Submitting the job…".to_owned())) />
         <Alert message=problem />
         <div class="step-buttons">
             <button class="button" type="button" on:click=move |_| steps.go(Step::Scenarios)>"Back"</button>
-            <button class="button is-primary" type="button" aria-disabled=move || is_submitting.get().to_string()
-                on:click=start>"Submit job"</button>
+            <button class="button is-primary" type="button" aria-disabled=move || pending.as_aria()
+                on:click=submit>"Submit job"</button>
         </div>
     }
 }

@@ -5,6 +5,7 @@ use super::steps::{Step, Steps};
 use crate::client;
 use crate::components::notice::{Failure, Loading};
 use crate::components::scenario_tree::ScenarioTree;
+use crate::pending::Pending;
 use crate::words;
 use leptos::prelude::*;
 use protocol::api::{MAX_SCENARIOS, Scenarios};
@@ -13,24 +14,23 @@ use std::collections::BTreeSet;
 #[component]
 pub(super) fn ScenarioStep(draft: Draft, steps: Steps) -> impl IntoView {
     let problem = RwSignal::new(None::<String>);
-    let read = Action::new(move |(): &()| {
+    let pending = Pending::new();
+    let read = move || {
+        let Some(branch) = draft.validated.get_untracked() else { return };
         problem.set(None);
-        async move {
-            let Some(branch) = draft.validated.get_untracked() else { return };
+        pending.run(async move {
             match client::list_scenarios(&branch.environment, &branch.branch_name).await {
                 Ok(scenarios) => draft.offered.set(Some(scenarios)),
                 Err(error) => problem.set(Some(error.message())),
             }
-        }
-    });
+        });
+    };
     Effect::new(move |_| {
         if draft.offered.with_untracked(Option::is_none) {
-            read.dispatch(());
+            read();
         }
     });
-    let retry = Callback::new(move |()| {
-        read.dispatch(());
-    });
+    let retry = Callback::new(move |()| read());
     move || {
         if let Some(message) = problem.get() {
             return view! { <Failure title="The scenarios can't be read" message retry /> }.into_any();
@@ -49,9 +49,9 @@ fn Picker(draft: Draft, steps: Steps, offered: Scenarios) -> impl IntoView {
     let error = RwSignal::new(None::<String>);
     let total = scenarios.len();
     let shown = Memo::new(move |_| {
-        let wanted = filter.get().trim().to_lowercase();
+        let wanted = filter.get().trim().to_ascii_lowercase();
         let mut shown: Vec<String> =
-            scenarios.iter().filter(|scenario| scenario.to_lowercase().contains(&wanted)).cloned().collect();
+            scenarios.iter().filter(|scenario| scenario.to_ascii_lowercase().contains(&wanted)).cloned().collect();
         shown.sort_unstable();
         shown
     });

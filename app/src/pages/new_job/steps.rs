@@ -5,6 +5,7 @@ use crate::paths;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
+use std::cmp::Ordering;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Step {
@@ -82,20 +83,28 @@ const fn furthest(branch_is_validated: bool, something_is_picked: bool) -> Step 
 
 #[component]
 pub(super) fn StepList(steps: Steps) -> impl IntoView {
-    let items = Step::ALL.into_iter().enumerate().map(|(at, step)| {
-        let state = move || match steps.current() {
-            current if current == step => "current",
-            current if current > step => "done",
-            _ => "ahead",
+    let items = move || {
+        let current = steps.current();
+        let item = |(at, step): (usize, Step)| {
+            let state = match step.cmp(&current) {
+                Ordering::Less => "done",
+                Ordering::Equal => "current",
+                Ordering::Greater => "ahead",
+            };
+            view! {
+                <li class="step" data-state=state aria-current=(step == current).then_some("step")>
+                    <span class="step-number" aria-hidden="true">{(at + 1).to_string()}</span>
+                    {step.label()}
+                </li>
+            }
         };
-        view! {
-            <li class="step" data-state=state aria-current=move || (state() == "current").then_some("step")>
-                <span class="step-number" aria-hidden="true">{at + 1}</span>
-                {step.label()}
-            </li>
-        }
-    });
-    view! { <ol class="steps" aria-label="Steps">{items.collect_view()}</ol> }
+        Step::ALL.into_iter().enumerate().map(item).collect_view()
+    };
+    view! {
+        <ol class="steps" aria-label="Steps">
+            {items}
+        </ol>
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,34 @@
+//! Something that a person asked for and that is under way: one at a time, and seen to be.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+#[derive(Clone, Copy)]
+pub(crate) struct Pending(RwSignal<bool>);
+
+impl Pending {
+    pub(crate) fn new() -> Self {
+        Self(RwSignal::new(false))
+    }
+
+    pub(crate) fn get(self) -> bool {
+        self.0.get()
+    }
+
+    /// For `aria-disabled`, which keeps the focus where `disabled` would lose it.
+    pub(crate) fn as_aria(self) -> &'static str {
+        if self.get() { "true" } else { "false" }
+    }
+
+    /// Does nothing while the last one is still under way. Goes on when the view is left: what was asked for is wanted.
+    pub(crate) fn run(self, work: impl Future<Output = ()> + 'static) {
+        if self.0.get_untracked() {
+            return;
+        }
+        self.0.set(true);
+        spawn_local(async move {
+            work.await;
+            self.0.set(false);
+        });
+    }
+}
