@@ -291,11 +291,3 @@ pub fn bump_revision(connection: &mut AnyConnection, id: JobId) -> QueryResult<(
         .execute(connection)
         .map(drop)
 }
-
-/// Lets readers of all their jobs see a change of a user, such as a new name.
-pub fn bump_revisions_of_user(connection: &mut AnyConnection, user: UserId) -> QueryResult<()> {
-    diesel::update(jobs::table.filter(jobs::user_id.eq(user.0)))
-        .set(jobs::revision.eq(jobs::revision + 1))
-        .execute(connection)
-        .map(drop)
-}
