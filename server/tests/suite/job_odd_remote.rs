@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 const JOB: JobId = JobId(1);
-/// Far less than the pauses whose absence a test notices, and far more than what is waited for takes.
+/// Far less than the pauses whose absence is noticed, and far more than what is waited for takes.
 const SOON: Duration = Duration::from_secs(10);
 
 struct Odd {
@@ -30,18 +30,18 @@ struct Odd {
 
 impl Odd {
     /// A server that answers calls (`GET /api/status/1`) as told, and else knows nothing; one job of two tasks.
-    async fn start(answer: impl Fn(&str) -> Option<Response> + Send + Sync + 'static) -> Self {
+    async fn start(answer: impl Fn(&str) -> Response + Send + Sync + 'static) -> Self {
         Self::with(|_| {}, answer).await
     }
 
     async fn with(
         change: impl FnOnce(&mut EnvironmentConfig),
-        answer: impl Fn(&str) -> Option<Response> + Send + Sync + 'static,
+        answer: impl Fn(&str) -> Response + Send + Sync + 'static,
     ) -> Self {
         let answer = Arc::new(answer);
         let url = serve(move |request: Request| {
             let answer = answer(&format!("{} {}", request.method(), request.uri().path()));
-            async move { answer.unwrap_or_else(unknown_id) }
+            async move { answer }
         })
         .await;
         let mut config = environment_config(url);
@@ -104,11 +104,11 @@ fn unknown_id() -> Response {
     (StatusCode::NOT_FOUND, json!({"code": "unknown_id", "message": "no such id"}).to_string()).into_response()
 }
 
-fn says(body: Value) -> Option<Response> {
-    Some(body.to_string().into_response())
+fn says(body: Value) -> Response {
+    body.to_string().into_response()
 }
 
-fn healthy(features: &[&str]) -> Option<Response> {
+fn healthy(features: &[&str]) -> Response {
     says(json!({"status": "ok", "features": features}))
 }
 
@@ -117,7 +117,7 @@ async fn a_task_that_the_server_does_not_know_does_not_end_its_job() {
     let odd = Odd::start(|call| match call {
         "GET /api/health" => healthy(&[]),
         "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "running"})),
-        _ => None,
+        _ => unknown_id(),
     })
     .await;
     odd.accept().await;
@@ -135,7 +135,7 @@ async fn the_servers_words_are_cut_to_what_people_read_and_databases_take() {
             let tasks = [task(1, &"x".repeat(100_000)), task(2, "a\0b")];
             says(json!({"id": "1", "kind": "queue", "status": "running", "tasks": tasks}))
         }
-        _ => None,
+        _ => unknown_id(),
     })
     .await;
     odd.accept().await;
@@ -149,9 +149,9 @@ async fn the_servers_words_are_cut_to_what_people_read_and_databases_take() {
 async fn a_log_that_the_server_has_not_keeps_no_other_from_being_kept() {
     let odd = Odd::start(|call| match call {
         "GET /api/health" => healthy(&[]),
-        "GET /api/logs/1-2" | "GET /api/logs/1" => Some("here\n".into_response()),
+        "GET /api/logs/1-2" | "GET /api/logs/1" => "here\n".into_response(),
         "GET /api/results/1-1" | "GET /api/results/1-2" => says(json!({"task_id": "1-2", "files": []})),
-        _ => None,
+        _ => unknown_id(),
     })
     .await;
     odd.end().await;
@@ -171,8 +171,8 @@ async fn a_result_file_that_is_listed_twice_is_kept_once() {
             says(json!({"task_id": "1-1", "files": [file, file]}))
         }
         "GET /api/results/1-2" => says(json!({"task_id": "1-2", "files": []})),
-        call if call.starts_with("GET /api/logs/") || call.ends_with("/a.xml") => Some("here\n".into_response()),
-        _ => None,
+        call if call.starts_with("GET /api/logs/") || call.ends_with("/a.xml") => "here\n".into_response(),
+        _ => unknown_id(),
     })
     .await;
     odd.end().await;
@@ -188,8 +188,8 @@ async fn an_old_queue_that_can_not_be_deleted_leaves_the_words_of_its_job_alone(
         |config| config.remote_retention = Some(Duration::from_secs(1)),
         |call| match call {
             "GET /api/health" => healthy(&[]),
-            "DELETE /api/delete/1" => Some(StatusCode::INTERNAL_SERVER_ERROR.into_response()),
-            _ => None,
+            "DELETE /api/delete/1" => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+            _ => unknown_id(),
         },
     )
     .await;
@@ -210,7 +210,7 @@ async fn an_old_queue_that_can_not_be_deleted_leaves_the_words_of_its_job_alone(
 
 #[tokio::test]
 async fn files_that_can_not_be_removed_are_tried_again_later() {
-    let odd = Odd::start(|call| if call == "GET /api/health" { healthy(&[]) } else { None }).await;
+    let odd = Odd::start(|call| if call == "GET /api/health" { healthy(&[]) } else { unknown_id() }).await;
     let folder = odd.app.state.config.data_dir.join("jobs/0");
     std::fs::create_dir_all(&folder).unwrap();
     // A file where the job's folder should be.
@@ -235,7 +235,7 @@ async fn what_ended_before_the_feed_began_is_found_at_once() {
         "GET /api/changes" => {
             says(json!({"cursor": "c", "reset": !has_begun.swap(true, Ordering::Relaxed), "queues": []}))
         }
-        _ => None,
+        _ => unknown_id(),
     })
     .await;
     odd.accept().await;
@@ -248,7 +248,7 @@ async fn a_broken_feed_is_not_asked_all_the_time() {
     let log = Arc::clone(&calls);
     let odd = Odd::start(move |call| {
         log.lock().unwrap().push(call.to_owned());
-        if call == "GET /api/health" { healthy(&["changes"]) } else { None }
+        if call == "GET /api/health" { healthy(&["changes"]) } else { unknown_id() }
     })
     .await;
     odd.app.change_job(JOB, |job, _| job.next_at = None).await;
@@ -262,20 +262,19 @@ async fn a_broken_feed_is_not_asked_all_the_time() {
 
 #[tokio::test]
 async fn a_hung_ssh_server_holds_up_no_other_job() {
-    // Takes connections and never says a word; the runtime is never asked to accept.
+    // Takes connections and never says a word.
     let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = mute.local_addr().unwrap().port();
     let odd = Odd::with(
         |config| {
             config.ssh.port = port;
-            // Trusted files must be readable before the connection is tried.
             config.ssh.host_key = HostKeyCheck::Fingerprint(format!("SHA256:{}", "A".repeat(43)));
         },
         |call| match call {
             "GET /api/health" => healthy(&[]),
             "POST /api/queue" => says(json!({"queue_id": "1", "status": "waiting"})),
             "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "running"})),
-            _ => None,
+            _ => unknown_id(),
         },
     )
     .await;
@@ -288,8 +287,8 @@ async fn a_hung_ssh_server_holds_up_no_other_job() {
             (job.logs_state, job.cleanup_state) = (LogsState::Complete, CleanupState::Pending);
         })
         .await;
+    // Due only once the poller has knocked at the mute server.
     let submit_later = async {
-        // The kernel has completed the handshake once the poller tries; only then is the other job due.
         tokio::task::spawn_blocking(move || mute.accept().unwrap()).await.unwrap();
         odd.app.change_job(JOB, |job, _| job.next_at = Some(Timestamp(0))).await;
         odd.app.state.bell.ring_work();
