@@ -6,6 +6,7 @@ mod ask;
 mod cleanup;
 mod feed;
 mod mirror;
+mod outcome;
 mod steps;
 mod tick;
 

@@ -48,8 +48,7 @@ impl AppState {
     pub async fn new(config: Config) -> Result<Self, StateError> {
         make_folder(&config.data_dir)?;
         let store = open_store(&config).await?;
-        let fresh = uuid::Uuid::new_v4().to_string();
-        let instance = store.write(move |connection| environments::instance_id(connection, &fresh)).await?;
+        let instance = instance_id(&store).await?;
         let mut environments = BTreeMap::new();
         for environment in &config.environments {
             let made = Environment::new(environment.clone()).map_err(StateError::Environment)?;
@@ -67,6 +66,19 @@ impl AppState {
             metrics: Arc::default(),
             shutdown: CancellationToken::new(),
         })
+    }
+}
+
+/// Replicas that start at once for the very first time may both make one: the database takes the first.
+async fn instance_id(store: &Store) -> Result<String, StoreError> {
+    let fresh = uuid::Uuid::new_v4().to_string();
+    let find_or_make = || {
+        let fresh = fresh.clone();
+        store.write(move |connection| environments::instance_id(connection, &fresh))
+    };
+    match find_or_make().await {
+        Err(error) if error.is_duplicate() => find_or_make().await,
+        made => made,
     }
 }
 

@@ -1,12 +1,12 @@
 //! Asks the remote server about a job's queue, or takes in what it said by itself, and saves what changed.
 //! What a queue's status leaves out is asked task by task, so that older servers are understood.
 
-use super::steps::{After, end_by_refusal, fail, queue_of, save};
-use super::{Poller, mirror, steps};
+use super::outcome::{After, end_by_refusal, fail, queue_of, save};
+use super::{Poller, mirror};
 use crate::lifecycle::{self, Observed, Seen};
 use crate::remote::{Answer, Refusal, Remote, RemoteError};
 use crate::store::StoreError;
-use crate::store::jobs::{self, Job, Lane};
+use crate::store::jobs::Job;
 use crate::store::tasks::{self, Task};
 use protocol::remote::{QueueBody, QueueTask, TaskBody};
 use protocol::{QueueStatus, TaskStatus, Timestamp};
@@ -130,22 +130,5 @@ fn as_queue_task(task_id: String, task: TaskBody) -> QueueTask {
         started_at: task.started_at,
         finished_at: task.finished_at,
         exit_code: task.exit_code,
-    }
-}
-
-/// Takes in what the server said by itself, and carries on with what follows from it.
-pub(super) async fn take_status_and_go_on<R: Remote>(
-    poller: &Poller<R>,
-    job: Job,
-    answer: Answer<QueueBody>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let id = job.id;
-    if take_status(poller, &job, answer, now).await? == After::Later {
-        return Ok(());
-    }
-    match poller.store.read(move |c| jobs::find_job(c, id)).await? {
-        Some((job, _)) => steps::advance(poller, job, Lane::Http, now).await,
-        None => Ok(()),
     }
 }

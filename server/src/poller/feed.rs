@@ -1,12 +1,13 @@
 //! The changes feed of an environment: a task that keeps one long call open and hands on what it says.
 //! It changes nothing by itself; the environment's loop takes its news in, so nothing happens twice at once.
 
+use super::outcome::After;
 use super::tick::JOBS_AT_ONCE;
-use super::{Poller, ask};
+use super::{Poller, ask, steps};
 use crate::remote::{Answer, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::environments::{EnvironmentStatus, find_environment_status, save_environment_status};
-use crate::store::jobs::{self, Job};
+use crate::store::jobs::{self, Job, Lane};
 use futures_util::stream::{self, StreamExt};
 use protocol::remote::{Changes, MAX_CHANGES, QueueBody, StatusBody};
 use protocol::{JobId, Timestamp};
@@ -128,8 +129,25 @@ async fn take_queue<R: Remote>(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     match find_job_of(poller, &answer.body).await? {
-        Some(job) if !job.status.is_terminal() => ask::take_status_and_go_on(poller, job, answer, now).await,
+        Some(job) if !job.status.is_terminal() => take_status_and_go_on(poller, job, answer, now).await,
         _ => Ok(()),
+    }
+}
+
+/// Takes in what the server said by itself, and carries on with what follows from it.
+async fn take_status_and_go_on<R: Remote>(
+    poller: &Poller<R>,
+    job: Job,
+    answer: Answer<QueueBody>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let id = job.id;
+    if ask::take_status(poller, &job, answer, now).await? == After::Later {
+        return Ok(());
+    }
+    match poller.store.read(move |c| jobs::find_job(c, id)).await? {
+        Some((job, _)) => steps::advance(poller, job, Lane::Http, now).await,
+        None => Ok(()),
     }
 }
 

@@ -2,7 +2,7 @@
 //! has ended. The length of a log here is where the next piece begins, so a crash in between costs nothing.
 
 use super::Poller;
-use super::steps::{After, queue_of, save};
+use super::outcome::{After, queue_of, save};
 use crate::lifecycle;
 use crate::logs::LogId;
 use crate::remote::{Refusal, Remote, RemoteError};

@@ -1,28 +1,19 @@
 //! Carries out a job's steps at the remote server, one after the other, and saves what came of each.
 //! Every step may be repeated after a crash: the remote server's calls are idempotent, and each save is conditional.
 
+use super::outcome::{After, end_by_refusal, fail, queue_of, save};
 use super::{Poller, ask, mirror};
 use crate::lifecycle::{self, Step, next_step, reason};
-use crate::remote::{QueueRef, Refusal, Remote, RemoteError};
+use crate::remote::{Refusal, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::jobs::{self, Job, Lane};
 use crate::store::tasks::{self, Task};
+use protocol::Timestamp;
 use protocol::api::CleanupState;
 use protocol::remote::{QueueRequest, TaskRequest};
-use protocol::{JobStatus, TaskStatus, Timestamp};
-use std::time::Duration;
 
 /// More steps than a job's whole life has: a bound, not a plan.
 const MAX_STEPS: usize = 12;
-
-/// What a step left behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum After {
-    /// There may be more to do at once.
-    Again,
-    /// The rest is for later.
-    Later,
-}
 
 /// Takes a job as far as it goes now in one lane; the other lane's loop finds it due.
 pub(super) async fn advance<R: Remote>(
@@ -61,10 +52,6 @@ async fn take_step<R: Remote>(poller: &Poller<R>, job: &Job, step: Step, now: Ti
         Step::Remove => remove(poller, job, now).await,
         Step::Nothing => rest(poller, job).await,
     }
-}
-
-pub(super) fn queue_of(job: &Job) -> QueueRef<'_> {
-    QueueRef { instance: &job.instance, queue_id: &job.remote_queue_id }
 }
 
 async fn submit<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) -> Result<After, StoreError> {
@@ -127,34 +114,6 @@ async fn abort<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) -> Resu
             fail(poller, job, job.clone(), message, retry_after, now).await
         }
     }
-}
-
-/// Ends a job without a verdict of its queue: the server's last word is that there is none of ours.
-pub(super) async fn end_by_refusal<R: Remote>(
-    poller: &Poller<R>,
-    job: &Job,
-    refusal: &Refusal,
-    now: Timestamp,
-) -> Result<After, StoreError> {
-    let is_aborted = job.abort_requested_at.is_some();
-    let (status, why) = match refusal {
-        Refusal::UnknownId | Refusal::Gone if is_aborted => (JobStatus::Aborted, job.abort_reason.clone()),
-        Refusal::UnknownId | Refusal::Gone => (JobStatus::Error, Some(reason::LOST.to_owned())),
-        Refusal::OtherInstance => (JobStatus::Error, Some(reason::OTHER_INSTANCE.to_owned())),
-        Refusal::IdTaken(_) => (JobStatus::Error, Some(reason::ID_TAKEN.to_owned())),
-        Refusal::Rejected(_) => (JobStatus::Error, Some(reason::REJECTED.to_owned())),
-    };
-    let id = job.id;
-    let rows = poller.store.read(move |c| tasks::find_tasks(c, id)).await?;
-    let open_end_as = if status == JobStatus::Aborted { TaskStatus::Aborted } else { TaskStatus::Error };
-    let (counts, changed) = lifecycle::end_open_tasks(rows, open_end_as, now);
-    let mut ended = job.clone();
-    lifecycle::mark_synced(&mut ended, now);
-    ended.sync_error = (status == JobStatus::Error).then(|| refusal.to_string());
-    lifecycle::end(&mut ended, counts, status, why, now);
-    tracing::info!(job = job.id.0, status = %status, "job {} ended as {status}: {refusal}", job.id);
-    save(poller, job, &ended, changed).await?;
-    Ok(After::Again)
 }
 
 async fn clean_up<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) -> Result<After, StoreError> {
@@ -238,34 +197,4 @@ async fn rest<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreEr
         save(poller, job, &Job { next_at, ..job.clone() }, Vec::new()).await?;
     }
     Ok(After::Later)
-}
-
-/// Notes a failed attempt and when to try again.
-pub(super) async fn fail<R: Remote>(
-    poller: &Poller<R>,
-    before: &Job,
-    mut after: Job,
-    message: String,
-    retry_after: Option<Duration>,
-    now: Timestamp,
-) -> Result<After, StoreError> {
-    lifecycle::mark_failing(&mut after, message);
-    lifecycle::postpone(&mut after, &poller.limits(), retry_after, rand::random(), now);
-    save(poller, before, &after, Vec::new()).await?;
-    Ok(After::Later)
-}
-
-/// Saves and tells waiting readers; `false` if the job was changed meanwhile.
-pub(super) async fn save<R: Remote>(
-    poller: &Poller<R>,
-    before: &Job,
-    after: &Job,
-    changed_tasks: Vec<Task>,
-) -> Result<bool, StoreError> {
-    let (before, after) = (before.clone(), after.clone());
-    let saved = poller.store.write(move |c| jobs::save_job(c, &before, &after, changed_tasks)).await?;
-    if saved {
-        poller.bell.ring_saved();
-    }
-    Ok(saved)
 }

@@ -136,7 +136,9 @@ impl Remote for Server {
             .files
             .into_iter()
             .partition(|file| names::is_result_path(&file.path) && seen.insert(file.path.clone()));
-        good.iter_mut().for_each(|file| words::tidy(&mut file.content_type));
+        for file in &mut good {
+            words::tidy(&mut file.content_type);
+        }
         for file in bad {
             tracing::warn!(
                 environment = %self.config.name, task_id, path = ?file.path,

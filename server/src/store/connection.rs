@@ -13,6 +13,10 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations");
 const POOL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Enough for the readers of a busy server; `SQLite` writers take turns before they ask for one.
 const POOL_SIZE: u32 = 10;
+/// Limits of a connection to `PostgreSQL` where its URL sets none, in seconds and, the last, milliseconds:
+/// without them a server that vanished holds its callers for many minutes.
+const POSTGRES_LIMITS: [(&str, &str); 3] =
+    [("connect_timeout", "5"), ("keepalives_idle", "30"), ("tcp_user_timeout", "30000")];
 /// Key of the advisory lock under which replicas take turns to migrate; any constant of our own will do.
 const MIGRATION_LOCK: i64 = 0x7465_7374_6172_6e61;
 
@@ -55,7 +59,7 @@ impl std::str::FromStr for DatabaseUrl {
 impl DatabaseUrl {
     fn connect(&self) -> Result<AnyConnection, ConnectionError> {
         match self {
-            Self::Postgres(url) => PgConnection::establish(url).map(AnyConnection::Postgresql),
+            Self::Postgres(url) => PgConnection::establish(&with_limits(url)).map(AnyConnection::Postgresql),
             Self::Sqlite(path) => {
                 let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
                 // The timeout first: switching to WAL itself needs the lock. FULL: what was accepted survives a power cut.
@@ -69,6 +73,14 @@ impl DatabaseUrl {
             }
         }
     }
+}
+
+fn with_limits(url: &str) -> String {
+    let is_set = |key: &str| url.contains(&format!("{key}="));
+    POSTGRES_LIMITS.iter().filter(|(key, _)| !is_set(key)).fold(url.to_owned(), |url, (key, value)| {
+        let separator = if url.contains('?') { '&' } else { '?' };
+        format!("{url}{separator}{key}={value}")
+    })
 }
 
 /// Opens and checks the pool's connections.
@@ -116,7 +128,17 @@ pub fn migrate(connection: &mut AnyConnection) -> Result<(), Box<dyn std::error:
 
 #[cfg(test)]
 mod tests {
-    use super::DatabaseUrl;
+    use super::{DatabaseUrl, with_limits};
+
+    #[test]
+    fn a_postgres_connection_has_limits_unless_its_url_sets_them() {
+        let ours = "connect_timeout=5&keepalives_idle=30&tcp_user_timeout=30000";
+        assert_eq!(with_limits("postgres://db/x"), format!("postgres://db/x?{ours}"));
+        assert_eq!(
+            with_limits("postgres://db/x?tcp_user_timeout=1"),
+            "postgres://db/x?tcp_user_timeout=1&connect_timeout=5&keepalives_idle=30"
+        );
+    }
 
     #[test]
     fn a_password_in_the_url_is_never_printed() {

@@ -1,6 +1,12 @@
 //! Rows of `jobs`: what is wanted, what is known, and when the poller has to look again.
 //! Every change is one conditional UPDATE on the row's revision, so that nobody overwrites what they have not seen.
 
+mod due;
+mod wanted;
+
+pub use due::{Lane, earliest_due, has_open_of_other_instance, list_due, list_open, mark_all_failing, postpone_due};
+pub use wanted::{request_abort, request_delete};
+
 use super::schema::{jobs, tasks, users};
 use super::tasks::{Task, find_tasks, save_task};
 use super::values::{
@@ -8,9 +14,7 @@ use super::values::{
     UserKey,
 };
 use super::{AnyConnection, QueryResult, next_id};
-use diesel::dsl::not;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
 use protocol::api::{CleanupState, LogsState, SyncState, TaskCounts};
 use protocol::{JobId, JobStatus, Timestamp, UserId};
 use std::time::Duration;
@@ -254,75 +258,6 @@ pub fn find_job_and_tasks(connection: &mut AnyConnection, id: JobId) -> QueryRes
     Ok(Some((found.0, found.1, tasks)))
 }
 
-/// What a due job waits for: a hung shell must not hold up what is asked over HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lane {
-    Http,
-    /// Its clean-up is next.
-    Shell,
-}
-
-type Condition = Box<dyn BoxableExpression<jobs::table, <AnyConnection as Connection>::Backend, SqlType = Bool>>;
-
-/// The same as `lifecycle::next_step` being the clean-up.
-fn is_in(lane: Lane) -> Condition {
-    let of_deletion = jobs::delete_requested_at
-        .is_not_null()
-        .and(jobs::remote_deleted_at.is_not_null())
-        .and(jobs::cleaned_at.is_null());
-    let after_end = jobs::delete_requested_at
-        .is_null()
-        .and(jobs::cleanup_state.eq(CleanupState::Pending.as_str()))
-        .and(jobs::logs_state.ne(LogsState::Mirroring.as_str()));
-    let is_cleaned_next = of_deletion.or(after_end);
-    match lane {
-        Lane::Http => Box::new(not(is_cleaned_next)),
-        Lane::Shell => Box::new(is_cleaned_next),
-    }
-}
-
-/// Jobs of an environment that are due beside the plain rounds, the longest due first.
-pub fn list_due(
-    connection: &mut AnyConnection,
-    environment: &str,
-    lane: Lane,
-    now: Timestamp,
-    limit: i64,
-) -> QueryResult<Vec<Job>> {
-    jobs::table
-        .filter(jobs::environment.eq(environment))
-        .filter(is_in(lane))
-        .filter(jobs::next_at.le(now.0))
-        .order((jobs::next_at, jobs::id))
-        .limit(limit)
-        .load(connection)
-}
-
-/// Jobs that the remote server has accepted and that have not ended: what a plain round asks about.
-pub fn list_open(connection: &mut AnyConnection, environment: &str) -> QueryResult<Vec<Job>> {
-    jobs::table
-        .filter(jobs::environment.eq(environment))
-        .filter(jobs::status.eq("waiting").or(jobs::status.eq("in_progress")))
-        .filter(jobs::accepted_at.is_not_null())
-        .order(jobs::id)
-        .load(connection)
-}
-
-/// Whether there are open jobs that an earlier instance of this installation made.
-pub fn has_open_of_other_instance(
-    connection: &mut AnyConnection,
-    environment: &str,
-    instance: &str,
-) -> QueryResult<bool> {
-    let of_others = jobs::table
-        .filter(jobs::environment.eq(environment))
-        .filter(jobs::status.eq("waiting").or(jobs::status.eq("in_progress")))
-        .filter(jobs::instance.ne(instance))
-        .select(jobs::id)
-        .first::<i64>(connection);
-    Ok(of_others.optional()?.is_some())
-}
-
 /// Saves what came of looking at a job, unless somebody changed it meanwhile: then `false`, and nothing is saved.
 /// The revision goes up only with what a reader can see.
 pub fn save_job(
@@ -344,38 +279,6 @@ pub fn save_job(
     Ok(true)
 }
 
-/// Notes that a job is to be aborted, and why; `false` if it has ended or an abort is noted already.
-pub fn request_abort(connection: &mut AnyConnection, id: JobId, reason: &str, now: Timestamp) -> QueryResult<bool> {
-    let open = jobs::table
-        .filter(jobs::id.eq(id.0))
-        .filter(jobs::finished_at.is_null())
-        .filter(jobs::abort_requested_at.is_null());
-    let moved = diesel::update(open)
-        .set((
-            jobs::abort_requested_at.eq(now.0),
-            jobs::abort_reason.eq(reason),
-            jobs::next_at.eq(now.0),
-            jobs::attempts.eq(0),
-            jobs::revision.eq(jobs::revision + 1),
-        ))
-        .execute(connection)?;
-    Ok(moved == 1)
-}
-
-/// Notes that a job is to be deleted; `false` if that is noted already or the job is gone.
-pub fn request_delete(connection: &mut AnyConnection, id: JobId, now: Timestamp) -> QueryResult<bool> {
-    let kept = jobs::table.filter(jobs::id.eq(id.0)).filter(jobs::delete_requested_at.is_null());
-    let moved = diesel::update(kept)
-        .set((
-            jobs::delete_requested_at.eq(now.0),
-            jobs::next_at.eq(now.0),
-            jobs::attempts.eq(0),
-            jobs::revision.eq(jobs::revision + 1),
-        ))
-        .execute(connection)?;
-    Ok(moved == 1)
-}
-
 /// Removes a job with its tasks and notes of result files.
 pub fn remove_job(connection: &mut AnyConnection, id: JobId) -> QueryResult<bool> {
     Ok(diesel::delete(jobs::table.filter(jobs::id.eq(id.0))).execute(connection)? == 1)
@@ -387,49 +290,4 @@ pub fn bump_revision(connection: &mut AnyConnection, id: JobId) -> QueryResult<(
         .set(jobs::revision.eq(jobs::revision + 1))
         .execute(connection)
         .map(drop)
-}
-
-/// Lets readers of all their jobs see a change of a user, such as a new name.
-pub fn bump_revisions_of_user(connection: &mut AnyConnection, user: UserId) -> QueryResult<()> {
-    diesel::update(jobs::table.filter(jobs::user_id.eq(user.0)))
-        .set(jobs::revision.eq(jobs::revision + 1))
-        .execute(connection)
-        .map(drop)
-}
-
-/// Puts off a job that is due; one that somebody made due again meanwhile stays so.
-pub fn postpone_due(connection: &mut AnyConnection, id: JobId, now: Timestamp, until: Timestamp) -> QueryResult<()> {
-    let due = jobs::table.filter(jobs::id.eq(id.0)).filter(jobs::next_at.le(now.0));
-    diesel::update(due).set(jobs::next_at.eq(until.0)).execute(connection).map(drop)
-}
-
-/// When the poller has to look at the environment's jobs next.
-pub fn earliest_due(connection: &mut AnyConnection, environment: &str, lane: Lane) -> QueryResult<Option<Timestamp>> {
-    let earliest: Option<i64> = jobs::table
-        .filter(jobs::environment.eq(environment))
-        .filter(is_in(lane))
-        .filter(jobs::next_at.is_not_null())
-        .order(jobs::next_at)
-        .select(jobs::next_at.assume_not_null())
-        .first(connection)
-        .optional()?;
-    Ok(earliest.map(Timestamp))
-}
-
-/// The environment can't be reached: nothing is known any more of its open jobs. Whether any job changed.
-pub fn mark_all_failing(connection: &mut AnyConnection, environment: &str, error: &str) -> QueryResult<bool> {
-    let open = || {
-        jobs::table
-            .filter(jobs::environment.eq(environment))
-            .filter(jobs::status.eq("waiting").or(jobs::status.eq("in_progress")))
-    };
-    let synced = open().filter(jobs::sync_state.eq("synced"));
-    let failed = diesel::update(synced)
-        .set((jobs::sync_state.eq("failing"), jobs::sync_error.eq(error), jobs::revision.eq(jobs::revision + 1)))
-        .execute(connection)?;
-    let pending = open().filter(jobs::sync_state.eq("pending")).filter(jobs::sync_error.is_null());
-    let noted = diesel::update(pending)
-        .set((jobs::sync_error.eq(error), jobs::revision.eq(jobs::revision + 1)))
-        .execute(connection)?;
-    Ok(failed + noted > 0)
 }

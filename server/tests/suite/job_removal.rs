@@ -1,11 +1,13 @@
 //! Abort and delete: who may, what is noted for the poller, and what an administrator can force.
 
 use crate::test_app::{Client, TestApp};
-use protocol::api::SyncState;
+use protocol::api::{CleanupState, LogsState, SyncState};
 use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
 use serde_json::json;
+use server::lifecycle::{Limits, Step, next_step};
 use server::store::environments::list_due_abandoned_queues;
-use server::store::jobs::{Job, save_job};
+use server::store::jobs::{Job, Lane, list_due, save_job};
+use std::time::Duration;
 
 async fn start() -> (TestApp, Client, Client, Client) {
     let app = TestApp::start().await;
@@ -131,4 +133,41 @@ async fn a_job_that_has_nothing_at_the_remote_server_is_deleted_at_once() {
     .await;
     ada.delete("/api/job/1").await.expect(204);
     assert_eq!(ada.get("/api/job/1").await.code(), "not_found");
+}
+
+#[tokio::test]
+async fn the_store_and_the_decisions_agree_on_what_waits_for_the_shell() {
+    let (app, ..) = start().await;
+    let limits = Limits {
+        waiting_timeout: Duration::from_hours(1),
+        cleanup_give_up: Duration::from_hours(1),
+        retry_max_interval: Duration::from_mins(5),
+        remote_retention: None,
+    };
+    let moment = Some(Timestamp(1));
+    for bits in 0..64_u32 {
+        let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+        let is = |bit: u32| bits >> bit & 1 == 1;
+        app.change_job(id, |job, _| {
+            (job.submit_attempted_at, job.next_at) = (moment, moment);
+            if is(0) {
+                (job.status, job.finished_at) = (JobStatus::Passed, moment);
+                job.cleanup_state = if is(1) { CleanupState::Pending } else { CleanupState::Done };
+            }
+            job.logs_state = if is(2) { LogsState::Mirroring } else { LogsState::Incomplete };
+            job.delete_requested_at = moment.filter(|_| is(3));
+            job.remote_deleted_at = moment.filter(|_| is(4));
+            job.cleaned_at = moment.filter(|_| is(5));
+        })
+        .await;
+    }
+    let due = |lane| app.state.store.read(move |c| list_due(c, "bench-a", lane, Timestamp::now(), 100));
+    for (lane, waits_for_shell) in [(Lane::Http, false), (Lane::Shell, true)] {
+        let jobs = due(lane).await.unwrap();
+        assert!(jobs.len() > 4);
+        for job in jobs {
+            let step = next_step(&job, &limits, Timestamp::now());
+            assert_eq!(step == Step::CleanUp, waits_for_shell, "{step:?} of {job:?}");
+        }
+    }
 }

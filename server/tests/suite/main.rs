@@ -25,5 +25,6 @@ mod remote_transfer;
 mod results;
 mod sign_in;
 mod sshd;
+mod start;
 mod test_app;
 mod test_database;

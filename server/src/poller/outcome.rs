@@ -1,0 +1,82 @@
+//! What comes of a step: saved, put off, or the end of the job; and whether there is more to do at once.
+//! Every kind of step ends in one of these, so that each save is conditional and waiting readers hear of it.
+
+use super::Poller;
+use crate::lifecycle::{self, reason};
+use crate::remote::{QueueRef, Refusal, Remote};
+use crate::store::StoreError;
+use crate::store::jobs::{self, Job};
+use crate::store::tasks::{self, Task};
+use protocol::{JobStatus, TaskStatus, Timestamp};
+use std::time::Duration;
+
+/// What a step left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// There may be more to do at once.
+    Again,
+    /// The rest is for later.
+    Later,
+}
+
+pub(super) fn queue_of(job: &Job) -> QueueRef<'_> {
+    QueueRef { instance: &job.instance, queue_id: &job.remote_queue_id }
+}
+
+/// Ends a job without a verdict of its queue: the server's last word is that there is none of ours.
+pub(super) async fn end_by_refusal<R: Remote>(
+    poller: &Poller<R>,
+    job: &Job,
+    refusal: &Refusal,
+    now: Timestamp,
+) -> Result<After, StoreError> {
+    let is_aborted = job.abort_requested_at.is_some();
+    let (status, why) = match refusal {
+        Refusal::UnknownId | Refusal::Gone if is_aborted => (JobStatus::Aborted, job.abort_reason.clone()),
+        Refusal::UnknownId | Refusal::Gone => (JobStatus::Error, Some(reason::LOST.to_owned())),
+        Refusal::OtherInstance => (JobStatus::Error, Some(reason::OTHER_INSTANCE.to_owned())),
+        Refusal::IdTaken(_) => (JobStatus::Error, Some(reason::ID_TAKEN.to_owned())),
+        Refusal::Rejected(_) => (JobStatus::Error, Some(reason::REJECTED.to_owned())),
+    };
+    let id = job.id;
+    let rows = poller.store.read(move |c| tasks::find_tasks(c, id)).await?;
+    let open_end_as = if status == JobStatus::Aborted { TaskStatus::Aborted } else { TaskStatus::Error };
+    let (counts, changed) = lifecycle::end_open_tasks(rows, open_end_as, now);
+    let mut ended = job.clone();
+    lifecycle::mark_synced(&mut ended, now);
+    ended.sync_error = (status == JobStatus::Error).then(|| refusal.to_string());
+    lifecycle::end(&mut ended, counts, status, why, now);
+    tracing::info!(job = job.id.0, status = %status, "job {} ended as {status}: {refusal}", job.id);
+    save(poller, job, &ended, changed).await?;
+    Ok(After::Again)
+}
+
+/// Notes a failed attempt and when to try again.
+pub(super) async fn fail<R: Remote>(
+    poller: &Poller<R>,
+    before: &Job,
+    mut after: Job,
+    message: String,
+    retry_after: Option<Duration>,
+    now: Timestamp,
+) -> Result<After, StoreError> {
+    lifecycle::mark_failing(&mut after, message);
+    lifecycle::postpone(&mut after, &poller.limits(), retry_after, rand::random(), now);
+    save(poller, before, &after, Vec::new()).await?;
+    Ok(After::Later)
+}
+
+/// Saves and tells waiting readers; `false` if the job was changed meanwhile.
+pub(super) async fn save<R: Remote>(
+    poller: &Poller<R>,
+    before: &Job,
+    after: &Job,
+    changed_tasks: Vec<Task>,
+) -> Result<bool, StoreError> {
+    let (before, after) = (before.clone(), after.clone());
+    let saved = poller.store.write(move |c| jobs::save_job(c, &before, &after, changed_tasks)).await?;
+    if saved {
+        poller.bell.ring_saved();
+    }
+    Ok(saved)
+}
