@@ -144,7 +144,6 @@ CREATE TABLE environment_status (
     slots BIGINT,
     busy BIGINT,
     waiting BIGINT,
-    host_key TEXT,
     -- When all of the environment's jobs were last known to be as they stand here.
     round_at BIGINT
 );

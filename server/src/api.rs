@@ -17,8 +17,7 @@ mod results;
 mod sessions;
 mod submission;
 
-pub use idempotency::KeyedLocks;
-pub use metrics::{Metrics, count_requests};
+pub use metrics::count_requests;
 
 use crate::state::AppState;
 use crate::{auth, error};

@@ -1,11 +1,12 @@
 //! What every handler can reach: configuration, store, logs, environments and the memory of who is signed in.
 //! Cheap to clone; knows nothing of the pages.
 
-use crate::api::{KeyedLocks, Metrics};
 use crate::auth::Auth;
 use crate::bell::Bell;
 use crate::config::Config;
+use crate::key_locks::KeyedLocks;
 use crate::logs::LogStore;
+use crate::metrics::Metrics;
 use crate::remote::Environment;
 use crate::store::{DatabaseUrl, Store, StoreError, environments};
 use std::collections::BTreeMap;

@@ -1,6 +1,7 @@
 //! Figures for Prometheus: requests of this process, jobs and environments as the store knows them.
 
 use crate::error::{ApiError, ApiResult};
+use crate::metrics::Metrics;
 use crate::state::AppState;
 use crate::store::environments::{EnvironmentStatus, list_environment_status};
 use crate::store::listing::count_by_status;
@@ -12,22 +13,8 @@ use axum::response::{IntoResponse, Response};
 use protocol::api::{ErrorCode, Health};
 use protocol::{JobStatus, Timestamp};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
-/// Counts of this process since its start.
-#[derive(Default)]
-pub struct Metrics(Mutex<BTreeMap<Labels, Sum>>);
-
-type Labels = (&'static str, String, u16);
-
-#[derive(Clone, Copy, Default)]
-struct Sum {
-    count: u64,
-    time: Duration,
-}
+use std::time::Instant;
 
 /// Counts every request by method, route and status; a page asking its own API in the process is not one.
 pub async fn count_requests(State(state): State<AppState>, request: Request, next: Next) -> Response {
@@ -36,10 +23,7 @@ pub async fn count_requests(State(state): State<AppState>, request: Request, nex
     // The route, not the path: ids would make a series each.
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let response = next.run(request).await;
-    let mut sums = state.metrics.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let sum = sums.entry((method, route, response.status().as_u16())).or_default();
-    sum.count += 1;
-    sum.time += start.elapsed();
+    state.metrics.count((method, route, response.status().as_u16()), start.elapsed());
     response
 }
 
@@ -82,10 +66,9 @@ fn require_token(state: &AppState, headers: &HeaderMap) -> ApiResult<()> {
 // Writing into a String never fails, hence the dropped results.
 
 fn write_requests(text: &mut String, metrics: &Metrics) {
-    let sums = metrics.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let _ = writeln!(text, "# HELP testarena_http_request_duration_seconds Requests and the time they took.");
     let _ = writeln!(text, "# TYPE testarena_http_request_duration_seconds summary");
-    for ((method, route, status), sum) in sums {
+    for ((method, route, status), sum) in metrics.sums() {
         let labels = format!("method=\"{method}\",route=\"{route}\",status=\"{status}\"");
         let _ = writeln!(text, "testarena_http_request_duration_seconds_count{{{labels}}} {}", sum.count);
         let _ = writeln!(text, "testarena_http_request_duration_seconds_sum{{{labels}}} {}", sum.time.as_secs_f64());

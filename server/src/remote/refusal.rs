@@ -36,7 +36,10 @@ pub fn read(
     let message = error.as_ref().map_or_else(|| String::from_utf8_lossy(body).into_owned(), |e| e.message.clone());
     let message = shorten(&message);
     match (status, code) {
-        (StatusCode::NOT_FOUND, code::UNKNOWN_ID) => RemoteError::Permanent(Refusal::UnknownId),
+        // Of an id that is only now being submitted nobody can say so: that is some other address answering.
+        (StatusCode::NOT_FOUND, code::UNKNOWN_ID) if about != About::Submission => {
+            RemoteError::Permanent(Refusal::UnknownId)
+        }
         (StatusCode::NOT_FOUND, _) if about == (About::Id { plain_404_means_unknown: true }) => {
             RemoteError::Permanent(Refusal::UnknownId)
         }

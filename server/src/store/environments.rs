@@ -21,7 +21,6 @@ pub struct EnvironmentStatus {
     pub slots: Option<i64>,
     pub busy: Option<i64>,
     pub waiting: Option<i64>,
-    pub host_key: Option<String>,
     /// When all of the environment's synced jobs were last known to be as they stand here.
     #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis)]
     pub round_at: Option<Timestamp>,
@@ -38,7 +37,6 @@ impl EnvironmentStatus {
             slots: None,
             busy: None,
             waiting: None,
-            host_key: None,
             round_at: None,
         }
     }

@@ -132,7 +132,6 @@ diesel::table! {
         slots -> Nullable<BigInt>,
         busy -> Nullable<BigInt>,
         waiting -> Nullable<BigInt>,
-        host_key -> Nullable<Text>,
         round_at -> Nullable<BigInt>,
     }
 }
