@@ -116,7 +116,10 @@ pub fn open_pool(url: &DatabaseUrl) -> Pool<Manager> {
 /// Brings the schema up to date; several replicas may start at once.
 pub fn migrate(connection: &mut AnyConnection) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     match connection {
-        AnyConnection::Sqlite(sqlite) => sqlite.run_pending_migrations(MIGRATIONS).map(drop),
+        // The lock comes before the look at what is pending; another process may be doing the same.
+        AnyConnection::Sqlite(sqlite) => {
+            sqlite.immediate_transaction(|sqlite| sqlite.run_pending_migrations(MIGRATIONS).map(drop))
+        }
         AnyConnection::Postgresql(postgres) => {
             postgres.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})"))?;
             let migrated = postgres.run_pending_migrations(MIGRATIONS).map(drop);
