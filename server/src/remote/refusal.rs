@@ -107,7 +107,6 @@ mod tests {
     fn only_the_words_of_the_contract_are_final() {
         let permanent = |refusal| RemoteError::Permanent(refusal);
         for (status, body, expected) in [
-            (404, r#"{"code":"unknown_id","message":"m"}"#, permanent(Refusal::UnknownId)),
             (409, r#"{"code":"other_instance"}"#, permanent(Refusal::OtherInstance)),
             (409, r#"{"code":"id_taken","message":"m"}"#, permanent(Refusal::IdTaken("m".into()))),
             (410, r#"{"code":"gone","message":"m"}"#, permanent(Refusal::Gone)),
@@ -116,6 +115,9 @@ mod tests {
         ] {
             assert_eq!(read_plain(status, body, About::Submission), expected, "{status} {body}");
         }
+        let unknown = r#"{"code":"unknown_id","message":"m"}"#;
+        assert_eq!(read_plain(404, unknown, ID), permanent(Refusal::UnknownId));
+        assert!(matches!(read_plain(404, unknown, About::Submission), RemoteError::Transient { .. }));
         for (status, body) in [
             (404, ""),
             (404, r#"{"code":"not_found"}"#),
