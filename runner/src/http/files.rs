@@ -11,11 +11,11 @@ use axum::extract::State as Shared;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use protocol::remote::{RemoteFile, TaskResults};
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{Access, CWD, Mode, OFlags, access, openat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
@@ -53,7 +53,7 @@ pub async fn list_results(
     let folder = results_folder(&state, &id, instance).await?;
     let files = blocking(move || {
         let mut files = Vec::new();
-        list(&folder, "", &mut files)?;
+        list(&folder, "", &mut files);
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(files)
     })
@@ -97,13 +97,22 @@ async fn results_folder(state: &State, id: &str, instance: String) -> Result<Pat
 }
 
 /// Adds every plain file below a folder. Links are left out, and so are names that JSON can't carry.
-fn list(folder: &std::path::Path, prefix: &str, files: &mut Vec<RemoteFile>) -> io::Result<()> {
+/// What can't be read is left out as well: a task may lock one folder, and the others are still wanted.
+fn list(folder: &Path, prefix: &str, files: &mut Vec<RemoteFile>) {
     let is_folder = std::fs::symlink_metadata(folder).is_ok_and(|metadata| metadata.is_dir());
     if !is_folder {
-        return Ok(());
+        return;
     }
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => return warn_unreadable(folder, &error),
+    };
+    for entry in entries {
+        let entry = match entry {
+            Ok(entry) => entry,
+            // The rest of a folder that breaks off can't be had either.
+            Err(error) => return warn_unreadable(folder, &error),
+        };
         let Ok(name) = entry.file_name().into_string() else {
             continue;
         };
@@ -113,13 +122,20 @@ fn list(folder: &std::path::Path, prefix: &str, files: &mut Vec<RemoteFile>) -> 
             continue;
         };
         if metadata.is_dir() {
-            list(&entry.path(), &format!("{path}/"), files)?;
+            list(&entry.path(), &format!("{path}/"), files);
         } else if metadata.is_file() {
+            if let Err(error) = access(entry.path(), Access::READ_OK) {
+                warn_unreadable(&entry.path(), &error.into());
+                continue;
+            }
             let content_type = content_type(&path).to_owned();
             files.push(RemoteFile { path, size: metadata.len(), content_type });
         }
     }
-    Ok(())
+}
+
+fn warn_unreadable(path: &Path, error: &io::Error) {
+    tracing::warn!(path = %path.display(), %error, "a result can't be read and is left out");
 }
 
 /// Opens a plain file below a folder without following any link; `None` where there is no such file.
@@ -136,7 +152,9 @@ fn open_below(folder: PathBuf, path: &str) -> io::Result<Option<File>> {
     };
     let file = match open() {
         Ok(file) => File::from(file),
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO | Errno::NAMETOOLONG) => return Ok(None),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO | Errno::NAMETOOLONG | Errno::ACCESS) => {
+            return Ok(None);
+        }
         Err(error) => return Err(error.into()),
     };
     let is_plain = file.metadata()?.is_file();

@@ -118,3 +118,19 @@ async fn no_path_leads_out_of_the_results_folder() {
     assert_eq!(server.client.get_json("/api/results/42-2").await, json!({"task_id": "42-2", "files": []}));
     assert_eq!(refusal(server.client.get("/api/results/42-2/hostname").await).await, (404, "unknown_result".into()));
 }
+
+#[tokio::test]
+async fn what_can_not_be_read_hides_no_other_result() {
+    if rustix::process::geteuid().is_root() {
+        // Nothing is locked to root.
+        return;
+    }
+    let text = "cd $TESTARENA_RESULTS; echo a > a; echo b > b; chmod 000 b; mkdir c; echo d > c/d; chmod 000 c";
+    let server = TestRunner::start(&[("a", text)]).await;
+    server.run("42", &["a"]).await;
+    let listed = server.client.get_json("/api/results/42-1").await;
+    assert_eq!(listed["files"], json!([{"path": "a", "size": 2, "content_type": "application/octet-stream"}]));
+    for path in ["b", "c/d"] {
+        assert_eq!(refusal(server.client.get(&format!("/api/results/42-1/{path}")).await).await.0, 404, "{path}");
+    }
+}
