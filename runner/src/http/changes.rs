@@ -2,11 +2,11 @@
 //! The store's sequence makes it complete; the wake-up only makes it prompt.
 
 use super::error::Refused;
-use super::extract::Instance;
+use super::extract::{InQuery, Instance};
 use crate::state::State;
 use crate::store::{Cursor, FeedPage};
 use axum::Json;
-use axum::extract::{Query, State as Shared};
+use axum::extract::State as Shared;
 use protocol::remote::{Changes, MAX_CHANGES_WAIT_S, StatusBody};
 use serde::Deserialize;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub struct Wanted {
 pub async fn list_changes(
     Shared(state): Shared<State>,
     Instance(instance): Instance,
-    Query(wanted): Query<Wanted>,
+    InQuery(wanted): InQuery<Wanted>,
 ) -> Result<Json<Changes>, Refused> {
     let wait = match wanted.wait.as_deref().map(str::parse::<u64>) {
         None => 0,

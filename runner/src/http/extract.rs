@@ -2,8 +2,8 @@
 //! Ids are told apart here: only task ids contain `-`.
 
 use super::error::Refused;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use protocol::names::{is_queue_id, split_task_id};
@@ -42,6 +42,20 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for InPath<
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
         let path = Path::<T>::from_request_parts(parts, state).await;
         path.map(|Path(value)| Self(value)).map_err(|_| Refused::unknown_id(parts.uri.path()))
+    }
+}
+
+/// The query. One that can't be understood, such as a key given twice, is the caller's mistake.
+pub struct InQuery<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for InQuery<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let query = Query::<T>::from_request_parts(parts, state).await;
+        let refuse =
+            |rejection: QueryRejection| Refused::new(StatusCode::BAD_REQUEST, "bad_query", rejection.body_text());
+        query.map(|Query(value)| Self(value)).map_err(refuse)
     }
 }
 

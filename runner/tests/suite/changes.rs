@@ -1,7 +1,7 @@
 //! The changes feed: complete, prompt, one instance's own, and good across a restart.
 //! Nothing here knows how a cursor is made; it is only handed back.
 
-use crate::test_runner::{Client, OTHER_INSTANCE, TestRunner};
+use crate::test_runner::{Client, OTHER_INSTANCE, TestRunner, refusal};
 use protocol::QueueStatus;
 use protocol::remote::{Changes, StatusBody};
 use std::time::{Duration, Instant};
@@ -131,4 +131,11 @@ async fn a_stop_of_the_server_ends_the_wait() {
     server.shut_down().await;
     assert!(start.elapsed() < Duration::from_secs(10));
     drop(waiting.await);
+}
+
+#[tokio::test]
+async fn a_query_that_says_two_things_is_refused_in_the_contracts_shape() {
+    let server = TestRunner::start(&[PASS]).await;
+    let answer = server.client.get("/api/changes?since=a&since=b").await;
+    assert_eq!(refusal(answer).await, (400, "bad_query".to_owned()));
 }
