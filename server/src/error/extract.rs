@@ -102,9 +102,14 @@ fn too_large() -> ApiError {
 
 fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     // First as any JSON: a typo in the JSON itself comes before what the JSON says.
-    serde_json::from_slice::<IgnoredAny>(body)
-        .map_err(|error| ApiError::new(ErrorCode::MalformedJson, format!("the body is no JSON: {error}")))?;
-    let mut reader = serde_json::Deserializer::from_slice(body);
+    let malformed = |error: String| ApiError::new(ErrorCode::MalformedJson, format!("the body is no JSON: {error}"));
+    let body = std::str::from_utf8(body).map_err(|error| malformed(error.to_string()))?;
+    serde_json::from_str::<IgnoredAny>(body).map_err(|error| malformed(error.to_string()))?;
+    // Serde would take a list for the fields in their order.
+    if !body.trim_start().starts_with('{') {
+        return Err(ApiError::invalid("body", "must be a JSON object"));
+    }
+    let mut reader = serde_json::Deserializer::from_str(body);
     serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let (path, why) = (error.path().to_string(), error.inner().to_string());
         // Of a field that is missing or unknown the path may name what it is missing in.
@@ -135,7 +140,13 @@ mod tests {
         for body in ["", "{", "x", "{} {}", "{\"a\":1,}"] {
             assert_eq!(refused(body).0, ErrorCode::MalformedJson, "{body}");
         }
-        assert_eq!(refused("[]").0, ErrorCode::InvalidInput);
+        let Err(error) = parse_json::<SubmitJobRequest>(b"{\"branch_name\":\"\xff\",\"scenarios\":[]}") else {
+            panic!("accepted what is not UTF-8")
+        };
+        assert_eq!(error.code, ErrorCode::MalformedJson);
+        for body in ["[]", "null", "7", " [null,\"main\",[\"a\"],null]"] {
+            assert_eq!(refused(body).0, ErrorCode::InvalidInput, "{body}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What every call has in common when it says no, and what the process tells those who watch it.
 
-use crate::test_app::TestApp;
+use crate::test_app::{PASSWORD, TestApp};
 use axum::body::Body;
 use axum::http::Method;
 use serde_json::json;
@@ -21,6 +21,10 @@ async fn errors_are_problems_with_a_stable_code() {
 
     let malformed = ada.send(Method::POST, "/api/submit_job", Body::from("{")).await;
     assert_eq!(malformed.code(), "malformed_json");
+    let not_utf8 = Body::from(b"{\"branch_name\":\"\xff\",\"scenarios\":[\"a\"]}".to_vec());
+    assert_eq!(ada.send(Method::POST, "/api/submit_job", not_utf8).await.code(), "malformed_json");
+    let listed = app.anybody().post("/api/login", json!(["ada", PASSWORD])).await;
+    assert_eq!(listed.code(), "invalid_input");
     let too_large = ada.send(Method::POST, "/api/submit_job", Body::from(vec![b' '; 1_024 * 1_024 + 1])).await;
     assert_eq!(too_large.code(), "too_large");
     let typo = ada.post("/api/submit_job", json!({"branch_name": "main", "scenarios": ["a"], "enviroment": "b"})).await;
