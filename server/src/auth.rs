@@ -78,20 +78,21 @@ pub async fn check_password(
     if let Some(user) = user.as_ref().filter(|_| is_remembered()) {
         return Ok(Arc::clone(user));
     }
-    let refuse_at_limit = || limits.check(&login, address, Instant::now()).map_err(too_many_attempts);
-    refuse_at_limit()?;
+    limits.check(&login, address, Instant::now()).map_err(too_many_attempts)?;
     let turn = hasher.take_turn().await;
     // Others may have tried meanwhile: with the right password, or too often with wrong ones.
     if let Some(user) = user.as_ref().filter(|_| is_remembered()) {
         return Ok(Arc::clone(user));
     }
-    refuse_at_limit()?;
+    // Counted before it is checked, so that many at once do not all pass while none of them has failed yet.
+    let counted_at = Instant::now();
+    limits.count(&login, address, counted_at).map_err(too_many_attempts)?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());
     let is_right = turn.verify(password.to_owned(), hash).await.map_err(ApiError::internal)?;
     let Some(user) = user.filter(|_| is_right) else {
-        limits.note_failure(&login, address, Instant::now());
         return Err(ApiError::new(ErrorCode::Unauthenticated, "the user name or the password is wrong"));
     };
+    limits.take_back(&login, address, counted_at);
     memory.remember_password(&user, password, Instant::now());
     Ok(user)
 }

@@ -20,25 +20,25 @@ const MAX_LOGIN_CHARS: usize = 32;
 type Key = (Option<IpAddr>, Option<String>);
 
 #[derive(Default)]
-pub(super) struct SignInLimits(Mutex<HashMap<Key, VecDeque<Instant>>>);
+pub(super) struct SignInLimits(Mutex<Failures>);
 
 impl SignInLimits {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, VecDeque<Instant>>> {
+    fn lock(&self) -> MutexGuard<'_, Failures> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long to wait, if there were too many failures.
     pub(super) fn check(&self, login: &str, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
-        let failures = self.lock();
-        let pause =
-            limits(login, address).into_iter().filter_map(|(key, limit)| pause(failures.get(&key)?, limit, now)).max();
-        pause.map_or(Ok(()), Err)
+        refuse(&self.lock(), login, address, now)
     }
 
-    pub(super) fn note_failure(&self, login: &str, address: Option<IpAddr>, now: Instant) {
+    /// Counts an attempt as a failure until it is taken back, unless there were too many: one look and one count,
+    /// so that attempts at the same time are told apart.
+    pub(super) fn count(&self, login: &str, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
         let mut failures = self.lock();
+        refuse(&failures, login, address, now)?;
         if failures.len() >= CLEAR_AT {
-            failures.retain(|_, times| times.back().is_some_and(|last| now - *last < WINDOW));
+            failures.retain(|_, times| times.back().is_some_and(|last| now.duration_since(*last) < WINDOW));
         }
         for (key, limit) in limits(login, address) {
             let times = failures.entry(key).or_default();
@@ -47,7 +47,29 @@ impl SignInLimits {
                 times.pop_front();
             }
         }
+        Ok(())
     }
+
+    /// The attempt that was counted at this moment was no failure.
+    pub(super) fn take_back(&self, login: &str, address: Option<IpAddr>, counted_at: Instant) {
+        let mut failures = self.lock();
+        for (key, _) in limits(login, address) {
+            let Some(times) = failures.get_mut(&key) else { continue };
+            if let Some(at) = times.iter().rposition(|time| *time == counted_at) {
+                times.remove(at);
+            }
+            if times.is_empty() {
+                failures.remove(&key);
+            }
+        }
+    }
+}
+
+type Failures = HashMap<Key, VecDeque<Instant>>;
+
+fn refuse(failures: &Failures, login: &str, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
+    let pauses = limits(login, address).into_iter().filter_map(|(key, limit)| pause(failures.get(&key)?, limit, now));
+    pauses.max().map_or(Ok(()), Err)
 }
 
 fn limits(login: &str, address: Option<IpAddr>) -> [(Key, usize); 2] {
@@ -67,7 +89,7 @@ fn network(address: IpAddr) -> IpAddr {
 /// Until the oldest of the last `limit` failures leaves the window.
 fn pause(times: &VecDeque<Instant>, limit: usize, now: Instant) -> Option<Duration> {
     let oldest = times.front().filter(|_| times.len() >= limit)?;
-    WINDOW.checked_sub(now - *oldest).filter(|pause| !pause.is_zero())
+    WINDOW.checked_sub(now.duration_since(*oldest)).filter(|pause| !pause.is_zero())
 }
 
 #[cfg(test)]
@@ -83,7 +105,7 @@ mod tests {
         for second in 0..10 {
             let now = start + Duration::from_secs(second);
             assert_eq!(limits.check("ada", HERE, now), Ok(()));
-            limits.note_failure("ada", HERE, now);
+            limits.count("ada", HERE, now).unwrap();
         }
         assert_eq!(limits.check("ada", HERE, start + Duration::from_secs(20)), Err(Duration::from_secs(40)));
         assert_eq!(limits.check("ada", HERE, start + Duration::from_mins(1)), Ok(()));
@@ -92,10 +114,22 @@ mod tests {
     }
 
     #[test]
+    fn attempts_at_the_same_time_count_and_a_right_one_is_taken_back() {
+        let (limits, now) = (SignInLimits::default(), Instant::now());
+        for _ in 0..10 {
+            assert_eq!(limits.count("ada", HERE, now), Ok(()));
+        }
+        assert_eq!(limits.count("ada", HERE, now), Err(WINDOW));
+        limits.take_back("ada", HERE, now);
+        assert_eq!(limits.count("ada", HERE, now), Ok(()));
+        assert_eq!(limits.count("ada", HERE, now), Err(WINDOW));
+    }
+
+    #[test]
     fn one_address_may_not_try_many_names() {
         let (limits, now) = (SignInLimits::default(), Instant::now());
         for n in 0..60 {
-            limits.note_failure(&format!("user{n}"), HERE, now);
+            limits.count(&format!("user{n}"), HERE, now).unwrap();
         }
         assert_eq!(limits.check("ada", HERE, now), Err(WINDOW));
         assert_eq!(limits.check("ada", THERE, now), Ok(()));
@@ -105,7 +139,7 @@ mod tests {
     fn neighbours_in_an_ipv6_network_count_as_one() {
         let (limits, now) = (SignInLimits::default(), Instant::now());
         for n in 0..60u16 {
-            limits.note_failure(&format!("user{n}"), format!("2001:db8::{n:x}").parse().ok(), now);
+            limits.count(&format!("user{n}"), format!("2001:db8::{n:x}").parse().ok(), now).unwrap();
         }
         assert!(limits.check("ada", "2001:db8::ffff".parse().ok(), now).is_err());
     }
