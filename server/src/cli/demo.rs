@@ -46,6 +46,7 @@ pub(super) struct DemoOptions {
 }
 
 pub(super) async fn run(options: DemoOptions) -> CommandResult {
+    Variables::read()?.refuse_typos(&[])?;
     let listener = TcpListener::bind(options.listen).await.map_err(|error| {
         format!("can't listen at {}: {error}; choose another address with --listen", options.listen)
     })?;

@@ -2,6 +2,7 @@
 //! Read once into a map, so that loading is a pure function of its inputs.
 
 use super::ConfigError;
+use super::file::KEYS;
 use std::collections::BTreeMap;
 
 /// Every variable of ours begins so.
@@ -46,6 +47,11 @@ impl Variables {
     /// The value that stands in for a top-level key of the file.
     pub(super) fn for_key(&self, key: &str) -> Option<&str> {
         self.get(&name_for_key(key))
+    }
+
+    /// For commands without a configuration file of the server's: the same names are known, and those named here.
+    pub fn refuse_typos(&self, named: &[String]) -> Result<(), ConfigError> {
+        self.refuse_unknown(&KEYS, named)
     }
 
     /// Refuses a variable of ours that nobody reads: most likely a typo.

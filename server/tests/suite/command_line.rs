@@ -72,6 +72,26 @@ fn a_bad_configuration_stops_the_start_with_its_name() {
 }
 
 #[test]
+fn a_mistyped_variable_stops_demo_and_runner_too() {
+    let folder = folder("");
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_testarena"));
+    // An address that nobody here has: without a check it would end there.
+    demo.args(["demo", "--listen", "192.0.2.1:1"]).current_dir(folder.path()).env("TESTARENA_LISTN", "x");
+    assert!(bad(&demo.output().unwrap()).contains("TESTARENA_LISTN"));
+    // A port of another's: without a check it would end there.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let text = format!(
+        "name = \"a\"\nrepository = \"repo\"\nworkspace_root = \"work\"\nlisten = \"{}\"\n",
+        taken.local_addr().unwrap()
+    );
+    fs::write(folder.path().join("testarena.toml"), text).unwrap();
+    let typo = program(folder.path(), &["runner"]).env("TESTARENA_LISTN", "x").output().unwrap();
+    assert!(bad(&typo).contains("TESTARENA_LISTN"));
+    let known = program(folder.path(), &["runner"]).env("TESTARENA_SLOT", "1").output().unwrap();
+    assert!(!bad(&known).contains("TESTARENA_"));
+}
+
+#[test]
 fn check_says_what_does_not_work_and_changes_nothing() {
     let config = r#"
         [[environments]]
