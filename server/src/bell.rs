@@ -20,6 +20,8 @@ struct Inner {
     saved: watch::Sender<()>,
     /// With the environment whose loop has to know, so that the others sleep on.
     looked_at: Mutex<HashMap<JobId, (String, Timestamp)>>,
+    /// By environment: rings when one of its jobs begins to be looked at.
+    looks: Mutex<HashMap<String, watch::Sender<()>>>,
 }
 
 impl Bell {
@@ -44,7 +46,22 @@ impl Bell {
     /// Notes that somebody is looking at a job that has not ended, so that it is asked about more often.
     pub fn look_at(&self, job: JobId, environment: &str, now: Timestamp) {
         let mut looked_at = self.0.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
-        looked_at.insert(job, (environment.to_owned(), now));
+        let before = looked_at.insert(job, (environment.to_owned(), now));
+        drop(looked_at);
+        // Only the first look wakes the loop; it then keeps its own pace for as long as somebody looks.
+        if before.is_none_or(|(_, at)| now.since(at) >= LOOKED_AT_FOR) {
+            self.looks_of(environment).send_replace(());
+        }
+    }
+
+    /// Rings when one of an environment's jobs begins to be looked at.
+    pub fn listen_for_looks(&self, environment: &str) -> watch::Receiver<()> {
+        self.looks_of(environment).subscribe()
+    }
+
+    fn looks_of(&self, environment: &str) -> watch::Sender<()> {
+        let mut looks = self.0.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        looks.entry(environment.to_owned()).or_default().clone()
     }
 
     /// The jobs of an environment that somebody is looking at.
@@ -62,7 +79,12 @@ mod tests {
     #[test]
     fn a_job_counts_as_looked_at_for_a_while() {
         let bell = Bell::default();
+        let (mut here, there) = (bell.listen_for_looks("bench-a"), bell.listen_for_looks("bench-b"));
+        let mut was_rung = || std::mem::replace(&mut here, bell.listen_for_looks("bench-a")).has_changed().unwrap();
         bell.look_at(JobId(7), "bench-a", Timestamp(0));
+        assert!(was_rung() && !there.has_changed().unwrap());
+        bell.look_at(JobId(7), "bench-a", Timestamp(0));
+        assert!(!was_rung(), "it is looked at already");
         assert_eq!(bell.looked_at("bench-b", Timestamp(1)), []);
         assert_eq!(bell.looked_at("bench-a", Timestamp(11_999)), [JobId(7)]);
         assert_eq!(bell.looked_at("bench-a", Timestamp(12_000)), []);

@@ -94,6 +94,7 @@ pub async fn run<R: Remote>(
 
 async fn run_environment<R: Remote>(poller: Arc<Poller<R>>, shutdown: CancellationToken) {
     let mut work = poller.bell.listen_for_work();
+    let mut looks = poller.bell.listen_for_looks(poller.name());
     let mut feed = Feed::default();
     let mut next_round = Timestamp::now();
     while !shutdown.is_cancelled() {
@@ -118,6 +119,7 @@ async fn run_environment<R: Remote>(poller: Arc<Poller<R>>, shutdown: Cancellati
             () = shutdown.cancelled() => {}
             () = tokio::time::sleep(pause) => {}
             _ = work.changed() => {}
+            _ = looks.changed() => {}
             news = feed.next() => {
                 if feed::take(&poller, news).await {
                     next_round = Timestamp::now();
