@@ -89,3 +89,11 @@ async fn a_result_file_is_there_whole_or_not_at_all() {
     assert_eq!(std::fs::read(&target).unwrap(), b"PNG");
     assert_eq!(std::fs::read_dir(target.parent().unwrap()).unwrap().count(), 1, "no part is left behind");
 }
+
+#[tokio::test]
+async fn a_list_of_results_may_be_longer_than_other_answers() {
+    let padding = "x".repeat(9 * 1024 * 1024);
+    let body = format!(r#"{{"task_id":"42-1","files":[{{"path":"a","size":1}}],"padding":"{padding}"}}"#);
+    let server = server_with(serve(move |_: Request| std::future::ready(body.clone().into_response())).await, |_| {});
+    assert_eq!(server.results(QUEUE, "42-1").await.map(|files| files.len()), Ok(1));
+}
