@@ -57,6 +57,8 @@ pub struct Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     Submit,
+    /// The remote server has not taken it within `waiting_timeout`: it is to be aborted, and never sent again.
+    GiveUpWaiting,
     Ask,
     Abort,
     /// It is to be aborted and the remote server never heard of it.
@@ -72,7 +74,7 @@ pub enum Step {
 impl Step {
     /// Whether it needs no word of the remote server.
     pub fn is_local(self) -> bool {
-        matches!(self, Self::EndUnsent | Self::Remove | Self::Nothing)
+        matches!(self, Self::GiveUpWaiting | Self::EndUnsent | Self::Remove | Self::Nothing)
     }
 }
 
@@ -87,7 +89,10 @@ pub fn next_step(job: &Job, limits: &Limits, now: Timestamp) -> Step {
     if job.abort_requested_at.is_some() && job.abort_confirmed_at.is_none() {
         return if job.submit_attempted_at.is_none() { Step::EndUnsent } else { Step::Abort };
     }
-    if job.accepted_at.is_none() && job.abort_confirmed_at.is_none() { Step::Submit } else { Step::Ask }
+    if job.accepted_at.is_some() || job.abort_confirmed_at.is_some() {
+        return Step::Ask;
+    }
+    if now.since(job.created_at) > limits.waiting_timeout { Step::GiveUpWaiting } else { Step::Submit }
 }
 
 fn next_step_of_deletion(job: &Job) -> Step {

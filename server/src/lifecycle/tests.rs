@@ -31,6 +31,10 @@ fn fresh_job() -> Job {
     Job::new(JobId(42), &new, NOW)
 }
 
+fn old_job() -> Job {
+    Job { created_at: NOW.minus(LIMITS.waiting_timeout + Duration::from_millis(1)), ..fresh_job() }
+}
+
 fn accepted_job() -> Job {
     Job { submit_attempted_at: Some(NOW), accepted_at: Some(NOW), sync_state: SyncState::Synced, ..fresh_job() }
 }
@@ -90,6 +94,8 @@ fn each_state_of_a_job_has_its_next_step() {
     let cases = [
         ("fresh", fresh_job(), Step::Submit),
         ("tried, no answer", Job { submit_attempted_at: wanted, ..fresh_job() }, Step::Submit),
+        ("waited too long, never sent", old_job(), Step::GiveUpWaiting),
+        ("waited too long, no answer", Job { submit_attempted_at: wanted, ..old_job() }, Step::GiveUpWaiting),
         ("accepted", accepted_job(), Step::Ask),
         ("abort of what was never sent", Job { abort_requested_at: wanted, ..fresh_job() }, Step::EndUnsent),
         (

@@ -38,16 +38,35 @@ pub(super) async fn end_by_refusal<R: Remote>(
         Refusal::IdTaken(_) => (JobStatus::Error, Some(reason::ID_TAKEN.to_owned())),
         Refusal::Rejected(_) => (JobStatus::Error, Some(reason::REJECTED.to_owned())),
     };
-    let id = job.id;
+    let mut heard_of = job.clone();
+    lifecycle::mark_synced(&mut heard_of, now);
+    heard_of.sync_error = (status == JobStatus::Error).then(|| refusal.to_string());
+    tracing::info!(job = job.id.0, status = %status, "job {} ends as {status}: {refusal}", job.id);
+    end_here(poller, job, heard_of, status, why, now).await
+}
+
+/// Ends a job that is to be aborted and was never sent. The remote server has said nothing about it, so it stays as
+/// little synced as it was.
+pub(super) async fn end_unsent<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) -> Result<After, StoreError> {
+    let unheard_of = Job { sync_error: None, ..job.clone() };
+    tracing::info!(job = job.id.0, "job {} ends as aborted: it was never sent", job.id);
+    end_here(poller, job, unheard_of, JobStatus::Aborted, job.abort_reason.clone(), now).await
+}
+
+async fn end_here<R: Remote>(
+    poller: &Poller<R>,
+    before: &Job,
+    mut ended: Job,
+    status: JobStatus,
+    why: Option<String>,
+    now: Timestamp,
+) -> Result<After, StoreError> {
+    let id = before.id;
     let rows = poller.store.read(move |c| tasks::find_tasks(c, id)).await?;
     let open_end_as = if status == JobStatus::Aborted { TaskStatus::Aborted } else { TaskStatus::Error };
     let (counts, changed) = lifecycle::end_open_tasks(rows, open_end_as, now);
-    let mut ended = job.clone();
-    lifecycle::mark_synced(&mut ended, now);
-    ended.sync_error = (status == JobStatus::Error).then(|| refusal.to_string());
     lifecycle::end(&mut ended, counts, status, why, now);
-    tracing::info!(job = job.id.0, status = %status, "job {} ended as {status}: {refusal}", job.id);
-    save(poller, job, &ended, changed).await?;
+    save(poller, before, &ended, changed).await?;
     Ok(After::Again)
 }
 

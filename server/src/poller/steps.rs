@@ -1,7 +1,7 @@
 //! Carries out a job's steps at the remote server, one after the other, and saves what came of each.
 //! Every step may be repeated after a crash: the remote server's calls are idempotent, and each save is conditional.
 
-use super::outcome::{After, end_by_refusal, fail, queue_of, save};
+use super::outcome::{After, end_by_refusal, end_unsent, fail, queue_of, save};
 use super::{Poller, ask, mirror};
 use crate::lifecycle::{self, Step, next_step, reason};
 use crate::remote::{Refusal, Remote, RemoteError};
@@ -45,7 +45,8 @@ async fn take_step<R: Remote>(poller: &Poller<R>, job: &Job, step: Step, now: Ti
         Step::Submit => submit(poller, job, now).await,
         Step::Ask => ask::ask(poller, job, now).await,
         Step::Abort => abort(poller, job, now).await,
-        Step::EndUnsent => end_by_refusal(poller, job, &Refusal::UnknownId, now).await,
+        Step::GiveUpWaiting => give_up_waiting(poller, job, now).await,
+        Step::EndUnsent => end_unsent(poller, job, now).await,
         Step::Mirror => mirror::finish(poller, job, now).await,
         Step::CleanUp => clean_up(poller, job, now).await,
         Step::DeleteQueue => delete_queue(poller, job, now).await,
@@ -76,14 +77,20 @@ async fn submit<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) -> Res
         }
         Err(RemoteError::Permanent(refusal)) => end_by_refusal(poller, job, &refusal, now).await,
         Err(RemoteError::Transient { message, retry_after }) => {
-            let waited = now.since(job.created_at);
-            if waited > poller.environment.waiting_timeout && job.abort_requested_at.is_none() {
-                after.abort_requested_at = Some(now);
-                after.abort_reason = Some(reason::WAITED_TOO_LONG.to_owned());
-            }
             fail(poller, job, after, message, retry_after, now).await
         }
     }
+}
+
+/// Before the next attempt to send it, so that it does not run after all when the server comes back.
+async fn give_up_waiting<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) -> Result<After, StoreError> {
+    let mut after = job.clone();
+    after.abort_requested_at = Some(now);
+    after.abort_reason = Some(reason::WAITED_TOO_LONG.to_owned());
+    after.next_at = Some(now);
+    save(poller, job, &after, Vec::new()).await?;
+    // What the server may know of is aborted there, when it can be reached.
+    Ok(if job.submit_attempted_at.is_none() { After::Again } else { After::Later })
 }
 
 fn request_of(job: &Job, tasks: &[Task], submitted_by: String) -> QueueRequest {

@@ -83,6 +83,7 @@ async fn what_was_never_sent_is_aborted_and_deleted_without_the_remote_server() 
     let job = lab.job(aborted).await;
     assert_eq!((&job["status"], &job["status_reason"]), (&json!("aborted"), &json!("aborted_by:ada")));
     assert_eq!((&job["cleanup"]["state"], &job["logs"]["state"]), (&json!("none"), &json!("complete")));
+    assert_eq!(job["sync"], json!({"state": "pending", "last_synced_at": null, "error": null}));
     assert_eq!(lab.ada.get(&format!("/api/job/{deleted}")).await.code(), "not_found");
 }
 

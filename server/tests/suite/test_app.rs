@@ -103,7 +103,7 @@ impl TestApp {
             rerun_of: None,
             timeout: Duration::from_hours(1),
         };
-        self.state.store.write(move |connection| insert_job(connection, &new, Timestamp(0))).await.unwrap().id
+        self.state.store.write(move |connection| insert_job(connection, &new, Timestamp::now())).await.unwrap().id
     }
 
     async fn user_id(&self, name: &str) -> UserId {
