@@ -18,6 +18,9 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// Pause before the next question about a queue whose abort the server has taken but not finished.
 pub const ABORT_FOLLOW_UP: Duration = Duration::from_secs(2);
 
+/// Failed attempts at an ended job's logs before they may be given up: with doubling pauses about ten minutes.
+const FEWEST_MIRROR_ATTEMPTS: i64 = 10;
+
 /// What a forced end says beside its status.
 const FORCED_WORDS: &str = "ended by an administrator without the remote server's word";
 
@@ -111,6 +114,13 @@ fn next_step_after_end(job: &Job, limits: &Limits, now: Timestamp) -> Step {
     }
     let retention_is_over = remote_deletion_due_at(job, limits).is_some_and(|due| due <= now);
     if retention_is_over { Step::DeleteQueue } else { Step::Nothing }
+}
+
+/// Whether the logs of an ended job that can't be had now are not waited for any longer, so that its clean-up goes on.
+/// Not before many attempts in a row, since nobody may have tried for long: this server, or the other's clock, was off.
+pub fn gives_up_mirroring(job: &Job, limits: &Limits, now: Timestamp) -> bool {
+    let is_over = job.finished_at.is_some_and(|ended| now.since(ended) >= limits.cleanup_give_up);
+    is_over && job.attempts >= FEWEST_MIRROR_ATTEMPTS
 }
 
 /// Whether something of this job's own may be at the remote server, to be aborted, deleted or cleaned there.

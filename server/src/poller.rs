@@ -5,12 +5,14 @@ mod abandoned;
 mod ask;
 mod cleanup;
 mod feed;
+mod finish;
 mod mirror;
 mod outcome;
 mod steps;
 mod tick;
 
 pub use cleanup::clean;
+pub use finish::Marks;
 pub use tick::{Report, Round, tick};
 
 use crate::bell::Bell;
@@ -51,6 +53,8 @@ pub struct Poller<R> {
     pub remote: Arc<R>,
     /// Rings when a job's clean-up is next.
     pub cleanups: Arc<Notify>,
+    /// How far the last look at each ended job's logs and results has come.
+    pub marks: Arc<Marks>,
 }
 
 impl<R> Poller<R> {

@@ -107,14 +107,14 @@ pub trait Remote: Send + Sync + 'static {
         task_id: &str,
     ) -> impl Future<Output = Result<Vec<RemoteFile>, RemoteError>> + Send;
 
-    /// Writes one result file to `target`, which is replaced.
+    /// Writes one result file to `target`, which is replaced. `None`: the server does not have it, though it may list it.
     fn fetch_result(
         &self,
         queue: QueueRef<'_>,
         task_id: &str,
         path: &str,
         target: &Path,
-    ) -> impl Future<Output = Result<u64, RemoteError>> + Send;
+    ) -> impl Future<Output = Result<Option<u64>, RemoteError>> + Send;
 
     /// Removes the queue's workspace.
     fn clean_up(&self, queue_id: &str) -> impl Future<Output = Result<(), RemoteError>> + Send;

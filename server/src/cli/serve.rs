@@ -100,6 +100,7 @@ pub fn pollers(state: &AppState) -> Vec<Poller<Server>> {
         poll_interval: state.config.poll_interval,
         remote: Arc::clone(&environment.server),
         cleanups: Arc::default(),
+        marks: Arc::default(),
     };
     state.environments.values().map(of_environment).collect()
 }

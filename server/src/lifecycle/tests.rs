@@ -256,3 +256,11 @@ fn no_server_silences_a_job_for_good() {
     postpone(&mut job, &LIMITS, Some(Duration::MAX), 1.0, NOW);
     assert_eq!(job.next_at, Some(NOW.plus(LONGEST_RETRY_AFTER)));
 }
+
+#[test]
+fn logs_are_given_up_when_the_time_is_over_and_many_attempts_failed() {
+    for (hours, attempts, expected) in [(23, 99, false), (24, 9, false), (24, 10, true)] {
+        let job = Job { finished_at: Some(NOW.minus(HOUR * hours)), attempts, ..ended_job() };
+        assert_eq!(gives_up_mirroring(&job, &LIMITS, NOW), expected, "{hours} h, {attempts} attempts");
+    }
+}

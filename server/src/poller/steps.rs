@@ -2,7 +2,7 @@
 //! Every step may be repeated after a crash: the remote server's calls are idempotent, and each save is conditional.
 
 use super::outcome::{After, end_by_refusal, end_unsent, fail, queue_of, save};
-use super::{Poller, ask, mirror};
+use super::{Poller, ask, finish};
 use crate::lifecycle::{self, Step, next_step, reason};
 use crate::remote::{Refusal, Remote, RemoteError};
 use crate::store::StoreError;
@@ -47,7 +47,7 @@ async fn take_step<R: Remote>(poller: &Poller<R>, job: &Job, step: Step, now: Ti
         Step::Abort => abort(poller, job, now).await,
         Step::GiveUpWaiting => give_up_waiting(poller, job, now).await,
         Step::EndUnsent => end_unsent(poller, job, now).await,
-        Step::Mirror => mirror::finish(poller, job, now).await,
+        Step::Mirror => finish::finish(poller, job, now).await,
         Step::CleanUp => clean_up(poller, job, now).await,
         Step::DeleteQueue => delete_queue(poller, job, now).await,
         Step::Remove => remove(poller, job, now).await,

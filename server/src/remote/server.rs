@@ -159,14 +159,19 @@ impl Remote for Server {
         task_id: &str,
         path: &str,
         target: &Path,
-    ) -> Result<u64, RemoteError> {
+    ) -> Result<Option<u64>, RemoteError> {
         if !names::is_result_path(path) {
             return Err(RemoteError::transient(format!("{path:?} is not the path of a result file")));
         }
         let encoded: Vec<String> = path.split('/').map(segment).collect();
         let template = format!("/api/results/{{id}}/{}", encoded.join("/"));
         let call = self.call_with_id(Method::GET, &template, task_id, queue.instance);
-        transfer::save(successful(call.send().await?, self.about_id()).await?, target).await
+        let reply = call.send().await?;
+        // Whatever its words: the server has just listed this file under an address that works.
+        if reply.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        transfer::save(successful(reply, self.about_id()).await?, target).await.map(Some)
     }
 
     async fn clean_up(&self, queue_id: &str) -> Result<(), RemoteError> {

@@ -79,6 +79,10 @@ pub fn save_task(connection: &mut AnyConnection, task: Task) -> QueryResult<()> 
 pub fn replace_results(connection: &mut AnyConnection, job: JobId, n: i64, files: Vec<ResultFile>) -> QueryResult<()> {
     let old = result_files::table.filter(result_files::job_id.eq(job.0)).filter(result_files::n.eq(n));
     diesel::delete(old).execute(connection)?;
+    add_results(connection, files)
+}
+
+pub fn add_results(connection: &mut AnyConnection, files: Vec<ResultFile>) -> QueryResult<()> {
     for file in files {
         diesel::insert_into(result_files::table).values(file).execute(connection)?;
     }

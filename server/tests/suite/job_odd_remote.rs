@@ -19,22 +19,22 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-const JOB: JobId = JobId(1);
+pub const JOB: JobId = JobId(1);
 /// Far less than the pauses whose absence is noticed, and far more than what is waited for takes.
 const SOON: Duration = Duration::from_secs(10);
 
-struct Odd {
-    app: TestApp,
-    ada: Client,
+pub struct Odd {
+    pub app: TestApp,
+    pub ada: Client,
 }
 
 impl Odd {
     /// A server that answers calls (`GET /api/status/1`) as told, and else knows nothing; one job of two tasks.
-    async fn start(answer: impl Fn(&str) -> Response + Send + Sync + 'static) -> Self {
+    pub async fn start(answer: impl Fn(&str) -> Response + Send + Sync + 'static) -> Self {
         Self::with(|_| {}, answer).await
     }
 
-    async fn with(
+    pub async fn with(
         change: impl FnOnce(&mut EnvironmentConfig),
         answer: impl Fn(&str) -> Response + Send + Sync + 'static,
     ) -> Self {
@@ -52,7 +52,7 @@ impl Odd {
     }
 
     /// As if the server had accepted the job.
-    async fn accept(&self) {
+    pub async fn accept(&self) {
         self.app
             .change_job(JOB, |job, _| {
                 (job.submit_attempted_at, job.accepted_at) = (Some(Timestamp(1)), Some(Timestamp(2)));
@@ -62,7 +62,7 @@ impl Odd {
     }
 
     /// As if all tasks had passed, with their logs still to be fetched.
-    async fn end(&self) {
+    pub async fn end(&self) {
         self.accept().await;
         self.app
             .change_job(JOB, |job, tasks| {
@@ -75,17 +75,17 @@ impl Odd {
             .await;
     }
 
-    async fn tick(&self) {
+    pub async fn tick(&self) {
         tick_all(&self.app.state, Timestamp::now()).await;
     }
 
-    async fn job(&self) -> Value {
+    pub async fn job(&self) -> Value {
         self.ada.get("/api/job/1").await.expect(200)
     }
 
     /// Lets the poller run by itself until the job is as wanted; `false` if it did not become so soon.
     /// It looks into the store, because a job that somebody looks at through the API is asked about more often.
-    async fn becomes(&self, is_wanted: impl Fn(&Job) -> bool) -> bool {
+    pub async fn becomes(&self, is_wanted: impl Fn(&Job) -> bool) -> bool {
         let shutdown = CancellationToken::new();
         let _stop = shutdown.clone().drop_guard();
         tokio::spawn(poller::run(pollers(&self.app.state), shutdown));
@@ -99,15 +99,15 @@ impl Odd {
     }
 }
 
-fn unknown_id() -> Response {
+pub fn unknown_id() -> Response {
     (StatusCode::NOT_FOUND, json!({"code": "unknown_id", "message": "no such id"}).to_string()).into_response()
 }
 
-fn says(body: Value) -> Response {
+pub fn says(body: Value) -> Response {
     body.to_string().into_response()
 }
 
-fn healthy(features: &[&str]) -> Response {
+pub fn healthy(features: &[&str]) -> Response {
     says(json!({"status": "ok", "features": features}))
 }
 

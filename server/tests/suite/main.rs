@@ -8,6 +8,7 @@ mod api_errors;
 mod bench;
 mod command_line;
 mod job_life;
+mod job_mirror;
 mod job_odd_remote;
 mod job_reading;
 mod job_removal;

@@ -84,7 +84,7 @@ async fn a_result_file_is_there_whole_or_not_at_all() {
     let server = server_with(serve(answer).await, |_| {});
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("shots/a b.png");
-    assert_eq!(server.fetch_result(QUEUE, "42-1", "shots/a b.png", &target).await, Ok(3));
+    assert_eq!(server.fetch_result(QUEUE, "42-1", "shots/a b.png", &target).await, Ok(Some(3)));
     transient_message(server.fetch_result(QUEUE, "42-1", "broken", &target).await);
     assert_eq!(std::fs::read(&target).unwrap(), b"PNG");
     assert_eq!(std::fs::read_dir(target.parent().unwrap()).unwrap().count(), 1, "no part is left behind");

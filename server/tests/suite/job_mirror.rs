@@ -1,0 +1,172 @@
+//! Logs and results that can't be had, or are very many: every job comes to its end, and holds up no other.
+//! Each server is a real one on a loopback port that answers as its test tells it to.
+
+use crate::job_odd_remote::{JOB, Odd, healthy, says, unknown_id};
+use crate::remote_environment::environment_config;
+use crate::test_app::TestApp;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use protocol::api::{CleanupState, LogsState};
+use protocol::{JobStatus, Timestamp};
+use serde_json::{Value, json};
+use server::cli::serve::pollers;
+use server::poller::{Round, tick};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+fn files(task: &str, paths: &[String]) -> Value {
+    let file = |path: &String| json!({"path": path, "size": 5, "content_type": "text/plain"});
+    json!({"task_id": task, "files": paths.iter().map(file).collect::<Vec<_>>()})
+}
+
+#[tokio::test]
+async fn a_result_file_that_the_server_lists_and_has_not_keeps_no_other_from_being_kept() {
+    let odd = Odd::start(|call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/results/1-1" => says(files("1-1", &["a.xml".to_owned(), "b.xml".to_owned()])),
+        "GET /api/results/1-1/a.xml" => StatusCode::NOT_FOUND.into_response(),
+        "GET /api/results/1-2" => says(files("1-2", &["c.xml".to_owned()])),
+        call if call.starts_with("GET /api/logs/") || call.contains("/results/") => "here\n".into_response(),
+        _ => unknown_id(),
+    })
+    .await;
+    odd.end().await;
+    odd.tick().await;
+    let job = odd.job().await;
+    let words = "the remote server lists the result file a.xml of 1-1 and does not have it";
+    assert_eq!(job["logs"], json!({"state": "incomplete", "error": words}));
+    for path in ["1-1/results/b.xml", "1-2/results/c.xml"] {
+        assert_eq!(odd.ada.get(&format!("/api/job/1/tasks/{path}")).await.body, "here\n");
+    }
+    let row = odd.app.find_job(JOB).await.unwrap();
+    assert!(row.cleanup_since.is_some(), "its clean-up goes on");
+}
+
+#[tokio::test]
+async fn logs_that_can_not_be_had_are_given_up_in_the_end() {
+    let odd = Odd::start(|call| match call {
+        "GET /api/health" => healthy(&[]),
+        _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    })
+    .await;
+    odd.end().await;
+    odd.app.change_job(JOB, |job, _| job.finished_at = Some(Timestamp::now())).await;
+    let try_again = async |hours: u64| {
+        let now = Timestamp::now().plus(Duration::from_hours(hours));
+        odd.app.change_job(JOB, |job, _| (job.attempts, job.next_at) = (10, Some(Timestamp(0)))).await;
+        for poller in pollers(&odd.app.state) {
+            tick(&poller, Round::Due, now).await.unwrap();
+        }
+        odd.app.find_job(JOB).await.unwrap()
+    };
+    let row = try_again(0).await;
+    assert_eq!((row.logs_state, row.attempts), (LogsState::Mirroring, 11));
+    let row = try_again(2).await;
+    assert_eq!((row.logs_state, row.cleanup_state), (LogsState::Incomplete, CleanupState::Pending));
+    assert!(row.logs_error.is_some_and(|why| why.contains("500")));
+}
+
+#[tokio::test]
+async fn a_job_with_very_many_result_files_gives_the_loop_back_between_pieces() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&calls);
+    let paths: Vec<String> = (0..150).map(|n| format!("{n:03}.txt")).collect();
+    let odd = Odd::start(move |call| {
+        count.fetch_add(1, Ordering::Relaxed);
+        match call {
+            "GET /api/health" => healthy(&[]),
+            "GET /api/results/1-1" => says(files("1-1", &paths)),
+            "GET /api/results/1-2" => says(files("1-2", &[])),
+            call if call.contains("/results/") => "here\n".into_response(),
+            call if call.starts_with("GET /api/logs/") => StatusCode::RANGE_NOT_SATISFIABLE.into_response(),
+            _ => unknown_id(),
+        }
+    })
+    .await;
+    odd.end().await;
+    let poller = pollers(&odd.app.state).pop().unwrap();
+    tick(&poller, Round::Due, Timestamp::now()).await.unwrap();
+    let row = odd.app.find_job(JOB).await.unwrap();
+    assert_eq!((row.logs_state, row.attempts), (LogsState::Mirroring, 0));
+    assert!(row.next_at.is_some_and(|due| due <= Timestamp::now()), "the rest is due at once");
+    assert!(calls.load(Ordering::Relaxed) <= 102, "{calls:?}");
+    tick(&poller, Round::Due, Timestamp::now()).await.unwrap();
+    assert_eq!(odd.job().await["logs"], json!({"state": "complete", "error": null}));
+    let results = odd.ada.get("/api/job/1/tasks/1-1/results").await.expect(200);
+    assert_eq!(results["files"].as_array().unwrap().len(), 150);
+    assert!(calls.load(Ordering::Relaxed) < 165, "nothing is fetched twice: {calls:?}");
+}
+
+#[tokio::test]
+async fn a_job_that_waited_too_long_is_not_sent_any_more() {
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&calls);
+    let odd = Odd::start(move |call| {
+        log.lock().unwrap().push(call.to_owned());
+        if call == "GET /api/health" { healthy(&[]) } else { unknown_id() }
+    })
+    .await;
+    // The answer to its submission was lost.
+    odd.app
+        .change_job(JOB, |job, _| {
+            (job.created_at, job.submit_attempted_at) = (Timestamp(0), Some(Timestamp(1)));
+        })
+        .await;
+    odd.tick().await;
+    odd.tick().await;
+    let job = odd.job().await;
+    assert_eq!((&job["status"], &job["status_reason"]), (&json!("aborted"), &json!("waited_too_long")));
+    let calls = calls.lock().unwrap();
+    assert!(calls.iter().any(|call| call == "POST /api/abort/1"), "{calls:?}");
+    assert!(!calls.iter().any(|call| call == "POST /api/queue"), "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_job_waits_no_longer_than_its_limit_for_a_server_that_is_away() {
+    // Nobody listens there.
+    let app = TestApp::with_environments(vec![environment_config("http://127.0.0.1:1".to_owned())]).await;
+    let ada = app.user("ada").await;
+    let unsent = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    let sent = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    app.change_job(sent, |job, _| job.submit_attempted_at = Some(Timestamp(1))).await;
+    let later = Timestamp::now().plus(Duration::from_hours(2));
+    for poller in pollers(&app.state) {
+        tick(&poller, Round::Due, later).await.unwrap();
+    }
+    let job = ada.get(&format!("/api/job/{unsent}")).await.expect(200);
+    assert_eq!((&job["status"], &job["status_reason"]), (&json!("aborted"), &json!("waited_too_long")));
+    assert_eq!(job["sync"], json!({"state": "pending", "last_synced_at": null, "error": null}));
+    let job = ada.get(&format!("/api/job/{sent}")).await.expect(200);
+    assert_eq!((&job["status"], &job["abort_requested"]), (&json!("waiting"), &json!(true)));
+}
+
+#[tokio::test]
+async fn a_job_is_asked_about_as_soon_as_somebody_looks() {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let has_ended = Arc::clone(&is_over);
+    let odd = Odd::start(move |call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/status/1" => {
+            let status = if has_ended.load(Ordering::Relaxed) { "error" } else { "running" };
+            says(json!({"id": "1", "kind": "queue", "status": status}))
+        }
+        _ => unknown_id(),
+    })
+    .await;
+    odd.accept().await;
+    let look_when_it_runs = async {
+        let mut saved = odd.app.state.bell.listen_for_saved();
+        while odd.app.find_job(JOB).await.unwrap().status != JobStatus::InProgress {
+            saved.changed().await.unwrap();
+        }
+        is_over.store(true, Ordering::Relaxed);
+        odd.job().await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        // Far sooner than the next round.
+        became = odd.becomes(|job| job.status == JobStatus::Error) => assert!(became),
+        () = look_when_it_runs => {}
+    }
+}
