@@ -4,7 +4,8 @@
 use crate::paths;
 use leptos::prelude::{document, window};
 use protocol::Timestamp;
-use web_sys::VisibilityState;
+use web_sys::wasm_bindgen::{JsCast, JsValue};
+use web_sys::{HtmlElement, VisibilityState};
 
 /// Where the last tab used is remembered for the next job opened.
 const TAB_KEY: &str = "testarena.tab";
@@ -25,11 +26,55 @@ pub(crate) fn is_hidden() -> bool {
     document().visibility_state() == VisibilityState::Hidden
 }
 
+/// Path and query in the address bar.
+pub(crate) fn address() -> String {
+    let location = window().location();
+    location.pathname().unwrap_or_default() + &location.search().unwrap_or_default()
+}
+
+pub(crate) fn hash() -> String {
+    window().location().hash().unwrap_or_default()
+}
+
+pub(crate) fn origin() -> String {
+    window().location().origin().unwrap_or_default()
+}
+
+/// A step that one can go back from.
+pub(crate) fn push_address(address: &str) {
+    if let Ok(history) = window().history() {
+        let _ = history.push_state_with_url(&JsValue::NULL, "", Some(address));
+    }
+}
+
+pub(crate) fn replace_address(address: &str) {
+    if let Ok(history) = window().history() {
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(address));
+    }
+}
+
+pub(crate) fn focus(id: &str) {
+    if let Some(element) = document().get_element_by_id(id).and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
+        let _ = element.focus();
+    }
+}
+
+/// For tests and for style: from now on the page answers.
+#[cfg(feature = "hydrate")]
+pub(crate) fn mark_live() {
+    if let Some(root) = document().document_element() {
+        let _ = root.set_attribute("data-hydrated", "true");
+    }
+}
+
 /// The session has ended: signs in again and comes back to this view.
 pub(crate) fn leave_for_login() {
-    let location = window().location();
-    let here = location.pathname().unwrap_or_default() + &location.search().unwrap_or_default();
-    let _ = location.assign(&paths::login(&here));
+    sign_in_for(&address());
+}
+
+/// Signs in and goes on to `next`. A new document: signing in is a plain form.
+pub(crate) fn sign_in_for(next: &str) {
+    let _ = window().location().assign(&paths::login(next));
 }
 
 /// Storage may be switched off; then nothing is remembered.

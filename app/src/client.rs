@@ -6,16 +6,19 @@ use crate::transport::{self, Method, Request, Response};
 use protocol::JobId;
 use protocol::api::{
     Branches, Environments, Job, JobList, LogLines, LogMatches, RerunRequest, Results, Scenarios, SubmitJobRequest,
-    User, ValidateBranchRequest, ValidatedBranch,
+    Task, User, ValidateBranchRequest, ValidatedBranch,
 };
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 mod answer;
 mod error;
 
 pub(crate) use answer::{Fetched, Loaded};
 pub(crate) use error::ClientError;
+
+/// In the HTTP answer: what was asked about is as it was.
+const NOT_MODIFIED: u16 = 304;
 
 type Answer<T> = Result<T, ClientError>;
 
@@ -58,7 +61,7 @@ pub(crate) async fn list_branches(environment: &str) -> Answer<Branches> {
 }
 
 pub(crate) async fn validate_branch(request: &ValidateBranchRequest) -> Answer<ValidatedBranch> {
-    send(Method::Post, "/api/validate_branch".to_owned(), Some(request), Vec::new()).await
+    read(&send(Method::Post, "/api/validate_branch".to_owned(), Some(written(request)?), Vec::new()).await?)
 }
 
 pub(crate) async fn list_scenarios(environment: &str, branch: &str) -> Answer<Scenarios> {
@@ -68,11 +71,11 @@ pub(crate) async fn list_scenarios(environment: &str, branch: &str) -> Answer<Sc
 /// `idempotency_key`: the same for each try of the same wish, so that a retry makes no second job.
 pub(crate) async fn submit_job(request: &SubmitJobRequest, idempotency_key: String) -> Answer<Job> {
     let key = vec![("idempotency-key", idempotency_key)];
-    send(Method::Post, "/api/submit_job".to_owned(), Some(request), key).await
+    read_job(&send(Method::Post, "/api/submit_job".to_owned(), Some(written(request)?), key).await?)
 }
 
 pub(crate) async fn list_jobs(query: &JobQuery, limit: usize, etag: Option<String>) -> Answer<Fetched<JobList>> {
-    get_if_changed(jobs_url(query, &limit.to_string(), ""), etag).await
+    get_if_changed(jobs_url(query, &limit.to_string(), ""), etag, read).await
 }
 
 pub(crate) async fn list_jobs_after(query: &JobQuery, cursor: &str) -> Answer<JobList> {
@@ -80,23 +83,22 @@ pub(crate) async fn list_jobs_after(query: &JobQuery, cursor: &str) -> Answer<Jo
 }
 
 pub(crate) async fn find_job(id: JobId, etag: Option<String>) -> Answer<Fetched<Job>> {
-    get_if_changed(job_url(id), etag).await
+    get_if_changed(job_url(id), etag, read_job).await
 }
 
 pub(crate) async fn abort_job(id: JobId) -> Answer<Job> {
-    send(Method::Post, job_url(id) + "/abort", None::<&()>, Vec::new()).await
+    read_job(&send(Method::Post, job_url(id) + "/abort", None, Vec::new()).await?)
 }
 
 /// `None`: it is gone. A job: the remote server still has to confirm.
 pub(crate) async fn delete_job(id: JobId) -> Answer<Option<Job>> {
-    let request = Request { method: Method::Delete, url: job_url(id), headers: Vec::new(), json: None };
-    let response = success(transport::send(request).await?)?;
-    if response.status == 204 { Ok(None) } else { read(&response).map(Some) }
+    let response = send(Method::Delete, job_url(id), None, Vec::new()).await?;
+    if response.status == 204 { Ok(None) } else { read_job(&response).map(Some) }
 }
 
 pub(crate) async fn rerun_job(id: JobId, request: &RerunRequest, idempotency_key: String) -> Answer<Job> {
     let key = vec![("idempotency-key", idempotency_key)];
-    send(Method::Post, job_url(id) + "/rerun", Some(request), key).await
+    read_job(&send(Method::Post, job_url(id) + "/rerun", Some(written(request)?), key).await?)
 }
 
 pub(crate) async fn read_log(log: &LogOf, lines: Lines) -> Answer<LogLines> {
@@ -155,36 +157,51 @@ fn jobs_url(query: &JobQuery, limit: &str, cursor: &str) -> String {
 }
 
 async fn get<T: DeserializeOwned>(url: String) -> Answer<T> {
-    send(Method::Get, url, None::<&()>, Vec::new()).await
+    read(&send(Method::Get, url, None, Vec::new()).await?)
 }
 
-async fn get_if_changed<T: DeserializeOwned>(url: String, etag: Option<String>) -> Answer<Fetched<T>> {
+async fn get_if_changed<T>(url: String, etag: Option<String>, read: fn(&Response) -> Answer<T>) -> Answer<Fetched<T>> {
     let headers = etag.map(|etag| ("if-none-match", etag)).into_iter().collect();
-    let response = transport::send(Request { method: Method::Get, url, headers, json: None }).await?;
+    let response = send(Method::Get, url, None, headers).await?;
     let synced_at = response.synced_at.as_deref().and_then(|text| text.parse().ok());
-    if response.status == 304 {
+    if response.status == NOT_MODIFIED {
         return Ok(Fetched::NotModified { synced_at });
     }
-    let response = success(response)?;
     let body = read(&response)?;
     Ok(Fetched::Modified(Loaded { body, etag: response.etag, synced_at }))
 }
 
-async fn send<B: Serialize, T: DeserializeOwned>(
+/// What the API says no to is an error; "not modified" is none.
+async fn send(
     method: Method,
     url: String,
-    body: Option<&B>,
+    json: Option<String>,
     headers: Vec<(&'static str, String)>,
-) -> Answer<T> {
-    let json = body.map(serde_json::to_string).transpose().map_err(|_| ClientError::Unreadable { status: 0 })?;
+) -> Answer<Response> {
     let response = transport::send(Request { method, url, headers, json }).await?;
-    read(&success(response)?)
+    if (200..300).contains(&response.status) || response.status == NOT_MODIFIED {
+        Ok(response)
+    } else {
+        Err(ClientError::of(&response))
+    }
 }
 
-fn success(response: Response) -> Answer<Response> {
-    if (200..300).contains(&response.status) { Ok(response) } else { Err(ClientError::of(&response)) }
+fn written<T: Serialize>(body: &T) -> Answer<String> {
+    serde_json::to_string(body).map_err(|_| ClientError::Unreadable { status: 0 })
 }
 
 fn read<T: DeserializeOwned>(response: &Response) -> Answer<T> {
     serde_json::from_str(&response.body).map_err(|_| ClientError::Unreadable { status: response.status })
+}
+
+/// A job's own fields and what comes on top of them in a list's row are read apart: read at once, by way of
+/// `flatten`, they would bring a second copy of all that reads JSON into the page.
+fn read_job(response: &Response) -> Answer<Job> {
+    #[derive(Deserialize)]
+    struct Rest {
+        scenarios: Vec<String>,
+        tasks: Vec<Task>,
+    }
+    let Rest { scenarios, tasks } = read(response)?;
+    Ok(Job { summary: read(response)?, scenarios, tasks })
 }

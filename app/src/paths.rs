@@ -1,8 +1,7 @@
 //! Where each view lives, with what of its state is in the URL. The API's URLs are in `client`.
-//! Own percent-encoding, so that server and browser write the same links.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use protocol::JobId;
-use std::fmt::Write;
 
 pub(crate) const HOME: &str = "/";
 pub(crate) const LOGIN: &str = "/login";
@@ -33,17 +32,11 @@ pub(crate) fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
     url
 }
 
-/// All but RFC 3986's unreserved characters as `%XX`; `/` stays readable, which queries and paths allow.
+/// All but RFC 3986's unreserved characters; `/` stays readable, which queries and paths allow.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
 pub(crate) fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
+    utf8_percent_encode(text, ENCODED).to_string()
 }
 
 /// The line of a log that `#L120` points at.

@@ -4,6 +4,7 @@
 use protocol::{JobStatus, TaskStatus, Timestamp};
 use std::time::Duration;
 
+pub(crate) const PRODUCT: &str = "TestArena";
 const MS_PER_MINUTE: i64 = 60_000;
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 

@@ -1,22 +1,20 @@
 //! The pages and the site's built files. The only file that names `app`: it gives each page that is drawn here the
 //! API's router to talk to, and its scripts under the names that the build gave them.
 
-use any_spawner::Executor;
-use app::{ApiRouter, PAGES, SiteAssets, shell};
+use app::{ApiRouter, Document, PAGES, SiteAssets, render};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName,
-    IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    IF_NONE_MATCH, LOCATION, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use leptos::context::provide_context;
-use leptos::nonce::use_nonce;
-use leptos::prelude::expect_context;
-use leptos_axum::{ResponseOptions, render_app_async_with_context};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 mod files;
 
@@ -40,28 +38,33 @@ pub struct SiteOptions {
 /// `api` is the complete API with its state, as the pages ask it in this process.
 pub fn routes(api: Router, options: SiteOptions) -> Router {
     let files = Files::open(options.folder);
-    let assets = files.manifest().map(files::Manifest::assets).unwrap_or_default();
-    // Fails when another router of this process has done it already, which is as good.
-    let _ = Executor::init_tokio();
-    let pages = render_app_async_with_context(
-        move || {
-            provide_context(ApiRouter(api.clone()));
-            set_page_headers(&expect_context::<ResponseOptions>());
-        },
-        move || shell(assets.clone()),
-    );
-    let not_found = pages.clone();
+    let assets = Arc::new(files.manifest().map(files::Manifest::assets).unwrap_or_default());
+    let page = move |request: Request| draw(ApiRouter(api.clone()), request, assets.clone());
+    let unknown = page.clone();
     let mut router = Router::new();
     for path in PAGES {
-        router = router.route(path, get(pages.clone()));
+        router = router.route(path, get(page.clone()));
     }
-    let unknown = move |State(files): State<Files>, request: Request| async move {
+    let other = move |State(files): State<Files>, request: Request| async move {
         match files.find(request.uri().path(), accepts_brotli(request.headers())).await {
             Some(file) => send(file, &request),
-            None => not_found(request).await,
+            None => unknown(request).await,
         }
     };
-    router.fallback(get(unknown)).with_state(files)
+    router.fallback(get(other)).with_state(files)
+}
+
+async fn draw(api: ApiRouter, request: Request, assets: Arc<SiteAssets>) -> Response {
+    let nonce = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
+    let (visitor, _) = request.into_parts();
+    let response = match render(api, visitor, &assets, &nonce).await {
+        Document::Elsewhere(path) => (StatusCode::SEE_OTHER, [(LOCATION, path)]).into_response(),
+        Document::Page { status, html } => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (status, Html(html)).into_response()
+        }
+    };
+    (page_headers(&nonce), response).into_response()
 }
 
 fn accepts_brotli(headers: &HeaderMap) -> bool {
@@ -89,16 +92,12 @@ fn send(file: File, request: &Request) -> Response {
 
 /// Scripts run only from here, or with the nonce of this very answer. Style attributes are how progress and the
 /// place of a log's lines are drawn on the server; style sheets come from files alone.
-fn set_page_headers(response: &ResponseOptions) {
-    let nonce = use_nonce().map(|nonce| nonce.to_string()).unwrap_or_default();
+fn page_headers(nonce: &str) -> HeaderMap {
     let policy = format!(
         "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; \
          style-src-attr 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; form-action 'self'; \
          base-uri 'none'; frame-ancestors 'none'"
     );
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        response.insert_header(CONTENT_SECURITY_POLICY, policy);
-    }
     let fixed: [(HeaderName, HeaderValue); 4] = [
         (CACHE_CONTROL, NOT_KEPT),
         // Not `no-referrer`, which would make the sign-in form's post carry `Origin: null`.
@@ -106,9 +105,8 @@ fn set_page_headers(response: &ResponseOptions) {
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     ];
-    for (name, value) in fixed {
-        response.insert_header(name, value);
-    }
+    let policy = HeaderValue::from_str(&policy).ok().map(|policy| (CONTENT_SECURITY_POLICY, policy));
+    fixed.into_iter().chain(policy).collect()
 }
 
 #[cfg(test)]

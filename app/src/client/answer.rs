@@ -1,11 +1,9 @@
 //! Answers that carry their own version and age, so that the next question can be "has it changed since?".
-//! They also travel from the server to the browser inside the page.
 
 use super::ClientError;
 use protocol::Timestamp;
-use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Loaded<T> {
     pub(crate) body: T,
     pub(crate) etag: Option<String>,

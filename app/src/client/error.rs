@@ -3,9 +3,8 @@
 
 use crate::transport::{NoAnswer, Response};
 use protocol::api::{ErrorCode, Problem};
-use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ClientError {
     /// The API said no, and why.
     Refused(Problem),

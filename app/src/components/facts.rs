@@ -1,16 +1,11 @@
 //! Names and values side by side: what there is to know about something.
 
-use leptos::prelude::*;
+use crate::html::{Child, Html, el};
 
-pub(crate) fn facts(facts: impl IntoView) -> impl IntoView {
-    view! { <dl class="facts">{facts}</dl> }
+pub(crate) fn facts(facts: Vec<Html>) -> Html {
+    el("dl").class("facts").child(facts)
 }
 
-pub(crate) fn fact(name: &'static str, value: impl IntoView) -> impl IntoView {
-    view! {
-        <div class="fact">
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-        </div>
-    }
+pub(crate) fn fact(name: &'static str, value: impl Child) -> Html {
+    el("div").class("fact").child(el("dt").child(name)).child(el("dd").child(value))
 }

@@ -1,44 +1,34 @@
 //! How far a job has come: a bar of its tasks' outcomes, and the same in numbers.
 
+use crate::html::{Html, el};
 use crate::words;
-use leptos::prelude::*;
 use protocol::api::TaskCounts;
 
 /// `3 of 12 scenarios` with a bar whose parts are the outcomes.
-pub(crate) fn job_progress(counts: TaskCounts) -> impl IntoView {
+pub(crate) fn job_progress(counts: TaskCounts) -> Html {
     let text = format!("{} of {}", counts.ended(), words::plural(counts.total.into(), "scenario"));
-    view! {
-        <div class="progress">
-            <div
-                class="outcomes"
-                role="progressbar"
-                aria-label="Progress"
-                aria-valuemin="0"
-                aria-valuemax=counts.total.to_string()
-                aria-valuenow=counts.ended().to_string()
-                aria-valuetext=counted(counts)
-            >
-                {outcomes(counts)}
-            </div>
-            <span class="progress-text">{text}</span>
-        </div>
-    }
+    let bar = el("div")
+        .class("outcomes")
+        .attr("role", "progressbar")
+        .attr("aria-label", "Progress")
+        .attr("aria-valuemin", "0")
+        .attr("aria-valuemax", counts.total.to_string())
+        .attr("aria-valuenow", counts.ended().to_string())
+        .attr("aria-valuetext", counted(counts))
+        .child(outcomes(counts));
+    el("div").class("progress").child(bar).child(el("span").class("progress-text").child(text))
 }
 
 /// The same bar where the numbers stand beside it, for the eye alone.
-pub(crate) fn outcome_bar(counts: TaskCounts) -> impl IntoView {
-    view! {
-        <div class="outcomes" aria-hidden="true">
-            {outcomes(counts)}
-        </div>
-    }
+pub(crate) fn outcome_bar(counts: TaskCounts) -> Html {
+    el("div").class("outcomes").attr("aria-hidden", "true").child(outcomes(counts))
 }
 
-fn outcomes(counts: TaskCounts) -> impl IntoView {
+fn outcomes(counts: TaskCounts) -> Vec<Html> {
     let part = |(count, status): (u32, &'static str)| {
-        view! { <span data-status=status style:flex-grow=count.to_string()></span> }
+        el("span").attr("data-status", status).attr("style", format!("flex-grow:{count}"))
     };
-    parts(counts).map(part).into_iter().collect_view()
+    parts(counts).into_iter().map(part).collect()
 }
 
 /// What ended first, what waits last.

@@ -2,70 +2,59 @@
 
 use super::status_badge::task_status_badge;
 use super::time_stamp::took;
+use crate::boxed::memo;
+use crate::html::{Html, Keyed, el, keyed, live};
 use crate::poll::Clock;
 use crate::words;
 use leptos::prelude::*;
 use protocol::TaskStatus;
 use protocol::api::Task;
 
-#[component]
-pub(crate) fn TaskTable(
-    #[prop(into)] tasks: Signal<Vec<Task>>,
-    /// Where the log of the task with this id is shown.
-    log_href: Callback<String, String>,
-) -> impl IntoView {
+/// `log_href`: where the log of the task with this id is shown.
+pub(crate) fn task_table(tasks: Signal<Vec<Task>>, log_href: Callback<String, String>) -> Html {
     let clock = expect_context::<Clock>();
-    let count = Memo::new(move |_| tasks.with(Vec::len));
+    let count = memo(move || tasks.with(Vec::len));
     let row = move |at: usize| {
         // None only in the moment in which the list itself goes away.
-        let task = Memo::new(move |_| tasks.with(|tasks| tasks.get(at).cloned()));
-        move || task.with(|task| task.as_ref().map(|task| task_row(task, log_href, clock)))
+        let task = memo(move || tasks.with(|tasks| tasks.get(at).cloned()));
+        live(move || task.with(|task| task.as_ref().map(|task| task_row(task, log_href, clock))))
     };
-    view! {
-        <table class="table task-table" role="table" aria-label="Scenarios">
-            <thead role="rowgroup">
-                <tr role="row">
-                    <th role="columnheader" scope="col">"Scenario"</th>
-                    <th role="columnheader" scope="col">"Status"</th>
-                    <th role="columnheader" scope="col">"Took"</th>
-                    <th role="columnheader" scope="col">"Log"</th>
-                </tr>
-            </thead>
-            <tbody role="rowgroup">
-                // A job's tasks are never more or fewer, nor in another order.
-                <For each=move || 0..count.get() key=|at| *at children=row />
-            </tbody>
-        </table>
-    }
+    // A job's tasks are never more or fewer, nor in another order.
+    let rows = move || (0..count.get()).map(|at| Keyed::new(at, move || row(at))).collect();
+    let column = |name: &'static str| el("th").attr("role", "columnheader").attr("scope", "col").child(name);
+    let columns = ["Scenario", "Status", "Took", "Log"].map(column);
+    let titles = el("tr").attr("role", "row").child(Vec::from(columns));
+    el("table")
+        .class("table task-table")
+        .attr("role", "table")
+        .attr("aria-label", "Scenarios")
+        .child(el("thead").attr("role", "rowgroup").child(titles))
+        .child(el("tbody").attr("role", "rowgroup").child(keyed(rows)))
 }
 
-fn task_row(task: &Task, log_href: Callback<String, String>, clock: Clock) -> impl IntoView + use<> {
+fn task_row(task: &Task, log_href: Callback<String, String>, clock: Clock) -> Html {
+    let cell = |class: &'static str| el("td").attr("role", "cell").class(class);
     let progress = percent(task).map(|percent| {
-        let label = format!("Progress of {}", task.scenario);
-        view! {
-            <progress class="task-progress" max="100" value=percent.to_string() aria-label=label></progress>
-            <span class="progress-text">{format!("{percent} %")}</span>
-        }
+        let bar = el("progress")
+            .class("task-progress")
+            .attr("max", "100")
+            .attr("value", percent.to_string())
+            .attr("aria-label", format!("Progress of {}", task.scenario));
+        vec![bar, el("span").class("progress-text").child(format!("{percent} %"))]
     });
-    view! {
-        <tr role="row">
-            <td role="cell" class="task-scenario">
-                <span class="scenario">{task.scenario.clone()}</span>
-                <span class="task-message">{task.message.clone()}</span>
-            </td>
-            <td role="cell" class="task-status">
-                {task_status_badge(task.status)}
-                {progress}
-            </td>
-            <td role="cell" class="task-took">{took(task.started_at, task.finished_at, clock)}</td>
-            <td role="cell" class="task-log">
-                <a href=log_href.run(task.task_id.clone()) data-noscroll="">
-                    {words::size(task.log_size)}
-                    <span class="visually-hidden">{format!(", log of {}", task.scenario)}</span>
-                </a>
-            </td>
-        </tr>
-    }
+    let scenario = cell("task-scenario")
+        .child(el("span").class("scenario").child(task.scenario.clone()))
+        .child(el("span").class("task-message").child(task.message.clone()));
+    let log = el("a")
+        .attr("href", log_href.run(task.task_id.clone()))
+        .child(words::size(task.log_size))
+        .child(el("span").class("visually-hidden").child(format!(", log of {}", task.scenario)));
+    el("tr")
+        .attr("role", "row")
+        .child(scenario)
+        .child(cell("task-status").child(task_status_badge(task.status)).child(progress))
+        .child(cell("task-took").child(took(task.started_at, task.finished_at, clock)))
+        .child(cell("task-log").child(log))
 }
 
 /// Of a running task that tells.

@@ -1,74 +1,86 @@
 //! The dashboard: search, filters and the list of jobs, kept up to date. What is searched for is in the URL.
 
+use crate::boxed::memo;
 use crate::client::{self, ClientError, JobQuery, Loaded};
-use crate::components::job_table::JobTable;
-use crate::components::notice::{Failure, Loading};
+use crate::components::job_table::job_table;
+use crate::components::notice::failure;
+use crate::html::{Child, Html, el, live, view_of};
+use crate::navigation::Navigation;
 use crate::paths;
 use crate::pending::Pending;
 use crate::poll::{self, Live};
-use crate::session::answer_for;
-use leptos::either::Either;
+use crate::reload::{Reload, reload};
+use crate::url::Url;
 use leptos::prelude::*;
-use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
 use protocol::api::{DEFAULT_PAGE, JobList, MAX_PAGE};
 
 mod filters;
 mod freshness;
 mod merge;
 
-use filters::Filters;
-pub(super) use freshness::Freshness;
+use filters::filters;
+pub(super) use freshness::freshness;
 
-#[component]
-pub(crate) fn DashboardPage() -> impl IntoView {
-    let params = use_query_map();
-    let query = Memo::new(move |_| {
-        params.with(|params| {
-            let text = |name| params.get_str(name).unwrap_or_default().to_owned();
-            JobQuery {
-                search: text("search"),
-                status: text("status"),
-                environment: text("environment"),
-                branch: text("branch"),
-            }
-        })
-    });
-    let jobs = Resource::new(
-        move || query.get(),
-        |query| async move { client::list_jobs(&query, DEFAULT_PAGE as usize, None).await?.loaded() },
-    );
-    let environments = Resource::new(|| (), |()| client::list_environments());
-    let retry = Callback::new(move |()| jobs.refetch());
-    view! {
-        <Title text="Jobs" />
-        <div class="page-head">
-            <h1>"Jobs"</h1>
-            <a class="button is-primary" href=paths::NEW_JOB>"New job"</a>
-        </div>
-        <Filters query environments />
-        <Transition fallback=|| view! { <Loading what="Loading jobs" /> }>
-            {move || {
-                let query = query.get_untracked();
-                Suspend::new(async move {
-                    match jobs.await {
-                        Ok(seed) => Either::Left(view! { <Jobs seed query /> }),
-                        Err(error) => Either::Right(view! { <NoJobs error retry /> }),
-                    }
-                })
-            }}
-        </Transition>
+#[derive(Clone)]
+pub(crate) struct Seed {
+    found: Found,
+    /// Names to filter by; empty where they can't be had.
+    environments: Vec<String>,
+}
+
+/// What was searched for, and what there is.
+#[derive(Clone)]
+struct Found {
+    query: JobQuery,
+    jobs: Result<Loaded<JobList>, ClientError>,
+}
+
+impl Seed {
+    pub(super) fn error(&self) -> Option<&ClientError> {
+        self.found.jobs.as_ref().err()
     }
 }
 
-#[component]
-fn NoJobs(error: ClientError, retry: Callback<()>) -> impl IntoView {
-    answer_for(&error);
-    view! { <Failure title="The jobs can't be shown" message=error.message() retry /> }
+pub(super) async fn load(url: &Url) -> Seed {
+    let found = find(query_of(url)).await;
+    let environments = client::list_environments().await.map(|list| list.environments).unwrap_or_default();
+    Seed { found, environments: environments.into_iter().map(|one| one.name).collect() }
 }
 
-#[component]
-fn Jobs(seed: Loaded<JobList>, query: JobQuery) -> impl IntoView {
+async fn find(query: JobQuery) -> Found {
+    let jobs = client::list_jobs(&query, DEFAULT_PAGE as usize, None).await.and_then(client::Fetched::loaded);
+    Found { query, jobs }
+}
+
+fn query_of(url: &Url) -> JobQuery {
+    let text = |name| url.get(name).to_owned();
+    JobQuery {
+        search: text("search"),
+        status: text("status"),
+        environment: text("environment"),
+        branch: text("branch"),
+    }
+}
+
+pub(super) fn dashboard_page(seed: Seed) -> AnyView {
+    let url = Navigation::of_context().url;
+    let query = memo(move || url.with(query_of));
+    let Reload { value: found, again } = reload(query, seed.found, find);
+    let head = el("div")
+        .class("page-head")
+        .child(el("h1").child("Jobs"))
+        .child(el("a").class("button is-primary").attr("href", paths::NEW_JOB).child("New job"));
+    let list = view_of(
+        move || found.get(),
+        move |Found { query, jobs }| match jobs {
+            Ok(seed) => job_list(seed, query),
+            Err(error) => failure("The jobs can't be shown", error.message(), again).drawn(),
+        },
+    );
+    vec![head.drawn(), filters(query, seed.environments).drawn(), list].drawn()
+}
+
+fn job_list(seed: Loaded<JobList>, query: JobQuery) -> AnyView {
     let is_narrowed = query != JobQuery::default();
     let asked = query.clone();
     let ask = move |shown: &JobList, etag| {
@@ -79,36 +91,28 @@ fn Jobs(seed: Loaded<JobList>, query: JobQuery) -> impl IntoView {
     };
     let live: Live<JobList> = poll::live(seed, ask, merge::merge, |_| false);
     let jobs = Signal::derive(move || live.value.with(|list| list.jobs.clone()));
-    let is_empty = Memo::new(move |_| live.value.with(|list| list.jobs.is_empty()));
-    view! {
-        <Freshness synced_at=live.synced_at trouble=live.trouble answered_at=live.answered_at />
-        {move || if is_empty.get() {
-            Either::Left(view! { <Empty is_narrowed /> })
-        } else {
-            Either::Right(view! { <JobTable jobs href=paths::job /> })
-        }}
-        <LoadMore live query />
-    }
+    let is_empty = memo(move || live.value.with(|list| list.jobs.is_empty()));
+    let table = view_of(
+        move || is_empty.get(),
+        move |is_empty| {
+            if is_empty { empty(is_narrowed) } else { job_table(jobs, paths::job) }
+        },
+    );
+    vec![freshness(live.synced_at.into(), live.trouble.into(), live.answered_at.into()), table, load_more(live, query)]
+        .drawn()
 }
 
-#[component]
-fn Empty(is_narrowed: bool) -> impl IntoView {
+fn empty(is_narrowed: bool) -> Html {
     let (title, advice) = if is_narrowed {
         ("Nothing found", "Try another search or fewer filters.")
     } else {
         ("Nothing here yet", "Submit the first one with \"New job\".")
     };
-    view! {
-        <div class="empty">
-            <h2>{title}</h2>
-            <p>{advice}</p>
-        </div>
-    }
+    el("div").class("empty").child(el("h2").child(title)).child(el("p").child(advice))
 }
 
-#[component]
-fn LoadMore(live: Live<JobList>, query: JobQuery) -> impl IntoView {
-    let cursor = Memo::new(move |_| live.value.with(|list| list.next_cursor.clone()));
+fn load_more(list: Live<JobList>, query: JobQuery) -> AnyView {
+    let cursor = memo(move || list.value.with(|list| list.next_cursor.clone()));
     let pending = Pending::new();
     let error = RwSignal::new(None::<String>);
     let load = Callback::new(move |cursor: String| {
@@ -116,22 +120,23 @@ fn LoadMore(live: Live<JobList>, query: JobQuery) -> impl IntoView {
         error.set(None);
         pending.run(async move {
             match client::list_jobs_after(&query, &cursor).await {
-                Ok(page) => live.value.update(|list| merge::append(list, page)),
+                Ok(page) => list.value.update(|list| merge::append(list, page)),
                 Err(failed) => error.set(Some(failed.message())),
             }
         });
     });
-    move || {
+    live(move || {
         cursor.get().map(|cursor| {
-            view! {
-                <div class="load-more">
-                    <button class="button" type="button" aria-disabled=pending.as_aria()
-                        on:click=move |_| load.run(cursor.clone())>
-                        {if pending.get() { "Loading…" } else { "Load more" }}
-                    </button>
-                    <p class="field-note" role="status">{error.get()}</p>
-                </div>
-            }
+            let button = el("button")
+                .class("button")
+                .attr("type", "button")
+                .attr("aria-disabled", pending.as_aria())
+                .on("click", move |_| load.run(cursor.clone()))
+                .child(if pending.get() { "Loading…" } else { "Load more" });
+            el("div")
+                .class("load-more")
+                .child(button)
+                .child(el("p").class("field-note").attr("role", "status").child(error.get()))
         })
-    }
+    })
 }

@@ -1,21 +1,24 @@
 //! One job: what it is, how far it has come, what can be done with it, its scenarios and its logs, kept up to date.
 
+use crate::boxed::{effect, memo};
 use crate::client::{self, ClientError, Fetched, Loaded};
-use crate::components::notice::{Failure, Loading};
+use crate::components::notice::failure;
 use crate::components::progress::{counted, job_progress};
 use crate::components::status_badge::job_status_badge;
-use crate::components::tabs::{TabList, tab_panel};
-use crate::components::task_table::TaskTable;
-use crate::pages::NotFoundPage;
-use crate::pages::dashboard::Freshness;
+use crate::components::tabs::{tab_list, tab_panel};
+use crate::components::task_table::task_table;
+use crate::html::{Child, Html, el, live, view_of};
+use crate::navigation::Navigation;
+use crate::pages::dashboard::freshness;
+use crate::pages::window_title;
 use crate::poll::{self, Clock, Live};
-use crate::session::{Session, answer_for};
-use leptos::either::{Either, EitherOf3};
+use crate::reload::{Reload, reload};
+use crate::session::Session;
+use crate::url::Url;
+use crate::{paths, words};
 use leptos::prelude::*;
-use leptos_meta::Title;
-use leptos_router::hooks::{use_params_map, use_query_map};
-use protocol::JobId;
 use protocol::api::{ErrorCode, Job, LogsState, User};
+use protocol::{JobId, JobStatus};
 
 mod actions;
 mod log_search;
@@ -23,63 +26,84 @@ mod logs;
 mod overview;
 mod view_state;
 
-use actions::JobActions;
-use logs::{LogSeed, Logs};
+use actions::job_actions;
+use logs::OpenedLog;
 use overview::overview;
 use view_state::{TABS, ViewState};
 
-#[component]
-pub(crate) fn JobPage() -> impl IntoView {
-    let params = use_params_map();
-    let query = use_query_map();
-    let id = Memo::new(move |_| params.with(|params| params.get_str("id")?.parse::<JobId>().ok()));
-    let session = expect_context::<Session>();
-    let job = Resource::new(move || id.get(), load);
-    // Asked for beside the job, so that the first answer holds it and neither waits for the other.
-    let log = Resource::new(move || view_state::open_log(id.get(), query), logs::load);
-    let retry = Callback::new(move |()| job.refetch());
-    view! {
-        <Transition fallback=|| view! { <Loading what="Loading the job" /> }>
-            {move || Suspend::new(async move {
-                let user = session.user().await;
-                match job.await {
-                    Ok(Some(seed)) => EitherOf3::A(view! { <JobView seed log user /> }),
-                    Ok(None) => EitherOf3::B(view! { <NotFoundPage /> }),
-                    Err(error) => EitherOf3::C(view! { <NoJob error retry /> }),
-                }
-            })}
-        </Transition>
+#[derive(Clone)]
+pub(crate) struct Seed {
+    id: JobId,
+    job: Found,
+    log: OpenedLog,
+}
+
+/// None: there is no such job.
+type Found = Result<Option<Loaded<Job>>, ClientError>;
+
+impl Seed {
+    pub(super) fn title(&self) -> String {
+        match &self.job {
+            Ok(Some(job)) => title(self.id, job.body.summary.status),
+            Ok(None) | Err(_) => format!("Job #{}", self.id),
+        }
+    }
+
+    pub(super) fn error(&self) -> Option<&ClientError> {
+        self.job.as_ref().err()
     }
 }
 
-/// `None`: there is no such job.
-async fn load(id: Option<JobId>) -> Result<Option<Loaded<Job>>, ClientError> {
-    let Some(id) = id else { return Ok(None) };
+/// `Passed – Job #42`: what one looks for among one's tabs comes first.
+fn title(id: JobId, status: JobStatus) -> String {
+    format!("{} – Job #{id}", words::job_status(status))
+}
+
+/// None: there is no such job.
+pub(super) async fn load(id: JobId, url: &Url) -> Option<Seed> {
+    let open = view_state::open_log(id, url);
+    match find(id).await {
+        Ok(None) => None,
+        job => Some(Seed { id, job, log: logs::load(open).await }),
+    }
+}
+
+async fn find(id: JobId) -> Found {
     match client::find_job(id, None).await.and_then(Fetched::loaded) {
         Err(error) if error.is(ErrorCode::NotFound) => Ok(None),
         found => found.map(Some),
     }
 }
 
-#[component]
-fn NoJob(error: ClientError, retry: Callback<()>) -> impl IntoView {
-    answer_for(&error);
-    view! { <Failure title="The job can't be shown" message=error.message() retry /> }
+pub(super) fn job_page(seed: Seed) -> AnyView {
+    let id = seed.id;
+    let url = Navigation::of_context().url;
+    let user = expect_context::<Session>().user;
+    let Reload { value: job, again: ask_job_again } = reload(memo(move || id), seed.job, find);
+    // Beside the job, so that the first answer holds it.
+    let log = reload(memo(move || url.with(|url| view_state::open_log(id, url))), seed.log, logs::load);
+    let (log, ask_log_again) = (log.value, log.again);
+    view_of(
+        move || job.get(),
+        move |job| match job {
+            Ok(Some(seed)) => job_view(seed, log, ask_log_again, user.clone()),
+            Ok(None) => gone(id).drawn(),
+            Err(error) => failure("The job can't be shown", error.message(), ask_job_again).drawn(),
+        },
+    )
 }
 
-#[component]
-fn JobView(seed: Loaded<Job>, log: LogSeed, user: Option<User>) -> impl IntoView {
+fn job_view(seed: Loaded<Job>, log: RwSignal<OpenedLog>, ask_log_again: Callback<()>, user: Option<User>) -> AnyView {
     let id = seed.body.summary.id;
     let ask = move |_: &Job, etag| client::find_job(id, etag);
     let live = poll::live(seed, ask, |job: &mut Job, fresh| *job = fresh, is_over);
-    let is_gone = Memo::new(move |_| live.trouble.with(|trouble| trouble.as_ref().is_some_and(is_not_found)));
-    move || {
-        if is_gone.get() {
-            Either::Left(view! { <Gone id /> })
-        } else {
-            Either::Right(view! { <Present live log id user=user.clone() /> })
-        }
-    }
+    let is_gone = memo(move || live.trouble.with(|trouble| trouble.as_ref().is_some_and(is_not_found)));
+    view_of(
+        move || is_gone.get(),
+        move |is_gone| {
+            if is_gone { gone(id).drawn() } else { present(live, log, ask_log_again, id, user.clone()) }
+        },
+    )
 }
 
 /// Nothing about it will change any more.
@@ -92,52 +116,55 @@ fn is_not_found(error: &ClientError) -> bool {
 }
 
 /// It was there and has been deleted while it was being looked at.
-#[component]
-fn Gone(id: JobId) -> impl IntoView {
-    view! {
-        <section class="failure" role="status">
-            <h1>{format!("Job #{id} is deleted")}</h1>
-            <p>"Its logs and results are gone with it."</p>
-            <a class="button is-primary" href=crate::paths::HOME>"To the jobs"</a>
-        </section>
-    }
+fn gone(id: JobId) -> Html {
+    el("section")
+        .class("failure")
+        .attr("role", "status")
+        .child(el("h1").child(format!("Job #{id} is deleted")))
+        .child(el("p").child("Its logs and results are gone with it."))
+        .child(el("a").class("button is-primary").attr("href", paths::HOME).child("To the jobs"))
 }
 
-#[component]
-fn Present(live: Live<Job>, log: LogSeed, id: JobId, user: Option<User>) -> impl IntoView {
-    let status = Memo::new(move |_| live.value.with(|job| job.summary.status));
-    let counts = Memo::new(move |_| live.value.with(|job| job.summary.counts));
-    let title = move || format!("{} – Job #{id}", crate::words::job_status(status.get()));
+fn present(
+    job: Live<Job>,
+    log: RwSignal<OpenedLog>,
+    ask_log_again: Callback<()>,
+    id: JobId,
+    user: Option<User>,
+) -> AnyView {
+    let status = memo(move || job.value.with(|job| job.summary.status));
+    let counts = memo(move || job.value.with(|job| job.summary.counts));
+    effect(move || document().set_title(&window_title(&title(id, status.get()))));
     let state = ViewState::of_url(id);
     let clock = expect_context::<Clock>();
-    let tasks = Memo::new(move |_| live.value.with(|job| job.tasks.clone()));
-    view! {
-        <Title text=title />
-        <div class="page-head job-head">
-            <div class="job-title">
-                <h1>{format!("Job #{id}")}</h1>
-                <div role="status" class="job-state">{move || job_status_badge(status.get())}</div>
-            </div>
-            <JobActions live id user />
-        </div>
-        <Freshness
-            synced_at=Signal::derive(move || live.synced_at.get().filter(|_| !status.get().is_terminal()))
-            trouble=live.trouble
-            answered_at=live.answered_at
-        />
-        <div class="job-progress">
-            {move || job_progress(counts.get())}
-            <p class="job-counts">{move || counted(counts.get())}</p>
-        </div>
-        {move || live.value.with(|job| overview(&job.summary, clock))}
-        <TabList label="Views of the job" tabs=TABS chosen=state.tab hrefs=state.tab_hrefs />
-        {move || {
-            if state.tab.get() == view_state::LOGS {
-                Either::Left(tab_panel(view_state::LOGS, view! { <Logs job=live tasks state seed=log /> }))
+    let tasks = memo(move || job.value.with(|job| job.tasks.clone()));
+    let state_of_job = el("div").attr("role", "status").class("job-state");
+    let head = el("div")
+        .class("job-title")
+        .child(el("h1").child(format!("Job #{id}")))
+        .child(state_of_job.child(live(move || job_status_badge(status.get()))));
+    let age = Signal::derive(move || job.synced_at.get().filter(|_| !status.get().is_terminal()));
+    let progress = el("div")
+        .class("job-progress")
+        .child(live(move || job_progress(counts.get())))
+        .child(el("p").class("job-counts").child(live(move || counted(counts.get()))));
+    let panel = view_of(
+        move || state.tab.get(),
+        move |tab| {
+            if tab == view_state::LOGS {
+                tab_panel(tab, logs::logs(job, tasks, state, log, ask_log_again))
             } else {
-                let table = view! { <TaskTable tasks log_href=state.log_href /> };
-                Either::Right(tab_panel(view_state::SCENARIOS, table))
+                tab_panel(tab, task_table(tasks.into(), state.log_href))
             }
-        }}
-    }
+        },
+    );
+    vec![
+        el("div").class("page-head job-head").child(head).child(job_actions(job, id, user)).drawn(),
+        freshness(age, job.trouble.into(), job.answered_at.into()),
+        progress.drawn(),
+        live(move || job.value.with(|job| overview(&job.summary, clock))),
+        tab_list("Views of the job", TABS, state.tab, state.tab_hrefs).drawn(),
+        panel,
+    ]
+    .drawn()
 }

@@ -1,37 +1,40 @@
 //! The sign-in view: a plain form, so that it works before the page is live, and without JavaScript at all.
 
-use crate::components::notice::Alert;
+use crate::components::notice::alert;
+use crate::html::{Html, el};
+use crate::navigation::Navigation;
 use crate::paths;
 use leptos::prelude::*;
-use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
 
-#[component]
-pub(crate) fn LoginPage() -> impl IntoView {
-    let query = use_query_map();
-    let next = move || query.with(|query| query.get_str("next").unwrap_or(paths::HOME).to_owned());
-    let error = Signal::derive(move || query.with(|query| query.get_str("error").map(reason)));
-    view! {
-        <Title text="Sign in" />
-        <section class="login">
-            <h1>"Sign in"</h1>
-            <Alert message=error />
-            <form method="post" action=paths::LOGIN>
-                <input type="hidden" name="next" value=next />
-                <div class="field">
-                    <label for="username">"Username"</label>
-                    <input id="username" name="username" type="text" autocomplete="username" autocapitalize="none"
-                        spellcheck="false" maxlength="32" required autofocus />
-                </div>
-                <div class="field">
-                    <label for="password">"Password"</label>
-                    <input id="password" name="password" type="password" autocomplete="current-password"
-                        maxlength="256" required />
-                </div>
-                <button class="button is-primary is-wide" type="submit">"Sign in"</button>
-            </form>
-        </section>
-    }
+pub(super) fn login_page() -> Html {
+    let url = Navigation::of_context().url.get_untracked();
+    let next = Some(url.get("next")).filter(|next| !next.is_empty()).unwrap_or(paths::HOME);
+    let error = Some(url.get("error")).filter(|error| !error.is_empty()).map(reason);
+    let username = el("input")
+        .attr("id", "username")
+        .attr("name", "username")
+        .attr("type", "text")
+        .attr("autocomplete", "username")
+        .attr("autocapitalize", "none")
+        .attr("spellcheck", "false")
+        .attr("maxlength", "32")
+        .attr("required", "")
+        .attr("autofocus", "");
+    let password = el("input")
+        .attr("id", "password")
+        .attr("name", "password")
+        .attr("type", "password")
+        .attr("autocomplete", "current-password")
+        .attr("maxlength", "256")
+        .attr("required", "");
+    let form = el("form")
+        .attr("method", "post")
+        .attr("action", paths::LOGIN)
+        .child(el("input").attr("type", "hidden").attr("name", "next").attr("value", next))
+        .child(el("div").class("field").child(el("label").attr("for", "username").child("Username")).child(username))
+        .child(el("div").class("field").child(el("label").attr("for", "password").child("Password")).child(password))
+        .child(el("button").class("button is-primary is-wide").attr("type", "submit").child("Sign in"));
+    el("section").class("login").child(el("h1").child("Sign in")).child(alert(Signal::stored(error))).child(form)
 }
 
 /// The API's error code, as the form's answer hands it back, in words.

@@ -1,14 +1,13 @@
 //! The wizard for a new job, in three steps. Where one is in it is in the URL, so that back and forward work;
 //! what is picked is kept while the wizard is open.
 
+use crate::boxed::{effect, memo};
 use crate::client::{self, ClientError};
-use crate::components::notice::{Failure, Loading};
+use crate::components::notice::failure;
+use crate::html::{Child, ElementRef, el, view_of};
 use crate::paths;
-use crate::session::answer_for;
-use leptos::either::Either;
-use leptos::html::Section;
+use crate::reload::{Reload, reload};
 use leptos::prelude::*;
-use leptos_meta::Title;
 use protocol::api::Environments;
 
 mod branch_step;
@@ -17,60 +16,59 @@ mod review_step;
 mod scenario_step;
 mod steps;
 
-use branch_step::BranchStep;
+use branch_step::branch_step;
 use draft::Draft;
-use review_step::ReviewStep;
-use scenario_step::ScenarioStep;
-use steps::{Step, StepList, Steps};
+use review_step::review_step;
+use scenario_step::scenario_step;
+use steps::{Step, Steps, step_list};
 
-#[component]
-pub(crate) fn NewJobPage() -> impl IntoView {
-    let environments = Resource::new(|| (), |()| client::list_environments());
-    let retry = Callback::new(move |()| environments.refetch());
-    view! {
-        <Title text="New job" />
-        <div class="page-head">
-            <h1>"New job"</h1>
-            <a class="button is-quiet" href=paths::HOME>"Leave"</a>
-        </div>
-        <Transition fallback=|| view! { <Loading what="Loading the environments" /> }>
-            {move || Suspend::new(async move {
-                match environments.await {
-                    Ok(environments) => Either::Left(view! { <Wizard environments /> }),
-                    Err(error) => Either::Right(view! { <NoEnvironments error retry /> }),
-                }
-            })}
-        </Transition>
-    }
+pub(crate) type Seed = Result<Environments, ClientError>;
+
+pub(super) async fn load() -> Seed {
+    client::list_environments().await
 }
 
-#[component]
-fn NoEnvironments(error: ClientError, retry: Callback<()>) -> impl IntoView {
-    answer_for(&error);
-    view! { <Failure title="The environments can't be shown" message=error.message() retry /> }
+pub(super) fn new_job_page(seed: Seed) -> AnyView {
+    let Reload { value: environments, again } = reload(memo(|| ()), seed, |()| load());
+    let head = el("div")
+        .class("page-head")
+        .child(el("h1").child("New job"))
+        .child(el("a").class("button is-quiet").attr("href", paths::HOME).child("Leave"));
+    let content = view_of(
+        move || environments.get(),
+        move |environments| match environments {
+            Ok(environments) => wizard(environments),
+            Err(error) => failure("The environments can't be shown", error.message(), again).drawn(),
+        },
+    );
+    vec![head.drawn(), content].drawn()
 }
 
-#[component]
-fn Wizard(environments: Environments) -> impl IntoView {
+fn wizard(environments: Environments) -> AnyView {
     let draft = Draft::new(&environments.environments);
     let steps = Steps::of_url(draft);
-    let content = NodeRef::<Section>::new();
+    let content = ElementRef::new();
     // The button that led here is gone: a keyboard or a screen reader goes on at the step's beginning.
-    Effect::new(move |before: Option<Step>| {
+    let mut before = None;
+    effect(move || {
         let step = steps.current();
-        if let (Some(content), true) = (content.get(), before.is_some_and(|before| before != step)) {
+        if let (Some(content), true) = (content.get(), before.replace(step).is_some_and(|before| before != step)) {
             let _ = content.focus();
         }
-        step
     });
-    view! {
-        <StepList steps />
-        <section class="wizard-step" tabindex="-1" node_ref=content aria-label=move || steps.title()>
-            {move || match steps.current() {
-                Step::Branch => view! { <BranchStep draft steps environments=environments.environments.clone() /> }.into_any(),
-                Step::Scenarios => view! { <ScenarioStep draft steps /> }.into_any(),
-                Step::Review => view! { <ReviewStep draft steps /> }.into_any(),
-            }}
-        </section>
-    }
+    let step = view_of(
+        move || steps.current(),
+        move |step| match step {
+            Step::Branch => branch_step(draft, steps, &environments.environments).drawn(),
+            Step::Scenarios => scenario_step(draft, steps),
+            Step::Review => review_step(draft, steps),
+        },
+    );
+    let section = el("section")
+        .class("wizard-step")
+        .attr("tabindex", "-1")
+        .element_ref(content)
+        .attr_of("aria-label", move || Some(steps.title()))
+        .child(step);
+    vec![step_list(steps), section].drawn()
 }

@@ -1,7 +1,7 @@
 //! The server's way: the API's own router, called in the same process with the visitor's cookie and address.
 //! No socket to ourselves, and the same answers that a browser would get.
 
-use super::{Method, NoAnswer, Request, Response};
+use super::{ANSWERS_ELEMENT, Answer, Method, NoAnswer, Request, Response};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
@@ -11,6 +11,7 @@ use axum::http::{self, HeaderName, Request as HttpRequest};
 use leptos::prelude::use_context;
 use protocol::api::{PAGE_HEADER, SYNCED_AT_HEADER};
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use tower::ServiceExt;
 
 /// The complete API, put into the context by the server for each page that it renders.
@@ -28,16 +29,40 @@ const HANDED_ON: [HeaderName; 7] = [
     HeaderName::from_static("x-request-id"),
 ];
 
+/// What was answered while one page is drawn.
+#[derive(Clone, Default)]
+pub(crate) struct Answers(Arc<Mutex<Vec<Answer>>>);
+
+impl Answers {
+    pub(crate) const ELEMENT: &str = ANSWERS_ELEMENT;
+
+    fn add(&self, url: String, response: &Response) {
+        let answer = Answer { url, response: response.clone() };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
+    }
+
+    /// As JSON that ends no script element, whatever is in it.
+    pub(crate) fn to_script(&self) -> String {
+        let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        serde_json::to_string(&*answers).unwrap_or_default().replace('<', "\\u003c")
+    }
+}
+
 /// Not `async fn`: the context belongs to the moment of the call and is gone after the first await.
 pub(crate) fn send(request: Request) -> impl Future<Output = Result<Response, NoAnswer>> + Send {
     let api = use_context::<ApiRouter>();
-    let request = build(&request, use_context::<Parts>().as_ref());
+    let answers = use_context::<Answers>();
+    let built = build(&request, use_context::<Parts>().as_ref());
     async move {
-        let (Some(ApiRouter(api)), Ok(request)) = (api, request) else {
+        let (Some(ApiRouter(api)), Ok(built)) = (api, built) else {
             return Err(NoAnswer);
         };
-        let Ok(response) = api.oneshot(request).await;
-        read(response).await
+        let Ok(response) = api.oneshot(built).await;
+        let response = read(response).await?;
+        if let Some(answers) = answers {
+            answers.add(request.url, &response);
+        }
+        Ok(response)
     }
 }
 

@@ -3,36 +3,35 @@
 use crate::client;
 use crate::components::facts::{fact, facts};
 use crate::components::time_stamp::{maybe_time_stamp, time_stamp, took};
+use crate::html::{Child, el};
 use crate::poll::Clock;
 use crate::{paths, words};
 use leptos::prelude::*;
 use protocol::api::{CleanupState, JobSummary, LogsState, SyncState};
 use std::time::Duration;
 
-pub(super) fn overview(job: &JobSummary, clock: Clock) -> impl IntoView + use<> {
+pub(super) fn overview(job: &JobSummary, clock: Clock) -> AnyView {
     let remarks = remarks(job);
-    let nothing_to_remark = remarks.is_empty();
-    let commit = view! { <code title=job.commit.clone()>{words::short_commit(&job.commit).to_owned()}</code> };
-    let report = view! { <a href=client::junit_url(job.id) rel="external" download="">"JUnit XML"</a> };
-    let origin = job.rerun_of.map(|of| fact("Rerun of", view! { <a href=paths::job(of)>{format!("Job #{of}")}</a> }));
-    view! {
-        <ul class="remarks" hidden=nothing_to_remark>
-            {remarks.into_iter().map(|remark| view! { <li>{remark}</li> }).collect_view()}
-        </ul>
-        {facts((
-            fact("Branch", view! { <span class="branch">{job.branch_name.clone()}</span> }),
-            fact("Commit", commit),
-            fact("Environment", job.environment.clone()),
-            fact("Submitted by", job.user.username.clone()),
-            fact("Submitted", time_stamp(job.created_at, clock)),
-            fact("Started", maybe_time_stamp(job.started_at, clock)),
-            fact("Finished", maybe_time_stamp(job.finished_at, clock)),
-            fact("Took", took(job.started_at, job.finished_at, clock)),
-            fact("Time limit", words::duration(Duration::from_secs(job.timeout_s))),
-            origin,
-            fact("Report", report),
-        ))}
-    }
+    let notes = el("ul").class("remarks").attr_if("hidden", remarks.is_empty().then_some(""));
+    let commit = el("code").attr("title", job.commit.clone()).child(words::short_commit(&job.commit));
+    let origin = job.rerun_of.map(|of| el("a").attr("href", paths::job(of)).child(format!("Job #{of}")));
+    let report = el("a").attr("href", client::junit_url(job.id)).attr("rel", "external").attr("download", "");
+    let known = [
+        Some(fact("Branch", el("span").class("branch").child(job.branch_name.clone()))),
+        Some(fact("Commit", commit)),
+        Some(fact("Environment", job.environment.clone())),
+        Some(fact("Submitted by", job.user.username.clone())),
+        Some(fact("Submitted", time_stamp(job.created_at, clock))),
+        Some(fact("Started", maybe_time_stamp(job.started_at, clock))),
+        Some(fact("Finished", maybe_time_stamp(job.finished_at, clock))),
+        Some(fact("Took", took(job.started_at, job.finished_at, clock))),
+        Some(fact("Time limit", words::duration(Duration::from_secs(job.timeout_s)))),
+        origin.map(|origin| fact("Rerun of", origin)),
+        Some(fact("Report", report.child("JUnit XML"))),
+    ];
+    let remark = |remark: String| el("li").child(remark);
+    let notes = notes.child(remarks.into_iter().map(remark).collect::<Vec<_>>());
+    vec![notes, facts(known.into_iter().flatten().collect())].drawn()
 }
 
 /// Sentences for what somebody would wonder about.

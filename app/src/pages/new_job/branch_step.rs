@@ -3,21 +3,27 @@
 use super::draft::Draft;
 use super::steps::{Step, Steps};
 use crate::client::{self, ClientError};
-use crate::components::field::{Select, field};
-use crate::components::notice::StatusNote;
-use crate::later::later;
+use crate::components::field::{field, select};
+use crate::components::notice::status_note;
+use crate::html::{Html, el, live};
 use crate::pending::Pending;
+use crate::reload::later;
 use crate::{browser, words};
 use leptos::prelude::*;
-use protocol::api::{Environment, ErrorCode, Health, ValidateBranchRequest};
+use protocol::api::{Branch, Environment, ErrorCode, Health, ValidateBranchRequest};
 use protocol::names::is_branch_name;
 
-#[component]
-pub(super) fn BranchStep(draft: Draft, steps: Steps, environments: Vec<Environment>) -> impl IntoView {
+pub(super) fn branch_step(draft: Draft, steps: Steps, environments: &[Environment]) -> Html {
     let branch_error = RwSignal::new(None::<String>);
     let environment_error = RwSignal::new(None::<String>);
     let pending = Pending::new();
+    // "Next" may be pressed while "Validate" is still being answered; then it is not lost.
+    let goes_on = StoredValue::new(false);
     let validate = move |then_goes_on: bool| {
+        if pending.get() {
+            return goes_on.update_value(|goes_on| *goes_on |= then_goes_on);
+        }
+        goes_on.set_value(then_goes_on);
         let request = ValidateBranchRequest {
             environment: Some(draft.environment.get_untracked()),
             branch_name: draft.branch.get_untracked().trim().to_owned(),
@@ -31,7 +37,7 @@ pub(super) fn BranchStep(draft: Draft, steps: Steps, environments: Vec<Environme
                 Ok(_) if draft.branch.try_get_untracked().is_none_or(|now| now.trim() != request.branch_name) => {}
                 Ok(found) => {
                     draft.validated.set(Some(found));
-                    if then_goes_on {
+                    if goes_on.get_value() {
                         steps.go(Step::Scenarios);
                     }
                 }
@@ -51,17 +57,26 @@ pub(super) fn BranchStep(draft: Draft, steps: Steps, environments: Vec<Environme
         let found = draft.validated.get()?;
         Some(format!("{} is at {}.", found.branch_name, words::short_commit(&found.commit)))
     });
-    view! {
-        <form class="form" on:submit=move |event| { event.prevent_default(); validate(false); }>
-            <EnvironmentField draft environments error=environment_error />
-            <BranchField draft error=branch_error />
-            <StatusNote message=note />
-            <div class="step-buttons">
-                <button class="button" type="submit" aria-disabled=move || pending.as_aria()>"Validate"</button>
-                <button class="button is-primary" type="button" on:click=next>"Next"</button>
-            </div>
-        </form>
-    }
+    let buttons = el("div")
+        .class("step-buttons")
+        .child(
+            el("button")
+                .class("button")
+                .attr("type", "submit")
+                .attr_of("aria-disabled", move || Some(pending.as_aria().to_owned()))
+                .child("Validate"),
+        )
+        .child(el("button").class("button is-primary").attr("type", "button").on("click", next).child("Next"));
+    el("form")
+        .class("form")
+        .on("submit", move |event| {
+            event.prevent_default();
+            validate(false);
+        })
+        .child(environment_field(draft, environments, environment_error))
+        .child(branch_field(draft, branch_error))
+        .child(status_note(note))
+        .child(buttons)
 }
 
 enum Trouble {
@@ -96,14 +111,14 @@ fn trouble(error: &ClientError) -> Trouble {
     Trouble::Environment(error.message())
 }
 
-#[component]
-fn EnvironmentField(draft: Draft, environments: Vec<Environment>, error: RwSignal<Option<String>>) -> impl IntoView {
+fn environment_field(draft: Draft, environments: &[Environment], error: RwSignal<Option<String>>) -> Html {
     let options: Vec<(String, String)> = environments.iter().map(|one| (one.name.clone(), described(one))).collect();
-    let select = view! {
-            <Select id="environment" name="environment" value=draft.environment options=Signal::derive(move || options.clone())
-                on_choose=Callback::new(move |name| { error.set(None); draft.choose_environment(name); }) />
-    };
-    field("environment", "Environment", error, select)
+    let choose = Callback::new(move |name| {
+        error.set(None);
+        draft.choose_environment(name);
+    });
+    let choice = select("environment", "environment", draft.environment.into(), Signal::stored(options), choose);
+    field("environment", "Environment", error, choice)
 }
 
 /// `bench-a (3 of 4 busy, 7 waiting)`: where a job would get its turn soonest.
@@ -118,25 +133,32 @@ fn described(environment: &Environment) -> String {
     }
 }
 
-#[component]
-fn BranchField(draft: Draft, error: RwSignal<Option<String>>) -> impl IntoView {
+fn branch_field(draft: Draft, error: RwSignal<Option<String>>) -> Html {
     // In the browser only: the page comes at once, the suggestions when the repository has answered.
     let branches = later(move || {
         let environment = draft.environment.get();
         Some(async move { client::list_branches(&environment).await.map(|list| list.branches).unwrap_or_default() })
     });
-    let suggestions =
-        move || branches.get().into_iter().map(|branch| view! { <option value=branch.name></option> }).collect_view();
-    let input = view! {
-        <input id="branch" name="branch" type="text" list="branches" autocomplete="off" autocapitalize="none"
-            spellcheck="false" aria-describedby="branch-note" aria-required="true"
-            aria-invalid=move || error.with(Option::is_some).to_string()
-            prop:value=draft.branch
-            on:input=move |event| {
-                error.set(None);
-                draft.choose_branch(event_target_value(&event));
-            } />
-        <datalist id="branches">{suggestions}</datalist>
-    };
-    field("branch", "Branch", error, input)
+    let suggestions = live(move || {
+        let option = |branch: Branch| el("option").attr("value", branch.name);
+        branches.get().into_iter().map(option).collect::<Vec<_>>()
+    });
+    let input = el("input")
+        .attr("id", "branch")
+        .attr("name", "branch")
+        .attr("type", "text")
+        .attr("list", "branches")
+        .attr("autocomplete", "off")
+        .attr("autocapitalize", "none")
+        .attr("spellcheck", "false")
+        .attr("aria-describedby", "branch-note")
+        .attr("aria-required", "true")
+        .attr_of("aria-invalid", move || Some(error.with(Option::is_some).to_string()))
+        .value_of(move || draft.branch.get())
+        .on("input", move |event| {
+            error.set(None);
+            draft.choose_branch(event_target_value(&event));
+        });
+    let list = el("datalist").attr("id", "branches").child(suggestions);
+    field("branch", "Branch", error, vec![input, list])
 }

@@ -1,5 +1,6 @@
 //! What has been chosen so far for the job to be.
 
+use crate::boxed::effect;
 use leptos::prelude::*;
 use protocol::api::{Environment, Scenarios, SubmitJobRequest, ValidatedBranch};
 use std::collections::BTreeSet;
@@ -29,7 +30,7 @@ impl Draft {
             idempotency_key: StoredValue::new(None),
         };
         // Another choice is another job, whatever came of the try before.
-        Effect::new(move |_| {
+        effect(move || {
             draft.validated.track();
             draft.picked.track();
             draft.idempotency_key.set_value(None);

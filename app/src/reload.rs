@@ -1,0 +1,47 @@
+//! What a page was opened with and loads anew: when what it depends on changes, or when somebody asks again.
+//! What is there stays until the new has come, and only the latest question counts.
+
+use crate::boxed::{effect, spawn_scoped};
+use leptos::prelude::*;
+
+pub(crate) struct Reload<T: Send + Sync + 'static> {
+    pub(crate) value: RwSignal<T>,
+    pub(crate) again: Callback<()>,
+}
+
+/// Starts as `seed`, which belongs to the present `key`.
+pub(crate) fn reload<K, T, Loading>(key: Memo<K>, seed: T, load: impl Fn(K) -> Loading + 'static) -> Reload<T>
+where
+    K: Clone + PartialEq + Send + Sync + 'static,
+    T: Send + Sync + 'static,
+    Loading: Future<Output = T> + 'static,
+{
+    let value = RwSignal::new(seed);
+    let asked = RwSignal::new(());
+    let mut is_first = true;
+    effect(move || {
+        asked.track();
+        let key = key.get();
+        if !std::mem::replace(&mut is_first, false) {
+            let loading = load(key);
+            spawn_scoped(async move { value.set(loading.await) });
+        }
+    });
+    Reload { value, again: Callback::new(move |()| asked.set(())) }
+}
+
+/// For what the browser asks by itself once the page is live, since the page can be read without it: the latest answer
+/// to `ask`, which is called again when what it reads changes; until then the default.
+pub(crate) fn later<T, Asking>(ask: impl Fn() -> Option<Asking> + 'static) -> Signal<T>
+where
+    T: Clone + Default + Send + Sync + 'static,
+    Asking: Future<Output = T> + 'static,
+{
+    let value = RwSignal::new(T::default());
+    effect(move || {
+        if let Some(asking) = ask() {
+            spawn_scoped(async move { value.set(asking.await) });
+        }
+    });
+    value.into()
+}
