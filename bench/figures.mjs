@@ -8,7 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..');
-const BINARY = process.env.TESTARENA_BINARY ?? join(ROOT, 'target/release/testarena');
+// The demo stops at variables of ours that it does not know.
+const { TESTARENA_BINARY, ...DEMO_ENV } = process.env;
+const BINARY = TESTARENA_BINARY ?? join(ROOT, 'target/release/testarena');
 const JOBS = Number(process.env.JOBS ?? 1000);
 const SIGHTINGS = Number(process.env.SIGHTINGS ?? 10);
 // One job after the other would measure the runner; more at once than this only makes a longer queue.
@@ -19,6 +21,7 @@ const { chromium } = createRequire(join(ROOT, 'end2end/package.json'))('@playwri
 const dir = mkdtempSync(join(tmpdir(), 'testarena-bench-'));
 const server = spawn(BINARY, ['demo', '--listen', '127.0.0.1:0', '--data', join(dir, 'demo')], {
   cwd: ROOT,
+  env: DEMO_ENV,
   stdio: ['ignore', 'pipe', 'ignore'],
 });
 const ended = new Promise((resolve) => server.on('exit', resolve));

@@ -48,7 +48,7 @@ fn remarks(job: &JobSummary) -> Vec<String> {
     } else if job.abort_requested {
         remarks.push("Its abort waits for the remote test server.".to_owned());
     }
-    if job.sync.state == SyncState::Pending {
+    if job.sync.state == SyncState::Pending && !job.status.is_terminal() {
         remarks.push("Not sent to the remote test server yet.".to_owned());
     }
     let told = [
@@ -68,6 +68,7 @@ fn remarks(job: &JobSummary) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use protocol::JobStatus;
 
     fn job() -> JobSummary {
         serde_json::from_str(include_str!("../dashboard/job_summary.json")).expect("a job")
@@ -76,6 +77,13 @@ mod tests {
     #[test]
     fn a_job_that_waits_to_be_sent_says_so() {
         assert_eq!(remarks(&job()), ["Not sent to the remote test server yet."]);
+    }
+
+    #[test]
+    fn a_job_that_ended_before_it_was_sent_waits_for_nothing() {
+        let mut job = job();
+        job.status = JobStatus::Aborted;
+        assert_eq!(remarks(&job), Vec::<String>::new());
     }
 
     #[test]
