@@ -196,7 +196,7 @@ pub struct Task {
     /// 0.0 to 1.0 where the scenario tells.
     pub progress: Option<f64>,
     pub message: String,
-    pub exit_code: Option<i32>,
+    pub exit_code: Option<i64>,
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
     pub duration_ms: Option<i64>,

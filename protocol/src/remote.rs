@@ -90,7 +90,7 @@ pub struct QueueTask {
     #[serde(default)]
     pub finished_at: Option<Timestamp>,
     #[serde(default)]
-    pub exit_code: Option<i32>,
+    pub exit_code: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,7 +108,7 @@ pub struct TaskBody {
     #[serde(default)]
     pub finished_at: Option<Timestamp>,
     #[serde(default)]
-    pub exit_code: Option<i32>,
+    pub exit_code: Option<i64>,
     #[serde(default)]
     pub message: String,
     #[serde(default)]
@@ -131,16 +131,14 @@ pub struct HealthBody {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Changes {
+pub struct Changes<Queue = StatusBody> {
     pub cursor: String,
     /// The cursor was not understood or missing: `queues` starts over with every unfinished one.
     #[serde(default)]
     pub reset: bool,
-    pub queues: Vec<ChangedQueue>,
+    /// Each with its `kind`, like the status call's answer.
+    pub queues: Vec<Queue>,
 }
-
-/// A queue's status as the feed has it: with its `kind`, like the status call's answer.
-pub type ChangedQueue = StatusBody;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskResults {

@@ -7,7 +7,7 @@ mod verdict;
 pub use observe::{Observed, Seen, observe};
 pub use verdict::verdict;
 
-use crate::store::jobs::Job;
+use crate::store::jobs::{Job, Lane};
 use crate::store::tasks::Task;
 use protocol::api::{CleanupState, LogsState, SyncState, TaskCounts};
 use protocol::{JobStatus, TaskStatus, Timestamp};
@@ -78,6 +78,22 @@ impl Step {
     /// Whether it needs no word of the remote server.
     pub fn is_local(self) -> bool {
         matches!(self, Self::GiveUpWaiting | Self::EndUnsent | Self::Remove | Self::Nothing)
+    }
+
+    /// Which of its environment's loops takes it.
+    pub fn lane(self) -> Lane {
+        match self {
+            Self::Mirror => Lane::Files,
+            Self::CleanUp => Lane::Shell,
+            Self::Submit
+            | Self::GiveUpWaiting
+            | Self::Ask
+            | Self::Abort
+            | Self::EndUnsent
+            | Self::DeleteQueue
+            | Self::Remove
+            | Self::Nothing => Lane::Queue,
+        }
     }
 }
 
@@ -219,7 +235,18 @@ pub fn postpone(job: &mut Job, limits: &Limits, retry_after: Option<Duration>, j
     let pause = backoff(job.attempts, limits.retry_max_interval, jitter);
     job.attempts = job.attempts.saturating_add(1);
     let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
-    job.next_at = Some(now.plus(pause.max(asked)));
+    let next_at = now.plus(pause.max(asked));
+    job.next_at =
+        Some(waiting_limit(job, limits).filter(|limit| *limit > now).map_or(next_at, |limit| next_at.min(limit)));
+}
+
+/// The first moment at which a job that is still to be sent has waited too long.
+fn waiting_limit(job: &Job, limits: &Limits) -> Option<Timestamp> {
+    let is_to_be_sent = job.accepted_at.is_none()
+        && job.abort_requested_at.is_none()
+        && job.delete_requested_at.is_none()
+        && !job.status.is_terminal();
+    is_to_be_sent.then(|| job.created_at.plus(limits.waiting_timeout).plus(Duration::from_millis(1)))
 }
 
 /// The pause after `attempts` earlier failures in a row.

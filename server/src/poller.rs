@@ -1,18 +1,23 @@
-//! Keeps job store and remote servers in agreement: per environment a loop around an idempotent `tick`, and one for clean-ups.
+//! Keeps job store and remote servers in agreement: per environment a loop around an idempotent `tick`,
+//! and one each for fetching files and for clean-ups, which may take long.
 //! The only caller that changes anything at a remote server; what it has to do stands in the store.
 
 mod abandoned;
 mod ask;
 mod cleanup;
 mod feed;
+mod files;
 mod finish;
+mod lanes;
 mod mirror;
 mod outcome;
 mod steps;
 mod tick;
 
 pub use cleanup::clean;
+pub use files::fetch_files;
 pub use finish::Marks;
+pub use lanes::Lanes;
 pub use tick::{Report, Round, tick};
 
 use crate::bell::Bell;
@@ -26,8 +31,9 @@ use feed::Feed;
 use protocol::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How often a job is asked about that somebody is looking at: the page's own polling interval.
@@ -36,6 +42,8 @@ const LOOKED_AT_INTERVAL: Duration = Duration::from_secs(5);
 const ROUND_BESIDE_FEED: Duration = Duration::from_mins(5);
 /// How often a server that can't be reached is tried, so that what waits is sent soon after it is back.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+/// Shortest time from one tick to the next that comes only because somebody began to look.
+const LOOK_PACE: Duration = Duration::from_secs(1);
 /// Between two passes over jobs that are due already.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 /// Pause after a tick that the store failed; its cause is logged.
@@ -51,8 +59,7 @@ pub struct Poller<R> {
     pub environment: Arc<EnvironmentConfig>,
     pub poll_interval: Duration,
     pub remote: Arc<R>,
-    /// Rings when a job's clean-up is next.
-    pub cleanups: Arc<Notify>,
+    pub lanes: Arc<Lanes>,
     /// How far the last look at each ended job's logs and results has come.
     pub marks: Arc<Marks>,
 }
@@ -72,7 +79,7 @@ impl<R> Poller<R> {
     }
 }
 
-/// Runs two loops per environment, one of them for clean-ups, until `shutdown`; returns early only if a loop broke, which must end the process.
+/// Runs a loop per environment and lane until `shutdown`; returns early only if a loop broke, which must end the process.
 ///
 /// # Errors
 /// The loop that broke, by its panic.
@@ -83,7 +90,8 @@ pub async fn run<R: Remote>(
     let mut loops = JoinSet::new();
     for poller in pollers {
         let poller = Arc::new(poller);
-        loops.spawn(run_cleanups(Arc::clone(&poller), shutdown.clone()));
+        loops.spawn(run_lane(Arc::clone(&poller), Lane::Files, shutdown.clone()));
+        loops.spawn(run_lane(Arc::clone(&poller), Lane::Shell, shutdown.clone()));
         loops.spawn(run_environment(poller, shutdown.clone()));
     }
     // Without environments there is nothing to poll, which is no reason to end.
@@ -102,7 +110,7 @@ async fn run_environment<R: Remote>(poller: Arc<Poller<R>>, shutdown: Cancellati
     let mut feed = Feed::default();
     let mut next_round = Timestamp::now();
     while !shutdown.is_cancelled() {
-        let now = Timestamp::now();
+        let (now, ticked_at) = (Timestamp::now(), Instant::now());
         let round = if next_round <= now { Round::All } else { Round::Due };
         let wake_at = match tick(&poller, round, now).await {
             Ok(report) => {
@@ -123,7 +131,8 @@ async fn run_environment<R: Remote>(poller: Arc<Poller<R>>, shutdown: Cancellati
             () = shutdown.cancelled() => {}
             () = tokio::time::sleep(pause) => {}
             _ = work.changed() => {}
-            _ = looks.changed() => {}
+            () = poller.lanes.woken(Lane::Queue) => {}
+            () = first_of(&mut looks, ticked_at) => {}
             news = feed.next() => {
                 if feed::take(&poller, news).await {
                     next_round = Timestamp::now();
@@ -133,26 +142,41 @@ async fn run_environment<R: Remote>(poller: Arc<Poller<R>>, shutdown: Cancellati
     }
 }
 
-async fn run_cleanups<R: Remote>(poller: Arc<Poller<R>>, shutdown: CancellationToken) {
+/// The loop around the passes of one of the lanes that may take long.
+async fn run_lane<R: Remote>(poller: Arc<Poller<R>>, lane: Lane, shutdown: CancellationToken) {
     let mut work = poller.bell.listen_for_work();
     while !shutdown.is_cancelled() {
-        let cleaned = clean(&poller, Timestamp::now()).await;
-        if let Err(error) = &cleaned {
-            tracing::error!(environment = poller.name(), %error, "poller.clean failed for {}", poller.name());
-        }
-        let latest = Timestamp::now().plus(poller.poll_interval);
-        let wake_at = if cleaned.is_ok() {
-            next_due(&poller, Lane::Shell, latest).await
-        } else {
-            Timestamp::now().plus(STORE_RETRY)
+        let now = Timestamp::now();
+        let passed = match lane {
+            Lane::Shell => clean(&poller, now).await.map(|()| true),
+            _ => fetch_files(&poller, now).await,
+        };
+        let wake_at = match passed {
+            Ok(true) => next_due(&poller, lane, Timestamp::now().plus(poller.poll_interval)).await,
+            // What is due waits until the server is back, of which the environment's loop tells.
+            Ok(false) => Timestamp::now().plus(poller.poll_interval),
+            Err(error) => {
+                tracing::error!(environment = poller.name(), %error, "poller.{lane:?} failed for {}", poller.name());
+                Timestamp::now().plus(STORE_RETRY)
+            }
         };
         tokio::select! {
             () = shutdown.cancelled() => {}
             () = tokio::time::sleep(wake_at.since(Timestamp::now())) => {}
-            () = poller.cleanups.notified() => {}
+            () = poller.lanes.woken(lane) => {}
             _ = work.changed() => {}
         }
     }
+}
+
+/// Waits until somebody begins to look at a job; not sooner than a pace after the last tick, so that many who begin
+/// to look one after the other do not make us ask all the time.
+async fn first_of(looks: &mut watch::Receiver<()>, ticked_at: Instant) {
+    // Its sender lives as long as the bell.
+    if looks.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep_until(ticked_at + LOOK_PACE).await;
 }
 
 /// When the next job is due in a lane, `latest` at the latest, and never at once: what could not be done must not spin.
@@ -179,7 +203,7 @@ async fn wake_at<R: Remote>(poller: &Poller<R>, reachable: bool, next_round: Tim
     if !reachable {
         return next_round;
     }
-    let next_due = next_due(poller, Lane::Http, next_round).await;
+    let next_due = next_due(poller, Lane::Queue, next_round).await;
     let now = Timestamp::now();
     let looked_at =
         if poller.bell.looked_at(poller.name(), now).is_empty() { next_round } else { now.plus(LOOKED_AT_INTERVAL) };

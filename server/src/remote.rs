@@ -63,6 +63,16 @@ pub struct Answer<T> {
     pub etag: Option<String>,
 }
 
+/// What the changes feed says of a queue.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ChangedQueue {
+    Status(QueueBody),
+    /// Something that is not of the contract; a plain question about it tells what.
+    Odd {
+        id: String,
+    },
+}
+
 /// Which queue a call is about, and under which installation it was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueRef<'a> {
@@ -127,7 +137,7 @@ pub trait Remote: Send + Sync + 'static {
         instance: &str,
         cursor: Option<&str>,
         wait: Duration,
-    ) -> impl Future<Output = Result<Answer<Changes>, RemoteError>> + Send;
+    ) -> impl Future<Output = Result<Answer<Changes<ChangedQueue>>, RemoteError>> + Send;
 }
 
 impl RemoteError {

@@ -37,7 +37,7 @@ fn queue_task(queue_id: &str, task: TaskRow) -> QueueTask {
         log_size: u64::try_from(task.log_size).ok(),
         started_at: task.started_at.map(Timestamp),
         finished_at: task.finished_at.map(Timestamp),
-        exit_code: task.exit_code,
+        exit_code: task.exit_code.map(i64::from),
     }
 }
 
@@ -50,7 +50,7 @@ pub fn task_body(queue: QueueRow, task: TaskRow) -> StatusBody {
         progress: task.progress,
         started_at: task.started_at.map(Timestamp),
         finished_at: task.finished_at.map(Timestamp),
-        exit_code: task.exit_code,
+        exit_code: task.exit_code.map(i64::from),
         message: task.message,
         log_size: u64::try_from(task.log_size).ok(),
     })

@@ -19,7 +19,7 @@ async fn exit_codes_become_verdicts() {
     let server = TestRunner::start(&scenarios).await;
     let queue = server.run("42", &["smoke/pass", "smoke/fail", "smoke/skip", "a/error.py", "a/kill"]).await;
     assert_eq!(statuses(&queue), (QueueStatus::Finished, vec![Passed, Failed, Skipped, Error, Failed]));
-    let codes: Vec<Option<i32>> = tasks(&queue).iter().map(|task| task.exit_code).collect();
+    let codes: Vec<Option<i64>> = tasks(&queue).iter().map(|task| task.exit_code).collect();
     assert_eq!(codes, [Some(0), Some(3), Some(77), Some(99), None]);
     assert_eq!(tasks(&queue)[4].message, "killed by signal 9");
     assert!(queue.created_at <= queue.started_at && queue.started_at <= queue.finished_at);

@@ -114,7 +114,7 @@ fn task_body(job: &Job, task: Task) -> api::Task {
         status: task.status,
         progress: task.progress,
         message: task.message,
-        exit_code: task.exit_code.and_then(|code| i32::try_from(code).ok()),
+        exit_code: task.exit_code,
         started_at: task.started_at,
         finished_at: task.finished_at,
         duration_ms: task.started_at.zip(task.finished_at).map(|(start, end)| ran_ms(start, end)),

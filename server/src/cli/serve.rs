@@ -99,7 +99,7 @@ pub fn pollers(state: &AppState) -> Vec<Poller<Server>> {
         environment: Arc::clone(&environment.config),
         poll_interval: state.config.poll_interval,
         remote: Arc::clone(&environment.server),
-        cleanups: Arc::default(),
+        lanes: Arc::default(),
         marks: Arc::default(),
     };
     state.environments.values().map(of_environment).collect()

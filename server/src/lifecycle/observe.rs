@@ -120,7 +120,7 @@ fn observe_task(job: &Job, before: &Task, seen: Seen<'_>) -> Task {
             task.status = said.status;
             task.progress = said.progress.filter(|p| p.is_finite()).map(|p| p.clamp(0.0, 1.0));
             task.message.clone_from(&said.message);
-            task.exit_code = said.exit_code.map(i64::from);
+            task.exit_code = said.exit_code;
             task.started_at = said.started_at.or(task.started_at);
             task.finished_at = said.finished_at.or(task.finished_at);
         }

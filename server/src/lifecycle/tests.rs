@@ -156,6 +156,17 @@ fn a_retry_never_comes_before_the_server_asked_for_it() {
 }
 
 #[test]
+fn a_retry_of_what_was_never_accepted_comes_no_later_than_its_waiting_limit() {
+    let just_past_limit = Some(NOW.plus(Duration::from_millis(1)));
+    let mut job = Job { created_at: NOW.minus(LIMITS.waiting_timeout), attempts: 20, ..fresh_job() };
+    postpone(&mut job, &LIMITS, Some(HOUR), 1.0, NOW);
+    assert_eq!(job.next_at, just_past_limit);
+    let mut accepted = Job { created_at: NOW.minus(LIMITS.waiting_timeout), ..accepted_job() };
+    postpone(&mut accepted, &LIMITS, Some(HOUR), 1.0, NOW);
+    assert_eq!(accepted.next_at, Some(NOW.plus(HOUR)));
+}
+
+#[test]
 fn a_waiting_queue_shows_its_position_and_is_due_at_its_limit() {
     let body = QueueBody { position: Some(3), ..queue(QueueStatus::Waiting) };
     let seen = see(&accepted_job(), &tasks_of(&[TaskStatus::Waiting; 2]), &body, &[], None);

@@ -1,8 +1,8 @@
 //! Asks the remote server about a job's queue, or takes in what it said by itself, and saves what changed.
 //! What a queue's status leaves out is asked task by task, so that older servers are understood.
 
+use super::Poller;
 use super::outcome::{After, end_by_refusal, fail, queue_of, save};
-use super::{Poller, mirror};
 use crate::lifecycle::{self, Observed, Seen};
 use crate::remote::{Answer, Refusal, Remote, RemoteError};
 use crate::store::StoreError;
@@ -31,7 +31,7 @@ async fn take_unchanged<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp
     if is_due || after.sync_state != job.sync_state || after.sync_error != job.sync_error {
         save(poller, job, &after, Vec::new()).await?;
     }
-    mirror::follow(poller, job).await?;
+    poller.lanes.follow(job);
     Ok(if is_due { After::Again } else { After::Later })
 }
 
@@ -58,7 +58,7 @@ pub(super) async fn take_status<R: Remote>(
     if has_ended {
         tracing::info!(job = job.id.0, status = %after.status, "job {} ended as {}", job.id, after.status);
     } else {
-        mirror::follow(poller, &after).await?;
+        poller.lanes.follow(&after);
     }
     Ok(if has_ended || is_past_limit { After::Again } else { After::Later })
 }

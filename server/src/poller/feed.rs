@@ -4,12 +4,12 @@
 use super::outcome::After;
 use super::tick::JOBS_AT_ONCE;
 use super::{Poller, ask, steps};
-use crate::remote::{Answer, Remote, RemoteError};
+use crate::remote::{Answer, ChangedQueue, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::environments::{EnvironmentStatus, find_environment_status, save_environment_status};
 use crate::store::jobs::{self, Job, Lane};
 use futures_util::stream::{self, StreamExt};
-use protocol::remote::{Changes, MAX_CHANGES, QueueBody, StatusBody};
+use protocol::remote::{Changes, MAX_CHANGES, QueueBody};
 use protocol::{JobId, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ const PACE: Duration = Duration::from_millis(250);
 const FRESHNESS: Duration = Duration::from_secs(5);
 
 /// What the feed's task says: news and when they came, or why it ended.
-pub(super) type News = Result<(Answer<Changes>, Timestamp), RemoteError>;
+pub(super) type News = Result<(Answer<Changes<ChangedQueue>>, Timestamp), RemoteError>;
 
 /// The feed as its environment's loop holds it.
 #[derive(Default)]
@@ -109,14 +109,14 @@ pub(super) async fn take<R: Remote>(poller: &Poller<R>, news: News) -> bool {
     starts_over || taken.is_err()
 }
 
-async fn take_queues<R: Remote>(poller: &Poller<R>, news: Answer<Changes>, now: Timestamp) -> Result<(), StoreError> {
+async fn take_queues<R: Remote>(
+    poller: &Poller<R>,
+    news: Answer<Changes<ChangedQueue>>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let server_now = news.server_now;
-    let queues = news.body.queues.into_iter().filter_map(|status| match status {
-        StatusBody::Queue(queue) => Some(queue),
-        StatusBody::Task(_) => None,
-    });
-    let taken: Vec<_> = stream::iter(queues)
-        .map(|queue| take_queue(poller, Answer { body: queue, server_now, etag: None }, now))
+    let taken: Vec<_> = stream::iter(news.body.queues)
+        .map(|queue| take_queue(poller, queue, server_now, now))
         .buffer_unordered(JOBS_AT_ONCE)
         .collect()
         .await;
@@ -125,12 +125,20 @@ async fn take_queues<R: Remote>(poller: &Poller<R>, news: Answer<Changes>, now: 
 
 async fn take_queue<R: Remote>(
     poller: &Poller<R>,
-    answer: Answer<QueueBody>,
+    queue: ChangedQueue,
+    server_now: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    match find_job_of(poller, &answer.body).await? {
-        Some(job) if !job.status.is_terminal() => take_status_and_go_on(poller, job, answer, now).await,
-        _ => Ok(()),
+    let id = match &queue {
+        ChangedQueue::Status(queue) => &queue.id,
+        ChangedQueue::Odd { id } => id,
+    };
+    let Some(job) = find_job_of(poller, id).await?.filter(|job| !job.status.is_terminal()) else { return Ok(()) };
+    match queue {
+        ChangedQueue::Status(queue) => {
+            take_status_and_go_on(poller, job, Answer { body: queue, server_now, etag: None }, now).await
+        }
+        ChangedQueue::Odd { .. } => steps::advance(poller, job, Lane::Queue, now).await,
     }
 }
 
@@ -146,17 +154,17 @@ async fn take_status_and_go_on<R: Remote>(
         return Ok(());
     }
     match poller.store.read(move |c| jobs::find_job(c, id)).await? {
-        Some((job, _)) => steps::advance(poller, job, Lane::Http, now).await,
+        Some((job, _)) => steps::advance(poller, job, Lane::Queue, now).await,
         None => Ok(()),
     }
 }
 
-async fn find_job_of<R: Remote>(poller: &Poller<R>, queue: &QueueBody) -> Result<Option<Job>, StoreError> {
-    let number = queue.id.strip_prefix(&poller.environment.queue_id_prefix).and_then(|id| id.parse::<JobId>().ok());
+async fn find_job_of<R: Remote>(poller: &Poller<R>, queue_id: &str) -> Result<Option<Job>, StoreError> {
+    let number = queue_id.strip_prefix(&poller.environment.queue_id_prefix).and_then(|id| id.parse::<JobId>().ok());
     let Some(id) = number else { return Ok(None) };
     let found = poller.store.read(move |c| jobs::find_job(c, id)).await?;
     let is_of_queue = |job: &Job| {
-        job.remote_queue_id == queue.id && job.environment == poller.name() && *job.instance == *poller.instance
+        job.remote_queue_id == queue_id && job.environment == poller.name() && *job.instance == *poller.instance
     };
     Ok(found.map(|(job, _)| job).filter(is_of_queue))
 }

@@ -11,12 +11,13 @@ use crate::store::StoreError;
 use crate::store::jobs::Job;
 use crate::store::tasks::{self, ResultFile, Task};
 use protocol::api::LogsState;
+use protocol::names::is_result_path;
 use protocol::{JobId, TaskStatus, Timestamp};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// Calls of one pass over one job: some seconds at a server that is near.
-const CALLS_PER_PASS: u64 = 100;
+/// Calls of one pass over one job: some seconds at a server that is slow.
+const CALLS_PER_PASS: u64 = 25;
 /// Bytes of one pass over one job, beside the one file or log that it was reading when they were over.
 const BYTES_PER_PASS: u64 = 64 * 1024 * 1024;
 /// Most jobs whose passes are remembered; past that all begin again, which costs calls and nothing else.
@@ -43,6 +44,8 @@ enum Missing {
     Refused(Refusal),
     #[error("the remote server lists the result file {path} of {task_id} and does not have it")]
     File { task_id: String, path: String },
+    #[error("the remote server lists the result file {path:?} of {task_id}, which is no path that can be kept")]
+    BadPath { task_id: String, path: String },
 }
 
 impl Marks {
@@ -209,6 +212,12 @@ impl<R: Remote> Pass<'_, R> {
                 break;
             }
             let path = file.path.clone();
+            if !is_result_path(&path) {
+                is_whole = false;
+                self.mark.missing.get_or_insert(Missing::BadPath { task_id: task_id.clone(), path: path.clone() });
+                self.mark.path = Some(path);
+                continue;
+            }
             match self.fetch(&task, &task_id, file.path, file.content_type).await {
                 Ok(Some(file)) => kept.push(file),
                 Ok(None) => {

@@ -8,7 +8,7 @@ use crate::remote::{Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::jobs::{self, Job};
 use crate::store::tasks::{self, Task};
-use protocol::{JobStatus, TaskStatus};
+use protocol::TaskStatus;
 
 /// Pieces of one log in one pass, so that one huge log does not hold up the others; the rest follows in the next pass.
 const PIECES_PER_PASS: usize = 8;
@@ -46,7 +46,7 @@ pub(super) enum Progress {
     UpToDate,
 }
 
-/// Mirrors what a job that has not ended has written since. A failure shows in its own time: the next look repeats it.
+/// Mirrors what a running job has written since. What the server can't give now is asked for again after the next status.
 pub(super) async fn follow<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), StoreError> {
     match follow_logs(poller, job).await {
         Ok(()) => {}
@@ -62,9 +62,6 @@ pub(super) async fn follow<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(
 }
 
 async fn follow_logs<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), MirrorError> {
-    if job.status == JobStatus::Waiting {
-        return Ok(());
-    }
     let id = job.id;
     let rows = poller.store.read(move |c| tasks::find_tasks(c, id)).await?;
     let mut has_new_whole_log = false;

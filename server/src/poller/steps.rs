@@ -15,7 +15,7 @@ use protocol::remote::{QueueRequest, TaskRequest};
 /// More steps than a job's whole life has: a bound, not a plan.
 const MAX_STEPS: usize = 12;
 
-/// Takes a job as far as it goes now in one lane; the other lane's loop finds it due.
+/// Takes a job as far as it goes now in one lane; from there another lane's loop goes on, which finds it due.
 pub(super) async fn advance<R: Remote>(
     poller: &Poller<R>,
     job: Job,
@@ -27,12 +27,11 @@ pub(super) async fn advance<R: Remote>(
     for _ in 0..MAX_STEPS {
         let Some(job) = current.take() else { return Ok(()) };
         let step = next_step(&job, &poller.limits(), now);
-        if lane == Lane::Http && step == Step::CleanUp {
-            poller.cleanups.notify_one();
+        if step.lane() != lane && !step.is_local() {
+            poller.lanes.wake(step.lane());
             return Ok(());
         }
-        let is_of_lane = lane == Lane::Http || step == Step::CleanUp || step.is_local();
-        if !is_of_lane || take_step(poller, &job, step, now).await? == After::Later {
+        if take_step(poller, &job, step, now).await? == After::Later {
             return Ok(());
         }
         current = poller.store.read(move |c| jobs::find_job(c, id)).await?.map(|(job, _)| job);

@@ -1,5 +1,5 @@
 //! One idempotent pass over an environment: look at the store and at the remote server, bring them nearer to agreement.
-//! One job's failure never stops the others. Clean-ups, which need the shell, have a pass of their own in `cleanup`.
+//! One job's failure never stops the others. What may take long has passes of its own: `files` and `cleanup`.
 
 use super::{Poller, steps};
 use crate::lifecycle::next_step;
@@ -55,11 +55,14 @@ pub async fn tick<R: Remote>(poller: &Poller<R>, round: Round, now: Timestamp) -
         }
         let mut jobs = collect(poller, Round::Due, now).await?;
         jobs.retain(|_, job| next_step(job, &poller.limits(), now).is_local());
-        advance_all(poller, jobs, Lane::Http, now).await;
+        advance_all(poller, jobs, Lane::Queue, now).await;
         return Ok(report);
     }
+    if known.health == Health::Unreachable {
+        poller.lanes.wake(Lane::Files);
+    }
     let jobs = collect(poller, round, now).await?;
-    let all_saved = advance_all(poller, jobs, Lane::Http, now).await;
+    let all_saved = advance_all(poller, jobs, Lane::Queue, now).await;
     if round == Round::All && all_saved {
         status.round_at = Some(now);
     }
@@ -107,7 +110,7 @@ async fn collect<R: Remote>(
     let name = poller.name().to_owned();
     let looked_at = poller.bell.looked_at(poller.name(), now);
     let find = move |connection: &mut crate::store::AnyConnection| {
-        let mut found = jobs::list_due(connection, &name, Lane::Http, now, DUE_PER_TICK)?;
+        let mut found = jobs::list_due(connection, &name, Lane::Queue, now, DUE_PER_TICK)?;
         if round == Round::All {
             found.extend(jobs::list_open(connection, &name)?.into_iter().filter(|job| !waits_for_retry(job)));
         }

@@ -5,15 +5,17 @@ use super::commands::Commands;
 use super::http::{Call, HttpClient, Reply, segment};
 use super::refusal::About;
 use super::shell::Shell;
-use super::{Answer, QueueRef, Refusal, Remote, RemoteError, transfer, words};
+use super::{Answer, ChangedQueue, QueueRef, Refusal, Remote, RemoteError, transfer, words};
 use crate::config::EnvironmentConfig;
 use axum::http::header::{IF_NONE_MATCH, RANGE};
 use axum::http::{Method, StatusCode};
 use protocol::names;
 use protocol::remote::{
-    Changes, HealthBody, MAX_CHANGES_WAIT_S, QueueAccepted, QueueBody, QueueRequest, RemoteFile, TaskBody, TaskResults,
+    Changes, HealthBody, MAX_CHANGES_WAIT_S, QueueAccepted, QueueBody, QueueRequest, RemoteFile, StatusBody, TaskBody,
+    TaskResults,
 };
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -137,20 +139,12 @@ impl Remote for Server {
         let reply = successful(call.send().await?, self.about_id()).await?;
         let results: TaskResults = reply.json_within(MAX_RESULT_LIST_BYTES).await?;
         let mut seen = HashSet::new();
-        let (mut good, bad): (Vec<_>, Vec<_>) = results
-            .files
-            .into_iter()
-            .partition(|file| names::is_result_path(&file.path) && seen.insert(file.path.clone()));
-        for file in &mut good {
+        let mut files = results.files;
+        files.retain(|file| seen.insert(file.path.clone()));
+        for file in &mut files {
             words::tidy(&mut file.content_type);
         }
-        for file in bad {
-            tracing::warn!(
-                environment = %self.config.name, task_id, path = ?file.path,
-                "remote.bad_result_path: Leaving out a result file whose path is not relative and plain, or there twice"
-            );
-        }
-        Ok(good)
+        Ok(files)
     }
 
     async fn fetch_result(
@@ -192,14 +186,27 @@ impl Remote for Server {
         instance: &str,
         cursor: Option<&str>,
         wait: Duration,
-    ) -> Result<Answer<Changes>, RemoteError> {
+    ) -> Result<Answer<Changes<ChangedQueue>>, RemoteError> {
         let wait = wait.min(Duration::from_secs(MAX_CHANGES_WAIT_S));
         let since = cursor.map_or_else(String::new, |cursor| format!("&since={}", segment(cursor)));
         let path = format!("/api/changes?wait={}{since}", wait.as_secs());
         let call = self.http.call(Method::GET, &path, instance).longer_by(wait);
-        let mut answer: Answer<Changes> = answer(successful(call.send().await?, About::Server).await?).await?;
-        answer.body.queues.iter_mut().for_each(words::tidy_status);
-        Ok(answer)
+        let answer: Answer<Changes<Value>> = answer(successful(call.send().await?, About::Server).await?).await?;
+        let Answer { body: Changes { cursor, reset, queues }, server_now, etag } = answer;
+        let queues = queues.into_iter().map(read_changed_queue).collect();
+        Ok(Answer { body: Changes { cursor, reset, queues }, server_now, etag })
+    }
+}
+
+/// One queue that says something odd is no reason to miss what is said of the others.
+fn read_changed_queue(said: Value) -> ChangedQueue {
+    let id = said.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    match serde_json::from_value(said) {
+        Ok(StatusBody::Queue(mut queue)) => {
+            words::tidy_queue(&mut queue);
+            ChangedQueue::Status(queue)
+        }
+        Ok(StatusBody::Task(_)) | Err(_) => ChangedQueue::Odd { id },
     }
 }
 

@@ -1,7 +1,7 @@
 //! Texts of the remote server's that are for people: cut and cleaned where they come in,
 //! so that neither the database nor a page has to bear whatever a server says.
 
-use protocol::remote::{QueueBody, StatusBody, TaskBody};
+use protocol::remote::{QueueBody, TaskBody};
 
 /// Most characters of a message: more than anybody reads, little enough for a thousand tasks.
 const MAX_CHARS: usize = 2_000;
@@ -31,13 +31,6 @@ pub fn tidy_queue(queue: &mut QueueBody) {
 
 pub fn tidy_task(task: &mut TaskBody) {
     tidy(&mut task.message);
-}
-
-pub fn tidy_status(status: &mut StatusBody) {
-    match status {
-        StatusBody::Queue(queue) => tidy_queue(queue),
-        StatusBody::Task(task) => tidy_task(task),
-    }
 }
 
 #[cfg(test)]

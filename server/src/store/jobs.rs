@@ -284,6 +284,16 @@ pub fn remove_job(connection: &mut AnyConnection, id: JobId) -> QueryResult<bool
     Ok(diesel::delete(jobs::table.filter(jobs::id.eq(id.0))).execute(connection)? == 1)
 }
 
+/// Those of these ids that no job has.
+pub fn list_missing(connection: &mut AnyConnection, ids: &[JobId]) -> QueryResult<Vec<JobId>> {
+    let mut missing = Vec::new();
+    for id in ids {
+        let found = jobs::table.filter(jobs::id.eq(id.0)).select(jobs::id).first::<i64>(connection).optional()?;
+        missing.extend(found.is_none().then_some(*id));
+    }
+    Ok(missing)
+}
+
 /// Lets readers see a change that stands in another table.
 pub fn bump_revision(connection: &mut AnyConnection, id: JobId) -> QueryResult<()> {
     diesel::update(jobs::table.filter(jobs::id.eq(id.0)))

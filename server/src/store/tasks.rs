@@ -7,14 +7,12 @@ use super::{AnyConnection, QueryResult};
 use diesel::prelude::*;
 use protocol::{JobId, TaskStatus, Timestamp};
 
-#[derive(Clone, Debug, PartialEq, Queryable, Insertable, AsChangeset)]
-#[diesel(table_name = tasks, treat_none_as_null = true)]
+#[derive(Clone, Debug, PartialEq, Queryable, Insertable)]
+#[diesel(table_name = tasks)]
 pub struct Task {
-    #[diesel(deserialize_as = JobKey, serialize_as = JobKey, skip_update)]
+    #[diesel(deserialize_as = JobKey, serialize_as = JobKey)]
     pub job_id: JobId,
-    #[diesel(skip_update)]
     pub n: i64,
-    #[diesel(skip_update)]
     pub scenario: String,
     #[diesel(deserialize_as = TaskStatusText, serialize_as = TaskStatusText)]
     pub status: TaskStatus,
@@ -70,9 +68,19 @@ pub fn find_task(connection: &mut AnyConnection, job: JobId, n: i64) -> QueryRes
     tasks::table.find((job.0, n)).first(connection).optional()
 }
 
+/// Notes what the remote server said of a task. How much of its log and results is here is noted apart, by `save_mirrored`.
 pub fn save_task(connection: &mut AnyConnection, task: Task) -> QueryResult<()> {
-    let row = tasks::table.find((task.job_id.0, task.n));
-    diesel::update(row).set(task).execute(connection).map(drop)
+    diesel::update(tasks::table.find((task.job_id.0, task.n)))
+        .set((
+            tasks::status.eq(task.status.as_str()),
+            tasks::progress.eq(task.progress),
+            tasks::message.eq(task.message),
+            tasks::exit_code.eq(task.exit_code),
+            tasks::started_at.eq(task.started_at.map(|at| at.0)),
+            tasks::finished_at.eq(task.finished_at.map(|at| at.0)),
+        ))
+        .execute(connection)
+        .map(drop)
 }
 
 /// Notes a task's result files; noting the same twice changes nothing.

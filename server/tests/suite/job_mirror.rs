@@ -4,16 +4,20 @@
 use crate::job_odd_remote::{JOB, Odd, healthy, says, unknown_id};
 use crate::remote_environment::environment_config;
 use crate::test_app::TestApp;
+use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use futures_util::stream;
 use protocol::api::{CleanupState, LogsState};
 use protocol::{JobStatus, Timestamp};
 use serde_json::{Value, json};
 use server::cli::serve::pollers;
-use server::poller::{Round, tick};
+use server::poller::{Round, fetch_files, tick};
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 fn files(task: &str, paths: &[String]) -> Value {
     let file = |path: &String| json!({"path": path, "size": 5, "content_type": "text/plain"});
@@ -24,7 +28,7 @@ fn files(task: &str, paths: &[String]) -> Value {
 async fn a_result_file_that_the_server_lists_and_has_not_keeps_no_other_from_being_kept() {
     let odd = Odd::start(|call| match call {
         "GET /api/health" => healthy(&[]),
-        "GET /api/results/1-1" => says(files("1-1", &["a.xml".to_owned(), "b.xml".to_owned()])),
+        "GET /api/results/1-1" => says(files("1-1", &["a.xml".to_owned(), "b\\c.xml".to_owned()])),
         "GET /api/results/1-1/a.xml" => StatusCode::NOT_FOUND.into_response(),
         "GET /api/results/1-2" => says(files("1-2", &["c.xml".to_owned()])),
         call if call.starts_with("GET /api/logs/") || call.contains("/results/") => "here\n".into_response(),
@@ -36,11 +40,28 @@ async fn a_result_file_that_the_server_lists_and_has_not_keeps_no_other_from_bei
     let job = odd.job().await;
     let words = "the remote server lists the result file a.xml of 1-1 and does not have it";
     assert_eq!(job["logs"], json!({"state": "incomplete", "error": words}));
-    for path in ["1-1/results/b.xml", "1-2/results/c.xml"] {
+    for path in ["1-1/results/b%5Cc.xml", "1-2/results/c.xml"] {
         assert_eq!(odd.ada.get(&format!("/api/job/1/tasks/{path}")).await.body, "here\n");
     }
     let row = odd.app.find_job(JOB).await.unwrap();
     assert!(row.cleanup_since.is_some(), "its clean-up goes on");
+}
+
+#[tokio::test]
+async fn a_result_file_that_can_not_be_kept_under_its_path_is_named() {
+    let odd = Odd::start(|call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/results/1-1" => says(files("1-1", &["../a".to_owned(), "b".to_owned()])),
+        "GET /api/results/1-2" => says(files("1-2", &[])),
+        call if call.starts_with("GET /api/logs/") || call.contains("/results/") => "here\n".into_response(),
+        _ => unknown_id(),
+    })
+    .await;
+    odd.end().await;
+    odd.tick().await;
+    let words = "the remote server lists the result file \"../a\" of 1-1, which is no path that can be kept";
+    assert_eq!(odd.job().await["logs"], json!({"state": "incomplete", "error": words}));
+    assert_eq!(odd.ada.get("/api/job/1/tasks/1-1/results/b").await.body, "here\n");
 }
 
 #[tokio::test]
@@ -56,7 +77,7 @@ async fn logs_that_can_not_be_had_are_given_up_in_the_end() {
         let now = Timestamp::now().plus(Duration::from_hours(hours));
         odd.app.change_job(JOB, |job, _| (job.attempts, job.next_at) = (10, Some(Timestamp(0)))).await;
         for poller in pollers(&odd.app.state) {
-            tick(&poller, Round::Due, now).await.unwrap();
+            fetch_files(&poller, now).await.unwrap();
         }
         odd.app.find_job(JOB).await.unwrap()
     };
@@ -86,16 +107,99 @@ async fn a_job_with_very_many_result_files_gives_the_loop_back_between_pieces() 
     .await;
     odd.end().await;
     let poller = pollers(&odd.app.state).pop().unwrap();
-    tick(&poller, Round::Due, Timestamp::now()).await.unwrap();
+    fetch_files(&poller, Timestamp::now()).await.unwrap();
     let row = odd.app.find_job(JOB).await.unwrap();
     assert_eq!((row.logs_state, row.attempts), (LogsState::Mirroring, 0));
     assert!(row.next_at.is_some_and(|due| due <= Timestamp::now()), "the rest is due at once");
-    assert!(calls.load(Ordering::Relaxed) <= 102, "{calls:?}");
-    tick(&poller, Round::Due, Timestamp::now()).await.unwrap();
+    assert!(calls.load(Ordering::Relaxed) <= 27, "{calls:?}");
+    while odd.app.find_job(JOB).await.unwrap().logs_state == LogsState::Mirroring {
+        assert!(calls.load(Ordering::Relaxed) < 170, "nothing is fetched twice: {calls:?}");
+        fetch_files(&poller, Timestamp::now()).await.unwrap();
+    }
     assert_eq!(odd.job().await["logs"], json!({"state": "complete", "error": null}));
     let results = odd.ada.get("/api/job/1/tasks/1-1/results").await.expect(200);
     assert_eq!(results["files"].as_array().unwrap().len(), 150);
-    assert!(calls.load(Ordering::Relaxed) < 165, "nothing is fetched twice: {calls:?}");
+}
+
+#[tokio::test]
+async fn a_log_that_never_comes_holds_up_no_other_job() {
+    let asked = Arc::new(Notify::new());
+    let was_asked = Arc::clone(&asked);
+    let odd = Odd::start(move |call| match call {
+        "GET /api/health" => healthy(&[]),
+        "POST /api/queue" => says(json!({"queue_id": "1", "status": "waiting"})),
+        "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "running"})),
+        "GET /api/logs/2-1" => {
+            was_asked.notify_one();
+            Body::from_stream(stream::pending::<Result<Bytes, Infallible>>()).into_response()
+        }
+        _ => unknown_id(),
+    })
+    .await;
+    odd.app.change_job(JOB, |job, _| job.next_at = None).await;
+    let ended = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    odd.end_of(ended).await;
+    let submit_when_it_hangs = async {
+        asked.notified().await;
+        odd.app.change_job(JOB, |job, _| job.next_at = Some(Timestamp(0))).await;
+        odd.app.state.bell.ring_work();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        became = odd.becomes(|job| job.status == JobStatus::InProgress) => assert!(became),
+        () = submit_when_it_hangs => {}
+    }
+}
+
+#[tokio::test]
+async fn a_job_removed_by_force_while_its_log_comes_leaves_no_file_behind() {
+    let (asked, removed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (was_asked, is_removed) = (Arc::clone(&asked), Arc::clone(&removed));
+    let odd = Odd::start(move |call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/logs/1-1" => {
+            was_asked.notify_one();
+            let is_removed = Arc::clone(&is_removed);
+            let late = async move {
+                is_removed.notified().await;
+                Ok::<_, Infallible>(Bytes::from_static(b"late\n"))
+            };
+            Body::from_stream(stream::once(late)).into_response()
+        }
+        _ => unknown_id(),
+    })
+    .await;
+    odd.end().await;
+    let admin = odd.app.admin("root").await;
+    let poller = pollers(&odd.app.state).pop().unwrap();
+    let remove = async {
+        asked.notified().await;
+        admin.delete("/api/job/1?force=true").await.expect(204);
+        removed.notify_one();
+    };
+    let (fetched, ()) = tokio::join!(fetch_files(&poller, Timestamp::now()), remove);
+    assert!(fetched.unwrap());
+    let folder = odd.app.state.config.data_dir.join("jobs/0");
+    let left: Vec<_> = std::fs::read_dir(folder).map(Iterator::collect).unwrap_or_default();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_fetched_from_a_server_that_is_away_nor_given_up() {
+    // Nobody listens there.
+    let app = TestApp::with_environments(vec![environment_config("http://127.0.0.1:1".to_owned())]).await;
+    app.user("ada").await;
+    let ended = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    app.change_job(ended, |job, _| {
+        (job.submit_attempted_at, job.accepted_at) = (Some(Timestamp(1)), Some(Timestamp(2)));
+        (job.status, job.finished_at, job.next_at) = (JobStatus::Passed, Some(Timestamp(9)), Some(Timestamp(9)));
+    })
+    .await;
+    let poller = pollers(&app.state).pop().unwrap();
+    tick(&poller, Round::Due, Timestamp::now()).await.unwrap();
+    assert!(!fetch_files(&poller, Timestamp::now()).await.unwrap());
+    let row = app.find_job(ended).await.unwrap();
+    assert_eq!((row.logs_state, row.attempts), (LogsState::Mirroring, 0));
 }
 
 #[tokio::test]

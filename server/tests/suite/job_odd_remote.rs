@@ -14,8 +14,7 @@ use server::cli::serve::pollers;
 use server::config::{EnvironmentConfig, HostKeyCheck};
 use server::poller;
 use server::store::jobs::Job;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -53,8 +52,12 @@ impl Odd {
 
     /// As if the server had accepted the job.
     pub async fn accept(&self) {
+        self.accept_of(JOB).await;
+    }
+
+    pub async fn accept_of(&self, id: JobId) {
         self.app
-            .change_job(JOB, |job, _| {
+            .change_job(id, |job, _| {
                 (job.submit_attempted_at, job.accepted_at) = (Some(Timestamp(1)), Some(Timestamp(2)));
                 job.sync_state = SyncState::Synced;
             })
@@ -63,9 +66,13 @@ impl Odd {
 
     /// As if all tasks had passed, with their logs still to be fetched.
     pub async fn end(&self) {
-        self.accept().await;
+        self.end_of(JOB).await;
+    }
+
+    pub async fn end_of(&self, id: JobId) {
+        self.accept_of(id).await;
         self.app
-            .change_job(JOB, |job, tasks| {
+            .change_job(id, |job, tasks| {
                 (job.status, job.finished_at) = (JobStatus::Passed, Some(Timestamp(9)));
                 (job.logs_state, job.cleanup_state) = (LogsState::Mirroring, CleanupState::Pending);
                 for task in tasks {
@@ -219,44 +226,6 @@ async fn files_that_can_not_be_removed_are_tried_again_later() {
     let row = odd.app.find_job(JOB).await.unwrap();
     assert!(row.attempts == 1 && row.next_at > Some(Timestamp::now()), "{row:?}");
     assert_eq!(row.sync_state, SyncState::Failing);
-}
-
-#[tokio::test]
-async fn what_ended_before_the_feed_began_is_found_at_once() {
-    let (was_asked, has_begun) = (AtomicBool::new(false), AtomicBool::new(false));
-    let odd = Odd::start(move |call| match call {
-        "GET /api/health" => healthy(&["changes"]),
-        // Ends just after the first round has asked; the feed starts over and has nothing to say of it.
-        "GET /api/status/1" if !was_asked.swap(true, Ordering::Relaxed) => {
-            says(json!({"id": "1", "kind": "queue", "status": "running"}))
-        }
-        "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "error"})),
-        "GET /api/changes" => {
-            says(json!({"cursor": "c", "reset": !has_begun.swap(true, Ordering::Relaxed), "queues": []}))
-        }
-        _ => unknown_id(),
-    })
-    .await;
-    odd.accept().await;
-    assert!(odd.becomes(|job| job.status == JobStatus::Error).await);
-}
-
-#[tokio::test]
-async fn a_broken_feed_is_not_asked_all_the_time() {
-    let calls = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&calls);
-    let odd = Odd::start(move |call| {
-        log.lock().unwrap().push(call.to_owned());
-        if call == "GET /api/health" { healthy(&["changes"]) } else { unknown_id() }
-    })
-    .await;
-    odd.app.change_job(JOB, |job, _| job.next_at = None).await;
-    let shutdown = CancellationToken::new();
-    let polling = poller::run(pollers(&odd.app.state), shutdown.clone());
-    assert!(tokio::time::timeout(Duration::from_secs(1), polling).await.is_err());
-    let of = |wanted: &str| calls.lock().unwrap().iter().filter(|call| *call == wanted).count();
-    assert_eq!(of("GET /api/changes"), 1);
-    assert!(of("GET /api/health") <= 3, "a round each time");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use crate::test_app::{Client, TestApp};
 use protocol::api::{CleanupState, LogsState, SyncState};
 use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
 use serde_json::json;
-use server::lifecycle::{Limits, Step, next_step};
+use server::lifecycle::{Limits, next_step};
 use server::store::environments::list_due_abandoned_queues;
 use server::store::jobs::{Job, Lane, list_due, save_job};
 use std::time::Duration;
@@ -136,7 +136,7 @@ async fn a_job_that_has_nothing_at_the_remote_server_is_deleted_at_once() {
 }
 
 #[tokio::test]
-async fn the_store_and_the_decisions_agree_on_what_waits_for_the_shell() {
+async fn the_store_and_the_decisions_agree_on_the_lane_of_each_job() {
     let (app, ..) = start().await;
     let limits = Limits {
         waiting_timeout: Duration::from_hours(1),
@@ -162,12 +162,12 @@ async fn the_store_and_the_decisions_agree_on_what_waits_for_the_shell() {
         .await;
     }
     let due = |lane| app.state.store.read(move |c| list_due(c, "bench-a", lane, Timestamp::now(), 100));
-    for (lane, waits_for_shell) in [(Lane::Http, false), (Lane::Shell, true)] {
+    for lane in [Lane::Queue, Lane::Files, Lane::Shell] {
         let jobs = due(lane).await.unwrap();
-        assert!(jobs.len() > 4);
+        assert!(jobs.len() > 3);
         for job in jobs {
             let step = next_step(&job, &limits, Timestamp::now());
-            assert_eq!(step == Step::CleanUp, waits_for_shell, "{step:?} of {job:?}");
+            assert_eq!(step.lane(), lane, "{step:?} of {job:?}");
         }
     }
 }

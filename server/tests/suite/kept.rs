@@ -89,7 +89,9 @@ impl Kept {
         let job = self.job;
         let ended = move |connection: &mut _| {
             let task = tasks::find_task(connection, job, n)?.unwrap();
-            tasks::save_task(connection, tasks::Task { status, log_complete, exit_code: Some(1), ..task })
+            let task = tasks::Task { status, log_complete, exit_code: Some(1), ..task };
+            tasks::save_mirrored(connection, &task)?;
+            tasks::save_task(connection, task)
         };
         self.state.store.write(ended).await.unwrap();
     }

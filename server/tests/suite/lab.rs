@@ -7,7 +7,7 @@ use protocol::Timestamp;
 use serde_json::{Value, json};
 use server::cli::serve::pollers;
 use server::config::EnvironmentConfig;
-use server::poller::{Round, clean, tick};
+use server::poller::{Round, clean, fetch_files, tick};
 use server::state::AppState;
 use std::time::{Duration, Instant};
 
@@ -93,10 +93,11 @@ impl Lab {
     }
 }
 
-/// One full round over every environment of this TestArena, and its clean-ups.
+/// One full round over every environment of this TestArena, in all lanes, and over what the last of them left.
 pub async fn tick_all(state: &AppState, now: Timestamp) {
     for poller in pollers(state) {
         tick(&poller, Round::All, now).await.unwrap();
+        fetch_files(&poller, now).await.unwrap();
         clean(&poller, now).await.unwrap();
     }
 }

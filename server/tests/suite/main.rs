@@ -7,6 +7,7 @@
 mod api_errors;
 mod bench;
 mod command_line;
+mod job_feed;
 mod job_life;
 mod job_mirror;
 mod job_odd_remote;

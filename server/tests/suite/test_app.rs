@@ -16,7 +16,7 @@ use server::auth::Hasher;
 use server::config::{Config, EnvironmentConfig, Variables};
 use server::state::AppState;
 use server::store::jobs::{Job, NewJob, find_job, insert_job, save_job};
-use server::store::tasks::{Task, find_tasks};
+use server::store::tasks::{Task, find_tasks, save_mirrored};
 use server::store::users::{NewUser, User, find_user_by_login, insert_user};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -117,8 +117,13 @@ impl TestApp {
         let (mut after, tasks_before) = (before.clone(), tasks.clone());
         change(&mut after, &mut tasks);
         tasks.retain(|task| !tasks_before.contains(task));
-        let saved = self.state.store.write(move |connection| save_job(connection, &before, &after, tasks)).await;
-        assert!(saved.unwrap());
+        let save = move |connection: &mut _| {
+            for task in &tasks {
+                save_mirrored(connection, task)?;
+            }
+            save_job(connection, &before, &after, tasks)
+        };
+        assert!(self.state.store.write(save).await.unwrap());
         self.state.bell.ring_saved();
     }
 

@@ -10,18 +10,34 @@ use diesel::sql_types::Bool;
 use protocol::api::{CleanupState, LogsState};
 use protocol::{JobId, Timestamp};
 
-/// What a due job waits for: a hung shell must not hold up what is asked over HTTP.
+/// Which of its environment's loops a due job waits for. What takes long in one must not hold up the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
-    Http,
-    /// Its clean-up is next.
+    /// The queue at the remote server: sent, asked about, aborted, deleted.
+    Queue,
+    /// Its logs and result files are fetched next.
+    Files,
+    /// Its workspace is cleaned up next.
     Shell,
 }
 
 type Condition = Box<dyn BoxableExpression<jobs::table, <AnyConnection as Connection>::Backend, SqlType = Bool>>;
 
-/// The same as `lifecycle::next_step` being the clean-up.
+/// The same as the lane of `lifecycle::next_step`.
 fn is_in(lane: Lane) -> Condition {
+    match lane {
+        Lane::Queue => Box::new(not(is_mirrored_next()).and(not(is_cleaned_next()))),
+        Lane::Files => is_mirrored_next(),
+        Lane::Shell => is_cleaned_next(),
+    }
+}
+
+fn is_mirrored_next() -> Condition {
+    let has_ended = jobs::status.ne("waiting").and(jobs::status.ne("in_progress"));
+    Box::new(jobs::delete_requested_at.is_null().and(has_ended).and(jobs::logs_state.eq(LogsState::Mirroring.as_str())))
+}
+
+fn is_cleaned_next() -> Condition {
     let of_deletion = jobs::delete_requested_at
         .is_not_null()
         .and(jobs::remote_deleted_at.is_not_null())
@@ -30,11 +46,7 @@ fn is_in(lane: Lane) -> Condition {
         .is_null()
         .and(jobs::cleanup_state.eq(CleanupState::Pending.as_str()))
         .and(jobs::logs_state.ne(LogsState::Mirroring.as_str()));
-    let is_cleaned_next = of_deletion.or(after_end);
-    match lane {
-        Lane::Http => Box::new(not(is_cleaned_next)),
-        Lane::Shell => Box::new(is_cleaned_next),
-    }
+    Box::new(of_deletion.or(after_end))
 }
 
 /// Jobs of an environment that are due beside the plain rounds, the longest due first.

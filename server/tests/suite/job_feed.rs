@@ -1,0 +1,80 @@
+//! Jobs at remote servers whose changes feed is odd or broken: nothing is missed, nothing spins.
+//! Each server is a real one on a loopback port that answers as its test tells it to.
+
+use crate::job_odd_remote::{JOB, Odd, healthy, says, unknown_id};
+use protocol::JobStatus;
+use protocol::api::SyncState;
+use serde_json::json;
+use server::cli::serve::pollers;
+use server::poller;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+#[tokio::test]
+async fn what_ended_before_the_feed_began_is_found_at_once() {
+    let (was_asked, has_begun) = (AtomicBool::new(false), AtomicBool::new(false));
+    let odd = Odd::start(move |call| match call {
+        "GET /api/health" => healthy(&["changes"]),
+        // Ends just after the first round has asked; the feed starts over and has nothing to say of it.
+        "GET /api/status/1" if !was_asked.swap(true, Ordering::Relaxed) => {
+            says(json!({"id": "1", "kind": "queue", "status": "running"}))
+        }
+        "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "error"})),
+        "GET /api/changes" => {
+            says(json!({"cursor": "c", "reset": !has_begun.swap(true, Ordering::Relaxed), "queues": []}))
+        }
+        _ => unknown_id(),
+    })
+    .await;
+    odd.accept().await;
+    assert!(odd.becomes(|job| job.status == JobStatus::Error).await);
+}
+
+#[tokio::test]
+async fn a_broken_feed_is_not_asked_all_the_time() {
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&calls);
+    let odd = Odd::start(move |call| {
+        log.lock().unwrap().push(call.to_owned());
+        if call == "GET /api/health" { healthy(&["changes"]) } else { unknown_id() }
+    })
+    .await;
+    odd.app.change_job(JOB, |job, _| job.next_at = None).await;
+    let shutdown = CancellationToken::new();
+    let polling = poller::run(pollers(&odd.app.state), shutdown.clone());
+    assert!(tokio::time::timeout(Duration::from_secs(1), polling).await.is_err());
+    let of = |wanted: &str| calls.lock().unwrap().iter().filter(|call| *call == wanted).count();
+    assert_eq!(of("GET /api/changes"), 1);
+    assert!(of("GET /api/health") <= 3, "a round each time");
+}
+
+#[tokio::test]
+async fn a_queue_of_which_the_feed_says_something_odd_hides_no_other() {
+    let is_told = AtomicBool::new(false);
+    let odd_status = json!({"id": "1", "kind": "queue", "status": "pausing"});
+    let odd = Odd::start(move |call| match call {
+        "GET /api/health" => healthy(&["changes"]),
+        "GET /api/status/1" if is_told.load(Ordering::Relaxed) => says(odd_status.clone()),
+        call if call.starts_with("GET /api/status/") => {
+            says(json!({"id": &call[16..], "kind": "queue", "status": "waiting"}))
+        }
+        "GET /api/changes" => {
+            let is_first = !is_told.swap(true, Ordering::Relaxed);
+            let over = json!({"id": "2", "kind": "queue", "status": "error"});
+            let queues = if is_first { json!([odd_status, over]) } else { json!([]) };
+            says(json!({"cursor": "c", "reset": false, "queues": queues}))
+        }
+        _ => unknown_id(),
+    })
+    .await;
+    odd.accept().await;
+    let other = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    odd.accept_of(other).await;
+    assert!(odd.becomes(|job| job.sync_state == SyncState::Failing).await);
+    let row = odd.app.find_job(JOB).await.unwrap();
+    assert_eq!(row.status, JobStatus::Waiting);
+    assert!(row.sync_error.is_some_and(|why| why.contains("pausing")));
+    assert_eq!(odd.app.find_job(other).await.unwrap().status, JobStatus::Error);
+}
