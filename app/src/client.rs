@@ -1,6 +1,7 @@
 //! The JSON API as one function per endpoint. The only place that knows its URLs.
 //! The same on the server and in the browser: how a request leaves is `transport`'s business.
 
+use crate::json;
 use crate::paths::{encode, with_query};
 use crate::transport::{self, Method, Request, Response};
 use protocol::JobId;
@@ -187,11 +188,11 @@ async fn send(
 }
 
 fn written<T: Serialize>(body: &T) -> Answer<String> {
-    serde_json::to_string(body).map_err(|_| ClientError::Unreadable { status: 0 })
+    json::write(body).ok_or(ClientError::Unreadable { status: 0 })
 }
 
 fn read<T: DeserializeOwned>(response: &Response) -> Answer<T> {
-    serde_json::from_str(&response.body).map_err(|_| ClientError::Unreadable { status: response.status })
+    json::read(&response.body).ok_or(ClientError::Unreadable { status: response.status })
 }
 
 /// A job's own fields and what comes on top of them in a list's row are read apart: read at once, by way of

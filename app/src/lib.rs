@@ -8,6 +8,7 @@ mod components;
 #[cfg(feature = "ssr")]
 mod document;
 mod html;
+mod json;
 #[cfg(feature = "hydrate")]
 mod live;
 mod navigation;

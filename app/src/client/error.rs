@@ -1,6 +1,7 @@
 //! Why a call of the API brought nothing, in words for the person at the page.
 //! What the API itself says (its problem details) is shown as it is, because it says what to do.
 
+use crate::json;
 use crate::transport::{NoAnswer, Response};
 use protocol::api::{ErrorCode, Problem};
 
@@ -16,10 +17,10 @@ pub(crate) enum ClientError {
 
 impl ClientError {
     pub(crate) fn of(response: &Response) -> Self {
-        match serde_json::from_str(&response.body) {
-            Ok(problem) => Self::Refused(problem),
-            Err(_) if response.status >= 500 => Self::Unreachable,
-            Err(_) => Self::Unreadable { status: response.status },
+        match json::read(&response.body) {
+            Some(problem) => Self::Refused(problem),
+            None if response.status >= 500 => Self::Unreachable,
+            None => Self::Unreadable { status: response.status },
         }
     }
 

@@ -2,6 +2,7 @@
 //! The cookie goes along by itself.
 
 use super::{ANSWERS_ELEMENT, Answer, Method, NoAnswer, Request, Response};
+use crate::json;
 use leptos::prelude::{document, window};
 use protocol::api::{PAGE_HEADER, SYNCED_AT_HEADER};
 use std::cell::RefCell;
@@ -19,7 +20,7 @@ thread_local! {
 
 pub(crate) fn take_over_answers() {
     let text = document().get_element_by_id(ANSWERS_ELEMENT).and_then(|element| element.text_content());
-    let answers = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let answers = text.and_then(|text| json::read(&text)).unwrap_or_default();
     ANSWERS.set(answers);
 }
 

@@ -2,6 +2,7 @@
 //! No socket to ourselves, and the same answers that a browser would get.
 
 use super::{ANSWERS_ELEMENT, Answer, Method, NoAnswer, Request, Response};
+use crate::json;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
@@ -44,7 +45,7 @@ impl Answers {
     /// As JSON that ends no script element, whatever is in it.
     pub(crate) fn to_script(&self) -> String {
         let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        serde_json::to_string(&*answers).unwrap_or_default().replace('<', "\\u003c")
+        json::write(&*answers).unwrap_or_default().replace('<', "\\u003c")
     }
 }
 

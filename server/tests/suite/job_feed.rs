@@ -72,9 +72,9 @@ async fn a_queue_of_which_the_feed_says_something_odd_hides_no_other() {
     odd.accept().await;
     let other = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
     odd.accept_of(other).await;
+    assert!(odd.becomes_of(other, |job| job.status == JobStatus::Error).await);
     assert!(odd.becomes(|job| job.sync_state == SyncState::Failing).await);
     let row = odd.app.find_job(JOB).await.unwrap();
     assert_eq!(row.status, JobStatus::Waiting);
     assert!(row.sync_error.is_some_and(|why| why.contains("pausing")));
-    assert_eq!(odd.app.find_job(other).await.unwrap().status, JobStatus::Error);
 }

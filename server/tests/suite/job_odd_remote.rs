@@ -93,12 +93,16 @@ impl Odd {
     /// Lets the poller run by itself until the job is as wanted; `false` if it did not become so soon.
     /// It looks into the store, because a job that somebody looks at through the API is asked about more often.
     pub async fn becomes(&self, is_wanted: impl Fn(&Job) -> bool) -> bool {
+        self.becomes_of(JOB, is_wanted).await
+    }
+
+    pub async fn becomes_of(&self, id: JobId, is_wanted: impl Fn(&Job) -> bool) -> bool {
         let shutdown = CancellationToken::new();
         let _stop = shutdown.clone().drop_guard();
         tokio::spawn(poller::run(pollers(&self.app.state), shutdown));
         let looking = async {
             let mut saved = self.app.state.bell.listen_for_saved();
-            while !is_wanted(&self.app.find_job(JOB).await.unwrap()) {
+            while !is_wanted(&self.app.find_job(id).await.unwrap()) {
                 saved.changed().await.unwrap();
             }
         };
