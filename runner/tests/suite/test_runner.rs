@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 /// Longer than anything takes on a machine that is busy with other tests.
 const BOUND: Duration = Duration::from_secs(30);
+/// Tells a process that it runs one test alone.
+const ALONE: &str = "TEST_ALONE";
 pub const INSTANCE: &str = "6f3b1a52-8a47-4f0c-9c53-0f6f6f1f0001";
 pub const OTHER_INSTANCE: &str = "6f3b1a52-8a47-4f0c-9c53-0f6f6f1f0002";
 
@@ -253,4 +255,21 @@ pub async fn until_dead(pid: &str) {
         assert!(start.elapsed() < BOUND, "process {pid} is still alive");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Whether this process runs one test alone.
+pub fn is_alone() -> bool {
+    std::env::var_os(ALONE).is_some()
+}
+
+/// Runs a test of this binary again in a process of its own, as `change` wants it.
+#[track_caller]
+pub fn run_alone(test: &str, change: impl FnOnce(&mut Command)) {
+    // Not by its path, which another user may not be allowed to walk.
+    let mut command = Command::new("/proc/self/exe");
+    command.args(["--exact", test, "--nocapture"]).current_dir("/").env(ALONE, "1").env("HOME", "/nonexistent");
+    change(&mut command);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
 }
