@@ -29,6 +29,8 @@ const SLOTS: usize = 4;
 const TASK_TIMEOUT: Duration = Duration::from_mins(15);
 /// By this name the configuration finds the runner's token; it is no variable of the process.
 const TOKEN_VARIABLE: &str = "DEMO_RUNNER_TOKEN";
+/// Keys that make it the demo: all on one machine, in its own folder.
+const OWN_KEYS: [&str; 4] = ["listen", "database_url", "data_dir", "environments"];
 /// On the loopback at a port that is free.
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -46,7 +48,9 @@ pub(super) struct DemoOptions {
 }
 
 pub(super) async fn run(options: DemoOptions) -> CommandResult {
-    Variables::read()?.refuse_typos(&[])?;
+    let variables = Variables::read()?;
+    variables.refuse_keys(&OWN_KEYS, "the demo sets it itself; see --listen and --data, and unset it")?;
+    variables.refuse_typos(&[])?;
     let listener = TcpListener::bind(options.listen).await.map_err(|error| {
         format!("can't listen at {}: {error}; choose another address with --listen", options.listen)
     })?;
@@ -54,7 +58,7 @@ pub(super) async fn run(options: DemoOptions) -> CommandResult {
     repository::create(&folder.origin(), &folder.repository()).await?;
     let token = Uuid::new_v4().to_string();
     let runner = start_runner(&folder, &token).await?;
-    let config = server_config(&folder, listener.local_addr()?, &runner, &token)?;
+    let config = server_config(&folder, listener.local_addr()?, &runner, &variables.with(TOKEN_VARIABLE, &token))?;
     let url = config.public_url.clone();
     let state = AppState::new(config).await?;
     add_users(&state.store, &passwords).await?;
@@ -87,7 +91,12 @@ async fn start_runner(folder: &Folder, token: &str) -> Result<Running, Box<dyn s
 }
 
 /// Goes the way of every configuration file, so that the demo has the same defaults.
-fn server_config(folder: &Folder, listen: SocketAddr, runner: &Running, token: &str) -> Result<Config, ConfigError> {
+fn server_config(
+    folder: &Folder,
+    listen: SocketAddr,
+    runner: &Running,
+    variables: &Variables,
+) -> Result<Config, ConfigError> {
     let ssh_address = runner.ssh_addr.unwrap_or(ANY_PORT);
     let text = format!(
         r#"
@@ -114,7 +123,7 @@ fn server_config(folder: &Folder, listen: SocketAddr, runner: &Running, token: &
         repository = quoted(&folder.repository()),
         workspaces = quoted(&folder.workspaces()),
     );
-    Config::parse(&text, folder.root(), &Variables::from([(TOKEN_VARIABLE, token)]))
+    Config::parse(&text, folder.root(), variables)
 }
 
 /// As a TOML string.

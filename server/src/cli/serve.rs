@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Supervisors kill after 10 s; what is still under way then is cut off before that, cleanly.
-const STOP_LIMIT: Duration = Duration::from_secs(8);
+const STOP_LIMIT: Duration = Duration::from_secs(7);
 
 /// Why the server did not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]

@@ -49,6 +49,21 @@ impl Variables {
         self.get(&name_for_key(key))
     }
 
+    /// These variables, and one more that the process was not given.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Refuses the variables of keys that a command sets itself; `how` says what to do instead.
+    pub fn refuse_keys(&self, keys: &[&str], how: &str) -> Result<(), ConfigError> {
+        match keys.iter().find(|key| self.for_key(key).is_some()) {
+            Some(key) => Err(ConfigError(format!("{} has no use here: {how}", name_for_key(key)))),
+            None => Ok(()),
+        }
+    }
+
     /// For commands without a configuration file of the server's: the same names are known, and those named here.
     pub fn refuse_typos(&self, named: &[String]) -> Result<(), ConfigError> {
         self.refuse_unknown(&KEYS, named)

@@ -87,6 +87,9 @@ fn a_mistyped_variable_stops_demo_and_runner_too() {
     fs::write(folder.path().join("testarena.toml"), text).unwrap();
     let typo = program(folder.path(), &["runner"]).env("TESTARENA_LISTN", "x").output().unwrap();
     assert!(bad(&typo).contains("TESTARENA_LISTN"));
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_testarena"));
+    demo.args(["demo", "--listen", "192.0.2.1:1"]).current_dir(folder.path());
+    assert!(bad(&demo.env("TESTARENA_DATA_DIR", "x").output().unwrap()).contains("TESTARENA_DATA_DIR"));
     let known = program(folder.path(), &["runner"]).env("TESTARENA_SLOT", "1").output().unwrap();
     assert!(!bad(&known).contains("TESTARENA_"));
 }
