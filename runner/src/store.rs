@@ -4,6 +4,7 @@
 mod changes;
 mod finish;
 mod gone;
+mod marks;
 mod queues;
 mod schedule;
 mod schema;

@@ -5,14 +5,9 @@ use super::queues::{QueueRow, QueueView, view};
 use super::schema::{feed, queues};
 use super::{Store, StoreResult};
 use diesel::prelude::*;
-use protocol::QueueStatus;
 use protocol::remote::MAX_CHANGES;
 use std::fmt;
 use std::str::FromStr;
-
-/// A place in the waiting line matters to people near its head. Further back, each start would make
-/// every waiting queue a changed one.
-const REPORTED_PLACES: i64 = 20;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
@@ -73,23 +68,4 @@ fn changes(connection: &mut SqliteConnection, instance: &str, since: Option<Curs
     let seq = rows.last().filter(|_| is_full).map_or(last, |row| row.changed);
     let queues = rows.into_iter().map(|row| view(connection, row)).collect::<StoreResult<_>>()?;
     Ok(FeedPage { cursor: Cursor { epoch, seq }, reset: since.is_none(), queues })
-}
-
-/// Gives a queue the next place in the feed.
-pub(super) fn mark_changed(connection: &mut SqliteConnection, number: i64) -> StoreResult<()> {
-    let seq: i64 =
-        diesel::update(feed::table).set(feed::seq.eq(feed::seq + 1)).returning(feed::seq).get_result(connection)?;
-    diesel::update(queues::table.find(number)).set(queues::changed.eq(seq)).execute(connection)?;
-    Ok(())
-}
-
-/// A queue has left the waiting line: those behind it moved up.
-pub(super) fn mark_line_changed(connection: &mut SqliteConnection, left: i64) -> StoreResult<()> {
-    let waiting = queues::table.filter(queues::status.eq(QueueStatus::Waiting.as_str()));
-    let head: Vec<i64> =
-        waiting.order(queues::number).limit(REPORTED_PLACES).select(queues::number).load(connection)?;
-    for number in head.into_iter().filter(|number| *number > left) {
-        mark_changed(connection, number)?;
-    }
-    Ok(())
 }

@@ -1,8 +1,8 @@
 //! How queues and tasks end: by themselves, by an abort, by a failed checkout, by being deleted.
 //! A final status is never changed again.
 
-use super::changes::{mark_changed, mark_line_changed};
 use super::gone::remember_gone;
+use super::marks::{mark_changed, mark_line_changed};
 use super::queues::{OfInstance, QueueRow, QueueView, find_owned, tasks_of, view};
 use super::schema::{queues, tasks};
 use super::{Store, StoreResult};

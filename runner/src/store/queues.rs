@@ -1,8 +1,8 @@
 //! Queues and their tasks as rows: accepting one and looking one up.
 //! What is written about a queue also gives it a new place in the changes feed.
 
-use super::changes::mark_changed;
 use super::gone::is_gone;
+use super::marks::mark_changed;
 use super::schema::{queues, tasks};
 use super::{Store, StoreResult};
 use diesel::backend::Backend;

@@ -1,8 +1,8 @@
 //! What the scheduler reads and writes: what may start, what has started, how far it is.
 //! Every change of state is one conditional update, so that an abort in between wins.
 
-use super::changes::{mark_changed, mark_line_changed};
 use super::finish::close_if_ended;
+use super::marks::{mark_changed, mark_line_changed};
 use super::queues::{QueueRow, TaskRow, tasks_of};
 use super::schema::{queues, tasks};
 use super::{Store, StoreResult};
