@@ -18,6 +18,7 @@ mod paths;
 mod pending;
 mod poll;
 mod reload;
+mod router;
 mod session;
 mod transport;
 mod url;
@@ -46,15 +47,16 @@ pub use transport::ApiRouter;
 fn app(session: Session, page: Page, url: Url) -> AnyView {
     Clock::provide();
     provide_context(session.clone());
-    let navigation = Navigation::provide(url, page);
-    effect(move || document().set_title(&window_title(&navigation.page.with(Page::title))));
+    let navigation = Navigation::provide(url);
+    let page = router::follow(navigation, page);
+    effect(move || document().set_title(&window_title(&page.with(Page::title))));
     let account = session.user.map(|user| account_menu(user.username, paths::LOGOUT));
     // To a part of this page: the browser's own business.
     let skip = el("a").class("skip-link").attr("href", "#main").attr("rel", "external").child("Skip to content");
     let main = el("main")
         .attr("id", "main")
         .attr("tabindex", "-1")
-        .attr_of("aria-busy", move || navigation.is_loading.get().then(|| "true".to_owned()))
-        .child(view_of(move || navigation.page.get(), pages::draw));
+        .attr_of("aria-busy", move || navigation.under_way.with(Option::is_some).then(|| "true".to_owned()))
+        .child(view_of(move || page.get(), pages::draw));
     vec![skip, header(paths::HOME, account), main].drawn()
 }

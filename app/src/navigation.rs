@@ -1,9 +1,7 @@
-//! Where one is, and the way elsewhere: addresses and history. What the next page shows is loaded before it takes the
-//! place of the one that is there, so that no view is ever empty; of two ways taken in a row the later one counts.
+//! Where one is, and where to: addresses, history and clicks on links. What is shown there is the router's business.
 
-use crate::boxed::{effect, spawn};
+use crate::boxed::effect;
 use crate::browser;
-use crate::pages::{self, Page};
 use crate::url::Url;
 use leptos::ev::MouseEvent;
 use leptos::prelude::*;
@@ -16,16 +14,19 @@ pub(crate) struct Navigation {
     pub(crate) url: RwSignal<Url>,
     /// With its `#`; empty on the server, to which browsers never send it.
     pub(crate) hash: RwSignal<String>,
-    pub(crate) page: RwSignal<Page>,
-    /// Another page is being loaded.
-    pub(crate) is_loading: RwSignal<bool>,
-    /// Counts the ways taken, so that an overtaken one is known when its answer comes.
-    taken: StoredValue<u32>,
+    /// To another page, which is being loaded.
+    pub(crate) under_way: RwSignal<Option<Way>>,
+}
+
+#[derive(Clone, PartialEq)]
+pub(crate) struct Way {
+    pub(crate) to: Url,
+    pub(crate) entry: Entry,
 }
 
 /// What becomes of the browser's history.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Entry {
+pub(crate) enum Entry {
     New,
     Replaced,
     /// One of those that are there: back or forward.
@@ -33,14 +34,9 @@ enum Entry {
 }
 
 impl Navigation {
-    pub(crate) fn provide(url: Url, page: Page) -> Self {
-        let navigation = Self {
-            url: RwSignal::new(url),
-            hash: RwSignal::new(String::new()),
-            page: RwSignal::new(page),
-            is_loading: RwSignal::new(false),
-            taken: StoredValue::new(0),
-        };
+    pub(crate) fn provide(url: Url) -> Self {
+        let navigation =
+            Self { url: RwSignal::new(url), hash: RwSignal::new(String::new()), under_way: RwSignal::new(None) };
         provide_context(navigation);
         effect(move || navigation.listen());
         navigation
@@ -60,30 +56,20 @@ impl Navigation {
     }
 
     fn open(self, to: Url, entry: Entry) {
-        self.taken.update_value(|taken| *taken += 1);
         if to.path == self.url.with_untracked(|url| url.path.clone()) {
             // The same page in another state: it looks after that itself.
-            self.is_loading.set(false);
+            self.under_way.set(None);
             self.arrive(to, entry);
-            return;
+        } else {
+            self.under_way.set(Some(Way { to, entry }));
         }
-        let way = self.taken.get_value();
-        self.is_loading.set(true);
-        spawn(async move {
-            let page = pages::load(&to).await;
-            if self.taken.get_value() != way {
-                return;
-            }
-            self.is_loading.set(false);
-            if page.needs_sign_in() {
-                return browser::sign_in_for(&to.to_text());
-            }
-            // A hash belongs to the page that is left.
-            self.hash.set(String::new());
-            self.arrive(to, entry);
-            self.page.set(page);
-            begin(entry);
-        });
+    }
+
+    /// The page at the end of the way is there. Its hash belongs to the page that is left.
+    pub(crate) fn end(self, way: Way) {
+        self.under_way.set(None);
+        self.hash.set(String::new());
+        self.arrive(way.to, way.entry);
     }
 
     fn arrive(self, url: Url, entry: Entry) {
@@ -106,7 +92,7 @@ impl Navigation {
             self.hash.set(browser::hash());
             let here = Url::parse(&browser::address());
             // Not for a new hash alone, nor when what was asked for last is just what is shown.
-            if self.url.with_untracked(|url| *url != here) || self.is_loading.get_untracked() {
+            if self.url.with_untracked(|url| *url != here) || self.under_way.with_untracked(Option::is_some) {
                 self.open(here, Entry::Known);
             }
         });
@@ -135,14 +121,6 @@ impl Navigation {
         event.prevent_default();
         self.open(to, Entry::New);
     }
-}
-
-/// As a page that is loaded would: from its top, and a keyboard or a screen reader starts over at the content.
-fn begin(entry: Entry) {
-    if entry != Entry::Known {
-        window().scroll_to_with_x_and_y(0.0, 0.0);
-    }
-    browser::focus("main");
 }
 
 fn link_around(target: &web_sys::EventTarget) -> Option<HtmlAnchorElement> {

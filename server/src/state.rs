@@ -9,6 +9,7 @@ use crate::logs::LogStore;
 use crate::metrics::Metrics;
 use crate::remote::Environment;
 use crate::store::{DatabaseUrl, Store, StoreError, environments};
+use axum::extract::FromRef;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -55,10 +56,11 @@ impl AppState {
             let made = Environment::new(environment.clone()).map_err(StateError::Environment)?;
             environments.insert(environment.name.clone(), Arc::new(made));
         }
+        let config = Arc::new(config);
         Ok(Self {
             logs: LogStore::new(config.data_dir.clone()),
-            auth: Auth::new(&config),
-            config: Arc::new(config),
+            auth: Auth::new(Arc::clone(&config), store.clone()),
+            config,
             store,
             environments: Arc::new(environments),
             bell: Bell::default(),
@@ -67,6 +69,12 @@ impl AppState {
             metrics: Arc::default(),
             shutdown: CancellationToken::new(),
         })
+    }
+}
+
+impl FromRef<AppState> for Auth {
+    fn from_ref(state: &AppState) -> Self {
+        state.auth.clone()
     }
 }
 

@@ -2,7 +2,7 @@
 //! Same rules as the API's calls; the answer is a way to go on instead of a body.
 
 use super::sessions::open_session;
-use crate::auth::{self, is_cross_site, require_for_cookie};
+use crate::auth::{self, require_for_cookie};
 use crate::error::{ApiError, Form};
 use crate::state::AppState;
 use axum::extract::State;
@@ -25,7 +25,7 @@ pub(super) struct SignInForm {
 
 pub(super) async fn sign_in(State(state): State<AppState>, parts: Parts, Form(form): Form<SignInForm>) -> Response {
     let next = local_path(&form.next);
-    if is_cross_site(&parts, &state) {
+    if state.auth.is_cross_site(&parts) {
         return back_to_form(ErrorCode::CrossSite, next);
     }
     match open_session(&state, &parts, &form.username, &form.password).await {
@@ -35,11 +35,11 @@ pub(super) async fn sign_in(State(state): State<AppState>, parts: Parts, Form(fo
 }
 
 pub(super) async fn sign_out(State(state): State<AppState>, parts: Parts) -> Response {
-    if is_cross_site(&parts, &state) || require_for_cookie(&parts).is_err() {
+    if state.auth.is_cross_site(&parts) || require_for_cookie(&parts).is_err() {
         return Redirect::to(HOME).into_response();
     }
     if let Some(session) = auth::session_of(&parts.headers)
-        && let Err(error) = auth::end_session(&state, session).await
+        && let Err(error) = state.auth.end_session(session).await
     {
         // Still signed in, so no word of having left.
         return error.into_response();

@@ -31,8 +31,8 @@ pub(super) async fn open_session(
     password: &str,
 ) -> ApiResult<(Arc<User>, String)> {
     let address = Visitor::of(parts, &state.config.trusted_proxies).address;
-    let user = auth::check_password(state, username, password, address).await?;
-    let cookie = auth::start_session(state, user.id).await?;
+    let user = state.auth.check_password(username, password, address).await?;
+    let cookie = state.auth.start_session(user.id).await?;
     Ok((user, cookie))
 }
 
@@ -42,7 +42,7 @@ pub(super) async fn sign_out(
     headers: HeaderMap,
 ) -> ApiResult<impl IntoResponse> {
     if let Some(session) = auth::session_of(&headers) {
-        auth::end_session(&state, session).await?;
+        state.auth.end_session(session).await?;
     }
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, auth::clearing_cookie())]))
 }

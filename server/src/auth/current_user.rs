@@ -2,12 +2,11 @@
 //! Beside it `offer_basic`, which makes clients ask for a password where no page of ours is asking.
 
 use super::credentials::Credentials;
-use super::{Visitor, check_password, find_session, origin, session_hash};
+use super::{Auth, Visitor, origin, session_hash};
 use crate::error::{ApiError, ApiResult};
-use crate::state::AppState;
 use crate::store::audit::AuditEntry;
 use crate::store::users::User;
-use axum::extract::{FromRequestParts, Request};
+use axum::extract::{FromRef, FromRequestParts, Request};
 use axum::http::header::{ORIGIN, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
@@ -79,19 +78,23 @@ impl CurrentUser {
     }
 }
 
-impl FromRequestParts<AppState> for CurrentUser {
+impl<S: Send + Sync> FromRequestParts<S> for CurrentUser
+where
+    Auth: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
-        let address = Visitor::of(parts, &state.config.trusted_proxies).address;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> ApiResult<Self> {
+        let auth = Auth::from_ref(state);
+        let address = Visitor::of(parts, auth.trusted_proxies()).address;
         match Credentials::of(&parts.headers) {
             Credentials::Basic { username, password } => {
-                let user = check_password(state, &username, &password, address).await?;
+                let user = auth.check_password(&username, &password, address).await?;
                 Ok(CurrentUser { user, via: Via::Basic, address })
             }
             Credentials::Session(token) => {
                 origin::require_for_cookie(parts)?;
-                match find_session(state, &session_hash(&token)).await? {
+                match auth.find_session(&session_hash(&token)).await? {
                     Some(user) => Ok(CurrentUser { user, via: Via::Page, address }),
                     None => Err(unauthenticated("the session has ended; sign in again")),
                 }

@@ -1,10 +1,9 @@
 //! Cross-site requests: what changes something and comes from a browser must come from a page of ours.
 //! Browsers say where a request comes from in `Origin` and `Sec-Fetch-Site`; scripts send neither.
 
-use super::Visitor;
 use super::credentials::Credentials;
+use super::{Auth, Visitor};
 use crate::error::{ApiError, ApiResult};
-use crate::state::AppState;
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::request::Parts;
@@ -17,21 +16,24 @@ const SEC_FETCH_SITE: &str = "sec-fetch-site";
 const FORWARDED_HOST: &str = "x-forwarded-host";
 
 /// Stands before every handler of the API.
-pub async fn refuse_cross_site(State(state): State<AppState>, request: Request, next: Next) -> ApiResult<Response> {
+pub async fn refuse_cross_site(State(auth): State<Auth>, request: Request, next: Next) -> ApiResult<Response> {
     let (parts, body) = request.into_parts();
-    if is_cross_site(&parts, &state) {
+    if auth.is_cross_site(&parts) {
         return Err(refusal());
     }
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
-/// Whether a request that changes something comes from somebody else's page. Tokens are exempt: no browser adds them by itself.
-pub fn is_cross_site(parts: &Parts, state: &AppState) -> bool {
-    if !changes_something(&parts.method) || matches!(Credentials::of(&parts.headers), Credentials::Token(_)) {
-        return false;
+impl Auth {
+    /// Whether a request that changes something comes from somebody else's page. Tokens are exempt: no browser adds
+    /// them by itself.
+    pub fn is_cross_site(&self, parts: &Parts) -> bool {
+        if !changes_something(&parts.method) || matches!(Credentials::of(&parts.headers), Credentials::Token(_)) {
+            return false;
+        }
+        let comes_by_proxy = Visitor::of(parts, self.trusted_proxies()).comes_by_proxy;
+        !is_ours(&parts.headers, comes_by_proxy, &self.0.config.public_url)
     }
-    let comes_by_proxy = Visitor::of(parts, &state.config.trusted_proxies).comes_by_proxy;
-    !is_ours(&parts.headers, comes_by_proxy, &state.config.public_url)
 }
 
 /// The cookie goes along by itself, so what it vouches for must also say where it comes from.
