@@ -4,7 +4,9 @@
 mod due;
 mod wanted;
 
-pub use due::{Lane, earliest_due, has_open_of_other_instance, list_due, list_open, mark_all_failing, postpone_due};
+pub use due::{
+    Lane, earliest_due, has_open_of_other_instance, list_due, list_missing, list_open, mark_all_failing, postpone_due,
+};
 pub use wanted::{request_abort, request_delete};
 
 use super::schema::{jobs, tasks, users};
@@ -282,16 +284,6 @@ pub fn save_job(
 /// Removes a job with its tasks and notes of result files.
 pub fn remove_job(connection: &mut AnyConnection, id: JobId) -> QueryResult<bool> {
     Ok(diesel::delete(jobs::table.filter(jobs::id.eq(id.0))).execute(connection)? == 1)
-}
-
-/// Those of these ids that no job has.
-pub fn list_missing(connection: &mut AnyConnection, ids: &[JobId]) -> QueryResult<Vec<JobId>> {
-    let mut missing = Vec::new();
-    for id in ids {
-        let found = jobs::table.filter(jobs::id.eq(id.0)).select(jobs::id).first::<i64>(connection).optional()?;
-        missing.extend(found.is_none().then_some(*id));
-    }
-    Ok(missing)
 }
 
 /// Lets readers see a change that stands in another table.
