@@ -150,6 +150,17 @@ pub async fn abort_queue(
     Instance(instance): Instance,
 ) -> Result<Response, Refused> {
     refuse_task_id(&id)?;
+    to_the_end(stop_queue(state, id, instance)).await
+}
+
+/// Carries a change through, also when the client has gone away: what the store has noted must be done as well.
+async fn to_the_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, Refused>> + Send + 'static,
+) -> Result<T, Refused> {
+    tokio::spawn(change).await.map_err(std::io::Error::from)?
+}
+
+async fn stop_queue(state: State, id: String, instance: String) -> Result<Response, Refused> {
     let found = state.store.view(id.clone(), instance.clone()).await?;
     if let OfInstance::Known(view) = &found
         && !view.queue.status.0.is_terminal()
@@ -171,13 +182,17 @@ pub async fn delete_queue(
         return Ok(StatusCode::NO_CONTENT);
     }
     refuse_task_id(&id)?;
+    to_the_end(end_and_remove_queue(state, id, instance)).await
+}
+
+async fn end_and_remove_queue(state: State, id: String, instance: String) -> Result<StatusCode, Refused> {
     let number = match state.store.request_delete(id.clone(), instance, Timestamp::now()).await? {
         OfInstance::OtherInstance => return Err(Refused::other_instance(&id)),
         OfInstance::Unknown => return Ok(StatusCode::NO_CONTENT),
         OfInstance::Known(number) => number,
     };
     state.cut_off(number);
-    // It goes on when the client has gone away.
+    // It goes on when the client is answered that it takes longer.
     let removal = tokio::spawn(async move { remove_queue(&state, number, id).await });
     match tokio::time::timeout(DELETE_WAIT, removal).await {
         Ok(removed) => removed.map_err(std::io::Error::from)?.map(|()| StatusCode::NO_CONTENT),
