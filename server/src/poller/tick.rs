@@ -58,15 +58,16 @@ pub async fn tick<R: Remote>(poller: &Poller<R>, round: Round, now: Timestamp) -
         advance_all(poller, jobs, Lane::Queue, now).await;
         return Ok(report);
     }
-    if known.health == Health::Unreachable {
-        poller.lanes.wake(Lane::Files);
-    }
     let jobs = collect(poller, round, now).await?;
     let all_saved = advance_all(poller, jobs, Lane::Queue, now).await;
     if round == Round::All && all_saved {
         status.round_at = Some(now);
     }
     save_status(poller, &known, status).await?;
+    if known.health == Health::Unreachable {
+        // What waited for its return.
+        poller.lanes.wake(Lane::Files);
+    }
     Ok(report)
 }
 

@@ -8,11 +8,12 @@ use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use futures_util::stream;
-use protocol::api::{CleanupState, LogsState};
+use protocol::api::{CleanupState, Health, LogsState};
 use protocol::{JobStatus, Timestamp};
 use serde_json::{Value, json};
 use server::cli::serve::pollers;
 use server::poller::{Round, fetch_files, tick};
+use server::store::environments::{EnvironmentStatus, save_environment_status};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -200,6 +201,19 @@ async fn nothing_is_fetched_from_a_server_that_is_away_nor_given_up() {
     assert!(!fetch_files(&poller, Timestamp::now()).await.unwrap());
     let row = app.find_job(ended).await.unwrap();
     assert_eq!((row.logs_state, row.attempts), (LogsState::Mirroring, 0));
+}
+
+#[tokio::test]
+async fn what_waits_for_a_server_is_fetched_as_soon_as_it_is_back() {
+    let odd = Odd::start(|call| if call == "GET /api/health" { healthy(&[]) } else { unknown_id() }).await;
+    odd.end().await;
+    let was_away = |connection: &mut _| {
+        let unknown = EnvironmentStatus::unknown("bench-a", Timestamp(1));
+        save_environment_status(connection, EnvironmentStatus { health: Health::Unreachable, ..unknown })
+    };
+    odd.app.state.store.write(was_away).await.unwrap();
+    // Far sooner than the next look by the clock.
+    assert!(odd.becomes(|job| job.logs_state != LogsState::Mirroring).await);
 }
 
 #[tokio::test]

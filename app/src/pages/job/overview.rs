@@ -38,7 +38,13 @@ pub(super) fn overview(job: &JobSummary, clock: Clock) -> AnyView {
 fn remarks(job: &JobSummary) -> Vec<String> {
     let mut remarks = Vec::new();
     if let Some(reason) = &job.status_reason {
-        remarks.push(format!("{}.", words::status_reason(reason)));
+        let words = words::status_reason(reason);
+        // Of these the remote test server has said more than the reason's own words.
+        let has_more = matches!(reason.as_str(), "rejected" | "id_taken" | "remote_error");
+        remarks.push(match job.sync.error.as_ref().filter(|_| has_more && job.sync.state != SyncState::Failing) {
+            Some(said) => format!("{words}: {said}"),
+            None => format!("{words}."),
+        });
     }
     if let Some(position) = job.position {
         remarks.push(format!("Number {position} in the environment's waiting line."));
@@ -84,6 +90,16 @@ mod tests {
         let mut job = job();
         job.status = JobStatus::Aborted;
         assert_eq!(remarks(&job), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_refused_job_says_what_the_remote_test_server_said() {
+        let mut job = job();
+        (job.status, job.sync.state) = (JobStatus::Error, SyncState::Synced);
+        job.status_reason = Some("rejected".to_owned());
+        job.sync.error = Some("the remote server can't run it: no branch \"gone\"".to_owned());
+        let told = "The remote test server refused it: the remote server can't run it: no branch \"gone\"";
+        assert_eq!(remarks(&job), [told]);
     }
 
     #[test]
