@@ -1,6 +1,7 @@
 //! Signing in and out by the API, by HTTP Basic and by plain forms; who is refused, and how.
 
 use crate::test_app::{PASSWORD, TestApp, redact_times};
+use futures_util::future::join_all;
 use protocol::{Timestamp, UserId};
 use serde_json::json;
 use server::auth::Hasher;
@@ -97,6 +98,19 @@ async fn the_eleventh_wrong_password_of_a_minute_is_not_even_checked() {
     assert_eq!(attempt("bob").await.code(), "unauthenticated");
     let elsewhere = app.anybody().at([192, 0, 2, 9]);
     elsewhere.post("/api/login", json!({"username": "ada", "password": PASSWORD})).await.expect(200);
+}
+
+#[tokio::test]
+async fn many_wrong_passwords_at_once_are_counted_as_well() {
+    let app = TestApp::start().await;
+    app.user("ada").await;
+    let attempts = (0..30).map(|_| {
+        let client = app.anybody();
+        async move { client.post("/api/login", json!({"username": "ada", "password": "wrong horse"})).await.code() }
+    });
+    let answers = join_all(attempts).await;
+    let checked = answers.iter().filter(|code| **code == "unauthenticated").count();
+    assert_eq!((checked, answers.len()), (10, 30), "{answers:?}");
 }
 
 #[tokio::test]
