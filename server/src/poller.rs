@@ -28,6 +28,7 @@ use crate::remote::Remote;
 use crate::store::jobs::{self, Lane};
 use crate::store::{Store, StoreError};
 use feed::Feed;
+use lanes::PATIENCE;
 use protocol::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,15 +85,14 @@ impl<R> Poller<R> {
 /// # Errors
 /// The loop that broke, by its panic.
 pub async fn run<R: Remote>(
-    pollers: Vec<Poller<R>>,
+    pollers: Vec<Arc<Poller<R>>>,
     shutdown: CancellationToken,
 ) -> Result<(), tokio::task::JoinError> {
     let mut loops = JoinSet::new();
-    for poller in pollers {
-        let poller = Arc::new(poller);
-        loops.spawn(run_lane(Arc::clone(&poller), Lane::Files, shutdown.clone()));
-        loops.spawn(run_lane(Arc::clone(&poller), Lane::Shell, shutdown.clone()));
-        loops.spawn(run_environment(poller, shutdown.clone()));
+    for poller in &pollers {
+        loops.spawn(run_lane(Arc::clone(poller), Lane::Files, shutdown.clone()));
+        loops.spawn(run_lane(Arc::clone(poller), Lane::Shell, shutdown.clone()));
+        loops.spawn(run_environment(Arc::clone(poller), shutdown.clone()));
     }
     // Without environments there is nothing to poll, which is no reason to end.
     if loops.is_empty() {
@@ -100,6 +100,9 @@ pub async fn run<R: Remote>(
     }
     while let Some(ended) = loops.join_next().await {
         ended?;
+    }
+    for poller in pollers {
+        poller.lanes.ended().await;
     }
     Ok(())
 }
@@ -115,7 +118,12 @@ async fn run_environment<R: Remote>(poller: Arc<Poller<R>>, shutdown: Cancellati
         let wake_at = match tick(&poller, round, now).await {
             Ok(report) => {
                 if round == Round::All || !report.reachable {
-                    let pause = if report.reachable { poller.round_interval(&feed) } else { PROBE_INTERVAL };
+                    let pause = match report {
+                        Report { reachable: false, .. } => PROBE_INTERVAL,
+                        // Beside a feed it would be long until the next one.
+                        Report { is_whole: false, .. } => poller.poll_interval,
+                        _ => poller.round_interval(&feed),
+                    };
                     next_round = now.plus(pause);
                 }
                 feed.follow(&poller, report.has_feed, now);
@@ -179,7 +187,8 @@ async fn first_of(looks: &mut watch::Receiver<()>, ticked_at: Instant) {
     tokio::time::sleep_until(ticked_at + LOOK_PACE).await;
 }
 
-/// When the next job is due in a lane, `latest` at the latest, and never at once: what could not be done must not spin.
+/// When the next job is due in a lane, `latest` at the latest, and never at once: what could not be done, or is still
+/// under way, must not spin.
 async fn next_due<R: Remote>(poller: &Poller<R>, lane: Lane, latest: Timestamp) -> Timestamp {
     let environment = poller.name().to_owned();
     let due: Result<_, StoreError> = poller.store.read(move |c| jobs::earliest_due(c, &environment, lane)).await;
@@ -188,7 +197,8 @@ async fn next_due<R: Remote>(poller: &Poller<R>, lane: Lane, latest: Timestamp) 
         Ok(due) => due.unwrap_or(latest),
         Err(_) => now.plus(STORE_RETRY),
     };
-    due.max(now.plus(SHORTEST_PAUSE)).min(latest)
+    let pause = if poller.lanes.is_busy(lane) { PATIENCE } else { SHORTEST_PAUSE };
+    due.max(now.plus(pause)).min(latest)
 }
 
 impl<R> Poller<R> {

@@ -90,7 +90,7 @@ async fn stop(mut parts: JoinSet<(&'static str, Result<(), String>)>) {
 }
 
 /// One poller for each environment.
-pub fn pollers(state: &AppState) -> Vec<Poller<Server>> {
+pub fn pollers(state: &AppState) -> Vec<Arc<Poller<Server>>> {
     let of_environment = |environment: &Arc<crate::remote::Environment>| Poller {
         store: state.store.clone(),
         logs: state.logs.clone(),
@@ -102,5 +102,5 @@ pub fn pollers(state: &AppState) -> Vec<Poller<Server>> {
         lanes: Arc::default(),
         marks: Arc::default(),
     };
-    state.environments.values().map(of_environment).collect()
+    state.environments.values().map(of_environment).map(Arc::new).collect()
 }

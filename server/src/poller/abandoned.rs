@@ -2,7 +2,7 @@
 //! its workspace cleaned. No job waits for it any more.
 
 use super::Poller;
-use super::tick::JOBS_AT_ONCE;
+use super::lanes::JOBS_AT_ONCE;
 use crate::lifecycle::backoff;
 use crate::remote::{QueueRef, Refusal, Remote, RemoteError};
 use crate::store::StoreError;

@@ -1,8 +1,8 @@
 //! The changes feed of an environment: a task that keeps one long call open and hands on what it says.
 //! It changes nothing by itself; the environment's loop takes its news in, so nothing happens twice at once.
 
+use super::lanes::JOBS_AT_ONCE;
 use super::outcome::After;
-use super::tick::JOBS_AT_ONCE;
 use super::{Poller, ask, steps};
 use crate::remote::{Answer, ChangedQueue, Remote, RemoteError};
 use crate::store::StoreError;

@@ -1,23 +1,49 @@
-//! What the loops of one environment tell each other within the process. Nothing here is missed after a crash:
-//! what is due stands in the store, and a running job's logs are asked for again after its next status.
+//! The loops of one environment within the process: which jobs each has under way, and how they wake each other.
+//! Nothing here is missed after a crash: what is due stands in the store, and a running job's logs are asked for again
+//! after its next status.
 
-use crate::store::jobs::{Job, Lane};
-use protocol::{JobId, JobStatus};
+use super::Poller;
+use crate::remote::Remote;
+use crate::store::StoreError;
+use crate::store::jobs::{self, Job, Lane};
+use protocol::{JobId, JobStatus, Timestamp};
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
-use tokio::sync::Notify;
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::task::TaskTracker;
+
+/// Jobs under way at once per lane: enough to hide latency, few enough to spare the server.
+pub(super) const JOBS_AT_ONCE: usize = 8;
+/// A pass that has seen no job through for so long leaves those under way to themselves.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 pub struct Lanes {
-    queue: Notify,
-    files: Notify,
-    shell: Notify,
+    queue: Work,
+    files: Work,
+    shell: Work,
     /// Running jobs whose logs may have grown.
     followed: Mutex<BTreeSet<JobId>>,
+    all: TaskTracker,
+}
+
+struct Work {
+    is_due: Notify,
+    turns: Semaphore,
+    under_way: Mutex<BTreeSet<JobId>>,
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Self { is_due: Notify::new(), turns: Semaphore::new(JOBS_AT_ONCE), under_way: Mutex::default() }
+    }
 }
 
 impl Lanes {
-    fn of(&self, lane: Lane) -> &Notify {
+    fn of(&self, lane: Lane) -> &Work {
         match lane {
             Lane::Queue => &self.queue,
             Lane::Files => &self.files,
@@ -27,22 +53,141 @@ impl Lanes {
 
     /// A job is due in that lane.
     pub(super) fn wake(&self, lane: Lane) {
-        self.of(lane).notify_one();
+        self.of(lane).is_due.notify_one();
     }
 
     pub(super) async fn woken(&self, lane: Lane) {
-        self.of(lane).notified().await;
+        self.of(lane).is_due.notified().await;
+    }
+
+    /// Whether a pass has left jobs to themselves. They are still due, and not to be taken up again.
+    pub(super) fn is_busy(&self, lane: Lane) -> bool {
+        !locked(&self.of(lane).under_way).is_empty()
     }
 
     /// The remote server has spoken of a job: what it has written since is to be fetched.
     pub(super) fn follow(&self, job: &Job) {
         if job.status == JobStatus::InProgress {
-            self.followed.lock().unwrap_or_else(PoisonError::into_inner).insert(job.id);
+            locked(&self.followed).insert(job.id);
             self.wake(Lane::Files);
         }
     }
 
     pub(super) fn take_followed(&self) -> BTreeSet<JobId> {
-        std::mem::take(&mut *self.followed.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *locked(&self.followed))
+    }
+
+    /// Until all that was left to itself has ended.
+    pub(super) async fn ended(&self) {
+        self.all.close();
+        self.all.wait().await;
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A job is under way in a lane until this is dropped.
+struct UnderWay {
+    lanes: Arc<Lanes>,
+    lane: Lane,
+    job: JobId,
+}
+
+impl UnderWay {
+    /// `None`: it is already.
+    fn begin(lanes: &Arc<Lanes>, lane: Lane, job: JobId) -> Option<Self> {
+        let is_new = locked(&lanes.of(lane).under_way).insert(job);
+        is_new.then(|| Self { lanes: Arc::clone(lanes), lane, job })
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        locked(&self.lanes.of(self.lane).under_way).remove(&self.job);
+    }
+}
+
+/// Does `work` for each job, several at once; whether all were seen through and saved. One that takes long holds up no
+/// other: the pass ends without it, and later passes leave it alone until it has ended.
+pub(super) async fn work_off<R, F>(
+    poller: &Arc<Poller<R>>,
+    lane: Lane,
+    jobs: impl IntoIterator<Item = Job>,
+    now: Timestamp,
+    work: impl Fn(Arc<Poller<R>>, Job) -> F + Clone + Send + Sync + 'static,
+) -> bool
+where
+    R: Remote,
+    F: Future<Output = Result<(), StoreError>> + Send + 'static,
+{
+    let (mut pass, mut is_whole) = (JoinSet::new(), true);
+    for job in jobs {
+        let Some(under_way) = UnderWay::begin(&poller.lanes, lane, job.id) else {
+            is_whole = false;
+            continue;
+        };
+        let (poller_of_job, work) = (Arc::clone(poller), work.clone());
+        pass.spawn(poller.lanes.all.track_future(async move {
+            let outcome = work_on(&poller_of_job, lane, &job, work).await;
+            if let Err(error) = &outcome {
+                tracing::error!(job = job.id.0, %error, "poller.job: job {} failed in the store", job.id);
+                set_aside(&poller_of_job, job.id, now).await;
+            }
+            drop(under_way);
+            outcome.is_ok()
+        }));
+    }
+    loop {
+        match tokio::time::timeout(PATIENCE, pass.join_next()).await {
+            Ok(None) => return is_whole,
+            Ok(Some(ended)) => is_whole &= ended.unwrap_or_else(broken),
+            Err(_) => {
+                // They end by themselves: every call has its time limit.
+                pass.detach_all();
+                return false;
+            }
+        }
+    }
+}
+
+/// A job that broke is a defect, which must end the loop and so the process.
+fn broken(error: JoinError) -> bool {
+    match error.try_into_panic() {
+        Ok(panic) => resume_unwind(panic),
+        // Cut off at the very end.
+        Err(_) => false,
+    }
+}
+
+async fn work_on<R, F>(
+    poller: &Arc<Poller<R>>,
+    lane: Lane,
+    job: &Job,
+    work: impl Fn(Arc<Poller<R>>, Job) -> F,
+) -> Result<(), StoreError>
+where
+    R: Remote,
+    F: Future<Output = Result<(), StoreError>>,
+{
+    let turns = &poller.lanes.of(lane).turns;
+    if let Ok(_turn) = turns.try_acquire() {
+        return work(Arc::clone(poller), job.clone()).await;
+    }
+    let _turn = turns.acquire().await;
+    // Much may have happened to it since.
+    let id = job.id;
+    match poller.store.read(move |c| jobs::find_job(c, id)).await? {
+        Some((job, _)) => work(Arc::clone(poller), job).await,
+        None => Ok(()),
+    }
+}
+
+/// A job that the store refuses must neither be tried all the time nor hold up the others.
+async fn set_aside<R: Remote>(poller: &Poller<R>, id: JobId, now: Timestamp) {
+    let until = now.plus(poller.environment.retry_max_interval);
+    if let Err(error) = poller.store.write(move |c| jobs::postpone_due(c, id, now, until)).await {
+        tracing::debug!(job = id.0, %error, "job {id} could not be set aside either");
     }
 }

@@ -1,6 +1,7 @@
 //! Carries out a job's steps at the remote server, one after the other, and saves what came of each.
 //! Every step may be repeated after a crash: the remote server's calls are idempotent, and each save is conditional.
 
+use super::lanes::work_off;
 use super::outcome::{After, end_by_refusal, end_unsent, fail, queue_of, save};
 use super::{Poller, ask, finish};
 use crate::lifecycle::{self, Step, next_step, reason};
@@ -11,9 +12,21 @@ use crate::store::tasks::{self, Task};
 use protocol::Timestamp;
 use protocol::api::CleanupState;
 use protocol::remote::{QueueRequest, TaskRequest};
+use std::sync::Arc;
 
 /// More steps than a job's whole life has: a bound, not a plan.
 const MAX_STEPS: usize = 12;
+
+/// Takes each job as far as it goes; whether all were seen through and saved.
+pub(super) async fn advance_all<R: Remote>(
+    poller: &Arc<Poller<R>>,
+    lane: Lane,
+    jobs: impl IntoIterator<Item = Job>,
+    now: Timestamp,
+) -> bool {
+    let take = move |poller: Arc<Poller<R>>, job: Job| async move { advance(&poller, job, lane, now).await };
+    work_off(poller, lane, jobs, now, take).await
+}
 
 /// Takes a job as far as it goes now in one lane; from there another lane's loop goes on, which finds it due.
 pub(super) async fn advance<R: Remote>(

@@ -1,20 +1,20 @@
 //! One idempotent pass over an environment: look at the store and at the remote server, bring them nearer to agreement.
-//! One job's failure never stops the others. What may take long has passes of its own: `files` and `cleanup`.
+//! One job's failure never stops the others, and none waits for a slow one. What usually takes long has passes of its
+//! own: `files` and `cleanup`.
 
-use super::{Poller, steps};
+use super::Poller;
+use super::steps::advance_all;
 use crate::lifecycle::next_step;
 use crate::remote::{Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::environments::{EnvironmentStatus, find_environment_status, save_environment_status};
 use crate::store::jobs::{self, Job, Lane};
-use futures_util::stream::{self, StreamExt};
 use protocol::api::Health;
 use protocol::remote::{FEATURE_CHANGES, HealthBody};
 use protocol::{JobId, Timestamp};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// Jobs under way at once per environment: enough to hide latency, few enough to spare the server.
-pub(super) const JOBS_AT_ONCE: usize = 8;
 /// Most due jobs in one pass; the rest follows in the next one.
 const DUE_PER_TICK: i64 = 500;
 
@@ -32,18 +32,21 @@ pub enum Round {
 pub struct Report {
     pub reachable: bool,
     pub has_feed: bool,
+    /// Every job that the pass was about was seen through and saved.
+    pub is_whole: bool,
 }
 
 /// # Errors
 /// Only the store's: a remote server's failures are facts that are stored.
-pub async fn tick<R: Remote>(poller: &Poller<R>, round: Round, now: Timestamp) -> Result<Report, StoreError> {
+pub async fn tick<R: Remote>(poller: &Arc<Poller<R>>, round: Round, now: Timestamp) -> Result<Report, StoreError> {
     let name = poller.name().to_owned();
     let known = poller.store.read(move |c| find_environment_status(c, &name)).await?;
     let known = known.unwrap_or_else(|| EnvironmentStatus::unknown(poller.name(), now));
     let health = poller.remote.health(&poller.instance).await;
-    let report = Report {
+    let mut report = Report {
         reachable: health.is_ok(),
         has_feed: health.as_ref().is_ok_and(|said| said.features.iter().any(|feature| feature == FEATURE_CHANGES)),
+        is_whole: true,
     };
     let unreachable = health.as_ref().err().map(ToString::to_string);
     let mut status = with_health(known.clone(), health, now);
@@ -55,12 +58,12 @@ pub async fn tick<R: Remote>(poller: &Poller<R>, round: Round, now: Timestamp) -
         }
         let mut jobs = collect(poller, Round::Due, now).await?;
         jobs.retain(|_, job| next_step(job, &poller.limits(), now).is_local());
-        advance_all(poller, jobs, Lane::Queue, now).await;
+        advance_all(poller, Lane::Queue, jobs.into_values(), now).await;
         return Ok(report);
     }
     let jobs = collect(poller, round, now).await?;
-    let all_saved = advance_all(poller, jobs, Lane::Queue, now).await;
-    if round == Round::All && all_saved {
+    report.is_whole = advance_all(poller, Lane::Queue, jobs.into_values(), now).await;
+    if round == Round::All && report.is_whole {
         status.round_at = Some(now);
     }
     save_status(poller, &known, status).await?;
@@ -69,37 +72,6 @@ pub async fn tick<R: Remote>(poller: &Poller<R>, round: Round, now: Timestamp) -
         poller.lanes.wake(Lane::Files);
     }
     Ok(report)
-}
-
-/// Takes each job as far as it goes; whether the store took everything.
-pub(super) async fn advance_all<R: Remote>(
-    poller: &Poller<R>,
-    jobs: BTreeMap<JobId, Job>,
-    lane: Lane,
-    now: Timestamp,
-) -> bool {
-    let outcomes = stream::iter(jobs.into_values())
-        .map(|job| async move {
-            let id = job.id;
-            let outcome = steps::advance(poller, job, lane, now).await;
-            if let Err(error) = &outcome {
-                tracing::error!(job = id.0, %error, "poller.job: job {id} failed in the store");
-                set_aside(poller, id, now).await;
-            }
-            outcome.is_ok()
-        })
-        .buffer_unordered(JOBS_AT_ONCE)
-        .collect::<Vec<_>>()
-        .await;
-    outcomes.into_iter().all(|is_saved| is_saved)
-}
-
-/// A job that the store refuses must neither be tried all the time nor hold up the others.
-async fn set_aside<R: Remote>(poller: &Poller<R>, id: JobId, now: Timestamp) {
-    let until = now.plus(poller.environment.retry_max_interval);
-    if let Err(error) = poller.store.write(move |c| jobs::postpone_due(c, id, now, until)).await {
-        tracing::debug!(job = id.0, %error, "job {id} could not be set aside either");
-    }
 }
 
 /// The jobs that this pass is about, each once.

@@ -4,9 +4,7 @@
 mod due;
 mod wanted;
 
-pub use due::{
-    Lane, earliest_due, has_open_of_other_instance, list_due, list_missing, list_open, mark_all_failing, postpone_due,
-};
+pub use due::{Lane, earliest_due, has_open_of_other_instance, list_due, list_open, mark_all_failing, postpone_due};
 pub use wanted::{request_abort, request_delete};
 
 use super::schema::{jobs, tasks, users};

@@ -123,41 +123,15 @@ async fn a_job_with_very_many_result_files_gives_the_loop_back_between_pieces() 
 }
 
 #[tokio::test]
-async fn a_log_that_never_comes_holds_up_no_other_job() {
-    let asked = Arc::new(Notify::new());
-    let was_asked = Arc::clone(&asked);
-    let odd = Odd::start(move |call| match call {
-        "GET /api/health" => healthy(&[]),
-        "POST /api/queue" => says(json!({"queue_id": "1", "status": "waiting"})),
-        "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "running"})),
-        "GET /api/logs/2-1" => {
-            was_asked.notify_one();
-            Body::from_stream(stream::pending::<Result<Bytes, Infallible>>()).into_response()
-        }
-        _ => unknown_id(),
-    })
-    .await;
-    odd.app.change_job(JOB, |job, _| job.next_at = None).await;
-    let ended = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
-    odd.end_of(ended).await;
-    let submit_when_it_hangs = async {
-        asked.notified().await;
-        odd.app.change_job(JOB, |job, _| job.next_at = Some(Timestamp(0))).await;
-        odd.app.state.bell.ring_work();
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        became = odd.becomes(|job| job.status == JobStatus::InProgress) => assert!(became),
-        () = submit_when_it_hangs => {}
-    }
-}
-
-#[tokio::test]
 async fn a_job_removed_by_force_while_its_log_comes_leaves_no_file_behind() {
     let (asked, removed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (was_asked, is_removed) = (Arc::clone(&asked), Arc::clone(&removed));
+    let is_all_told = AtomicBool::new(false);
     let odd = Odd::start(move |call| match call {
         "GET /api/health" => healthy(&[]),
+        "GET /api/logs/1-1" if is_all_told.swap(true, Ordering::Relaxed) => {
+            StatusCode::RANGE_NOT_SATISFIABLE.into_response()
+        }
         "GET /api/logs/1-1" => {
             was_asked.notify_one();
             let is_removed = Arc::clone(&is_removed);

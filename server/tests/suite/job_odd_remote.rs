@@ -11,7 +11,7 @@ use protocol::api::{CleanupState, LogsState, SyncState};
 use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
 use serde_json::{Value, json};
 use server::cli::serve::pollers;
-use server::config::{EnvironmentConfig, HostKeyCheck};
+use server::config::EnvironmentConfig;
 use server::poller;
 use server::store::jobs::Job;
 use std::sync::Arc;
@@ -230,44 +230,4 @@ async fn files_that_can_not_be_removed_are_tried_again_later() {
     let row = odd.app.find_job(JOB).await.unwrap();
     assert!(row.attempts == 1 && row.next_at > Some(Timestamp::now()), "{row:?}");
     assert_eq!(row.sync_state, SyncState::Failing);
-}
-
-#[tokio::test]
-async fn a_hung_ssh_server_holds_up_no_other_job() {
-    // Takes connections and never says a word.
-    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = mute.local_addr().unwrap().port();
-    let odd = Odd::with(
-        |config| {
-            config.ssh.port = port;
-            config.ssh.host_key = HostKeyCheck::Fingerprint(format!("SHA256:{}", "A".repeat(43)));
-        },
-        |call| match call {
-            "GET /api/health" => healthy(&[]),
-            "POST /api/queue" => says(json!({"queue_id": "1", "status": "waiting"})),
-            "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "running"})),
-            _ => unknown_id(),
-        },
-    )
-    .await;
-    odd.app.change_job(JOB, |job, _| job.next_at = None).await;
-    let ended = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
-    odd.app
-        .change_job(ended, |job, _| {
-            (job.submit_attempted_at, job.accepted_at) = (Some(Timestamp(1)), Some(Timestamp(2)));
-            (job.status, job.finished_at) = (JobStatus::Passed, Some(Timestamp(9)));
-            (job.logs_state, job.cleanup_state) = (LogsState::Complete, CleanupState::Pending);
-        })
-        .await;
-    // Due only once the poller has knocked at the mute server.
-    let submit_later = async {
-        tokio::task::spawn_blocking(move || mute.accept().unwrap()).await.unwrap();
-        odd.app.change_job(JOB, |job, _| job.next_at = Some(Timestamp(0))).await;
-        odd.app.state.bell.ring_work();
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        became = odd.becomes(|job| job.status == JobStatus::InProgress) => assert!(became),
-        () = submit_later => {}
-    }
 }

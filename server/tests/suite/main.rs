@@ -13,6 +13,7 @@ mod job_mirror;
 mod job_odd_remote;
 mod job_reading;
 mod job_removal;
+mod job_slow_remote;
 mod job_submission;
 mod kept;
 mod lab;

@@ -110,16 +110,6 @@ pub fn earliest_due(connection: &mut AnyConnection, environment: &str, lane: Lan
     Ok(earliest.map(Timestamp))
 }
 
-/// Those of these ids that no job has.
-pub fn list_missing(connection: &mut AnyConnection, ids: &[JobId]) -> QueryResult<Vec<JobId>> {
-    let mut missing = Vec::new();
-    for id in ids {
-        let found = jobs::table.filter(jobs::id.eq(id.0)).select(jobs::id).first::<i64>(connection).optional()?;
-        missing.extend(found.is_none().then_some(*id));
-    }
-    Ok(missing)
-}
-
 /// The environment can't be reached: nothing is known any more of its open jobs. Whether any job changed.
 pub fn mark_all_failing(connection: &mut AnyConnection, environment: &str, error: &str) -> QueryResult<bool> {
     let open = || {

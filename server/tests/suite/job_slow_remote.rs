@@ -1,0 +1,128 @@
+//! Remote servers that hang at something: whatever it is, the other jobs go on.
+//! Each server is a real one on a loopback port that answers as its test tells it to.
+
+use crate::job_odd_remote::{JOB, Odd, healthy, says, unknown_id};
+use axum::body::{Body, Bytes};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use protocol::api::{CleanupState, LogsState};
+use protocol::{JobStatus, Timestamp};
+use serde_json::json;
+use server::config::HostKeyCheck;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+/// Longer than any test waits.
+const VERY_LONG: Duration = Duration::from_mins(1);
+
+/// An answer whose body never comes.
+fn silence() -> Response {
+    Body::from_stream(stream::pending::<Result<Bytes, Infallible>>()).into_response()
+}
+
+/// A server that takes the first job and runs it, but falls silent at one call. And when it has been called so.
+async fn silent_at(silent_call: &'static str) -> (Odd, Arc<Notify>) {
+    let hangs = Arc::new(Notify::new());
+    let does_hang = Arc::clone(&hangs);
+    let answer = move |call: &str| match call {
+        call if call == silent_call => {
+            does_hang.notify_one();
+            silence()
+        }
+        "GET /api/health" => healthy(&[]),
+        "POST /api/queue" => says(json!({"queue_id": "1", "status": "waiting"})),
+        "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "running"})),
+        _ => unknown_id(),
+    };
+    let odd = Odd::with(|config| config.http_timeout = VERY_LONG, answer).await;
+    odd.app.change_job(JOB, |job, _| job.next_at = None).await;
+    (odd, hangs)
+}
+
+/// Whether the first job, due only once the server hangs at something else, is taken up all the same.
+async fn goes_on(odd: &Odd, hangs: impl Future<Output = ()>) -> bool {
+    let submit_when_it_hangs = async {
+        hangs.await;
+        odd.app.change_job(JOB, |job, _| job.next_at = Some(Timestamp(0))).await;
+        odd.app.state.bell.ring_work();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        became = odd.becomes(|job| job.status == JobStatus::InProgress) => became,
+        () = submit_when_it_hangs => false,
+    }
+}
+
+#[tokio::test]
+async fn a_status_that_never_comes_holds_up_no_other_job() {
+    let (odd, hangs) = silent_at("GET /api/status/2").await;
+    let mute = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    odd.accept_of(mute).await;
+    assert!(goes_on(&odd, hangs.notified()).await);
+}
+
+#[tokio::test]
+async fn a_log_that_never_comes_holds_up_no_other_job() {
+    let (odd, hangs) = silent_at("GET /api/logs/2-1").await;
+    let ended = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    odd.end_of(ended).await;
+    assert!(goes_on(&odd, hangs.notified()).await);
+}
+
+#[tokio::test]
+async fn a_log_that_never_comes_keeps_no_other_from_being_fetched() {
+    let (odd, hangs) = silent_at("GET /api/logs/2-1").await;
+    let ended = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    odd.end_of(ended).await;
+    odd.app.change_job(JOB, |job, _| job.next_at = None).await;
+    let end_when_it_hangs = async {
+        hangs.notified().await;
+        odd.end().await;
+        odd.app.change_job(JOB, |job, _| job.next_at = Some(Timestamp(0))).await;
+        odd.app.state.bell.ring_work();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        became = odd.becomes(|job| job.logs_state == LogsState::Incomplete) => assert!(became),
+        () = end_when_it_hangs => {}
+    }
+}
+
+#[tokio::test]
+async fn a_hung_ssh_server_holds_up_no_other_job() {
+    // Takes connections and never says a word.
+    let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = mute.local_addr().unwrap().port();
+    let hangs = Arc::new(Notify::new());
+    let does_hang = Arc::clone(&hangs);
+    tokio::spawn(async move {
+        let _held = mute.accept().await.unwrap();
+        does_hang.notify_one();
+        std::future::pending::<()>().await;
+    });
+    let odd = Odd::with(
+        |config| {
+            config.ssh.port = port;
+            config.ssh.host_key = HostKeyCheck::Fingerprint(format!("SHA256:{}", "A".repeat(43)));
+        },
+        |call| match call {
+            "GET /api/health" => healthy(&[]),
+            "POST /api/queue" => says(json!({"queue_id": "1", "status": "waiting"})),
+            "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "running"})),
+            _ => unknown_id(),
+        },
+    )
+    .await;
+    odd.app.change_job(JOB, |job, _| job.next_at = None).await;
+    let ended = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    odd.end_of(ended).await;
+    odd.app
+        .change_job(ended, |job, _| {
+            (job.logs_state, job.cleanup_state) = (LogsState::Complete, CleanupState::Pending);
+        })
+        .await;
+    assert!(goes_on(&odd, hangs.notified()).await);
+}
