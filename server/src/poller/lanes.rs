@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 /// Jobs under way at once per lane: enough to hide latency, few enough to spare the server.
 pub(super) const JOBS_AT_ONCE: usize = 8;
 /// A pass that has seen no job through for so long leaves those under way to themselves.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Default)]
 pub struct Lanes {
