@@ -17,6 +17,6 @@ const PER_PASS: i64 = 50;
 pub async fn clean<R: Remote>(poller: &Arc<Poller<R>>, now: Timestamp) -> Result<(), StoreError> {
     let name = poller.name().to_owned();
     let due = poller.store.read(move |c| jobs::list_due(c, &name, Lane::Shell, now, PER_PASS)).await?;
-    advance_all(poller, Lane::Shell, due, now).await;
+    advance_all(poller, Lane::Shell, due.into_iter().map(|job| job.id), now).await;
     abandoned::advance(poller, now).await
 }

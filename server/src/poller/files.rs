@@ -5,9 +5,9 @@ use super::lanes::work_off;
 use super::{Poller, mirror, steps};
 use crate::lifecycle::next_step;
 use crate::remote::Remote;
+use crate::store::StoreError;
 use crate::store::environments::find_environment_status;
 use crate::store::jobs::{self, Job, Lane};
-use crate::store::{AnyConnection, StoreError};
 use protocol::Timestamp;
 use protocol::api::Health;
 use std::sync::Arc;
@@ -25,32 +25,18 @@ pub async fn fetch_files<R: Remote>(poller: &Arc<Poller<R>>, now: Timestamp) -> 
     if known.is_some_and(|status| status.health == Health::Unreachable) {
         return Ok(false);
     }
-    let jobs = collect(poller, now).await?;
+    let name = poller.name().to_owned();
+    let ended = poller.store.read(move |c| jobs::list_due(c, &name, Lane::Files, now, ENDED_PER_PASS)).await?;
+    let jobs = poller.lanes.take_followed().into_iter().chain(ended.into_iter().map(|job| job.id));
     work_off(poller, Lane::Files, jobs, now, move |poller, job| fetch(poller, job, now)).await;
     Ok(true)
-}
-
-/// Jobs that run and may have written something, and those that have ended and are due.
-async fn collect<R: Remote>(poller: &Poller<R>, now: Timestamp) -> Result<Vec<Job>, StoreError> {
-    let (name, followed) = (poller.name().to_owned(), poller.lanes.take_followed());
-    let find = move |connection: &mut AnyConnection| {
-        let mut found = Vec::new();
-        for id in followed {
-            found.extend(jobs::find_job(connection, id)?.map(|(job, _)| job));
-        }
-        // One that has ended is due by itself.
-        found.retain(|job| !job.status.is_terminal() && job.delete_requested_at.is_none());
-        found.extend(jobs::list_due(connection, &name, Lane::Files, now, ENDED_PER_PASS)?);
-        Ok(found)
-    };
-    poller.store.read(find).await
 }
 
 async fn fetch<R: Remote>(poller: Arc<Poller<R>>, job: Job, now: Timestamp) -> Result<(), StoreError> {
     let id = job.id;
     let fetched = if next_step(&job, &poller.limits(), now).lane() == Lane::Files {
         steps::advance(&poller, job, Lane::Files, now).await
-    } else if job.status.is_terminal() {
+    } else if job.status.is_terminal() || job.delete_requested_at.is_some() {
         Ok(())
     } else {
         mirror::follow(&poller, &job).await

@@ -73,8 +73,13 @@ impl Lanes {
         }
     }
 
+    /// Those that are not under way already.
     pub(super) fn take_followed(&self) -> BTreeSet<JobId> {
-        std::mem::take(&mut *locked(&self.followed))
+        let under_way = locked(&self.files.under_way).clone();
+        let mut followed = locked(&self.followed);
+        let (later, now) = std::mem::take(&mut *followed).into_iter().partition(|id| under_way.contains(id));
+        *followed = later;
+        now
     }
 
     /// Until all that was left to itself has ended.
@@ -114,7 +119,7 @@ impl Drop for UnderWay {
 pub(super) async fn work_off<R, F>(
     poller: &Arc<Poller<R>>,
     lane: Lane,
-    jobs: impl IntoIterator<Item = Job>,
+    jobs: impl IntoIterator<Item = JobId>,
     now: Timestamp,
     work: impl Fn(Arc<Poller<R>>, Job) -> F + Clone + Send + Sync + 'static,
 ) -> bool
@@ -123,17 +128,17 @@ where
     F: Future<Output = Result<(), StoreError>> + Send + 'static,
 {
     let (mut pass, mut is_whole) = (JoinSet::new(), true);
-    for job in jobs {
-        let Some(under_way) = UnderWay::begin(&poller.lanes, lane, job.id) else {
+    for id in jobs {
+        let Some(under_way) = UnderWay::begin(&poller.lanes, lane, id) else {
             is_whole = false;
             continue;
         };
         let (poller_of_job, work) = (Arc::clone(poller), work.clone());
         pass.spawn(poller.lanes.all.track_future(async move {
-            let outcome = work_on(&poller_of_job, lane, &job, work).await;
+            let outcome = work_on(&poller_of_job, lane, id, work).await;
             if let Err(error) = &outcome {
-                tracing::error!(job = job.id.0, %error, "poller.job: job {} failed in the store", job.id);
-                set_aside(&poller_of_job, job.id, now).await;
+                tracing::error!(job = id.0, %error, "poller.job: job {id} failed in the store");
+                set_aside(&poller_of_job, id, now).await;
             }
             drop(under_way);
             outcome.is_ok()
@@ -164,20 +169,15 @@ fn broken(error: JoinError) -> bool {
 async fn work_on<R, F>(
     poller: &Arc<Poller<R>>,
     lane: Lane,
-    job: &Job,
+    id: JobId,
     work: impl Fn(Arc<Poller<R>>, Job) -> F,
 ) -> Result<(), StoreError>
 where
     R: Remote,
     F: Future<Output = Result<(), StoreError>>,
 {
-    let turns = &poller.lanes.of(lane).turns;
-    if let Ok(_turn) = turns.try_acquire() {
-        return work(Arc::clone(poller), job.clone()).await;
-    }
-    let _turn = turns.acquire().await;
-    // Much may have happened to it since.
-    let id = job.id;
+    let _turn = poller.lanes.of(lane).turns.acquire().await;
+    // Since the pass found it, it may have been under way, or have waited long for its turn.
     match poller.store.read(move |c| jobs::find_job(c, id)).await? {
         Some((job, _)) => work(Arc::clone(poller), job).await,
         None => Ok(()),

@@ -9,9 +9,9 @@ use crate::remote::{Refusal, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::jobs::{self, Job, Lane};
 use crate::store::tasks::{self, Task};
-use protocol::Timestamp;
 use protocol::api::CleanupState;
 use protocol::remote::{QueueRequest, TaskRequest};
+use protocol::{JobId, Timestamp};
 use std::sync::Arc;
 
 /// More steps than a job's whole life has: a bound, not a plan.
@@ -21,7 +21,7 @@ const MAX_STEPS: usize = 12;
 pub(super) async fn advance_all<R: Remote>(
     poller: &Arc<Poller<R>>,
     lane: Lane,
-    jobs: impl IntoIterator<Item = Job>,
+    jobs: impl IntoIterator<Item = JobId>,
     now: Timestamp,
 ) -> bool {
     let take = move |poller: Arc<Poller<R>>, job: Job| async move { advance(&poller, job, lane, now).await };

@@ -58,11 +58,11 @@ pub async fn tick<R: Remote>(poller: &Arc<Poller<R>>, round: Round, now: Timesta
         }
         let mut jobs = collect(poller, Round::Due, now).await?;
         jobs.retain(|_, job| next_step(job, &poller.limits(), now).is_local());
-        advance_all(poller, Lane::Queue, jobs.into_values(), now).await;
+        advance_all(poller, Lane::Queue, jobs.into_keys(), now).await;
         return Ok(report);
     }
     let jobs = collect(poller, round, now).await?;
-    report.is_whole = advance_all(poller, Lane::Queue, jobs.into_values(), now).await;
+    report.is_whole = advance_all(poller, Lane::Queue, jobs.into_keys(), now).await;
     if round == Round::All && report.is_whole {
         status.round_at = Some(now);
     }
