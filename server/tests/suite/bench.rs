@@ -24,6 +24,7 @@ const FILES: &[(&str, bool, &str)] = &[
         true,
         "#!/bin/sh\necho waiting\necho '::progress 0.5 half way'\nwhile [ ! -e \"$GATE\" ]; do sleep 0.05; done\necho done\n",
     ),
+    ("scenarios/count.sh", true, "#!/bin/sh\necho \"$TESTARENA_TASK_ID\" >> \"$GATE.runs\"\n"),
     ("scenarios/files.sh", true, "#!/bin/sh\necho '<a/>' > \"$TESTARENA_RESULTS/junit.xml\"\n"),
     ("scenarios/_helper.sh", true, "#!/bin/sh\n"),
     ("scenarios/readme.txt", false, "no scenario\n"),
@@ -115,6 +116,12 @@ impl Bench {
     /// Lets the scenario `slow` end.
     pub fn open_gate(&self) {
         std::fs::write(self.folder.path().join("gate"), "").unwrap();
+    }
+
+    /// The task of each run of the scenario `count`.
+    pub fn counted_runs(&self) -> Vec<String> {
+        let runs = std::fs::read_to_string(self.folder.path().join("gate.runs")).unwrap();
+        runs.lines().map(str::to_owned).collect()
     }
 
     pub fn workspace(&self, queue_id: &str) -> PathBuf {

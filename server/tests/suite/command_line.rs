@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-fn program(folder: &Path, words: &[&str]) -> Command {
+pub fn program(folder: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_testarena"));
     command.args(words).args(["--config", "testarena.toml"]).current_dir(folder);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -20,7 +20,7 @@ fn folder(config: &str) -> TempDir {
     folder
 }
 
-fn run(folder: &Path, words: &[&str], input: &str) -> Output {
+pub fn run(folder: &Path, words: &[&str], input: &str) -> Output {
     let mut child = program(folder, words).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     child.wait_with_output().unwrap()
@@ -31,7 +31,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[track_caller]
-fn good(output: &Output) -> String {
+pub fn good(output: &Output) -> String {
     assert!(output.status.success(), "{}", text(&output.stderr));
     text(&output.stdout)
 }

@@ -16,6 +16,7 @@ mod job_removal;
 mod job_slow_remote;
 mod job_submission;
 mod kept;
+mod killed;
 mod lab;
 mod logs;
 mod remote_bench;
