@@ -3,13 +3,14 @@
 
 use super::lanes::JOBS_AT_ONCE;
 use super::outcome::After;
-use super::{Poller, ask, steps};
+use super::steps::advance_all;
+use super::{Poller, ask};
 use crate::remote::{Answer, ChangedQueue, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::environments::{EnvironmentStatus, find_environment_status, save_environment_status};
 use crate::store::jobs::{self, Job, Lane};
 use futures_util::stream::{self, StreamExt};
-use protocol::remote::{Changes, MAX_CHANGES, QueueBody};
+use protocol::remote::{Changes, MAX_CHANGES};
 use protocol::{JobId, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,7 +89,7 @@ async fn listen<R: Remote>(poller: Arc<Poller<R>>, news: mpsc::Sender<News>) {
 }
 
 /// Takes news in; whether a plain round has to follow, for what they leave out.
-pub(super) async fn take<R: Remote>(poller: &Poller<R>, news: News) -> bool {
+pub(super) async fn take<R: Remote>(poller: &Arc<Poller<R>>, news: News) -> bool {
     let (answer, now) = match news {
         Ok(news) => news,
         Err(error) => {
@@ -99,64 +100,54 @@ pub(super) async fn take<R: Remote>(poller: &Poller<R>, news: News) -> bool {
     // One that starts over says nothing of the queues that ended while nobody listened.
     let starts_over = answer.body.reset;
     let is_all = !starts_over && answer.body.queues.len() < MAX_CHANGES;
-    let mut taken = take_queues(poller, answer, now).await;
-    if taken.is_ok() && is_all {
-        taken = note_freshness(poller, now).await;
-    }
-    if let Err(error) = &taken {
+    let is_taken = take_all(poller, answer, is_all, now).await.unwrap_or_else(|error| {
         tracing::error!(environment = poller.name(), %error, "poller.feed of {} failed in the store", poller.name());
-    }
-    starts_over || taken.is_err()
+        false
+    });
+    starts_over || !is_taken
 }
 
-async fn take_queues<R: Remote>(
-    poller: &Poller<R>,
+/// Takes in what the server said by itself, and carries on with what follows from it; whether all of it was seen through.
+async fn take_all<R: Remote>(
+    poller: &Arc<Poller<R>>,
     news: Answer<Changes<ChangedQueue>>,
+    is_all: bool,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let server_now = news.server_now;
     let taken: Vec<_> = stream::iter(news.body.queues)
         .map(|queue| take_queue(poller, queue, server_now, now))
         .buffer_unordered(JOBS_AT_ONCE)
         .collect()
         .await;
-    taken.into_iter().collect()
+    let have_more: Vec<Option<JobId>> = taken.into_iter().collect::<Result<_, _>>()?;
+    let is_whole = advance_all(poller, Lane::Queue, have_more.into_iter().flatten(), now).await;
+    if is_all && is_whole {
+        note_freshness(poller, now).await?;
+    }
+    Ok(is_whole)
 }
 
+/// The queue's job, if there is more to do about it at once.
 async fn take_queue<R: Remote>(
     poller: &Poller<R>,
     queue: ChangedQueue,
     server_now: Option<Timestamp>,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Option<JobId>, StoreError> {
     let id = match &queue {
         ChangedQueue::Status(queue) => &queue.id,
         ChangedQueue::Odd { id } => id,
     };
-    let Some(job) = find_job_of(poller, id).await?.filter(|job| !job.status.is_terminal()) else { return Ok(()) };
-    match queue {
-        ChangedQueue::Status(queue) => {
-            take_status_and_go_on(poller, job, Answer { body: queue, server_now, etag: None }, now).await
+    let Some(job) = find_job_of(poller, id).await?.filter(|job| !job.status.is_terminal()) else { return Ok(None) };
+    let after = match queue {
+        ChangedQueue::Status(body) => {
+            ask::take_status(poller, &job, Answer { body, server_now, etag: None }, now).await?
         }
-        ChangedQueue::Odd { .. } => steps::advance(poller, job, Lane::Queue, now).await,
-    }
-}
-
-/// Takes in what the server said by itself, and carries on with what follows from it.
-async fn take_status_and_go_on<R: Remote>(
-    poller: &Poller<R>,
-    job: Job,
-    answer: Answer<QueueBody>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let id = job.id;
-    if ask::take_status(poller, &job, answer, now).await? == After::Later {
-        return Ok(());
-    }
-    match poller.store.read(move |c| jobs::find_job(c, id)).await? {
-        Some((job, _)) => steps::advance(poller, job, Lane::Queue, now).await,
-        None => Ok(()),
-    }
+        // A plain question tells what it is.
+        ChangedQueue::Odd { .. } => After::Again,
+    };
+    Ok((after == After::Again).then_some(job.id))
 }
 
 async fn find_job_of<R: Remote>(poller: &Poller<R>, queue_id: &str) -> Result<Option<Job>, StoreError> {

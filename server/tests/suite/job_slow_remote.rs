@@ -11,6 +11,7 @@ use serde_json::json;
 use server::config::HostKeyCheck;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -61,6 +62,35 @@ async fn a_status_that_never_comes_holds_up_no_other_job() {
     let (odd, hangs) = silent_at("GET /api/status/2").await;
     let mute = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
     odd.accept_of(mute).await;
+    assert!(goes_on(&odd, hangs.notified()).await);
+}
+
+#[tokio::test]
+async fn what_follows_from_the_feed_holds_up_no_other_job() {
+    let hangs = Arc::new(Notify::new());
+    let does_hang = Arc::clone(&hangs);
+    let has_told = AtomicBool::new(false);
+    let answer = move |call: &str| match call {
+        "GET /api/health" => healthy(&["changes"]),
+        "POST /api/queue" => says(json!({"queue_id": "1", "status": "waiting"})),
+        "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "running"})),
+        "GET /api/status/2" => says(json!({"id": "2", "kind": "queue", "status": "waiting"})),
+        "GET /api/changes" if !has_told.swap(true, Ordering::Relaxed) => {
+            let long_since =
+                json!({"id": "2", "kind": "queue", "status": "running", "started_at": "2020-01-01T00:00:00Z"});
+            says(json!({"cursor": "c", "reset": false, "queues": [long_since]}))
+        }
+        "POST /api/abort/2" => {
+            does_hang.notify_one();
+            silence()
+        }
+        "GET /api/changes" => silence(),
+        _ => unknown_id(),
+    };
+    let odd = Odd::with(|config| config.http_timeout = VERY_LONG, answer).await;
+    odd.app.change_job(JOB, |job, _| job.next_at = None).await;
+    let too_long = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    odd.accept_of(too_long).await;
     assert!(goes_on(&odd, hangs.notified()).await);
 }
 
