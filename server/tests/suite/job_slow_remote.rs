@@ -3,6 +3,7 @@
 
 use crate::job_odd_remote::{JOB, Odd, healthy, says, unknown_id};
 use axum::body::{Body, Bytes};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use protocol::api::{CleanupState, LogsState};
@@ -74,16 +75,18 @@ async fn what_follows_from_the_feed_holds_up_no_other_job() {
         "GET /api/health" => healthy(&["changes"]),
         "POST /api/queue" => says(json!({"queue_id": "1", "status": "waiting"})),
         "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "running"})),
+        // Asked for again after its abort.
+        "GET /api/status/2" if has_told.load(Ordering::Relaxed) => {
+            does_hang.notify_one();
+            silence()
+        }
         "GET /api/status/2" => says(json!({"id": "2", "kind": "queue", "status": "waiting"})),
         "GET /api/changes" if !has_told.swap(true, Ordering::Relaxed) => {
             let long_since =
                 json!({"id": "2", "kind": "queue", "status": "running", "started_at": "2020-01-01T00:00:00Z"});
             says(json!({"cursor": "c", "reset": false, "queues": [long_since]}))
         }
-        "POST /api/abort/2" => {
-            does_hang.notify_one();
-            silence()
-        }
+        "POST /api/abort/2" => StatusCode::ACCEPTED.into_response(),
         "GET /api/changes" => silence(),
         _ => unknown_id(),
     };
