@@ -164,7 +164,7 @@ async fn run_lane<R: Remote>(poller: Arc<Poller<R>>, lane: Lane, shutdown: Cance
             // What is due waits until the server is back, of which the environment's loop tells.
             Ok(false) => Timestamp::now().plus(poller.poll_interval),
             Err(error) => {
-                tracing::error!(environment = poller.name(), %error, "poller.{lane:?} failed for {}", poller.name());
+                tracing::error!(environment = poller.name(), ?lane, %error, "poller.lane failed for {}", poller.name());
                 Timestamp::now().plus(STORE_RETRY)
             }
         };

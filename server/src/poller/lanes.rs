@@ -135,7 +135,7 @@ where
         };
         let (poller_of_job, work) = (Arc::clone(poller), work.clone());
         pass.spawn(poller.lanes.all.track_future(async move {
-            let outcome = work_on(&poller_of_job, lane, id, work).await;
+            let outcome = work_on(&poller_of_job, lane, id, now, work).await;
             if let Err(error) = &outcome {
                 tracing::error!(job = id.0, %error, "poller.job: job {id} failed in the store");
                 set_aside(&poller_of_job, id, now).await;
@@ -170,6 +170,7 @@ async fn work_on<R, F>(
     poller: &Arc<Poller<R>>,
     lane: Lane,
     id: JobId,
+    now: Timestamp,
     work: impl Fn(Arc<Poller<R>>, Job) -> F,
 ) -> Result<(), StoreError>
 where
@@ -179,6 +180,8 @@ where
     let _turn = poller.lanes.of(lane).turns.acquire().await;
     // Since the pass found it, it may have been under way, or have waited long for its turn.
     match poller.store.read(move |c| jobs::find_job(c, id)).await? {
+        // It has failed meanwhile, and has its own time to be tried again.
+        Some((job, _)) if job.attempts > 0 && job.next_at.is_some_and(|at| at > now) => Ok(()),
         Some((job, _)) => work(Arc::clone(poller), job).await,
         None => Ok(()),
     }

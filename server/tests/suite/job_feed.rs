@@ -2,14 +2,15 @@
 //! Each server is a real one on a loopback port that answers as its test tells it to.
 
 use crate::job_odd_remote::{JOB, Odd, healthy, says, unknown_id};
-use protocol::JobStatus;
 use protocol::api::SyncState;
+use protocol::{JobStatus, Timestamp};
 use serde_json::json;
 use server::cli::serve::pollers;
 use server::poller;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
@@ -77,4 +78,33 @@ async fn a_queue_of_which_the_feed_says_something_odd_hides_no_other() {
     let row = odd.app.find_job(JOB).await.unwrap();
     assert_eq!(row.status, JobStatus::Waiting);
     assert!(row.sync_error.is_some_and(|why| why.contains("pausing")));
+}
+
+#[tokio::test]
+async fn a_job_in_the_pause_before_its_next_attempt_is_left_alone() {
+    let (asked, told) = (Arc::new(AtomicBool::new(false)), Arc::new(Semaphore::new(0)));
+    let (was_asked, has_told) = (Arc::clone(&asked), Arc::clone(&told));
+    let odd = Odd::start(move |call| match call {
+        "GET /api/health" => healthy(&["changes"]),
+        "GET /api/status/1" => {
+            was_asked.store(true, Ordering::Relaxed);
+            unknown_id()
+        }
+        "GET /api/changes" => {
+            has_told.add_permits(1);
+            says(json!({"cursor": "c", "queues": [{"id": "1", "kind": "queue", "status": "pausing"}]}))
+        }
+        _ => unknown_id(),
+    })
+    .await;
+    odd.accept().await;
+    let later = Timestamp::now().plus(Duration::from_hours(1));
+    odd.app.change_job(JOB, |job, _| (job.attempts, job.next_at) = (3, Some(later))).await;
+    let polling = poller::run(pollers(&odd.app.state), CancellationToken::new());
+    tokio::select! {
+        ended = polling => panic!("{ended:?}"),
+        // Each call is made when the news before the last have been taken in.
+        taken = told.acquire_many(4) => drop(taken.unwrap()),
+    }
+    assert!(!asked.load(Ordering::Relaxed));
 }

@@ -25,7 +25,17 @@ fn silence() -> Response {
     Body::from_stream(stream::pending::<Result<Bytes, Infallible>>()).into_response()
 }
 
-/// A server that takes the first job and runs it, but falls silent at one call. And when it has been called so.
+/// A server that takes the first job and runs it, and knows nothing else.
+fn runs_the_first_job(call: &str) -> Response {
+    match call {
+        "GET /api/health" => healthy(&[]),
+        "POST /api/queue" => says(json!({"queue_id": "1", "status": "waiting"})),
+        "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "running"})),
+        _ => unknown_id(),
+    }
+}
+
+/// The same, but it falls silent at one call. And when it has been called so.
 async fn silent_at(silent_call: &'static str) -> (Odd, Arc<Notify>) {
     let hangs = Arc::new(Notify::new());
     let does_hang = Arc::clone(&hangs);
@@ -34,10 +44,7 @@ async fn silent_at(silent_call: &'static str) -> (Odd, Arc<Notify>) {
             does_hang.notify_one();
             silence()
         }
-        "GET /api/health" => healthy(&[]),
-        "POST /api/queue" => says(json!({"queue_id": "1", "status": "waiting"})),
-        "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "running"})),
-        _ => unknown_id(),
+        call => runs_the_first_job(call),
     };
     let odd = Odd::with(|config| config.http_timeout = VERY_LONG, answer).await;
     odd.app.change_job(JOB, |job, _| job.next_at = None).await;
@@ -73,8 +80,6 @@ async fn what_follows_from_the_feed_holds_up_no_other_job() {
     let has_told = AtomicBool::new(false);
     let answer = move |call: &str| match call {
         "GET /api/health" => healthy(&["changes"]),
-        "POST /api/queue" => says(json!({"queue_id": "1", "status": "waiting"})),
-        "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "running"})),
         // Asked for again after its abort.
         "GET /api/status/2" if has_told.load(Ordering::Relaxed) => {
             does_hang.notify_one();
@@ -88,7 +93,7 @@ async fn what_follows_from_the_feed_holds_up_no_other_job() {
         }
         "POST /api/abort/2" => StatusCode::ACCEPTED.into_response(),
         "GET /api/changes" => silence(),
-        _ => unknown_id(),
+        call => runs_the_first_job(call),
     };
     let odd = Odd::with(|config| config.http_timeout = VERY_LONG, answer).await;
     odd.app.change_job(JOB, |job, _| job.next_at = None).await;
@@ -141,12 +146,7 @@ async fn a_hung_ssh_server_holds_up_no_other_job() {
             config.ssh.port = port;
             config.ssh.host_key = HostKeyCheck::Fingerprint(format!("SHA256:{}", "A".repeat(43)));
         },
-        |call| match call {
-            "GET /api/health" => healthy(&[]),
-            "POST /api/queue" => says(json!({"queue_id": "1", "status": "waiting"})),
-            "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "running"})),
-            _ => unknown_id(),
-        },
+        runs_the_first_job,
     )
     .await;
     odd.app.change_job(JOB, |job, _| job.next_at = None).await;
