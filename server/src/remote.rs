@@ -3,6 +3,7 @@
 
 mod commands;
 mod environment;
+mod failure;
 mod host_key;
 mod http;
 mod known_hosts;
@@ -18,6 +19,7 @@ mod transfer;
 mod words;
 
 pub use environment::{Environment, Finding};
+pub use failure::Failure;
 pub use listing::ScenarioList;
 pub use repository::{QuestionError, Repository};
 pub use server::Server;
@@ -33,7 +35,7 @@ use std::time::Duration;
 pub enum RemoteError {
     /// Nobody can say what is true at the server: try again, not before `retry_after` if it named one.
     #[error("{message}")]
-    Transient { message: String, retry_after: Option<Duration> },
+    Transient { message: Failure, retry_after: Option<Duration> },
     /// The server has spoken, and asking again would change nothing.
     #[error("{0}")]
     Permanent(Refusal),
@@ -141,7 +143,21 @@ pub trait Remote: Send + Sync + 'static {
 }
 
 impl RemoteError {
-    pub fn transient(message: impl Into<String>) -> Self {
-        Self::Transient { message: words::tidied(message.into()), retry_after: None }
+    /// `message` holds nothing that is not for everybody, or is a `Failure` with two texts.
+    pub fn transient(message: impl Into<Failure>) -> Self {
+        Self::Transient { message: message.into(), retry_after: None }
+    }
+
+    /// One text for everybody and one for admins and the log.
+    pub fn told_apart(public: impl Into<String>, private: impl Into<String>) -> Self {
+        Self::transient(Failure::new(public, private))
+    }
+
+    /// For admins and the log.
+    pub fn private(&self) -> String {
+        match self {
+            Self::Transient { message, .. } => message.private().to_owned(),
+            Self::Permanent(refusal) => refusal.to_string(),
+        }
     }
 }

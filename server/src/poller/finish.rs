@@ -79,7 +79,7 @@ pub(super) async fn finish<R: Remote>(poller: &Poller<R>, job: &Job, now: Timest
             return Ok(After::Later);
         }
         Err(MirrorError::Store(error)) => return Err(error),
-        Err(MirrorError::Remote(RemoteError::Transient { message, retry_after })) => (message, retry_after),
+        Err(MirrorError::Remote(RemoteError::Transient { message, retry_after })) => (message.to_string(), retry_after),
         Err(MirrorError::Remote(error)) => (error.to_string(), None),
         Err(MirrorError::Local(error)) => {
             tracing::error!(job = job.id.0, error, "job {}: its logs could not be kept", job.id);

@@ -3,7 +3,7 @@
 
 use super::Poller;
 use crate::lifecycle::{self, reason};
-use crate::remote::{QueueRef, Refusal, Remote};
+use crate::remote::{Failure, QueueRef, Refusal, Remote};
 use crate::store::StoreError;
 use crate::store::jobs::{self, Job};
 use crate::store::tasks::{self, Task};
@@ -75,11 +75,13 @@ pub(super) async fn fail<R: Remote>(
     poller: &Poller<R>,
     before: &Job,
     mut after: Job,
-    message: String,
+    message: impl Into<Failure>,
     retry_after: Option<Duration>,
     now: Timestamp,
 ) -> Result<After, StoreError> {
-    lifecycle::mark_failing(&mut after, message);
+    let message = message.into();
+    tracing::debug!(job = before.id.0, error = message.private(), "job {}: a step failed", before.id);
+    lifecycle::mark_failing(&mut after, message.to_string());
     lifecycle::postpone(&mut after, &poller.limits(), retry_after, rand::random(), now);
     save(poller, before, &after, Vec::new()).await?;
     Ok(After::Later)

@@ -182,7 +182,12 @@ async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) 
         }
         Err(RemoteError::Transient { message, retry_after }) => {
             // Nobody waits for it, and the job's own words say why it ended.
-            tracing::warn!(job = job.id.0, error = message, "job {}: its queue could not be deleted yet", job.id);
+            tracing::warn!(
+                job = job.id.0,
+                error = message.private(),
+                "job {}: its queue could not be deleted yet",
+                job.id
+            );
             lifecycle::postpone(&mut after, &poller.limits(), retry_after, rand::random(), now);
             save(poller, job, &after, Vec::new()).await?;
             return Ok(After::Later);

@@ -111,7 +111,7 @@ fn with_health(known: EnvironmentStatus, health: Result<HealthBody, RemoteError>
     let (state, error, said) = match health {
         Ok(said) if said.status == "ok" => (Health::Ok, None, Some(said)),
         Ok(said) => (Health::Degraded, Some(format!("the remote server calls itself \"{}\"", said.status)), Some(said)),
-        Err(error) => (Health::Unreachable, Some(error.to_string()), None),
+        Err(error) => (Health::Unreachable, Some(error.private()), None),
     };
     let number = |said_now: Option<Option<u32>>, known: Option<i64>| said_now.map_or(known, |n| n.map(i64::from));
     EnvironmentStatus {

@@ -2,6 +2,7 @@
 //! The only file that names reqwest; what the calls mean stands in `server`.
 
 use super::RemoteError;
+use super::failure::network_words;
 use super::refusal::{self, About};
 use crate::config::{EnvironmentConfig, Secret};
 use axum::http::header::{
@@ -14,6 +15,8 @@ use protocol::remote::INSTANCE_HEADER;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::error::Error as _;
+use std::io;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
@@ -27,6 +30,7 @@ const MAX_ERROR_BYTES: usize = 16 * 1024;
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 pub struct HttpClient {
+    environment: Arc<str>,
     client: reqwest::Client,
     /// Without a slash at the end.
     base: String,
@@ -55,6 +59,7 @@ impl HttpClient {
             .no_proxy();
         let client = with_tls(builder, url.scheme() == "https").build();
         Ok(Self {
+            environment: config.name.as_str().into(),
             client: client.map_err(|error| wrong(&describe(error)))?,
             base: url.as_str().trim_end_matches('/').to_owned(),
             authorization,
@@ -69,7 +74,8 @@ impl HttpClient {
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
-        Call { request, name: format!("{method} {path}"), time_limit: self.time_limit }
+        let environment = Arc::clone(&self.environment);
+        Call { environment, request, name: format!("{method} {path}"), time_limit: self.time_limit }
     }
 }
 
@@ -93,6 +99,7 @@ pub fn segment(text: &str) -> String {
 
 /// A call that is not yet sent.
 pub struct Call {
+    environment: Arc<str>,
     request: reqwest::RequestBuilder,
     name: String,
     time_limit: Duration,
@@ -116,21 +123,22 @@ impl Call {
     pub async fn send(self) -> Result<Reply, RemoteError> {
         let deadline = Instant::now() + self.time_limit;
         let Ok(result) = tokio::time::timeout_at(deadline, self.request.send()).await else {
-            return Err(too_late(&self.name, self.time_limit));
+            return Err(too_late(&self.environment, &self.name, self.time_limit));
         };
         let response = result.map_err(|error| {
-            RemoteError::transient(format!(
-                "{} failed: {}; check url and that the server runs",
-                self.name,
-                describe(error)
-            ))
+            RemoteError::told_apart(
+                format!("{} can't be reached: {}", self.environment, plain_words(&error)),
+                format!("{} failed: {}; check url and that the server runs", self.name, describe(error)),
+            )
         })?;
-        Ok(Reply { response, name: self.name, time_limit: self.time_limit, deadline })
+        let Self { environment, name, time_limit, .. } = self;
+        Ok(Reply { environment, response, name, time_limit, deadline })
     }
 }
 
 /// An answer whose body is still on its way.
 pub struct Reply {
+    environment: Arc<str>,
     response: reqwest::Response,
     name: String,
     time_limit: Duration,
@@ -173,8 +181,11 @@ impl Reply {
     pub async fn chunk(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, RemoteError> {
         match tokio::time::timeout_at(self.deadline, self.response.chunk()).await {
             Ok(Ok(chunk)) => Ok(chunk),
-            Ok(Err(error)) => Err(RemoteError::transient(format!("{} broke off: {}", self.name, describe(error)))),
-            Err(_) => Err(too_late(&self.name, self.time_limit)),
+            Ok(Err(error)) => Err(RemoteError::told_apart(
+                format!("{}'s answer broke off", self.environment),
+                format!("{} broke off: {}", self.name, describe(error)),
+            )),
+            Err(_) => Err(too_late(&self.environment, &self.name, self.time_limit)),
         }
     }
 
@@ -193,13 +204,16 @@ impl Reply {
         }
         if is_too_large {
             let limit = max_bytes >> 20;
-            return Err(RemoteError::transient(format!("{} answered more than {limit} MiB", self.name)));
+            return Err(RemoteError::told_apart(
+                format!("{} answered more than {limit} MiB", self.environment),
+                format!("{} answered more than {limit} MiB", self.name),
+            ));
         }
         serde_json::from_slice(&body).map_err(|error| {
-            RemoteError::transient(format!(
-                "{} answered no JSON of the contract: {error}; check url and version",
-                self.name
-            ))
+            RemoteError::told_apart(
+                format!("{} answered something that is not of the contract", self.environment),
+                format!("{} answered no JSON of the contract: {error}; check url and version", self.name),
+            )
         })
     }
 
@@ -212,7 +226,8 @@ impl Reply {
             body.extend_from_slice(chunk.as_ref());
         }
         let now = server_time(self.headers()).unwrap_or_else(SystemTime::now);
-        refusal::read(&self.name, self.status(), self.headers(), &body, now, about)
+        let call = refusal::Named { environment: &self.environment, call: &self.name };
+        refusal::read(call, self.status(), self.headers(), &body, now, about)
     }
 }
 
@@ -220,11 +235,26 @@ fn server_time(headers: &HeaderMap) -> Option<SystemTime> {
     httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
 }
 
-fn too_late(call: &str, time_limit: Duration) -> RemoteError {
+fn too_late(environment: &str, call: &str, time_limit: Duration) -> RemoteError {
     let seconds = time_limit.as_secs_f64();
-    RemoteError::transient(format!(
-        "{call} was not answered within {seconds} s; see http_timeout and the server's load"
-    ))
+    RemoteError::told_apart(
+        format!("{environment} did not answer within {seconds} s"),
+        format!("{call} was not answered within {seconds} s; see http_timeout and the server's load"),
+    )
+}
+
+/// Why nothing was answered, without an address.
+fn plain_words(error: &reqwest::Error) -> &'static str {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(cause) = cause.downcast_ref::<io::Error>() {
+            // TLS tells its failures in here too, without a number of the system's.
+            let is_network = cause.raw_os_error().is_some() || cause.kind() != io::ErrorKind::InvalidData;
+            return if is_network { network_words(cause) } else { "no secure connection" };
+        }
+        source = cause.source();
+    }
+    if error.is_timeout() { "no answer in time" } else { "the connection broke" }
 }
 
 /// The error with its causes, since reqwest's own words stop before the reason.

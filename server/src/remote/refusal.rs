@@ -1,7 +1,7 @@
 //! What an HTTP answer that is no success means: the server's final word, or a reason to try again.
 //! Pure, by the contract's table; only words that the contract names are ever taken as final.
 
-use super::{Refusal, RemoteError, words};
+use super::{Failure, Refusal, RemoteError, words};
 use axum::http::StatusCode;
 use axum::http::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use protocol::remote::{ErrorBody, code};
@@ -22,9 +22,16 @@ pub enum About {
     Server,
 }
 
+/// A call, and whose it was.
+#[derive(Clone, Copy)]
+pub struct Named<'a> {
+    pub environment: &'a str,
+    pub call: &'a str,
+}
+
 /// `now` is what `Retry-After` dates are measured from: the server's own clock where it is known.
 pub fn read(
-    call: &str,
+    Named { environment, call }: Named<'_>,
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
@@ -50,14 +57,16 @@ pub fn read(
             RemoteError::Permanent(Refusal::Rejected(message))
         }
         _ => RemoteError::Transient {
-            message: format!("{call} was answered {status}{}", advice(status, headers, &message)),
+            message: Failure::new(
+                format!("{environment} answered {status}{}", said(error.as_ref().map_or("", |_| &message))),
+                format!("{call} was answered {status}{}", advice(status, headers, &message)),
+            ),
             retry_after: retry_after(headers, now),
         },
     }
 }
 
 fn advice(status: StatusCode, headers: &HeaderMap, message: &str) -> String {
-    let said = if message.is_empty() { String::new() } else { format!(" ({message})") };
     let what = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => "check the token (token_env) and its rights".to_owned(),
         StatusCode::NOT_FOUND => "the server does not know the address: check url and paths".to_owned(),
@@ -69,7 +78,12 @@ fn advice(status: StatusCode, headers: &HeaderMap, message: &str) -> String {
         status if status.is_server_error() => "see the remote server's log".to_owned(),
         _ => "check url, paths and the server's version".to_owned(),
     };
-    format!("{said}; {what}")
+    format!("{}; {what}", said(message))
+}
+
+/// The server's own words. Of an answer that has not the contract's form nobody knows whose they are.
+fn said(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(" ({message})") }
 }
 
 /// Seconds, or a date.
@@ -96,11 +110,12 @@ mod tests {
     use axum::http::HeaderValue;
     use std::time::UNIX_EPOCH;
 
+    const CALL: Named<'_> = Named { environment: "bench-a", call: "GET /x" };
     const ID: About = About::Id { plain_404_means_unknown: false };
 
     fn read_plain(status: u16, body: &str, about: About) -> RemoteError {
         let status = StatusCode::from_u16(status).unwrap();
-        read("GET /x", status, &HeaderMap::new(), body.as_bytes(), UNIX_EPOCH, about)
+        read(CALL, status, &HeaderMap::new(), body.as_bytes(), UNIX_EPOCH, about)
     }
 
     #[test]
@@ -143,7 +158,7 @@ mod tests {
             (302, "redirects (elsewhere) are not followed"),
             (502, "remote server's log"),
         ] {
-            let message = read_plain(status, "", ID).to_string();
+            let message = read_plain(status, "", ID).private();
             assert!(message.starts_with("GET /x was answered ") && message.contains(words), "{message}");
         }
     }
@@ -159,7 +174,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, HeaderValue::from_static(value));
-            let error = read("x", StatusCode::SERVICE_UNAVAILABLE, &headers, b"", now, ID);
+            let error = read(CALL, StatusCode::SERVICE_UNAVAILABLE, &headers, b"", now, ID);
             assert!(matches!(error, RemoteError::Transient { retry_after, .. } if retry_after == expected), "{value}");
         }
     }

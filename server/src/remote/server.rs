@@ -171,7 +171,10 @@ impl Remote for Server {
     async fn clean_up(&self, queue_id: &str) -> Result<(), RemoteError> {
         let command = self.commands.cleanup(queue_id).map_err(RemoteError::transient)?;
         let result = self.shell.run_successfully(command).await;
-        result.map(drop).map_err(|error| RemoteError::transient(error.to_string()))
+        let name = &self.config.name;
+        result.map(drop).map_err(|error| {
+            RemoteError::told_apart(format!("the workspace at {name} could not be removed"), error.to_string())
+        })
     }
 
     async fn health(&self, instance: &str) -> Result<HealthBody, RemoteError> {

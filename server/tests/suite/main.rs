@@ -21,6 +21,7 @@ mod lab;
 mod logs;
 mod remote_bench;
 mod remote_environment;
+mod remote_failures;
 mod remote_http;
 mod remote_odd_ssh;
 mod remote_repository;

@@ -70,9 +70,10 @@ pub async fn server_that_answers(status: u16, body: &'static str) -> Arc<Server>
     server_with(url, |_| {})
 }
 
+/// What admins are told of a failure that may pass.
 pub fn transient_message<T: std::fmt::Debug>(result: Result<T, RemoteError>) -> String {
     match result {
-        Err(RemoteError::Transient { message, .. }) => message,
+        Err(RemoteError::Transient { message, .. }) => message.private().to_owned(),
         other => panic!("not a transient failure: {other:?}"),
     }
 }

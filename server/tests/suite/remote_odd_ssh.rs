@@ -127,13 +127,13 @@ async fn a_password_lets_us_in_plainly_or_as_an_answer() {
 async fn a_command_without_an_exit_status_is_no_success() {
     let gate = Gate::new(MethodKind::Password, End::WithoutStatus);
     let error = gate.environment(PASSWORD).await.server.clean_up("42").await.unwrap_err();
-    assert!(error.to_string().contains("ended before"), "{error}");
+    assert!(error.private().contains("ended before"), "{error:?}");
 }
 
 #[tokio::test]
 async fn a_command_past_its_time_is_told_to_end() {
     let gate = Gate::new(MethodKind::Password, End::Never);
     let error = gate.environment(PASSWORD).await.server.clean_up("42").await.unwrap_err();
-    assert!(error.to_string().contains("did not end within 0.5 s"), "{error}");
+    assert!(error.private().contains("did not end within 0.5 s"), "{error:?}");
     tokio::time::timeout(Duration::from_secs(20), gate.signalled.notified()).await.unwrap();
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 fn cleanup_failure(result: Result<(), RemoteError>) -> String {
     match result {
-        Err(RemoteError::Transient { message, .. }) => message,
+        Err(RemoteError::Transient { message, .. }) => message.private().to_owned(),
         other => panic!("no failure: {other:?}"),
     }
 }

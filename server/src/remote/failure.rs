@@ -1,0 +1,82 @@
+//! What is said of a failure: a sentence of ours for everybody, and all that is known for admins and the log.
+//! Addresses, commands, standard error and the network's own words stand in the second one only.
+
+use super::words;
+use std::fmt;
+use std::io;
+
+/// `Display` is the sentence for everybody, so that the other text is told on purpose or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    public: String,
+    private: String,
+}
+
+impl Failure {
+    pub fn new(public: impl Into<String>, private: impl Into<String>) -> Self {
+        Self { public: words::tidied(public.into()), private: words::tidied(private.into()) }
+    }
+
+    /// For everybody.
+    pub fn public(&self) -> &str {
+        &self.public
+    }
+
+    /// For admins and the log: what happened where, and how to mend it.
+    pub fn private(&self) -> &str {
+        &self.private
+    }
+
+    pub fn told_to(&self, is_admin: bool) -> &str {
+        if is_admin { &self.private } else { &self.public }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.public)
+    }
+}
+
+/// A text that holds nothing that is not for everybody.
+impl From<String> for Failure {
+    fn from(text: String) -> Self {
+        Self::new(text.clone(), text)
+    }
+}
+
+impl From<&str> for Failure {
+    fn from(text: &str) -> Self {
+        Self::from(text.to_owned())
+    }
+}
+
+/// What kept a call from being answered, in plain words without an address.
+pub fn network_words(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused",
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
+            "the connection broke"
+        }
+        io::ErrorKind::UnexpectedEof => "the connection was closed too early",
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => {
+            "no way to it through the network"
+        }
+        io::ErrorKind::TimedOut => "no answer in time",
+        // What a resolver says has no kind of its own.
+        _ if error.raw_os_error().is_none() && error.to_string().contains("lookup") => "its name is not known",
+        _ => "the network failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_private_text_is_only_told_to_admins() {
+        let failure = Failure::new("bench-a can't be reached: connection refused", "can't connect to 10.0.0.1:22");
+        assert_eq!(failure.to_string(), failure.told_to(false));
+        assert!(!failure.to_string().contains("10.0.0.1") && failure.told_to(true).contains("10.0.0.1"));
+    }
+}
