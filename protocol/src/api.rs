@@ -5,10 +5,16 @@ use crate::{Timestamp, UserId};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
+mod accounts;
 mod jobs;
 mod logs;
 mod problem;
 
+pub use accounts::{
+    AuditEntry, AuditLog, ChangePasswordRequest, ChangeUserRequest, CreateTokenRequest, CreateUserRequest,
+    CreatedToken, DetailValue, LoginOptions, LoginRequest, MAX_TOKEN_DAYS, MAX_TOKEN_NAME_CHARS, SINGLE_SIGN_ON_PATH,
+    SingleSignOn, TOKEN_PREFIX, Token, TokenScope, Tokens, User, Users, Via,
+};
 pub use jobs::{
     Cleanup, CleanupState, Job, JobList, JobSummary, Logs, LogsState, RerunRequest, SubmitJobRequest, Sync, SyncState,
     Task, TaskCounts,
@@ -33,25 +39,6 @@ pub const MAX_LOG_LINES: u64 = 5_000;
 pub const MAX_LINE_BYTES: usize = 16 * 1024;
 /// Longest wait for a job to change.
 pub const MAX_WAIT_S: u64 = 60;
-
-// --- who is asking ---
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LoginRequest {
-    pub username: String,
-    pub password: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct User {
-    pub id: UserId,
-    pub username: String,
-    pub is_admin: bool,
-    pub must_change_password: bool,
-    pub created_at: Timestamp,
-    pub last_login_at: Option<Timestamp>,
-}
 
 /// A job's owner. The name stays readable after the user was deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -50,3 +50,11 @@ id! {
     /// A user's number. A job belongs to a user by this, not by name.
     UserId
 }
+id! {
+    /// A personal API token's number.
+    TokenId
+}
+id! {
+    /// The number of an entry of the audit log.
+    AuditId
+}

@@ -4,6 +4,9 @@
 /// Longest branch or scenario name in bytes, by the remote test server's contract.
 pub const MAX_NAME_BYTES: usize = 255;
 
+/// Longest user name in bytes, which are ASCII.
+pub const MAX_USERNAME_BYTES: usize = 32;
+
 /// Longest path of a result file in bytes, below the limit of every usual file system.
 pub const MAX_RESULT_PATH_BYTES: usize = 1_024;
 
@@ -41,7 +44,7 @@ fn is_scenario_segment(segment: &str) -> bool {
 pub fn is_username(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
     let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
-    starts_well && name.len() <= 32 && name.bytes().all(allowed)
+    starts_well && name.len() <= MAX_USERNAME_BYTES && name.bytes().all(allowed)
 }
 
 /// Letters, digits and dots: a queue's id. Only task ids contain `-`.

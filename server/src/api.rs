@@ -16,6 +16,7 @@ mod removal;
 mod results;
 mod sessions;
 mod submission;
+mod tokens;
 
 pub use metrics::count_requests;
 
@@ -26,7 +27,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{any, get, post};
+use axum::routing::{any, delete, get, post};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 /// Largest body of a request: a thousand scenarios of the longest names are a quarter of it.
@@ -37,6 +38,9 @@ pub fn routes(state: AppState) -> Router {
         .route("/login", post(sessions::sign_in))
         .route("/logout", post(sessions::sign_out))
         .route("/me", get(sessions::find_me))
+        .route("/me/password", post(sessions::change_password))
+        .route("/tokens", get(tokens::list_tokens).post(tokens::create_token))
+        .route("/tokens/{id}", delete(tokens::delete_token))
         .route("/environments", get(environments::list_environments))
         .route("/branches", get(environments::list_branches))
         .route("/validate_branch", post(environments::validate_branch))

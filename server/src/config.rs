@@ -27,6 +27,10 @@ pub struct Config {
     /// Time between two plain rounds over an environment's open jobs.
     pub poll_interval: Duration,
     pub session_lifetime: Duration,
+    /// A session that is not used for so long ends.
+    pub session_idle: Duration,
+    /// How long entries of the audit log are kept.
+    pub audit_retention: Duration,
     pub metrics_token: Option<Secret>,
     pub environments: Vec<EnvironmentConfig>,
 }

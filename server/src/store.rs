@@ -10,6 +10,7 @@ pub mod listing;
 pub mod schema;
 pub mod sessions;
 pub mod tasks;
+pub mod tokens;
 pub mod users;
 mod values;
 

@@ -88,7 +88,7 @@ impl ErrorCode {
             Self::UsernameTaken => "User name taken",
             Self::LastAdmin => "Last administrator",
             Self::WrongPassword => "Wrong password",
-            Self::Unavailable => "Database unavailable",
+            Self::Unavailable => "Temporarily unavailable",
             Self::Internal => "Internal error",
         }
     }

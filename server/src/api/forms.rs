@@ -2,7 +2,7 @@
 //! Same rules as the API's calls; the answer is a way to go on instead of a body.
 
 use super::sessions::open_session;
-use crate::auth::{self, require_for_cookie};
+use crate::auth::{self, Visitor, require_for_cookie};
 use crate::error::{ApiError, Form};
 use crate::state::AppState;
 use axum::extract::State;
@@ -29,18 +29,17 @@ pub(super) async fn sign_in(State(state): State<AppState>, parts: Parts, Form(fo
         return back_to_form(ErrorCode::CrossSite, next);
     }
     match open_session(&state, &parts, &form.username, &form.password).await {
-        Ok((_, cookie)) => (AppendHeaders([(SET_COOKIE, cookie)]), Redirect::to(next)).into_response(),
+        Ok(started) => (AppendHeaders([(SET_COOKIE, started.cookie)]), Redirect::to(next)).into_response(),
         Err(error) => with_cause_of(error, |code| back_to_form(code, next)),
     }
 }
 
 pub(super) async fn sign_out(State(state): State<AppState>, parts: Parts) -> Response {
-    if state.auth.is_cross_site(&parts) || require_for_cookie(&parts).is_err() {
+    if state.auth.is_cross_site(&parts) || require_for_cookie(&parts, &state.auth).is_err() {
         return Redirect::to(HOME).into_response();
     }
-    if let Some(session) = auth::session_of(&parts.headers)
-        && let Err(error) = state.auth.end_session(session).await
-    {
+    let address = Visitor::of(&parts, &state.config.trusted_proxies).address;
+    if let Err(error) = state.auth.end_sessions(auth::sessions_of(&parts.headers), address).await {
         // Still signed in, so no word of having left.
         return error.into_response();
     }

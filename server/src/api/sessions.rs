@@ -1,26 +1,26 @@
-//! Signing in and out, and who one is.
+//! Signing in and out, who one is, and one's own password.
 
-use crate::auth::{self, CurrentUser, Visitor};
-use crate::error::{ApiResult, Json};
+use crate::auth::{self, CurrentUser, SecretHash, SignIn, Started, Visitor, carried_through, check_rules};
+use crate::error::{ApiError, ApiResult, Json};
 use crate::state::AppState;
-use crate::store::users::User;
+use crate::store::audit::insert_audit_entry;
+use crate::store::users::{self, NewPassword};
 use axum::extract::State;
 use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use protocol::Timestamp;
-use protocol::api::{self, LoginRequest};
-use std::sync::Arc;
+use protocol::api::{self, ChangePasswordRequest, ErrorCode, LoginRequest, Via};
+use serde_json::json;
 
 pub(super) async fn sign_in(
     State(state): State<AppState>,
     parts: Parts,
     Json(request): Json<LoginRequest>,
 ) -> ApiResult<impl IntoResponse> {
-    let (user, cookie) = open_session(&state, &parts, &request.username, &request.password).await?;
-    let body = api::User { last_login_at: Some(Timestamp::now()), ..api::User::from(&*user) };
-    Ok(([(SET_COOKIE, cookie)], axum::Json(body)))
+    let Started { user, cookie } = open_session(&state, &parts, &request.username, &request.password).await?;
+    Ok(([(SET_COOKIE, cookie)], axum::Json(api::User::from(&user))))
 }
 
 /// Checks the password and starts a session; the cookie carries it.
@@ -29,24 +29,63 @@ pub(super) async fn open_session(
     parts: &Parts,
     username: &str,
     password: &str,
-) -> ApiResult<(Arc<User>, String)> {
+) -> ApiResult<Started> {
     let address = Visitor::of(parts, &state.config.trusted_proxies).address;
-    let user = state.auth.check_password(username, password, address).await?;
-    let cookie = state.auth.start_session(user.id).await?;
-    Ok((user, cookie))
+    let user = state.auth.check_password(username, password, Via::Page, address).await?;
+    let replaces = auth::sessions_of(&parts.headers);
+    state.auth.start_session(SignIn { user, via: Via::Page, address, replaces }).await
 }
 
 pub(super) async fn sign_out(
     State(state): State<AppState>,
-    _user: CurrentUser,
+    user: CurrentUser,
     headers: HeaderMap,
 ) -> ApiResult<impl IntoResponse> {
-    if let Some(session) = auth::session_of(&headers) {
-        state.auth.end_session(session).await?;
+    if user.session().is_some() {
+        state.auth.end_sessions(auth::sessions_of(&headers), user.address).await?;
     }
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, auth::clearing_cookie())]))
 }
 
 pub(super) async fn find_me(user: CurrentUser) -> axum::Json<api::User> {
     axum::Json(api::User::from(&*user.user))
+}
+
+/// The user's other sessions end; tokens stay, since they are not made from the password.
+pub(super) async fn change_password(
+    State(state): State<AppState>,
+    user: CurrentUser,
+    Json(request): Json<ChangePasswordRequest>,
+) -> ApiResult<StatusCode> {
+    let ChangePasswordRequest { current_password, new_password } = request;
+    check_rules(&new_password).map_err(|why| ApiError::invalid("new_password", why))?;
+    if user.user.must_change_password && new_password == current_password {
+        return Err(ApiError::invalid("new_password", "must differ from the one that an administrator has set"));
+    }
+    if !state.auth.check_own_password(&user.user, &current_password, user.address).await? {
+        return Err(wrong_password());
+    }
+    let hash = state.auth.hasher().hash(new_password).await?;
+    let now = Timestamp::now();
+    let audit = user.audit("user.password", format!("user:{}", user.id()), &json!({}));
+    let is_changed = carried_through(async move {
+        let id = user.id();
+        let new = NewPassword { hash, must_change: false, kept_session: user.session().map(SecretHash::to_text) };
+        let changed = state.store.write(move |connection| {
+            let is_changed = users::set_password(connection, id, new)?;
+            if is_changed {
+                insert_audit_entry(connection, audit, now)?;
+            }
+            Ok(is_changed)
+        });
+        let is_changed = changed.await?;
+        state.auth.forget_user(id);
+        Ok(is_changed)
+    });
+    if is_changed.await? { Ok(StatusCode::NO_CONTENT) } else { Err(wrong_password()) }
+}
+
+fn wrong_password() -> ApiError {
+    let told = "the current password is wrong";
+    ApiError::new(ErrorCode::WrongPassword, told).with_field("current_password", told)
 }

@@ -1,21 +1,26 @@
 //! What a request shows of who it is from: a token, a user name with a password, or a session cookie, in this order.
 //! An `Authorization` header decides by itself; the cookie counts only without one.
 
+use super::secret::SecretHash;
 use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
-use axum_extra::extract::CookieJar;
+use axum::http::header::{AUTHORIZATION, COOKIE};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use protocol::api::SESSION_COOKIE;
 
+/// So many cookies of the session's name are looked at: our own and those that pages of neighbouring hosts may have set.
+const MAX_SESSIONS: usize = 4;
+
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Credentials {
-    Token(String),
+    /// `None`: what was sent is no token of ours.
+    Token(Option<SecretHash>),
     Basic {
         username: String,
         password: String,
     },
-    Session(String),
+    /// One as a rule; none if no session of ours can have what the cookie holds.
+    Sessions(Vec<SecretHash>),
     /// A Basic header that can't be read.
     Malformed,
     None,
@@ -29,10 +34,16 @@ impl Credentials {
         }
     }
 
+    /// Whether a token is shown, without a look at which.
+    pub(super) fn is_token(headers: &HeaderMap) -> bool {
+        let scheme = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().get(..7));
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "))
+    }
+
     fn of_authorization(text: &str, headers: &HeaderMap) -> Self {
         let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
         match scheme.to_ascii_lowercase().as_str() {
-            "bearer" => Self::Token(rest.trim().to_owned()),
+            "bearer" => Self::Token(SecretHash::of_token(rest.trim())),
             "basic" => read_basic(rest.trim()).unwrap_or(Self::Malformed),
             // A scheme that is a proxy's own business.
             _ => Self::of_cookie(headers),
@@ -40,9 +51,33 @@ impl Credentials {
     }
 
     fn of_cookie(headers: &HeaderMap) -> Self {
-        let jar = CookieJar::from_headers(headers);
-        jar.get(SESSION_COOKIE).map_or(Self::None, |cookie| Self::Session(cookie.value().to_owned()))
+        let mut values = session_cookies(headers).peekable();
+        if values.peek().is_none() {
+            return Self::None;
+        }
+        Self::Sessions(sessions(values))
     }
+}
+
+/// The sessions that a request's cookies name, whatever else it shows.
+pub fn sessions_of(headers: &HeaderMap) -> Vec<SecretHash> {
+    sessions(session_cookies(headers))
+}
+
+fn sessions<'a>(values: impl Iterator<Item = &'a str>) -> Vec<SecretHash> {
+    let mut found = Vec::new();
+    for hash in values.filter_map(SecretHash::of_session) {
+        if found.len() < MAX_SESSIONS && !found.contains(&hash) {
+            found.push(hash);
+        }
+    }
+    found
+}
+
+fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(|(name, _)| *name == SESSION_COOKIE).map(|(_, value)| value)
 }
 
 fn read_basic(encoded: &str) -> Option<Credentials> {
@@ -53,8 +88,8 @@ fn read_basic(encoded: &str) -> Option<Credentials> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::secret::{new_api_token, new_session_secret};
     use super::*;
-    use axum::http::header::COOKIE;
 
     fn of(authorization: Option<&str>, cookie: Option<&str>) -> Credentials {
         let mut headers = HeaderMap::new();
@@ -66,12 +101,27 @@ mod tests {
     #[test]
     fn the_authorization_header_goes_before_the_cookie() {
         let basic = Credentials::Basic { username: "ada".into(), password: "a:b".into() };
-        let cookie = Some("x=1; testarena_session=abc");
-        assert_eq!(of(Some("bearer ta_x"), cookie), Credentials::Token("ta_x".into()));
+        let ((secret, session), (token, token_hash)) = (new_session_secret(), new_api_token());
+        let cookie = format!("x=1; testarena_session={secret}");
+        let cookie = Some(cookie.as_str());
+        assert_eq!(of(Some(&format!("bearer {token}")), cookie), Credentials::Token(Some(token_hash)));
+        assert_eq!(of(Some("Bearer ta_x"), cookie), Credentials::Token(None));
         assert_eq!(of(Some("Basic YWRhOmE6Yg=="), cookie), basic);
         assert_eq!(of(Some("Basic !"), cookie), Credentials::Malformed);
-        assert_eq!(of(Some("Negotiate abc"), cookie), Credentials::Session("abc".into()));
-        assert_eq!(of(None, cookie), Credentials::Session("abc".into()));
+        assert_eq!(of(Some("Negotiate abc"), cookie), Credentials::Sessions(vec![session]));
+        assert_eq!(of(None, cookie), Credentials::Sessions(vec![session]));
+        assert_eq!(of(None, Some("testarena_session=; testarena_sessions=a")), Credentials::Sessions(vec![]));
+        assert_eq!(of(None, Some("other=1")), Credentials::None);
         assert_eq!(of(None, None), Credentials::None);
+    }
+
+    #[test]
+    fn all_cookies_of_the_name_are_seen_and_no_more_than_a_few() {
+        let secrets: Vec<_> = (0..9).map(|_| new_session_secret()).collect();
+        let pairs: Vec<_> = secrets.iter().map(|(secret, _)| format!("testarena_session={secret}")).collect();
+        let two = format!("{0}; {0}; {1}", pairs[0], pairs[1]);
+        assert_eq!(of(None, Some(&two)), Credentials::Sessions(vec![secrets[0].1, secrets[1].1]));
+        let Credentials::Sessions(found) = of(None, Some(&pairs.join("; "))) else { panic!("no session") };
+        assert_eq!(found.len(), MAX_SESSIONS);
     }
 }

@@ -2,24 +2,27 @@
 //! Browsers say where a request comes from in `Origin` and `Sec-Fetch-Site`; scripts send neither.
 
 use super::credentials::Credentials;
+use super::token::reads;
 use super::{Auth, Visitor};
 use crate::error::{ApiError, ApiResult};
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 use protocol::api::ErrorCode;
 
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
 const FORWARDED_HOST: &str = "x-forwarded-host";
+/// Of what a request says of itself, so much is told back.
+const MAX_TOLD_CHARS: usize = 200;
 
 /// Stands before every handler of the API.
 pub async fn refuse_cross_site(State(auth): State<Auth>, request: Request, next: Next) -> ApiResult<Response> {
     let (parts, body) = request.into_parts();
     if auth.is_cross_site(&parts) {
-        return Err(refusal());
+        return Err(auth.refusal(&parts.headers));
     }
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
@@ -28,74 +31,160 @@ impl Auth {
     /// Whether a request that changes something comes from somebody else's page. Tokens are exempt: no browser adds
     /// them by itself.
     pub fn is_cross_site(&self, parts: &Parts) -> bool {
-        if !changes_something(&parts.method) || matches!(Credentials::of(&parts.headers), Credentials::Token(_)) {
+        if reads(&parts.method) || Credentials::is_token(&parts.headers) {
             return false;
         }
         let comes_by_proxy = Visitor::of(parts, self.trusted_proxies()).comes_by_proxy;
         !is_ours(&parts.headers, comes_by_proxy, &self.0.config.public_url)
     }
+
+    /// Names both sides, so that an administrator sees which of them is wrong.
+    fn refusal(&self, headers: &HeaderMap) -> ApiError {
+        let public_url = &self.0.config.public_url;
+        let from = match (told(headers, ORIGIN.as_str()), told(headers, SEC_FETCH_SITE)) {
+            (Some(origin), _) => format!("it comes from {origin}"),
+            (None, Some(site)) => format!("the browser says {SEC_FETCH_SITE}: {site}"),
+            (None, None) => "it does not say where it comes from".to_owned(),
+        };
+        let told = format!(
+            "this request does not come from a page of this TestArena: {from}, and public_url is {public_url}; \
+             scripts use a token or HTTP Basic instead of the cookie"
+        );
+        ApiError::new(ErrorCode::CrossSite, told)
+    }
+}
+
+fn told(headers: &HeaderMap, name: &str) -> Option<String> {
+    let text = String::from_utf8_lossy(headers.get(name)?.as_bytes());
+    Some(text.chars().filter(|c| !c.is_control()).take(MAX_TOLD_CHARS).collect())
 }
 
 /// The cookie goes along by itself, so what it vouches for must also say where it comes from.
-pub fn require_for_cookie(parts: &Parts) -> ApiResult<()> {
+pub fn require_for_cookie(parts: &Parts, auth: &Auth) -> ApiResult<()> {
     let says_where_from = parts.headers.contains_key(ORIGIN) || parts.headers.contains_key(SEC_FETCH_SITE);
-    if says_where_from || !changes_something(&parts.method) { Ok(()) } else { Err(refusal()) }
-}
-
-fn refusal() -> ApiError {
-    let told = "this request does not come from a page of this TestArena; scripts use a token or HTTP Basic instead of the cookie";
-    ApiError::new(ErrorCode::CrossSite, told)
-}
-
-fn changes_something(method: &Method) -> bool {
-    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+    if says_where_from || reads(&parts.method) { Ok(()) } else { Err(auth.refusal(&parts.headers)) }
 }
 
 fn is_ours(headers: &HeaderMap, comes_by_proxy: bool, public_url: &str) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let (origin, fetch_site) = (text(ORIGIN.as_str()), text(SEC_FETCH_SITE));
-    if origin.is_none() && fetch_site.is_none() {
-        return true;
+    match (text(SEC_FETCH_SITE), text(ORIGIN.as_str())) {
+        // What the browser itself has judged.
+        (Some(site), _) => site == "same-origin",
+        (None, Some(origin)) => {
+            let forwarded_host = text(FORWARDED_HOST).filter(|_| comes_by_proxy);
+            let host = forwarded_host.or_else(|| text(HOST.as_str()));
+            is_own_origin(origin, public_url, host)
+        }
+        (None, None) => true,
     }
-    let forwarded_host = text(FORWARDED_HOST).filter(|_| comes_by_proxy);
-    let host = forwarded_host.or_else(|| text(HOST.as_str()));
-    fetch_site == Some("same-origin") || origin.is_some_and(|origin| is_own_origin(origin, public_url, host))
 }
 
 fn is_own_origin(origin: &str, public_url: &str, host: Option<&str>) -> bool {
-    let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-    let is_host = |authority: &str| host.is_some_and(|host| host.eq_ignore_ascii_case(authority));
-    origin.eq_ignore_ascii_case(public_url) || authority.is_some_and(is_host)
+    let (Some(origin), Some(public)) = (Origin::read(origin), Origin::read(public_url)) else {
+        return false;
+    };
+    // A host says nothing of the scheme: it is ours under `public_url`'s, or under a safer one.
+    let is_safe = origin.scheme == "https" || public.scheme == "http";
+    let is_host = || host.and_then(|host| Origin::read(&format!("{}://{host}", origin.scheme))) == Some(origin.clone());
+    origin == public || is_safe && is_host()
+}
+
+/// A web origin, compared as browsers do: the port that the scheme has anyway may be left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Origin {
+    scheme: &'static str,
+    host: String,
+    port: u16,
+}
+
+impl Origin {
+    fn read(text: &str) -> Option<Self> {
+        let uri: Uri = text.parse().ok()?;
+        let (scheme, default_port) = match uri.scheme_str()? {
+            "https" => ("https", 443),
+            "http" => ("http", 80),
+            _ => return None,
+        };
+        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
+        let is_bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
+        let host = authority.host().to_ascii_lowercase();
+        let port = authority.port_u16().unwrap_or(default_port);
+        is_bare.then_some(Self { scheme, host, port })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn ours(headers: &[(&str, &str)], comes_by_proxy: bool) -> bool {
+    const PUBLIC_URL: &str = "https://arena.example";
+
+    fn ours_at(public_url: &str, headers: &[(&str, &str)], comes_by_proxy: bool) -> bool {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-        is_ours(&headers.collect::<HeaderMap>(), comes_by_proxy, "https://arena.example")
+        is_ours(&headers.collect::<HeaderMap>(), comes_by_proxy, public_url)
+    }
+
+    fn ours(headers: &[(&str, &str)]) -> bool {
+        ours_at(PUBLIC_URL, headers, false)
     }
 
     #[test]
     fn a_request_that_says_where_it_comes_from_must_come_from_us() {
-        assert!(ours(&[], false));
-        assert!(ours(&[("sec-fetch-site", "same-origin")], false));
-        assert!(ours(&[("origin", "https://arena.example")], false));
-        assert!(ours(&[("origin", "http://127.0.0.1:3000"), ("host", "127.0.0.1:3000")], false));
+        assert!(ours(&[]));
+        assert!(ours(&[("sec-fetch-site", "same-origin")]));
+        assert!(ours(&[("origin", "https://arena.example")]));
+        assert!(ours(&[("origin", "https://127.0.0.1:3000"), ("host", "127.0.0.1:3000")]));
         for site in ["cross-site", "same-site", "none", ""] {
-            assert!(!ours(&[("sec-fetch-site", site)], false), "{site}");
+            assert!(!ours(&[("sec-fetch-site", site)]), "{site}");
+            assert!(!ours(&[("sec-fetch-site", site), ("origin", "https://arena.example")]), "{site}");
         }
-        for origin in ["https://evil.example", "null", "http://arena.example", "https://arena.example.evil.example"] {
-            assert!(!ours(&[("origin", origin), ("host", "127.0.0.1:3000")], false), "{origin}");
+        for origin in [
+            "https://evil.example",
+            "null",
+            "",
+            "http://arena.example",
+            "https://arena.example.evil.example",
+            "https://arena.example@evil.example",
+            "https://arena.example:8443",
+            "https://arena.example/x",
+            "ftp://arena.example",
+        ] {
+            assert!(!ours(&[("origin", origin), ("host", "127.0.0.1:3000")]), "{origin}");
         }
+    }
+
+    #[test]
+    fn origins_are_compared_and_not_their_spelling() {
+        for (public_url, origin) in [
+            ("https://ci.example:443", "https://ci.example"),
+            ("https://ci.example", "https://ci.example:443"),
+            ("http://ci.example:80", "http://ci.example"),
+            ("https://CI.example", "https://ci.example"),
+            ("http://[::1]:3000", "http://[::1]:3000"),
+        ] {
+            assert!(
+                ours_at(public_url, &[("origin", origin), ("host", "upstream:3000")], false),
+                "{public_url} {origin}"
+            );
+        }
+    }
+
+    #[test]
+    fn plain_http_is_not_ours_where_the_public_url_is_safer() {
+        let plain = [("origin", "http://arena.example"), ("host", "arena.example")];
+        assert!(!ours_at("https://arena.example", &plain, false));
+        assert!(ours_at("http://other.example", &plain, false));
+        let safer = [("origin", "https://arena.example"), ("host", "arena.example")];
+        assert!(ours_at("http://127.0.0.1:3000", &safer, false));
+        let other_port = [("origin", "https://arena.example:8443"), ("host", "arena.example")];
+        assert!(!ours_at("http://127.0.0.1:3000", &other_port, false));
     }
 
     #[test]
     fn a_forwarded_host_counts_only_from_our_proxy() {
         let headers =
             [("origin", "https://outside.example"), ("host", "inside:3000"), ("x-forwarded-host", "outside.example")];
-        assert!(ours(&headers, true));
-        assert!(!ours(&headers, false));
+        assert!(ours_at(PUBLIC_URL, &headers, true));
+        assert!(!ours_at(PUBLIC_URL, &headers, false));
     }
 }

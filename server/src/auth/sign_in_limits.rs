@@ -11,8 +11,10 @@ const WINDOW: Duration = Duration::from_mins(1);
 const PER_USER: usize = 10;
 /// Failures a minute from one address, which may be a whole office's.
 const PER_ADDRESS: usize = 60;
-/// Past so many keys, those without a recent failure are cleared away.
+/// Past so many keys, and at twice as many as the last time left, those without a recent failure are cleared away.
 const CLEAR_AT: usize = 1_000;
+/// More than can fail in a minute, since each has its password checked; beyond it nobody new is let try.
+const MOST: usize = 100_000;
 /// Longer than any user name; what is longer is not worth its memory.
 const MAX_LOGIN_CHARS: usize = 32;
 
@@ -37,11 +39,12 @@ impl SignInLimits {
     pub(super) fn count(&self, login: &str, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
         let mut failures = self.lock();
         refuse(&failures, login, address, now)?;
-        if failures.len() >= CLEAR_AT {
-            failures.retain(|_, times| times.back().is_some_and(|last| now.duration_since(*last) < WINDOW));
+        failures.clear_old(now);
+        if failures.times.len() >= MOST {
+            return Err(WINDOW);
         }
         for (key, limit) in limits(login, address) {
-            let times = failures.entry(key).or_default();
+            let times = failures.times.entry(key).or_default();
             times.push_back(now);
             if times.len() > limit {
                 times.pop_front();
@@ -54,21 +57,36 @@ impl SignInLimits {
     pub(super) fn take_back(&self, login: &str, address: Option<IpAddr>, counted_at: Instant) {
         let mut failures = self.lock();
         for (key, _) in limits(login, address) {
-            let Some(times) = failures.get_mut(&key) else { continue };
+            let Some(times) = failures.times.get_mut(&key) else { continue };
             if let Some(at) = times.iter().rposition(|time| *time == counted_at) {
                 times.remove(at);
             }
             if times.is_empty() {
-                failures.remove(&key);
+                failures.times.remove(&key);
             }
         }
     }
 }
 
-type Failures = HashMap<Key, VecDeque<Instant>>;
+#[derive(Default)]
+struct Failures {
+    times: HashMap<Key, VecDeque<Instant>>,
+    clear_at: usize,
+}
+
+impl Failures {
+    fn clear_old(&mut self, now: Instant) {
+        if self.times.len() < self.clear_at.max(CLEAR_AT) {
+            return;
+        }
+        self.times.retain(|_, times| times.back().is_some_and(|last| now.duration_since(*last) < WINDOW));
+        self.clear_at = 2 * self.times.len();
+    }
+}
 
 fn refuse(failures: &Failures, login: &str, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
-    let pauses = limits(login, address).into_iter().filter_map(|(key, limit)| pause(failures.get(&key)?, limit, now));
+    let pauses =
+        limits(login, address).into_iter().filter_map(|(key, limit)| pause(failures.times.get(&key)?, limit, now));
     pauses.max().map_or(Ok(()), Err)
 }
 

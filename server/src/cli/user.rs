@@ -7,8 +7,9 @@ use crate::config::Config;
 use crate::state::open_store;
 use crate::store::Store;
 use crate::store::audit::{AuditEntry, insert_audit_entry};
-use crate::store::users::{self, NewUser, User};
+use crate::store::users::{self, NewPassword, NewUser, Refused, User};
 use clap::Subcommand;
+use protocol::api::Via;
 use protocol::{Timestamp, UserId, names};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -109,7 +110,8 @@ async fn set_password(store: &Store, id: UserId, password: String) -> CommandRes
     let hash = Hasher::default().hash(password).await?;
     let now = Timestamp::now();
     let changed = store.write(move |connection| {
-        let changed = users::set_password(connection, id, &hash, false)?;
+        let new = NewPassword { hash, must_change: false, kept_session: None };
+        let changed = users::set_password(connection, id, new)?;
         if changed {
             insert_audit_entry(connection, audit("user.password", id, false), now)?;
         }
@@ -122,24 +124,23 @@ async fn remove_user(store: &Store, id: UserId) -> CommandResult {
     let now = Timestamp::now();
     let removed = store.write(move |connection| {
         let removed = users::remove_user(connection, id, now)?;
-        if removed {
+        if removed.is_ok() {
             insert_audit_entry(connection, audit("user.delete", id, false), now)?;
         }
         Ok(removed)
     });
-    if removed.await? { Ok(()) } else { Err("the user has just been removed".into()) }
+    match removed.await? {
+        Ok(_) => Ok(()),
+        Err(Refused::LastAdmin) => {
+            Err("this is the last administrator: add another one first, with `testarena user add --admin`".into())
+        }
+        Err(_) => Err("the user has just been removed".into()),
+    }
 }
 
 fn audit(action: &'static str, user: UserId, is_admin: bool) -> AuditEntry {
     let detail = if is_admin { serde_json::json!({ "is_admin": true }) } else { serde_json::json!({}) };
-    AuditEntry {
-        actor: None,
-        via: "cli",
-        address: None,
-        action,
-        object: format!("user:{user}"),
-        detail: detail.to_string(),
-    }
+    AuditEntry::by_nobody(Via::Cli, action, format!("user:{user}"), &detail)
 }
 
 async fn find(store: &Store, name: &str) -> Result<User, Box<dyn std::error::Error + Send + Sync>> {

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 /// The top-level keys that are one value each; also the environment variables that may stand in for them.
-pub(super) const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 16] = [
     "listen",
     "public_url",
     "trusted_proxies",
@@ -17,6 +17,8 @@ pub(super) const KEYS: [&str; 14] = [
     "retry_max_interval",
     "remote_retention",
     "session_lifetime",
+    "session_idle",
+    "audit_retention",
     "http_timeout",
     "environments",
 ];
@@ -36,6 +38,8 @@ pub(super) struct File {
     pub(super) retry_max_interval: Option<String>,
     pub(super) remote_retention: Option<String>,
     pub(super) session_lifetime: Option<String>,
+    pub(super) session_idle: Option<String>,
+    pub(super) audit_retention: Option<String>,
     pub(super) http_timeout: Option<String>,
     #[serde(default)]
     pub(super) environments: Vec<Environment>,

@@ -76,6 +76,8 @@ impl Loader<'_> {
             data_dir: self.path(file.data_dir.as_deref().unwrap_or("data")),
             poll_interval: self.duration("poll_interval", file.poll_interval.as_deref(), "20s")?,
             session_lifetime: self.duration("session_lifetime", file.session_lifetime.as_deref(), "14d")?,
+            session_idle: self.duration("session_idle", file.session_idle.as_deref(), "7d")?,
+            audit_retention: self.duration("audit_retention", file.audit_retention.as_deref(), "2y")?,
             metrics_token: self.variables.get("TESTARENA_METRICS_TOKEN").map(|token| Secret::new(token.to_owned())),
             environments,
         })
@@ -155,6 +157,8 @@ fn overlay(file: &mut File, variables: &Variables) -> Result<(), ConfigError> {
         ("retry_max_interval", &mut file.retry_max_interval),
         ("remote_retention", &mut file.remote_retention),
         ("session_lifetime", &mut file.session_lifetime),
+        ("session_idle", &mut file.session_idle),
+        ("audit_retention", &mut file.audit_retention),
         ("http_timeout", &mut file.http_timeout),
     ];
     for (key, place) in texts {

@@ -1,18 +1,24 @@
-//! Rows of `audit_log`: who did what that others may ask about later.
+//! Rows of `audit_log`: who did what that others may ask about later. Nothing here changes an entry.
 //! An entry is written in the transaction of the deed itself.
 
 use super::schema::audit_log;
+use super::values::{AuditKey, Millis, ViaText};
 use super::{AnyConnection, QueryResult, next_id};
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use protocol::Timestamp;
+use diesel::sql_types::BigInt;
+use protocol::api::Via;
+use protocol::{AuditId, Timestamp};
+
+/// How many entries one sweep looks at.
+const SWEEP_SIZE: i64 = 1_000;
 
 /// One deed. `detail` is a JSON object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// A user's name; `None` for what the system or the command line did.
+    /// A user's name; `None` for what nobody signed in did.
     pub actor: Option<String>,
-    /// `page`, `basic`, `token`, `system` or `cli`.
-    pub via: &'static str,
+    pub via: Via,
     pub address: Option<String>,
     /// Such as `job.abort`.
     pub action: &'static str,
@@ -21,17 +27,75 @@ pub struct AuditEntry {
     pub detail: String,
 }
 
+impl AuditEntry {
+    /// What TestArena did by itself, or somebody at its command line.
+    pub fn by_nobody(via: Via, action: &'static str, object: String, detail: &serde_json::Value) -> Self {
+        Self { actor: None, via, address: None, action, object, detail: detail.to_string() }
+    }
+}
+
+/// A deed as it was noted.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct NotedEntry {
+    #[diesel(deserialize_as = AuditKey)]
+    pub id: AuditId,
+    #[diesel(deserialize_as = Millis)]
+    pub at: Timestamp,
+    pub actor: Option<String>,
+    #[diesel(deserialize_as = ViaText)]
+    pub via: Via,
+    pub address: Option<String>,
+    pub action: String,
+    pub object: String,
+    pub detail: String,
+}
+
 pub fn insert_audit_entry(connection: &mut AnyConnection, entry: AuditEntry, now: Timestamp) -> QueryResult<()> {
-    let id = next_id(connection, "audit")?;
+    let id = next_audit_id(connection)?;
     let row = (
         audit_log::id.eq(id),
         audit_log::at.eq(now.0),
         audit_log::actor.eq(entry.actor),
-        audit_log::via.eq(entry.via),
+        audit_log::via.eq(entry.via.as_str()),
         audit_log::address.eq(entry.address),
         audit_log::action.eq(entry.action),
         audit_log::object.eq(entry.object),
         audit_log::detail.eq(entry.detail),
     );
     diesel::insert_into(audit_log::table).values(row).execute(connection).map(drop)
+}
+
+/// On `PostgreSQL` a sequence, because a counter's row would be locked until the deed is committed, and every other deed
+/// would wait for it. It begins where the counter, which was used before, has ended.
+fn next_audit_id(connection: &mut AnyConnection) -> QueryResult<i64> {
+    match connection {
+        AnyConnection::Sqlite(_) => next_id(connection, "audit"),
+        AnyConnection::Postgresql(postgres) => diesel::select(sql::<BigInt>(
+            "nextval('audit_ids_id_seq') + (SELECT value FROM counters WHERE name = 'audit')",
+        ))
+        .get_result(postgres),
+    }
+}
+
+/// Entries, newest first; before an id, if one is given.
+pub fn list_entries(
+    connection: &mut AnyConnection,
+    before: Option<AuditId>,
+    limit: i64,
+) -> QueryResult<Vec<NotedEntry>> {
+    let before = before.map_or(i64::MAX, |id| id.0);
+    audit_log::table.filter(audit_log::id.lt(before)).order(audit_log::id.desc()).limit(limit).load(connection)
+}
+
+/// The last of the oldest entries that are all from before `until`: some at a time, so that no sweep takes long.
+pub fn find_old_entries(connection: &mut AnyConnection, until: Timestamp) -> QueryResult<Option<AuditId>> {
+    let columns = (audit_log::id, audit_log::at);
+    let oldest: Vec<(i64, i64)> =
+        audit_log::table.select(columns).order(audit_log::id).limit(SWEEP_SIZE).load(connection)?;
+    let old = oldest.into_iter().take_while(|(_, at)| *at < until.0).last();
+    Ok(old.map(|(id, _)| AuditId(id)))
+}
+
+pub fn remove_entries_up_to(connection: &mut AnyConnection, last: AuditId) -> QueryResult<()> {
+    diesel::delete(audit_log::table.filter(audit_log::id.le(last.0))).execute(connection).map(drop)
 }

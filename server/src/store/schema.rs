@@ -26,6 +26,7 @@ diesel::table! {
         created_at -> BigInt,
         last_login_at -> Nullable<BigInt>,
         deleted_at -> Nullable<BigInt>,
+        revision -> BigInt,
     }
 }
 
@@ -35,6 +36,20 @@ diesel::table! {
         user_id -> BigInt,
         created_at -> BigInt,
         expires_at -> BigInt,
+        last_seen_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    tokens (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        name -> Text,
+        token_hash -> Text,
+        scope -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
     }
 }
 
@@ -164,4 +179,5 @@ diesel::table! {
 
 diesel::joinable!(jobs -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
-diesel::allow_tables_to_appear_in_same_query!(jobs, users, sessions, tasks, result_files);
+diesel::joinable!(tokens -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(jobs, users, sessions, tokens, tasks, result_files);

@@ -5,8 +5,8 @@ use diesel::backend::Backend;
 use diesel::deserialize::{self, FromStaticSqlRow, Queryable};
 use diesel::expression::AsExpression;
 use diesel::sql_types::{BigInt, Nullable, Text};
-use protocol::api::{CleanupState, Health, LogsState, SyncState};
-use protocol::{JobId, JobStatus, TaskStatus, Timestamp, UserId};
+use protocol::api::{CleanupState, Health, LogsState, SyncState, TokenScope, Via};
+use protocol::{AuditId, JobId, JobStatus, TaskStatus, Timestamp, TokenId, UserId};
 
 /// Makes the wrapper `$column` of `$value`, which diesel sees as its plain `$raw` of SQL type `$sql`.
 macro_rules! column {
@@ -60,9 +60,13 @@ word_column!(SyncStateText: SyncState);
 word_column!(LogsStateText: LogsState);
 word_column!(CleanupStateText: CleanupState);
 word_column!(HealthText: Health);
+word_column!(TokenScopeText: TokenScope);
+word_column!(ViaText: Via);
 column!(JobKey: JobId, i64 as BigInt, read |id| Ok(JobId(id)), write |id| id.0);
 column!(OptionalJobKey: Option<JobId>, Option<i64> as Nullable<BigInt>, read |id| Ok(id.map(JobId)), write |id| id.map(|id| id.0));
 column!(UserKey: UserId, i64 as BigInt, read |id| Ok(UserId(id)), write |id| id.0);
+column!(TokenKey: TokenId, i64 as BigInt, read |id| Ok(TokenId(id)), write |id| id.0);
+column!(AuditKey: AuditId, i64 as BigInt, read |id| Ok(AuditId(id)), write |id| id.0);
 column!(Millis: Timestamp, i64 as BigInt, read |ms| Ok(Timestamp(ms)), write |time| time.0);
 column!(OptionalMillis: Option<Timestamp>, Option<i64> as Nullable<BigInt>,
     read |ms| Ok(ms.map(Timestamp)), write |time| time.map(|time| time.0));

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use protocol::{JobId, TaskStatus, Timestamp};
 use serde_json::Value;
-use server::config::Config;
+use server::config::{Config, Variables};
 use server::logs::LogId;
 use server::state::AppState;
 use server::store::jobs::{self, NewJob};
@@ -126,17 +126,9 @@ impl Kept {
 }
 
 fn config(folder: &TempDir) -> Config {
-    Config {
-        listen: ([127, 0, 0, 1], 0).into(),
-        public_url: "http://127.0.0.1:3000".to_owned(),
-        trusted_proxies: Vec::new(),
-        database_url: DatabaseUrl::Sqlite(folder.path().join("testarena.db")),
-        data_dir: folder.path().join("data"),
-        poll_interval: Duration::from_secs(20),
-        session_lifetime: Duration::from_hours(1),
-        metrics_token: None,
-        environments: Vec::new(),
-    }
+    let mut config = Config::parse("", folder.path(), &Variables::default()).unwrap();
+    config.database_url = DatabaseUrl::Sqlite(folder.path().join("testarena.db"));
+    config
 }
 
 pub(crate) async fn send(router: &Router, request: Request<Body>) -> Answer {

@@ -33,3 +33,4 @@ mod sshd;
 mod start;
 mod test_app;
 mod test_database;
+mod tokens;

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use protocol::{Timestamp, UserId};
 use serde_json::json;
 use server::auth::Hasher;
-use server::store::users;
+use server::store::users::{self, NewPassword};
 
 #[tokio::test]
 async fn a_session_lives_from_sign_in_to_sign_out() {
@@ -138,8 +138,8 @@ async fn a_new_password_ends_the_old_one_and_its_sessions() {
         client.get("/api/me").await.expect(200);
     }
     let hash = Hasher::default().hash("battery staple".to_owned()).await.unwrap();
-    let changed =
-        app.state.store.write(move |connection| users::set_password(connection, UserId(1), &hash, false)).await;
+    let new = NewPassword { hash, must_change: false, kept_session: None };
+    let changed = app.state.store.write(|connection| users::set_password(connection, UserId(1), new)).await;
     assert!(changed.unwrap());
     app.state.auth.forget_user(UserId(1));
     for client in [&ada, &browser] {
@@ -153,7 +153,7 @@ async fn a_deleted_user_is_gone_and_the_name_is_free() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
     let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
-    app.state.store.write(|connection| users::remove_user(connection, UserId(1), Timestamp(1))).await.unwrap();
+    app.state.store.write(|connection| users::remove_user(connection, UserId(1), Timestamp(1))).await.unwrap().unwrap();
     app.state.auth.forget_user(UserId(1));
     assert_eq!(ada.get("/api/me").await.code(), "unauthenticated");
 

@@ -1,7 +1,7 @@
 //! The real router on a throw-away database, and clients that talk to it without a socket.
 //! The poller does not run by itself; a test that wants it moves it.
 
-use crate::test_database::TestDatabase;
+use crate::test_database::{self, TestDatabase};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
@@ -55,13 +55,19 @@ impl TestApp {
         Self { router: server::build(state.clone()), state, _database: database, _folder: folder }
     }
 
+    /// Somebody who is not signed in, at another server on the same database, which has a memory of its own.
+    pub async fn replica(&self) -> Client {
+        Client::new(&server::build(AppState::new((*self.state.config).clone()).await.unwrap()))
+    }
+
+    /// What no call can bring about, such as the passing of time.
+    pub async fn sql(&self, statement: &'static str) {
+        self.state.store.write(move |connection| test_database::execute(connection, statement)).await.unwrap();
+    }
+
     /// Somebody who is not signed in.
     pub fn anybody(&self) -> Client {
-        Client {
-            router: self.router.clone(),
-            headers: HeaderMap::new(),
-            peer: SocketAddr::from(([192, 0, 2, 1], 4_711)),
-        }
+        Client::new(&self.router)
     }
 
     /// A user who signs in with Basic.
@@ -82,7 +88,8 @@ impl TestApp {
         let new =
             NewUser { username: name.to_owned(), password_hash: hash.clone(), is_admin, must_change_password: false };
         let added = self.state.store.write(move |connection| insert_user(connection, new, Timestamp(0))).await.unwrap();
-        assert!(added.is_some(), "{name} is there already");
+        let added = added.unwrap_or_else(|| panic!("{name} is there already"));
+        self.state.auth.forget_user(added.id);
     }
 
     pub async fn find_user(&self, name: &str) -> User {
@@ -141,9 +148,19 @@ pub struct Client {
 }
 
 impl Client {
+    fn new(router: &Router) -> Self {
+        let peer = SocketAddr::from(([192, 0, 2, 1], 4_711));
+        Self { router: router.clone(), headers: HeaderMap::new(), peer }
+    }
+
     pub fn with_password(self, username: &str, password: &str) -> Self {
         let encoded = STANDARD.encode(format!("{username}:{password}"));
         self.with(AUTHORIZATION.as_str(), &format!("Basic {encoded}"))
+    }
+
+    /// A script with a personal API token.
+    pub fn with_token(self, token: &str) -> Self {
+        self.with(AUTHORIZATION.as_str(), &format!("Bearer {token}"))
     }
 
     pub fn with(mut self, name: &'static str, value: &str) -> Self {

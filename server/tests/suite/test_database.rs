@@ -2,7 +2,7 @@
 //! that `TEST_DATABASE_URL` names.
 
 use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
-use server::store::DatabaseUrl;
+use server::store::{AnyConnection, DatabaseUrl, QueryResult};
 use std::path::Path;
 
 pub struct TestDatabase {
@@ -36,4 +36,9 @@ impl Drop for TestDatabase {
 fn run(server: &str, statement: &str) {
     let mut connection = PgConnection::establish(server).unwrap();
     sql_query(statement).execute(&mut connection).unwrap();
+}
+
+/// Runs a statement as it stands.
+pub fn execute(connection: &mut AnyConnection, statement: &str) -> QueryResult<()> {
+    sql_query(statement).execute(connection).map(drop)
 }

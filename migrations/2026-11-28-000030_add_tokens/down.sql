@@ -1,0 +1,2 @@
+DELETE FROM counters WHERE name = 'token';
+DROP TABLE tokens;
