@@ -1,5 +1,6 @@
 //! The URL table of the JSON API and of the plain forms. No logic here: each noun's handlers are in `api/<noun>.rs`.
 
+mod audit;
 mod bodies;
 mod conditional;
 mod download;
@@ -17,6 +18,7 @@ mod results;
 mod sessions;
 mod submission;
 mod tokens;
+mod users;
 
 pub use metrics::count_requests;
 
@@ -27,7 +29,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{any, delete, get, post};
+use axum::routing::{any, delete, get, patch, post};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 /// Largest body of a request: a thousand scenarios of the longest names are a quarter of it.
@@ -41,6 +43,9 @@ pub fn routes(state: AppState) -> Router {
         .route("/me/password", post(sessions::change_password))
         .route("/tokens", get(tokens::list_tokens).post(tokens::create_token))
         .route("/tokens/{id}", delete(tokens::delete_token))
+        .route("/users", get(users::list_users).post(users::create_user))
+        .route("/users/{id}", patch(users::change_user).delete(users::delete_user))
+        .route("/audit", get(audit::list_audit))
         .route("/environments", get(environments::list_environments))
         .route("/branches", get(environments::list_branches))
         .route("/validate_branch", post(environments::validate_branch))

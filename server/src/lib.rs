@@ -7,6 +7,7 @@ pub mod bell;
 pub mod cli;
 pub mod config;
 pub mod error;
+pub mod housekeeping;
 pub mod key_locks;
 pub mod lifecycle;
 pub mod logs;

@@ -58,7 +58,8 @@ impl Shown {
     /// All that can differ between two answers about the same revision.
     pub(super) fn version(&self) -> String {
         let unconfigured = if self.surroundings.is_configured { "" } else { "-unconfigured" };
-        format!("{}{unconfigured}", self.job.revision)
+        // The name has no character that an `ETag` can't hold.
+        format!("{}-{}{unconfigured}", self.job.revision, self.username)
     }
 
     fn sync(&self) -> api::Sync {

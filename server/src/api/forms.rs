@@ -10,27 +10,39 @@ use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use protocol::api::ErrorCode;
+use protocol::names;
 use serde::Deserialize;
 use std::fmt::Write;
 
 const HOME: &str = "/";
 
+/// What is missing is as wrong as what is empty: a browser that sends too little gets the form again.
 #[derive(Deserialize)]
 pub(super) struct SignInForm {
+    #[serde(default)]
     username: String,
+    #[serde(default)]
     password: String,
     #[serde(default)]
     next: String,
 }
 
-pub(super) async fn sign_in(State(state): State<AppState>, parts: Parts, Form(form): Form<SignInForm>) -> Response {
+pub(super) async fn sign_in(
+    State(state): State<AppState>,
+    parts: Parts,
+    form: Result<Form<SignInForm>, ApiError>,
+) -> Response {
+    let form = match form {
+        Ok(Form(form)) => form,
+        Err(error) => return with_cause_of(error, |code| back_to_form(code, HOME, "")),
+    };
     let next = local_path(&form.next);
     if state.auth.is_cross_site(&parts) {
-        return back_to_form(ErrorCode::CrossSite, next);
+        return back_to_form(ErrorCode::CrossSite, next, "");
     }
     match open_session(&state, &parts, &form.username, &form.password).await {
         Ok(started) => (AppendHeaders([(SET_COOKIE, started.cookie)]), Redirect::to(next)).into_response(),
-        Err(error) => with_cause_of(error, |code| back_to_form(code, next)),
+        Err(error) => with_cause_of(error, |code| back_to_form(code, next, &form.username)),
     }
 }
 
@@ -53,9 +65,13 @@ fn with_cause_of(error: ApiError, answer: impl Fn(ErrorCode) -> Response) -> Res
     response
 }
 
-fn back_to_form(error: ErrorCode, next: &str) -> Response {
+/// The name stays, so that only the password has to be typed again. What can be no name is not repeated: now and then
+/// it is a password in the wrong field, and an address ends up in histories.
+fn back_to_form(error: ErrorCode, next: &str, username: &str) -> Response {
+    let username = username.to_lowercase();
+    let shown = if names::is_username(&username) { format!("&username={}", encode(&username)) } else { String::new() };
     let next = if next == HOME { String::new() } else { format!("&next={}", encode(next)) };
-    Redirect::to(&format!("/login?error={error}{next}")).into_response()
+    Redirect::to(&format!("/login?error={error}{next}{shown}")).into_response()
 }
 
 /// A path of ours; anything that a browser could take for another host becomes the dashboard.

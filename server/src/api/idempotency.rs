@@ -4,6 +4,7 @@
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult};
 use crate::state::AppState;
+use crate::store::audit::{AuditEntry, insert_audit_entry};
 use crate::store::idempotency::{KeyUse, find_key_use, forget_old_keys, insert_key_use};
 use crate::store::jobs::{NewJob, find_job, insert_job};
 use axum::extract::FromRequestParts;
@@ -13,6 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use protocol::api::ErrorCode;
 use protocol::{JobId, Timestamp, UserId};
 use serde::Serialize;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::future::Future;
 use std::time::Duration;
@@ -61,7 +63,7 @@ pub(super) async fn create_once(
     check: impl Future<Output = ApiResult<NewJob>>,
 ) -> ApiResult<Made> {
     let Some(key) = key else {
-        let id = store(state, check.await?, None).await?;
+        let id = store(state, user, check.await?, None).await?;
         return Ok(Made { id, is_new: true });
     };
     let _turn = state.keys_in_use.wait_for((user.id(), key.clone())).await;
@@ -69,7 +71,7 @@ pub(super) async fn create_once(
         return Ok(Made { id, is_new: false });
     }
     let new = check.await?;
-    match store(state, new, Some((key.clone(), request_hash.clone()))).await {
+    match store(state, user, new, Some((key.clone(), request_hash.clone()))).await {
         Err(StoreFailure::Duplicate) => {
             let made = find_made(state, user.id(), &key, &request_hash).await?;
             let told = "this idempotency key is in use elsewhere; try again";
@@ -94,16 +96,24 @@ impl From<StoreFailure> for ApiError {
 }
 
 /// Stores a job, and the use of its key with it, and wakes the poller.
-async fn store(state: &AppState, new: NewJob, key: Option<(String, String)>) -> Result<JobId, StoreFailure> {
+async fn store(
+    state: &AppState,
+    user: &CurrentUser,
+    new: NewJob,
+    key: Option<(String, String)>,
+) -> Result<JobId, StoreFailure> {
     let now = Timestamp::now();
+    let user = user.clone();
     let stored = state.store.write(move |connection| {
-        let Some((key, request_hash)) = key else {
-            return insert_job(connection, &new, now);
-        };
-        forget_old_keys(connection, now.minus(REMEMBERED_FOR))?;
+        if key.is_some() {
+            forget_old_keys(connection, now.minus(REMEMBERED_FOR))?;
+        }
         let job = insert_job(connection, &new, now)?;
-        let key_use = KeyUse { request_hash, job_id: job.id };
-        insert_key_use(connection, new.user_id, &key, &key_use, now)?;
+        if let Some((key, request_hash)) = key {
+            let key_use = KeyUse { request_hash, job_id: job.id };
+            insert_key_use(connection, new.user_id, &key, &key_use, now)?;
+        }
+        insert_audit_entry(connection, audit(&user, &new, job.id), now)?;
         Ok(job)
     });
     let job = stored.await.map_err(|error| {
@@ -113,6 +123,17 @@ async fn store(state: &AppState, new: NewJob, key: Option<(String, String)>) -> 
     state.bell.ring_work();
     state.bell.ring_saved();
     Ok(job.id)
+}
+
+fn audit(user: &CurrentUser, new: &NewJob, id: JobId) -> AuditEntry {
+    let action = if new.rerun_of.is_some() { "job.rerun" } else { "job.submit" };
+    let mut detail = json!({
+        "environment": new.environment, "branch_name": new.branch_name, "commit": new.commit, "scenarios": new.scenarios.len(),
+    });
+    if let Some(original) = new.rerun_of {
+        detail["rerun_of"] = json!(original);
+    }
+    user.audit(action, format!("job:{id}"), &detail)
 }
 
 async fn find_made(state: &AppState, user: UserId, key: &str, request_hash: &str) -> ApiResult<Option<JobId>> {

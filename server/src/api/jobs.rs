@@ -27,7 +27,7 @@ pub(super) struct FindQuery {
 
 pub(super) async fn find_job(
     State(state): State<AppState>,
-    _user: CurrentUser,
+    user: CurrentUser,
     Path(id): Path<JobId>,
     Query(query): Query<FindQuery>,
     headers: HeaderMap,
@@ -37,11 +37,19 @@ pub(super) async fn find_job(
         return Err(ApiError::invalid("wait", format!("at most {MAX_WAIT_S} seconds")));
     }
     let until = Instant::now() + Duration::from_secs(wait);
+    tokio::select! {
+        answer = wait_for_change(&state, id, &headers, until) => answer,
+        // Whoever is signed out meanwhile learns nothing more.
+        gone = state.auth.until_gone(&user) => Err(gone),
+    }
+}
+
+async fn wait_for_change(state: &AppState, id: JobId, headers: &HeaderMap, until: Instant) -> ApiResult<Response> {
     let mut saved = state.bell.listen_for_saved();
     loop {
-        let version = version_of_looked_at(&state, id).await?;
-        if !version.is_known_to(&headers) {
-            let (version, job) = shown_job(&state, id).await?;
+        let version = version_of_looked_at(state, id).await?;
+        if !version.is_known_to(headers) {
+            let (version, job) = shown_job(state, id).await?;
             return Ok(version.with_body(job));
         }
         let is_over = Instant::now() >= until || state.shutdown.is_cancelled();

@@ -5,7 +5,7 @@ use super::memory::PasswordMark;
 use super::password::{HashError, Turn, is_too_long};
 use super::{Auth, carried_through, unauthenticated};
 use crate::error::{ApiError, ApiResult};
-use crate::store::audit::{AuditEntry, insert_audit_entry};
+use crate::store::audit::{AuditEntry, insert_lone_entry};
 use crate::store::users::{self, User, find_user_by_login};
 use protocol::api::{ErrorCode, Via};
 use protocol::{Timestamp, names};
@@ -125,7 +125,7 @@ impl Auth {
             ..AuditEntry::by_nobody(attempt.via, action, object, &detail)
         };
         let now = Timestamp::now();
-        let noted = self.0.store.write(move |connection| insert_audit_entry(connection, entry, now));
+        let noted = self.0.store.write(move |connection| insert_lone_entry(connection, entry, now));
         if let Err(error) = noted.await {
             tracing::warn!(%error, action, "a sign-in could not be noted in the audit log");
         }

@@ -4,6 +4,7 @@
 use super::CommandResult;
 use super::signals::shutdown_on_signal;
 use crate::config::Config;
+use crate::housekeeping;
 use crate::poller::{self, Poller};
 use crate::remote::Server;
 use crate::state::{AppState, StateError};
@@ -53,6 +54,12 @@ pub async fn serve(state: AppState, listener: TcpListener, shutdown: Cancellatio
     let mut parts = JoinSet::new();
     let pollers = poller::run(pollers(&state), shutdown.clone());
     parts.spawn(async move { ("poller", pollers.await.map_err(|error| error.to_string())) });
+    let housekeeping =
+        housekeeping::run(state.store.clone(), state.auth.clone(), Arc::clone(&state.config), shutdown.clone());
+    parts.spawn(async move {
+        housekeeping.await;
+        ("housekeeping", Ok(()))
+    });
     let app = crate::build(state).into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     parts.spawn(async move { ("web server", server.await.map_err(|error| error.to_string())) });

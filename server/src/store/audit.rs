@@ -1,10 +1,10 @@
 //! Rows of `audit_log`: who did what that others may ask about later. Nothing here changes an entry.
 //! An entry is written in the transaction of the deed itself.
 
-use super::schema::audit_log;
+use super::schema::{audit_log, counters};
 use super::values::{AuditKey, Millis, ViaText};
-use super::{AnyConnection, QueryResult, next_id};
-use diesel::dsl::sql;
+use super::{AnyConnection, QueryResult};
+use diesel::dsl::{max, sql};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use protocol::api::Via;
@@ -50,10 +50,9 @@ pub struct NotedEntry {
     pub detail: String,
 }
 
+/// Notes a deed. The transaction has begun with the deed itself, a write.
 pub fn insert_audit_entry(connection: &mut AnyConnection, entry: AuditEntry, now: Timestamp) -> QueryResult<()> {
-    let id = next_audit_id(connection)?;
     let row = (
-        audit_log::id.eq(id),
         audit_log::at.eq(now.0),
         audit_log::actor.eq(entry.actor),
         audit_log::via.eq(entry.via.as_str()),
@@ -62,19 +61,38 @@ pub fn insert_audit_entry(connection: &mut AnyConnection, entry: AuditEntry, now
         audit_log::object.eq(entry.object),
         audit_log::detail.eq(entry.detail),
     );
-    diesel::insert_into(audit_log::table).values(row).execute(connection).map(drop)
+    match connection {
+        // One writer at a time, so the next number is nobody else's.
+        AnyConnection::Sqlite(sqlite) => {
+            let last: Option<i64> = audit_log::table.select(max(audit_log::id)).first(sqlite)?;
+            let last = match last {
+                Some(last) => last,
+                None => counters::table.filter(is_audit()).select(counters::value).first(sqlite)?,
+            };
+            diesel::insert_into(audit_log::table).values((audit_log::id.eq(last + 1), row)).execute(sqlite)
+        }
+        // A counter's row would be locked until the deed is committed, and every other deed would wait for it.
+        // The sequence begins where the counter, which was used before, has ended.
+        AnyConnection::Postgresql(postgres) => {
+            let next = sql::<BigInt>("nextval('audit_ids_id_seq') + (SELECT value FROM counters WHERE name = 'audit')");
+            diesel::insert_into(audit_log::table).values((audit_log::id.eq(next), row)).execute(postgres)
+        }
+    }
+    .map(drop)
 }
 
-/// On `PostgreSQL` a sequence, because a counter's row would be locked until the deed is committed, and every other deed
-/// would wait for it. It begins where the counter, which was used before, has ended.
-fn next_audit_id(connection: &mut AnyConnection) -> QueryResult<i64> {
-    match connection {
-        AnyConnection::Sqlite(_) => next_id(connection, "audit"),
-        AnyConnection::Postgresql(postgres) => diesel::select(sql::<BigInt>(
-            "nextval('audit_ids_id_seq') + (SELECT value FROM counters WHERE name = 'audit')",
-        ))
-        .get_result(postgres),
+/// Notes what changes nothing else, such as a sign-in that failed.
+pub fn insert_lone_entry(connection: &mut AnyConnection, entry: AuditEntry, now: Timestamp) -> QueryResult<()> {
+    if let AnyConnection::Sqlite(sqlite) = connection {
+        // The write that the transaction begins with.
+        let counter = counters::table.filter(is_audit());
+        diesel::update(counter).set(counters::value.eq(counters::value)).execute(sqlite)?;
     }
+    insert_audit_entry(connection, entry, now)
+}
+
+fn is_audit() -> diesel::dsl::Eq<counters::name, &'static str> {
+    counters::name.eq("audit")
 }
 
 /// Entries, newest first; before an id, if one is given.

@@ -7,6 +7,7 @@ mod wanted;
 pub use due::{Lane, earliest_due, has_open_of_other_instance, list_due, list_open, mark_all_failing, postpone_due};
 pub use wanted::{request_abort, request_delete};
 
+use super::audit::{AuditEntry, insert_audit_entry};
 use super::schema::{jobs, tasks, users};
 use super::tasks::{Task, find_tasks, save_task};
 use super::values::{
@@ -15,7 +16,7 @@ use super::values::{
 };
 use super::{AnyConnection, QueryResult, next_id};
 use diesel::prelude::*;
-use protocol::api::{CleanupState, LogsState, SyncState, TaskCounts};
+use protocol::api::{CleanupState, LogsState, SyncState, TaskCounts, Via};
 use protocol::{JobId, JobStatus, Timestamp, UserId};
 use std::time::Duration;
 
@@ -276,7 +277,18 @@ pub fn save_job(
     for task in changed_tasks {
         save_task(connection, task)?;
     }
+    note_own_abort(connection, before, after)?;
     Ok(true)
+}
+
+/// What TestArena aborts by itself, past a time limit, is noted as what people abort is.
+fn note_own_abort(connection: &mut AnyConnection, before: &Job, after: &Job) -> QueryResult<()> {
+    let Some(now) = after.abort_requested_at.filter(|_| before.abort_requested_at.is_none()) else {
+        return Ok(());
+    };
+    let detail = serde_json::json!({ "reason": after.abort_reason });
+    let entry = AuditEntry::by_nobody(Via::System, "job.abort", format!("job:{}", after.id), &detail);
+    insert_audit_entry(connection, entry, now)
 }
 
 /// Removes a job with its tasks and notes of result files.

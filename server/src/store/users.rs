@@ -46,12 +46,12 @@ pub struct NewUser {
 
 /// Stores a user; `None` if the name is taken.
 pub fn insert_user(connection: &mut AnyConnection, new: NewUser, now: Timestamp) -> QueryResult<Option<User>> {
-    let id = UserId(next_id(connection, "user")?);
+    take_turn(connection)?;
     if find_user_by_login(connection, &new.username)?.is_some() {
         return Ok(None);
     }
     let user = User {
-        id,
+        id: UserId(next_id(connection, "user")?),
         login: Some(new.username.clone()),
         username: new.username,
         password_hash: new.password_hash,

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod api_errors;
+mod audit;
 mod bench;
 mod command_line;
 mod job_feed;
@@ -28,9 +29,11 @@ mod remote_repository;
 mod remote_ssh;
 mod remote_transfer;
 mod results;
+mod sessions;
 mod sign_in;
 mod sshd;
 mod start;
 mod test_app;
 mod test_database;
 mod tokens;
+mod users;

@@ -176,8 +176,14 @@ async fn the_plain_form_leads_to_the_page_that_was_asked_for() {
     browser.get("/api/me").await.expect(200);
 
     let bad = browser.post_form("/login", "username=ada&password=x&next=%2Fjobs%2F42%3Ftab%3Dlogs").await;
-    let expected = "/login?error=unauthenticated&next=/jobs/42%3Ftab%3Dlogs";
+    let expected = "/login?error=unauthenticated&next=/jobs/42%3Ftab%3Dlogs&username=ada";
     assert_eq!((bad.status.as_u16(), bad.header("location")), (303, expected));
+    for incomplete in ["", "username=", "password=x", "next=%2F%2Fevil.example"] {
+        let again = browser.post_form("/login", incomplete).await;
+        assert_eq!((again.status.as_u16(), again.header("location")), (303, "/login?error=unauthenticated"));
+    }
+    let twice = browser.post_form("/login", "username=a&username=b").await;
+    assert_eq!((twice.status.as_u16(), twice.header("location")), (303, "/login?error=invalid_input"));
     let elsewhere = browser.post_form("/login", "username=ada&password=correct+horse&next=%2F%2Fevil.example").await;
     assert_eq!(elsewhere.header("location"), "/");
 

@@ -61,8 +61,20 @@ impl TestApp {
     }
 
     /// What no call can bring about, such as the passing of time.
-    pub async fn sql(&self, statement: &'static str) {
-        self.state.store.write(move |connection| test_database::execute(connection, statement)).await.unwrap();
+    pub async fn sql(&self, statement: impl Into<String>) {
+        let statement = statement.into();
+        self.state.store.write(move |connection| test_database::execute(connection, &statement)).await.unwrap();
+    }
+
+    pub async fn count(&self, table: &'static str) -> i64 {
+        self.state.store.read(move |connection| test_database::count(connection, table)).await.unwrap()
+    }
+
+    /// As if a second had passed for what is remembered of users, sessions and tokens.
+    pub fn forget_everything(&self) {
+        for id in 1..=100 {
+            self.state.auth.forget_user(UserId(id));
+        }
     }
 
     /// Somebody who is not signed in.
@@ -158,9 +170,25 @@ impl Client {
         self.with(AUTHORIZATION.as_str(), &format!("Basic {encoded}"))
     }
 
+    /// A browser that has signed in by name and password.
+    pub async fn sign_in(&self, username: &str) -> Client {
+        let answer = self.post("/api/login", serde_json::json!({"username": username, "password": PASSWORD})).await;
+        answer.expect(200);
+        self.clone().with_session(&answer)
+    }
+
     /// A script with a personal API token.
     pub fn with_token(self, token: &str) -> Self {
         self.with(AUTHORIZATION.as_str(), &format!("Bearer {token}"))
+    }
+
+    /// The same user at another server.
+    pub fn with_all_of(self, other: &Self) -> Self {
+        Self { headers: other.headers.clone(), ..self }
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers[name].to_str().unwrap()
     }
 
     pub fn with(mut self, name: &'static str, value: &str) -> Self {
@@ -194,6 +222,10 @@ impl Client {
 
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         self.send(Method::POST, path, Body::from(body.to_string())).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::PATCH, path, Body::from(body.to_string())).await
     }
 
     /// A POST without a body.

@@ -1,6 +1,8 @@
 //! A throw-away database for one test: a file of its own, or a database of its own on the PostgreSQL server
 //! that `TEST_DATABASE_URL` names.
 
+use diesel::dsl::sql;
+use diesel::sql_types::BigInt;
 use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
 use server::store::{AnyConnection, DatabaseUrl, QueryResult};
 use std::path::Path;
@@ -41,4 +43,13 @@ fn run(server: &str, statement: &str) {
 /// Runs a statement as it stands.
 pub fn execute(connection: &mut AnyConnection, statement: &str) -> QueryResult<()> {
     sql_query(statement).execute(connection).map(drop)
+}
+
+/// How many rows a table has.
+pub fn count(connection: &mut AnyConnection, table: &str) -> QueryResult<i64> {
+    let all = sql::<BigInt>(&format!("(SELECT count(*) FROM {table})"));
+    match connection {
+        AnyConnection::Sqlite(sqlite) => diesel::select(all).get_result(sqlite),
+        AnyConnection::Postgresql(postgres) => diesel::select(all).get_result(postgres),
+    }
 }

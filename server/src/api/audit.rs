@@ -1,0 +1,84 @@
+//! The audit log, for administrators: who did what, newest first. It is only ever read here.
+
+use crate::auth::CurrentUser;
+use crate::error::{ApiError, ApiResult, Query};
+use crate::state::AppState;
+use crate::store::audit::{NotedEntry, list_entries};
+use axum::extract::State;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use protocol::AuditId;
+use protocol::api::{AuditEntry, AuditLog, DEFAULT_PAGE, MAX_PAGE};
+use serde::Deserialize;
+
+/// An empty value is none, as a form with untouched fields sends it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuditQuery {
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+pub(super) async fn list_audit(
+    State(state): State<AppState>,
+    admin: CurrentUser,
+    Query(query): Query<AuditQuery>,
+) -> ApiResult<axum::Json<AuditLog>> {
+    admin.require_admin()?;
+    let limit = read_limit(query.limit.as_deref())?;
+    let before = query.cursor.filter(|cursor| !cursor.is_empty()).map(|cursor| read_cursor(&cursor)).transpose()?;
+    // One more than asked for tells whether there is another page.
+    let found = state.store.read(move |connection| list_entries(connection, before, i64::from(limit) + 1)).await?;
+    let has_more = found.len() > limit as usize;
+    let entries: Vec<_> = found.into_iter().take(limit as usize).map(AuditEntry::from).collect();
+    let next_cursor = entries.last().filter(|_| has_more).map(|last| write_cursor(last.id));
+    Ok(axum::Json(AuditLog { entries, next_cursor }))
+}
+
+fn read_limit(text: Option<&str>) -> ApiResult<u32> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(DEFAULT_PAGE);
+    };
+    let limit = text.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
+    limit.ok_or_else(|| ApiError::invalid("limit", format!("a number from 1 to {MAX_PAGE}")))
+}
+
+/// Opaque to clients, so that paging can change; here the last id of the page before.
+fn write_cursor(last: AuditId) -> String {
+    URL_SAFE_NO_PAD.encode(format!("noted before {last}"))
+}
+
+fn read_cursor(cursor: &str) -> ApiResult<AuditId> {
+    let decoded = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let id = decoded.and_then(|text| text.strip_prefix("noted before ")?.parse().ok());
+    id.ok_or_else(|| ApiError::invalid("cursor", "this is no cursor that a page of the audit log has given"))
+}
+
+impl From<NotedEntry> for AuditEntry {
+    fn from(entry: NotedEntry) -> Self {
+        Self {
+            id: entry.id,
+            at: entry.at,
+            actor: entry.actor,
+            via: entry.via,
+            address: entry.address,
+            action: entry.action,
+            object: entry.object,
+            // Written here, always as an object.
+            detail: serde_json::from_str(&entry.detail).unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_survives_the_way_to_the_client_and_back() {
+        assert_eq!(read_cursor(&write_cursor(AuditId(42))).unwrap(), AuditId(42));
+        for bad in ["42", "!", "YmVmb3JlIDQy"] {
+            assert!(read_cursor(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The audit log: what stands in it, for whom, and for how long.
+
+use crate::test_app::{PASSWORD, TestApp};
+use protocol::Timestamp;
+use serde_json::{Value, json};
+use server::housekeeping::clear_away;
+use std::time::Duration;
+
+async fn noted(admin: &crate::test_app::Client) -> Vec<Value> {
+    admin.get("/api/audit?limit=200").await.expect(200)["entries"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn deeds_are_noted_with_who_how_from_where_and_what() {
+    let app = TestApp::start().await;
+    let (root, ada) = (app.admin("root").await, app.user("ada").await);
+    let browser = app.anybody().sign_in("ada").await;
+    app.anybody().at([192, 0, 2, 7]).with_password("ada", "wrong horse").get("/api/me").await;
+    app.anybody().post("/api/login", json!({"username": "hunter2", "password": "wrong horse"})).await;
+    let token =
+        browser.post("/api/tokens", json!({"name": "ci"})).await.expect(201)["token"].as_str().unwrap().to_owned();
+    let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    app.anybody().with_token(&token).send_nothing(&format!("/api/job/{id}/abort")).await.expect(202);
+    browser.delete("/api/tokens/1").await.expect(204);
+    root.post("/api/users", json!({"username": "bob", "password": PASSWORD})).await.expect(201);
+    root.patch("/api/users/3", json!({"username": "bobby", "password": PASSWORD, "is_admin": true})).await.expect(200);
+    root.delete("/api/users/3").await.expect(204);
+    let change = json!({"current_password": PASSWORD, "new_password": "battery staple"});
+    browser.post("/api/me/password", change).await.expect(204);
+    browser.send_nothing("/api/logout").await.expect(204);
+    root.delete(&format!("/api/job/{id}?force=true")).await.expect(204);
+    assert_eq!(ada.get("/api/me").await.code(), "unauthenticated");
+
+    let entries = noted(&root).await;
+    let told: Vec<_> = entries
+        .iter()
+        .rev()
+        .map(|entry| {
+            assert!(entry["at"].is_string() && entry["id"].is_i64());
+            let from =
+                if entry["action"] == "user.sign_in_failed" { entry["address"].clone() } else { json!("192.0.2.1") };
+            assert!(entry["address"] == from, "{entry}");
+            json!([entry["actor"], entry["via"], entry["action"], entry["object"], entry["detail"]])
+        })
+        .collect();
+    let expected = [
+        json!(["ada", "page", "user.sign_in", "user:2", {}]),
+        json!([null, "basic", "user.sign_in_failed", "user:2", {"username": "ada"}]),
+        json!([null, "page", "user.sign_in_failed", "user:unknown", {}]),
+        json!(["ada", "page", "token.create", "token:1", {"name": "ci", "scope": "submit"}]),
+        json!(["ada", "token", "job.abort", "job:1", {}]),
+        json!(["ada", "page", "token.delete", "token:1", {}]),
+        json!(["root", "basic", "user.sign_in", "user:1", {}]),
+        json!(["root", "basic", "user.create", "user:3", {"username": "bob", "is_admin": false}]),
+        json!(["root", "basic", "user.update", "user:3", {"username": "bobby", "password": true, "is_admin": true}]),
+        json!(["root", "basic", "user.delete", "user:3", {"username": "bobby"}]),
+        json!(["ada", "page", "user.password", "user:2", {}]),
+        json!(["ada", "page", "user.sign_out", "user:2", {}]),
+        json!(["root", "basic", "job.delete", "job:1", {"force": true}]),
+        json!([null, "basic", "user.sign_in_failed", "user:2", {"username": "ada"}]),
+    ];
+    assert_eq!(told, expected);
+    let text = json!(entries).to_string();
+    for secret in [PASSWORD, "wrong horse", "battery staple", "hunter2", &token] {
+        assert!(!text.contains(secret), "{secret} is in {text}");
+    }
+}
+
+#[tokio::test]
+async fn the_log_is_paged_by_key_newest_first() {
+    let app = TestApp::start().await;
+    let root = app.admin("root").await;
+    for n in 0..7 {
+        root.post("/api/tokens", json!({"name": format!("token {n}")})).await.expect(201);
+    }
+    let mut seen = Vec::new();
+    let mut path = "/api/audit?limit=3".to_owned();
+    loop {
+        let page = root.get(&path).await.expect(200);
+        seen.extend(page["entries"].as_array().unwrap().iter().map(|entry| entry["id"].as_i64().unwrap()));
+        // What is noted meanwhile comes before the first page.
+        root.post("/api/tokens", json!({"name": "later"})).await.expect(201);
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        path = format!("/api/audit?limit=3&cursor={cursor}");
+    }
+    assert_eq!(seen, (1..=8).rev().collect::<Vec<i64>>());
+    for (query, field) in [("limit=0", "limit"), ("limit=201", "limit"), ("cursor=x", "cursor"), ("page=1", "page")] {
+        let problem = root.get(&format!("/api/audit?{query}")).await.problem();
+        assert!(problem.fields.unwrap().contains_key(field), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn an_entry_is_kept_for_its_time_and_no_number_comes_again() {
+    let app = TestApp::with_config(|config| config.audit_retention = Duration::from_hours(24)).await;
+    let root = app.admin("root").await;
+    for n in 0..3 {
+        root.post("/api/tokens", json!({"name": format!("token {n}")})).await.expect(201);
+    }
+    let clear =
+        async |now: Timestamp| clear_away(&app.state.store, &app.state.auth, &app.state.config, now).await.unwrap();
+    let now = Timestamp::now();
+    clear(now.plus(Duration::from_hours(23))).await;
+    assert_eq!(noted(&root).await.len(), 4);
+    app.sql("UPDATE audit_log SET at = 1 WHERE id <= 2").await;
+    clear(now).await;
+    let ids: Vec<_> = noted(&root).await.iter().map(|entry| entry["id"].as_i64().unwrap()).collect();
+    assert_eq!(ids, [4, 3]);
+}
+
+#[tokio::test]
+async fn what_testarena_aborts_by_itself_is_noted_too() {
+    let app = TestApp::start().await;
+    let root = app.admin("root").await;
+    app.user("ada").await;
+    let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    app.change_job(id, |job, _| {
+        job.abort_requested_at = Some(Timestamp::now());
+        job.abort_reason = Some("timeout".to_owned());
+    })
+    .await;
+    let entry = noted(&root).await.into_iter().find(|entry| entry["action"] == "job.abort").unwrap();
+    assert_eq!((&entry["via"], &entry["actor"], &entry["object"]), (&json!("system"), &Value::Null, &json!("job:1")));
+    assert_eq!(entry["detail"], json!({"reason": "timeout"}));
+}
