@@ -43,6 +43,7 @@ uses() {
 
 only_in 'server/src/store|runner/src/store|server/tests/suite/test_database' '\bdiesel(_migrations)?(::|!| as )' 'diesel'
 only_in 'server/src/remote/(ssh|known_hosts)|server/tests/|runner/(src/ssh|tests/)' '\brussh(::| as )' 'russh'
+only_in 'server/src/api\.rs|server/src/api/openapi' '\baide::' 'aide'
 only_in 'server/src/auth' '\bargon2(::| as )' 'argon2'
 only_in 'app/src/poll\.rs' '\bgloo_timers::' 'gloo-timers'
 only_in 'server/src/(remote/http|cli)|(server|runner)/(tests|examples)/' '\breqwest(::| as )' 'reqwest'
@@ -50,6 +51,7 @@ only_in 'app/' '\bleptos::' 'leptos'
 only_in 'server/src/cli|server/tests/|runner/' '\brunner::' 'the runner'
 only_in 'server/src/site\.rs|frontend/' '\bapp::' 'the page'
 
+never '\.route\("[^"]*", (get|post|patch|delete)\(' 'routes of the API are documented: api_route' server/src/api.rs
 never '\bcrate::(poller\b|\{[^}]*\bpoller\b)' 'api never names the poller' server/src/api.rs server/src/api
 never '\bcrate::(api\b|\{[^}]*\bapi\b)' 'the poller never names api' server/src/poller.rs server/src/poller
 never '\.await|\basync fn' 'lifecycle decides; it does no I/O' server/src/lifecycle.rs server/src/lifecycle

@@ -42,6 +42,7 @@ pub const MAX_WAIT_S: u64 = 60;
 
 /// A job's owner. The name stays readable after the user was deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct UserRef {
     pub id: UserId,
     pub username: String,
@@ -60,12 +61,14 @@ words! {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Environments {
     pub environments: Vec<Environment>,
 }
 
 /// `url`, `last_error` and `host_key` are left out for all but admins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Environment {
     pub name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,17 +91,20 @@ fn even_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) ->
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Branches {
     pub branches: Vec<Branch>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Branch {
     pub name: String,
     pub commit: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ValidateBranchRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,6 +113,7 @@ pub struct ValidateBranchRequest {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ValidatedBranch {
     pub environment: String,
     pub branch_name: String,
@@ -114,6 +121,7 @@ pub struct ValidatedBranch {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Scenarios {
     pub branch_name: String,
     pub commit: String,

@@ -6,6 +6,7 @@ use crate::{JobId, JobStatus, TaskStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SubmitJobRequest {
     /// May be left out when exactly one is configured.
@@ -19,6 +20,7 @@ pub struct SubmitJobRequest {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RerunRequest {
     /// Only the tasks that failed, ended as error or were aborted.
@@ -30,6 +32,7 @@ pub struct RerunRequest {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Job {
     #[serde(flatten)]
     pub summary: JobSummary,
@@ -39,6 +42,7 @@ pub struct Job {
 
 /// A job without its tasks and scenarios, as it stands in a list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct JobSummary {
     pub id: JobId,
     pub user: UserRef,
@@ -64,6 +68,7 @@ pub struct JobSummary {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Task {
     pub task_id: String,
     pub scenario: String,
@@ -80,6 +85,7 @@ pub struct Task {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TaskCounts {
     pub total: u32,
     pub waiting: u32,
@@ -149,6 +155,7 @@ words! {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Sync {
     pub state: SyncState,
     /// When the remote server last spoke about this job.
@@ -157,18 +164,21 @@ pub struct Sync {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Logs {
     pub state: LogsState,
     pub error: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Cleanup {
     pub state: CleanupState,
     pub error: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct JobList {
     pub jobs: Vec<JobSummary>,
     pub next_cursor: Option<String>,

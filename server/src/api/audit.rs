@@ -9,10 +9,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use protocol::AuditId;
 use protocol::api::{AuditEntry, AuditLog, DEFAULT_PAGE, MAX_PAGE};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// An empty value is none, as a form with untouched fields sends it.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuditQuery {
     limit: Option<String>,

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use protocol::Timestamp;
 use protocol::api::SYNCED_AT_HEADER;
 use serde::Serialize;
+use std::marker::PhantomData;
 
 /// What a body was made from: the validator, and how old the facts are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +30,12 @@ impl Version {
         known.any(|tag| tag == "*" || tag.trim_start_matches("W/") == opaque)
     }
 
-    pub(super) fn unchanged(&self) -> Response {
-        (StatusCode::NOT_MODIFIED, self.headers()).into_response()
+    pub(super) fn unchanged<T>(&self) -> Conditional<T> {
+        Conditional::new((StatusCode::NOT_MODIFIED, self.headers()))
     }
 
-    pub(super) fn with_body(&self, body: impl Serialize) -> Response {
-        (self.headers(), axum::Json(body)).into_response()
+    pub(super) fn with_body<T: Serialize>(&self, body: T) -> Conditional<T> {
+        Conditional::new((self.headers(), axum::Json(body)))
     }
 
     fn headers(&self) -> HeaderMap {
@@ -45,6 +46,24 @@ impl Version {
         let synced_at = self.synced_at.and_then(|at| HeaderValue::try_from(at.to_string()).ok());
         headers.extend(synced_at.map(|at| (HeaderName::from_static(SYNCED_AT_HEADER), at)));
         headers
+    }
+}
+
+/// A body of type `T` with its version, or the word that the client has it already.
+pub(super) struct Conditional<T> {
+    response: Response,
+    body: PhantomData<fn() -> T>,
+}
+
+impl<T> Conditional<T> {
+    fn new(response: impl IntoResponse) -> Self {
+        Self { response: response.into_response(), body: PhantomData }
+    }
+}
+
+impl<T> IntoResponse for Conditional<T> {
+    fn into_response(self) -> Response {
+        self.response
     }
 }
 

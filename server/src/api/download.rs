@@ -28,13 +28,22 @@ pub(super) enum Disposition {
     Attachment,
 }
 
+/// A stored file or a part of it.
+pub(super) struct Download(pub(super) Response);
+
+impl IntoResponse for Download {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
 /// Sends a file, or the part of it that the request asks for; one that does not exist yet is sent as empty.
 pub(super) async fn send(
     stored: Option<StoredFile>,
     request: &HeaderMap,
     content_type: HeaderValue,
     disposition: HeaderValue,
-) -> ApiResult<Response> {
+) -> ApiResult<Download> {
     let size = stored.as_ref().map_or(0, |stored| stored.size);
     let mut headers = HeaderMap::from_iter([
         (CONTENT_TYPE, content_type),
@@ -53,11 +62,11 @@ pub(super) async fn send(
             let total = HeaderValue::try_from(format!("bytes */{size}")).map_err(ApiError::internal)?;
             let detail = format!("there are {size} bytes; ask for a part that begins before byte {size}");
             let refusal = ApiError::new(ErrorCode::RangeNotSatisfiable, detail);
-            return Ok(([(CONTENT_RANGE, total), (ACCEPT_RANGES, BYTES)], refusal).into_response());
+            return Ok(Download(([(CONTENT_RANGE, total), (ACCEPT_RANGES, BYTES)], refusal).into_response()));
         }
     };
     headers.insert(CONTENT_LENGTH, HeaderValue::from(part.end - part.start));
-    Ok((status, headers, stream(stored, part).await?).into_response())
+    Ok(Download((status, headers, stream(stored, part).await?).into_response()))
 }
 
 async fn stream(stored: Option<StoredFile>, part: Range<u64>) -> ApiResult<Body> {

@@ -11,6 +11,7 @@ use protocol::api::{
     self, Branches, Environments, ErrorCode, Health, Scenarios, ValidateBranchRequest, ValidatedBranch,
 };
 use protocol::names;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::future::Future;
 use std::sync::Arc;
@@ -52,7 +53,8 @@ fn environment_body(
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct BranchesQuery {
     environment: Option<String>,
 }
@@ -80,7 +82,8 @@ pub(super) async fn validate_branch(
     Ok(axum::Json(body))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ScenariosQuery {
     environment: Option<String>,
     branch: String,

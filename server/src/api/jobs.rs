@@ -1,7 +1,7 @@
 //! One job: shown, waited for, and told whether it has changed.
 
 use super::bodies::{Shown, Surroundings};
-use super::conditional::Version;
+use super::conditional::{Conditional, Version};
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Path, Query};
 use crate::state::AppState;
@@ -9,9 +9,9 @@ use crate::store::environments::list_environment_status;
 use crate::store::jobs as store;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::Response;
 use protocol::api::{Job, MAX_WAIT_S};
 use protocol::{JobId, Timestamp};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -19,7 +19,8 @@ use tokio::time::Instant;
 /// How often a waiter looks into the store for what another replica has saved, which rings no bell here.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct FindQuery {
     /// Seconds.
     wait: Option<u64>,
@@ -31,7 +32,7 @@ pub(super) async fn find_job(
     Path(id): Path<JobId>,
     Query(query): Query<FindQuery>,
     headers: HeaderMap,
-) -> ApiResult<Response> {
+) -> ApiResult<Conditional<Job>> {
     let wait = query.wait.unwrap_or(0);
     if wait > MAX_WAIT_S {
         return Err(ApiError::invalid("wait", format!("at most {MAX_WAIT_S} seconds")));
@@ -44,7 +45,12 @@ pub(super) async fn find_job(
     }
 }
 
-async fn wait_for_change(state: &AppState, id: JobId, headers: &HeaderMap, until: Instant) -> ApiResult<Response> {
+async fn wait_for_change(
+    state: &AppState,
+    id: JobId,
+    headers: &HeaderMap,
+    until: Instant,
+) -> ApiResult<Conditional<Job>> {
     let mut saved = state.bell.listen_for_saved();
     loop {
         let version = version_of_looked_at(state, id).await?;

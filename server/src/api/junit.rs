@@ -1,6 +1,7 @@
 //! A job as JUnit XML, as build servers read it: a suite for the job, a case for each task.
 //! JUnit knows neither "aborted" nor "not yet": an aborted task is an error, one that has not ended counts as skipped.
 
+use super::answers::Xml;
 use super::jobs::no_such_job;
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Path};
@@ -9,9 +10,6 @@ use crate::state::AppState;
 use crate::store::jobs::{self, Job};
 use crate::store::tasks::Task;
 use axum::extract::State;
-use axum::http::HeaderValue;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
 use protocol::{JobId, TaskStatus, Timestamp};
 use std::fmt::{self, Write};
 
@@ -19,13 +17,7 @@ use std::fmt::{self, Write};
 const LOG_LINES: u64 = 50;
 const LOG_BYTES: usize = 16 * 1024;
 
-const XML: HeaderValue = HeaderValue::from_static("application/xml; charset=utf-8");
-
-pub(super) async fn read_junit(
-    _: CurrentUser,
-    State(state): State<AppState>,
-    Path(id): Path<JobId>,
-) -> ApiResult<Response> {
+pub(super) async fn read_junit(_: CurrentUser, State(state): State<AppState>, Path(id): Path<JobId>) -> ApiResult<Xml> {
     let found = state.store.read(move |connection| jobs::find_job_and_tasks(connection, id)).await?;
     let (job, _, tasks) = found.ok_or_else(|| no_such_job(id))?;
     let mut cases = Vec::with_capacity(tasks.len());
@@ -34,7 +26,7 @@ pub(super) async fn read_junit(
         cases.push((task, log));
     }
     let xml = write_report(&job, &cases).map_err(ApiError::internal)?;
-    Ok(([(CONTENT_TYPE, XML)], xml).into_response())
+    Ok(Xml(xml))
 }
 
 async fn log_end(state: &AppState, task: &Task) -> ApiResult<String> {

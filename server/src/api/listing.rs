@@ -1,7 +1,7 @@
 //! The list of jobs: filters, search, and paging by key.
 
 use super::bodies::{Shown, Surroundings};
-use super::conditional::Version;
+use super::conditional::{Conditional, Version};
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Query};
 use crate::state::AppState;
@@ -9,16 +9,17 @@ use crate::store::environments::list_environment_status;
 use crate::store::listing::{self, JobFilter};
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use protocol::api::{DEFAULT_PAGE, JobList, JobSummary, MAX_PAGE};
 use protocol::{JobId, JobStatus};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 /// An empty value is no filter, as a form with untouched fields sends it.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     search: Option<String>,
     #[serde(default)]
@@ -34,7 +35,7 @@ pub(super) async fn list_jobs(
     user: CurrentUser,
     Query(query): Query<ListQuery>,
     headers: HeaderMap,
-) -> ApiResult<Response> {
+) -> ApiResult<Conditional<JobList>> {
     let limit = read_limit(query.limit.as_deref())?;
     let filter = read_filter(query, &user)?;
     let found = state.store.read(move |connection| {

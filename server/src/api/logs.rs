@@ -1,7 +1,7 @@
 //! Logs: the queue's own and each task's, as plain text, as a window of lines, and searched.
 //! All of it is read from the mirror; no reader costs the remote server anything.
 
-use super::download::{self, Disposition};
+use super::download::{self, Disposition, Download};
 use super::jobs::no_such_job;
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Path, Query};
@@ -12,9 +12,9 @@ use crate::store::tasks::{self, Task};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue};
-use axum::response::Response;
 use protocol::api::{LogLines, LogMatch, LogMatches, LogsState, MAX_LOG_LINES};
 use protocol::{JobId, Timestamp, names};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Lines in a window, or matches of a search, when the request does not say how many.
@@ -32,7 +32,7 @@ pub(super) struct LogPath {
 }
 
 /// Lines from a number on, or the last ones.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LinesQuery {
     from: Option<u64>,
@@ -40,7 +40,7 @@ pub(super) struct LinesQuery {
     tail: Option<u64>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SearchQuery {
     q: String,
@@ -53,7 +53,7 @@ pub(super) async fn read_log(
     State(state): State<AppState>,
     Path(path): Path<LogPath>,
     headers: HeaderMap,
-) -> ApiResult<Response> {
+) -> ApiResult<Download> {
     let log = Log::find(&state, path).await?;
     let stored = state.logs.open(log.job, log.id).await.map_err(ApiError::internal)?;
     let name = download::disposition(Disposition::Inline, &log.file_name)?;

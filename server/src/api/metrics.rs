@@ -1,15 +1,16 @@
 //! Figures for Prometheus: requests of this process, jobs and environments as the store knows them.
 
+use super::answers::Figures;
 use crate::error::{ApiError, ApiResult};
 use crate::metrics::Metrics;
 use crate::state::AppState;
 use crate::store::environments::{EnvironmentStatus, list_environment_status};
 use crate::store::listing::count_by_status;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use protocol::api::{ErrorCode, Health};
 use protocol::{JobStatus, Timestamp};
 use sha2::{Digest, Sha256};
@@ -39,7 +40,7 @@ fn known_method(method: &Method) -> &'static str {
     }
 }
 
-pub(super) async fn show_metrics(State(state): State<AppState>, headers: HeaderMap) -> ApiResult<impl IntoResponse> {
+pub(super) async fn show_metrics(State(state): State<AppState>, headers: HeaderMap) -> ApiResult<Figures> {
     require_token(&state, &headers)?;
     let found = state.store.read(|connection| Ok((count_by_status(connection)?, list_environment_status(connection)?)));
     let (jobs, environments) = found.await?;
@@ -47,7 +48,7 @@ pub(super) async fn show_metrics(State(state): State<AppState>, headers: HeaderM
     write_requests(&mut text, &state.metrics);
     write_jobs(&mut text, &jobs);
     write_environments(&mut text, &environments);
-    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4")], text))
+    Ok(Figures(text))
 }
 
 fn require_token(state: &AppState, headers: &HeaderMap) -> ApiResult<()> {

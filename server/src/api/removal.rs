@@ -1,6 +1,7 @@
 //! Abort and delete: what is wanted is stored and the poller carries it through, however long the remote server is away.
 //! An admin may end or remove a job here without the remote server's word.
 
+use super::answers::{Accepted, Removed};
 use super::jobs::{find_row, no_such_job, shown_job};
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Path, Query};
@@ -11,17 +12,17 @@ use crate::store::environments::insert_abandoned_queue;
 use crate::store::jobs::{self as store, Job};
 use crate::store::tasks::find_tasks;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use protocol::api::ErrorCode;
+use protocol::api::{self, ErrorCode};
 use protocol::{JobId, Timestamp};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
 /// How often a forced end is tried against a poller that keeps saving the same job; a save takes milliseconds.
 const FORCE_ATTEMPTS: u32 = 10;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ForceQuery {
     #[serde(default)]
     force: bool,
@@ -32,7 +33,7 @@ pub(super) async fn abort_job(
     user: CurrentUser,
     Path(id): Path<JobId>,
     Query(query): Query<ForceQuery>,
-) -> ApiResult<Response> {
+) -> ApiResult<Accepted<api::Job>> {
     let job = find_row(&state, id).await?;
     user.require_owner(job.user_id)?;
     require_open(&job)?;
@@ -44,7 +45,7 @@ pub(super) async fn abort_job(
     }
     ring(&state);
     let (_, job) = shown_job(&state, id).await?;
-    Ok((StatusCode::ACCEPTED, axum::Json(job)).into_response())
+    Ok(Accepted(job))
 }
 
 fn require_open(job: &Job) -> ApiResult<()> {
@@ -109,7 +110,7 @@ pub(super) async fn delete_job(
     user: CurrentUser,
     Path(id): Path<JobId>,
     Query(query): Query<ForceQuery>,
-) -> ApiResult<Response> {
+) -> ApiResult<Removed<api::Job>> {
     let job = find_row(&state, id).await?;
     user.require_owner(job.user_id)?;
     if query.force {
@@ -131,9 +132,9 @@ pub(super) async fn delete_job(
     }
     ring(&state);
     match shown_job(&state, id).await {
-        Ok((_, job)) => Ok((StatusCode::ACCEPTED, axum::Json(job)).into_response()),
+        Ok((_, job)) => Ok(Removed::Later(job)),
         // Removed just above, or by the poller since it was asked to.
-        Err(error) if error.code() == ErrorCode::NotFound => Ok(StatusCode::NO_CONTENT.into_response()),
+        Err(error) if error.code() == ErrorCode::NotFound => Ok(Removed::Gone),
         Err(error) => Err(error),
     }
 }
@@ -146,7 +147,7 @@ async fn remove_here(state: &AppState, id: JobId) -> ApiResult<()> {
     Ok(())
 }
 
-async fn force_removal(state: &AppState, user: &CurrentUser, id: JobId) -> ApiResult<Response> {
+async fn force_removal(state: &AppState, user: &CurrentUser, id: JobId) -> ApiResult<Removed<api::Job>> {
     let now = Timestamp::now();
     let audit = user.audit("job.delete", format!("job:{id}"), &json!({ "force": true }));
     let removed = state.store.write(move |connection| {
@@ -167,7 +168,7 @@ async fn force_removal(state: &AppState, user: &CurrentUser, id: JobId) -> ApiRe
         tracing::error!(job.id = %id, %error, "files of deleted job {id} could not be removed from data_dir");
     }
     ring(state);
-    Ok(StatusCode::NO_CONTENT.into_response())
+    Ok(Removed::Gone)
 }
 
 fn ring(state: &AppState) {

@@ -1,7 +1,7 @@
 //! Result files of a task: the list, and each file. They come from test code, so a browser never runs what is in them:
 //! only plain text and raster images are shown, all else is saved, and nothing is guessed.
 
-use super::download::{self, Disposition};
+use super::download::{self, Disposition, Download};
 use super::logs::find_task;
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Path};
@@ -11,7 +11,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::http::{HeaderMap, HeaderValue};
-use axum::response::Response;
 use protocol::JobId;
 use protocol::api::{self, Results};
 
@@ -34,7 +33,7 @@ pub(super) async fn read_result(
     State(state): State<AppState>,
     Path((id, task_id, path)): Path<(JobId, String, String)>,
     headers: HeaderMap,
-) -> ApiResult<Response> {
+) -> ApiResult<Download> {
     let (_, task) = find_task(&state, id, task_id).await?;
     let files = state.store.read(move |connection| tasks::find_results(connection, id, task.n)).await?;
     let no_such_file = || ApiError::not_found(format!("this task has no result file \"{path}\""));
@@ -45,7 +44,7 @@ pub(super) async fn read_result(
     let name = path.rsplit('/').next().unwrap_or(&path);
     let disposition = download::disposition(disposition, name)?;
     let mut response = download::send(Some(stored), &headers, content_type, disposition).await?;
-    response.headers_mut().insert(CONTENT_SECURITY_POLICY, SANDBOX);
+    response.0.headers_mut().insert(CONTENT_SECURITY_POLICY, SANDBOX);
     Ok(response)
 }
 

@@ -1,15 +1,15 @@
 //! Signing in and out, who one is, and one's own password.
 
+use super::answers::{SignedIn, SignedOut};
 use crate::auth::{self, CurrentUser, SecretHash, SignIn, Started, Visitor, carried_through, check_rules};
 use crate::error::{ApiError, ApiResult, Json};
 use crate::state::AppState;
 use crate::store::audit::insert_audit_entry;
 use crate::store::users::{self, NewPassword};
 use axum::extract::State;
-use axum::http::header::SET_COOKIE;
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::IntoResponse;
+use axum::response::NoContent;
 use protocol::Timestamp;
 use protocol::api::{self, ChangePasswordRequest, ErrorCode, LoginRequest, Via};
 use serde_json::json;
@@ -18,9 +18,9 @@ pub(super) async fn sign_in(
     State(state): State<AppState>,
     parts: Parts,
     Json(request): Json<LoginRequest>,
-) -> ApiResult<impl IntoResponse> {
+) -> ApiResult<SignedIn<api::User>> {
     let Started { user, cookie } = open_session(&state, &parts, &request.username, &request.password).await?;
-    Ok(([(SET_COOKIE, cookie)], axum::Json(api::User::from(&user))))
+    Ok(SignedIn { body: api::User::from(&user), cookie })
 }
 
 /// Checks the password and starts a session; the cookie carries it.
@@ -40,11 +40,11 @@ pub(super) async fn sign_out(
     State(state): State<AppState>,
     user: CurrentUser,
     headers: HeaderMap,
-) -> ApiResult<impl IntoResponse> {
+) -> ApiResult<SignedOut> {
     if user.session().is_some() {
         state.auth.end_sessions(auth::sessions_of(&headers), user.address).await?;
     }
-    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, auth::clearing_cookie())]))
+    Ok(SignedOut { cookie: auth::clearing_cookie() })
 }
 
 pub(super) async fn find_me(user: CurrentUser) -> axum::Json<api::User> {
@@ -56,7 +56,7 @@ pub(super) async fn change_password(
     State(state): State<AppState>,
     user: CurrentUser,
     Json(request): Json<ChangePasswordRequest>,
-) -> ApiResult<StatusCode> {
+) -> ApiResult<NoContent> {
     let ChangePasswordRequest { current_password, new_password } = request;
     check_rules(&new_password).map_err(|why| ApiError::invalid("new_password", why))?;
     if user.user.must_change_password && new_password == current_password {
@@ -82,7 +82,7 @@ pub(super) async fn change_password(
         state.auth.forget_user(id);
         Ok(is_changed)
     });
-    if is_changed.await? { Ok(StatusCode::NO_CONTENT) } else { Err(wrong_password()) }
+    if is_changed.await? { Ok(NoContent) } else { Err(wrong_password()) }
 }
 
 fn wrong_password() -> ApiError {

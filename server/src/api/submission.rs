@@ -1,6 +1,7 @@
 //! Making jobs: everything is checked first, then the job is stored, and the poller sends it.
 //! A remote server that is down keeps nobody from submitting what could be checked.
 
+use super::answers::CreatedOnce;
 use super::environments::{ask, choose_environment, in_time, require_branch_name, resolve, scenarios};
 use super::idempotency::{IdempotencyKey, create_once, request_hash};
 use super::jobs::{find_row, shown_job};
@@ -11,10 +12,7 @@ use crate::state::AppState;
 use crate::store::jobs::NewJob;
 use crate::store::tasks::{Task, find_tasks};
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::LOCATION;
-use axum::response::{IntoResponse, Response};
-use protocol::api::{ErrorCode, MAX_SCENARIOS, RerunRequest, SubmitJobRequest};
+use protocol::api::{ErrorCode, Job, MAX_SCENARIOS, RerunRequest, SubmitJobRequest};
 use protocol::{JobId, TaskStatus, names};
 use std::collections::HashSet;
 use std::time::Duration;
@@ -24,7 +22,7 @@ pub(super) async fn create_job(
     user: CurrentUser,
     IdempotencyKey(key): IdempotencyKey,
     Json(request): Json<SubmitJobRequest>,
-) -> ApiResult<Response> {
+) -> ApiResult<CreatedOnce<Job>> {
     let hash = request_hash("submit_job", &request);
     let check = in_time(check_submission(&state, &user, request));
     let made = create_once(&state, &user, key, hash, Box::pin(check)).await?;
@@ -104,7 +102,7 @@ pub(super) async fn rerun_job(
     Path(id): Path<JobId>,
     IdempotencyKey(key): IdempotencyKey,
     OptionalJson(request): OptionalJson<RerunRequest>,
-) -> ApiResult<Response> {
+) -> ApiResult<CreatedOnce<Job>> {
     let hash = request_hash(&format!("rerun {id}"), &request);
     let check = in_time(check_rerun(&state, &user, id, request));
     let made = create_once(&state, &user, key, hash, Box::pin(check)).await?;
@@ -155,8 +153,7 @@ async fn require_commit(environment: &Environment, commit: &str) -> ApiResult<()
     Err(ApiError::new(ErrorCode::CommitUnavailable, told))
 }
 
-async fn answer(state: &AppState, id: JobId, is_new: bool) -> ApiResult<Response> {
+async fn answer(state: &AppState, id: JobId, is_new: bool) -> ApiResult<CreatedOnce<Job>> {
     let (_, job) = shown_job(state, id).await?;
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, [(LOCATION, format!("/api/job/{id}"))], axum::Json(job)).into_response())
+    Ok(CreatedOnce { body: job, location: format!("/api/job/{id}"), is_new })
 }

@@ -1,12 +1,13 @@
 //! Personal API tokens: a user's own, listed, made and deleted. The secret is told once.
 
+use super::answers::Created;
 use crate::auth::{CurrentUser, carried_through, new_api_token};
 use crate::error::{ApiError, ApiResult, Json, Path};
 use crate::state::AppState;
 use crate::store::audit::insert_audit_entry;
 use crate::store::tokens::{self as store, NewToken};
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::response::NoContent;
 use protocol::api::{
     CreateTokenRequest, CreatedToken, MAX_TOKEN_DAYS, MAX_TOKEN_NAME_CHARS, Token, TokenScope, Tokens,
 };
@@ -28,7 +29,7 @@ pub(super) async fn create_token(
     State(state): State<AppState>,
     user: CurrentUser,
     Json(request): Json<CreateTokenRequest>,
-) -> ApiResult<(StatusCode, axum::Json<CreatedToken>)> {
+) -> ApiResult<Created<CreatedToken>> {
     let now = Timestamp::now();
     let (token, hash) = new_api_token();
     let new = NewToken {
@@ -52,7 +53,7 @@ pub(super) async fn create_token(
         Ok(Made::Token(made))
     });
     match made.await? {
-        Made::Token(made) => Ok((StatusCode::CREATED, axum::Json(CreatedToken { about: Token::from(made), token }))),
+        Made::Token(made) => Ok(Created { body: CreatedToken { about: Token::from(made), token }, location: None }),
         Made::TooMany => Err(ApiError::invalid("name", format!("you have {MAX_TOKENS} tokens already; delete one"))),
         Made::NoOwner => Err(ApiError::not_found("the user has just been deleted")),
     }
@@ -68,7 +69,7 @@ pub(super) async fn delete_token(
     State(state): State<AppState>,
     user: CurrentUser,
     Path(id): Path<TokenId>,
-) -> ApiResult<StatusCode> {
+) -> ApiResult<NoContent> {
     let now = Timestamp::now();
     let removed = carried_through(async move {
         let owner = user.id();
@@ -85,7 +86,7 @@ pub(super) async fn delete_token(
         Ok(is_removed)
     });
     if removed.await? {
-        return Ok(StatusCode::NO_CONTENT);
+        return Ok(NoContent);
     }
     // Somebody else's is not told apart from none.
     Err(ApiError::not_found(format!("you have no token {id}")))

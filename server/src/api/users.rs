@@ -1,13 +1,14 @@
 //! The administration of users: who may sign in, under which name, and who is an administrator.
 //! What is changed holds here at once, and on other replicas within a second.
 
+use super::answers::Created;
 use crate::auth::{CurrentUser, SecretHash, carried_through, check_rules};
 use crate::error::{ApiError, ApiResult, Json, Path};
 use crate::state::AppState;
 use crate::store::audit::insert_audit_entry;
 use crate::store::users::{self as store, NewPassword, NewUser, Refused, UserChange};
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::response::NoContent;
 use protocol::api::{ChangeUserRequest, CreateUserRequest, ErrorCode, User, Users};
 use protocol::{Timestamp, UserId, names};
 use serde_json::{Map, Value, json};
@@ -22,7 +23,7 @@ pub(super) async fn create_user(
     State(state): State<AppState>,
     admin: CurrentUser,
     Json(request): Json<CreateUserRequest>,
-) -> ApiResult<(StatusCode, axum::Json<User>)> {
+) -> ApiResult<Created<User>> {
     admin.require_admin()?;
     let username = read_username(&request.username)?;
     check_password_rules(&request.password)?;
@@ -50,7 +51,7 @@ pub(super) async fn create_user(
         Ok(made)
     });
     let user = made.await?.ok_or_else(|| name_taken(&username))?;
-    Ok((StatusCode::CREATED, axum::Json(User::from(&user))))
+    Ok(Created { body: User::from(&user), location: None })
 }
 
 pub(super) async fn change_user(
@@ -111,7 +112,7 @@ pub(super) async fn delete_user(
     State(state): State<AppState>,
     admin: CurrentUser,
     Path(id): Path<UserId>,
-) -> ApiResult<StatusCode> {
+) -> ApiResult<NoContent> {
     admin.require_admin()?;
     let now = Timestamp::now();
     let removed = carried_through(async move {
@@ -128,7 +129,7 @@ pub(super) async fn delete_user(
         Ok(removed)
     });
     removed.await?.map_err(|refused| refusal(refused, id, None))?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 fn read_username(text: &str) -> ApiResult<String> {

@@ -1,0 +1,86 @@
+//! What each kind of answer adds to the document. `axum::Json` brings its own; what an error looks like is the same
+//! everywhere, and which codes there may be is noted elsewhere.
+
+use super::parts::{answer, takes_header};
+use crate::api::answers::{Accepted, Created, CreatedOnce, Figures, Removed, SignedIn, SignedOut, Xml};
+use crate::api::conditional::Conditional;
+use crate::api::download::Download;
+use crate::api::openapi::OpenApiJson;
+use crate::error::ApiError;
+use aide::generate::GenContext;
+use aide::openapi::{Operation, Response};
+use aide::operation::OperationOutput;
+use protocol::api::SYNCED_AT_HEADER;
+use schemars::{JsonSchema, Schema, json_schema};
+
+const JSON: &str = "application/json";
+const LOCATION: (&str, &str) = ("Location", "Where it is from now on.");
+const COOKIE: (&str, &str) = ("Set-Cookie", "Carries the session, or ends it.");
+
+type Answers = Vec<(Option<u16>, Response)>;
+
+fn body<T: JsonSchema>(ctx: &mut GenContext) -> (&'static str, Schema) {
+    (JSON, ctx.schema.subschema_for::<T>())
+}
+
+/// Describes what a type answers as a list of statuses.
+macro_rules! answers {
+    ($type:ident$(<$body:ident>)?, |$ctx:ident, $operation:ident| $answers:expr) => {
+        impl$(<$body: JsonSchema>)? OperationOutput for $type$(<$body>)? {
+            type Inner = Self;
+
+            fn inferred_responses($ctx: &mut GenContext, $operation: &mut Operation) -> Answers {
+                let answers = $answers;
+                answers.into_iter().map(|(status, answer)| (Some(status), answer)).collect()
+            }
+        }
+    };
+}
+
+answers!(ApiError, |_ctx, _operation| []);
+answers!(Created<T>, |ctx, _operation| [(201, answer("Made.", Some(body::<T>(ctx)), &[LOCATION]))]);
+answers!(CreatedOnce<T>, |ctx, _operation| [
+    (201, answer("Made.", Some(body::<T>(ctx)), &[LOCATION])),
+    (200, answer("Made before with the same idempotency key.", Some(body::<T>(ctx)), &[LOCATION])),
+]);
+answers!(Accepted<T>, |ctx, _operation| [(202, answer("Noted; it is carried through.", Some(body::<T>(ctx)), &[]))]);
+answers!(Removed<T>, |ctx, _operation| [
+    (204, answer("Gone.", None, &[])),
+    (202, answer("Noted; the remote server still has to confirm.", Some(body::<T>(ctx)), &[])),
+]);
+answers!(SignedIn<T>, |ctx, _operation| [(200, answer("Signed in.", Some(body::<T>(ctx)), &[COOKIE]))]);
+answers!(SignedOut, |_ctx, _operation| [(204, answer("Signed out.", None, &[COOKIE]))]);
+answers!(Figures, |_ctx, _operation| [(200, answer("Figures.", Some(("text/plain", text())), &[]))]);
+answers!(Xml, |_ctx, _operation| [(200, answer("XML.", Some(("application/xml", text())), &[]))]);
+
+answers!(OpenApiJson, |_ctx, _operation| [(
+    200,
+    answer("OpenAPI 3.1.", Some((JSON, json_schema!({ "type": "object" }))), &[])
+),]);
+
+answers!(Conditional<T>, |ctx, operation| {
+    let tags = [
+        ("ETag", "Weak; send it in `If-None-Match` to learn whether anything has changed."),
+        (SYNCED_AT_HEADER, "How old the facts are: when the remote server last vouched for them."),
+    ];
+    let known = "Answers 304 if this is still the version that there is.";
+    takes_header(operation, "If-None-Match", known, json_schema!({ "type": "string" }));
+    [
+        (200, answer("As it is now.", Some(body::<T>(ctx)), &tags)),
+        (304, answer("Nothing has changed since the version that the request names.", None, &tags)),
+    ]
+});
+
+answers!(Download, |_ctx, operation| {
+    let range = "One range of bytes, such as `bytes=100-`; several of them mean the whole file.";
+    takes_header(operation, "Range", range, json_schema!({ "type": "string" }));
+    let part = [("Content-Range", "Which part of how much.")];
+    [
+        (200, answer("All of it.", Some(("*/*", text())), &[])),
+        (206, answer("The part that was asked for.", Some(("*/*", text())), &part)),
+    ]
+});
+
+fn text() -> Schema {
+    json_schema!({ "type": "string" })
+}
