@@ -66,7 +66,16 @@ pub struct Environments {
     pub environments: Vec<Environment>,
 }
 
-/// `url`, `last_error` and `host_key` are left out for all but admins.
+words! {
+    /// How the last commands over SSH fared.
+    SshHealth {
+        Ok = "ok",
+        Failing = "failing",
+        Unknown = "unknown",
+    }
+}
+
+/// `url`, `last_error`, `ssh_error` and `host_key` are left out for all but admins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Environment {
@@ -74,15 +83,54 @@ pub struct Environment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     pub health: Health,
-    /// Since when the health is what it is.
-    pub since: Option<Timestamp>,
+    /// Since when the health is what it is; of one that nobody has asked yet, since when this server runs.
+    pub since: Timestamp,
     #[serde(default, deserialize_with = "even_null", skip_serializing_if = "Option::is_none")]
     pub last_error: Option<Option<String>>,
     pub slots: Option<u32>,
     pub busy: Option<u32>,
     pub waiting: Option<u32>,
+    #[serde(default = "SshHealth::unknown")]
+    pub ssh: SshHealth,
+    #[serde(default, deserialize_with = "even_null", skip_serializing_if = "Option::is_none")]
+    pub ssh_error: Option<Option<String>>,
+    /// The fingerprint that the SSH server showed last, trusted or not.
     #[serde(default, deserialize_with = "even_null", skip_serializing_if = "Option::is_none")]
     pub host_key: Option<Option<String>>,
+}
+
+impl SshHealth {
+    const fn unknown() -> Self {
+        Self::Unknown
+    }
+}
+
+words! {
+    /// What a check of an environment tries.
+    CheckedPart {
+        Http = "http",
+        Ssh = "ssh",
+        Repository = "repository",
+        Scenarios = "scenarios",
+        Workspace = "workspace",
+        Clock = "clock",
+    }
+}
+
+/// What came of trying an environment, part by part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Checks {
+    pub checks: Vec<Check>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Check {
+    pub what: CheckedPart,
+    pub ok: bool,
+    /// What came of it; of a failure, how to mend it.
+    pub detail: String,
 }
 
 /// A field that is there with `null` is told, and one that is not there is kept back.

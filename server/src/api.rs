@@ -16,6 +16,7 @@ mod listing;
 mod logs;
 mod metrics;
 mod openapi;
+mod questions;
 mod removal;
 mod results;
 mod sessions;
@@ -55,6 +56,7 @@ pub fn routes(state: AppState) -> Router {
         .api_route("/users/{id}", delete(users::delete_user))
         .api_route("/audit", get(audit::list_audit))
         .api_route("/environments", get(environments::list_environments))
+        .api_route("/environments/{name}/check", post(environments::check_environment))
         .api_route("/branches", get(environments::list_branches))
         .api_route("/validate_branch", post(environments::validate_branch))
         .api_route("/scenarios", get(environments::list_scenarios))

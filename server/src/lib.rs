@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod poller;
 pub mod remote;
 pub mod site;
+pub mod ssh_watch;
 pub mod state;
 pub mod store;
 

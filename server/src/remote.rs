@@ -1,6 +1,7 @@
 //! What TestArena says to a remote test server and what can come of it.
 //! One small trait stands between the poller and the world; `Server` is the real one, over HTTP and SSH.
 
+mod check;
 mod commands;
 mod environment;
 mod failure;
@@ -15,14 +16,16 @@ mod repository;
 mod server;
 mod shell;
 mod ssh;
+mod ssh_state;
 mod transfer;
 mod words;
 
-pub use environment::{Environment, Finding};
+pub use environment::{Environment, require_files};
 pub use failure::Failure;
 pub use listing::ScenarioList;
 pub use repository::{QuestionError, Repository};
 pub use server::Server;
+pub use ssh_state::{Fared, SshStatus};
 
 use protocol::Timestamp;
 use protocol::remote::{Changes, HealthBody, QueueBody, QueueRequest, RemoteFile, TaskBody};

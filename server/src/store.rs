@@ -9,6 +9,7 @@ pub mod jobs;
 pub mod listing;
 pub mod schema;
 pub mod sessions;
+pub mod ssh_status;
 pub mod tasks;
 pub mod tokens;
 pub mod users;

@@ -1,34 +1,34 @@
 //! What can be run where: environments, and what their repositories hold.
 //! Branches and scenarios are questions to the remote server that must be answered now, so they have a deadline.
 
+use super::questions::{Questions, in_time};
 use crate::auth::CurrentUser;
-use crate::error::{ApiError, ApiResult, Json, Query};
-use crate::remote::{Environment, QuestionError, ScenarioList};
+use crate::error::{ApiError, ApiResult, Json, Path, Query};
+use crate::remote::Environment;
+use crate::ssh_watch::{SshFacts, facts};
 use crate::state::AppState;
 use crate::store::environments::{EnvironmentStatus, list_environment_status};
+use crate::store::ssh_status::list_ssh_status;
 use axum::extract::State;
 use protocol::api::{
-    self, Branches, Environments, ErrorCode, Health, Scenarios, ValidateBranchRequest, ValidatedBranch,
+    self, Branches, Checks, Environments, ErrorCode, Health, Scenarios, ValidateBranchRequest, ValidatedBranch,
 };
 use protocol::names;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long a call waits in all for what the remote server has to say: some take several commands, each with its own
-/// limit. Below the minute after which many proxies and clients give up.
-const ANSWER_LIMIT: Duration = Duration::from_secs(45);
 
 pub(super) async fn list_environments(
     State(state): State<AppState>,
     user: CurrentUser,
 ) -> ApiResult<axum::Json<Environments>> {
-    let statuses = state.store.read(list_environment_status).await?;
+    let kept = state.store.read(|connection| Ok((list_environment_status(connection)?, list_ssh_status(connection)?)));
+    let (statuses, ssh_statuses) = kept.await?;
     let show = |environment: &Arc<Environment>| {
-        let status = statuses.iter().find(|status| status.environment == environment.config.name);
-        environment_body(environment, status, user.user.is_admin)
+        let name = &environment.config.name;
+        let status = statuses.iter().find(|status| status.environment == *name);
+        let ssh = ssh_statuses.iter().find(|status| status.environment == *name);
+        environment_body(environment, status, facts(ssh, environment.ssh_state().status()), user.user.is_admin)
     };
     Ok(axum::Json(Environments { environments: state.environments.values().map(show).collect() }))
 }
@@ -36,6 +36,7 @@ pub(super) async fn list_environments(
 fn environment_body(
     environment: &Environment,
     status: Option<&EnvironmentStatus>,
+    ssh: SshFacts,
     for_admin: bool,
 ) -> api::Environment {
     let config = &environment.config;
@@ -44,12 +45,14 @@ fn environment_body(
         name: config.name.clone(),
         url: for_admin.then(|| config.url.clone()),
         health: status.map_or(Health::Unknown, |status| status.health),
-        since: status.map(|status| status.since),
+        since: status.map_or(environment.known_since, |status| status.since),
         last_error: for_admin.then(|| status.and_then(|status| status.last_error.clone())),
         slots: count(status.and_then(|status| status.slots)),
         busy: count(status.and_then(|status| status.busy)),
         waiting: count(status.and_then(|status| status.waiting)),
-        host_key: for_admin.then(|| environment.offered_host_key()),
+        ssh: ssh.health,
+        ssh_error: for_admin.then_some(ssh.error),
+        host_key: for_admin.then_some(ssh.host_key),
     }
 }
 
@@ -61,22 +64,23 @@ pub(super) struct BranchesQuery {
 
 pub(super) async fn list_branches(
     State(state): State<AppState>,
-    _user: CurrentUser,
+    user: CurrentUser,
     Query(query): Query<BranchesQuery>,
 ) -> ApiResult<axum::Json<Branches>> {
     let environment = choose_environment(&state, query.environment.as_deref())?;
-    let branches = in_time(ask(environment, environment.repository.branches())).await?;
-    Ok(axum::Json(Branches { branches }))
+    let branches = in_time(Questions::new(environment, &user, None).branches()).await?;
+    Ok(axum::Json(Branches { branches: Arc::unwrap_or_clone(branches) }))
 }
 
 pub(super) async fn validate_branch(
     State(state): State<AppState>,
-    _user: CurrentUser,
+    user: CurrentUser,
     Json(request): Json<ValidateBranchRequest>,
 ) -> ApiResult<axum::Json<ValidatedBranch>> {
     let environment = choose_environment(&state, request.environment.as_deref())?;
     require_branch_name("branch_name", &request.branch_name)?;
-    let commit = in_time(resolve(environment, &request.branch_name)).await?;
+    let questions = Questions::new(environment, &user, Some("branch_name"));
+    let commit = in_time(questions.commit(&request.branch_name)).await?;
     let body =
         ValidatedBranch { environment: environment.config.name.clone(), branch_name: request.branch_name, commit };
     Ok(axum::Json(body))
@@ -91,23 +95,31 @@ pub(super) struct ScenariosQuery {
 
 pub(super) async fn list_scenarios(
     State(state): State<AppState>,
-    _user: CurrentUser,
+    user: CurrentUser,
     Query(query): Query<ScenariosQuery>,
 ) -> ApiResult<axum::Json<Scenarios>> {
     let environment = choose_environment(&state, query.environment.as_deref())?;
     require_branch_name("branch", &query.branch)?;
-    let found = in_time(async {
-        let commit = resolve(environment, &query.branch).await?;
-        let found = scenarios(environment, &query.branch, &commit).await?;
-        Ok((commit, found))
-    });
-    let (commit, found) = found.await?;
+    let questions = Questions::new(environment, &user, Some("branch"));
+    let (commit, found) = in_time(questions.scenarios(&query.branch)).await?;
     Ok(axum::Json(Scenarios {
         branch_name: query.branch,
         commit,
         scenarios: found.scenarios.clone(),
         problems: found.problems.clone(),
     }))
+}
+
+/// Tries an environment part by part, as `testarena check` does.
+pub(super) async fn check_environment(
+    State(state): State<AppState>,
+    user: CurrentUser,
+    Path(name): Path<String>,
+) -> ApiResult<axum::Json<Checks>> {
+    user.require_admin()?;
+    let unknown = || ApiError::not_found(format!("no environment is called \"{name}\""));
+    let environment = state.environments.get(&name).ok_or_else(unknown)?;
+    Ok(axum::Json(Checks { checks: environment.check(&state.instance).await }))
 }
 
 /// The environment of that name; without a name the only one there is.
@@ -131,44 +143,4 @@ pub(super) fn require_branch_name(field: &str, name: &str) -> ApiResult<()> {
         return Ok(());
     }
     Err(ApiError::invalid(field, "this is no name that a git branch can have"))
-}
-
-/// The branch's present commit.
-pub(super) async fn resolve(environment: &Environment, branch: &str) -> ApiResult<String> {
-    ask(environment, environment.repository.resolve(branch)).await
-}
-
-/// The scenarios of a commit, which is fetched from the branch where it is not there yet.
-pub(super) async fn scenarios(environment: &Environment, branch: &str, commit: &str) -> ApiResult<Arc<ScenarioList>> {
-    ask(environment, environment.repository.scenarios(branch, commit)).await
-}
-
-/// What a call has to ask of a remote server, all of it together, answered in time or not at all.
-pub(super) async fn in_time<T>(questions: impl Future<Output = ApiResult<T>>) -> ApiResult<T> {
-    let told = || format!("the remote server did not answer within {} s; try again later", ANSWER_LIMIT.as_secs());
-    let answered = tokio::time::timeout(ANSWER_LIMIT, questions).await;
-    answered.unwrap_or_else(|_| Err(ApiError::new(ErrorCode::EnvironmentUnreachable, told())))
-}
-
-/// Asks the remote server and tells its failure in the API's words.
-pub(super) async fn ask<T>(
-    environment: &Environment,
-    question: impl Future<Output = Result<T, QuestionError>>,
-) -> ApiResult<T> {
-    let name = &environment.config.name;
-    question.await.map_err(|error| match error {
-        QuestionError::BranchNotFound { branch } => {
-            let detail = format!("no branch \"{branch}\" in {name}'s repository");
-            ApiError::new(ErrorCode::BranchNotFound, &detail).with_field("branch_name", detail)
-        }
-        QuestionError::BranchMoved => {
-            ApiError::new(ErrorCode::BranchMoved, "the branch changed while it was being read; try again")
-        }
-        QuestionError::CommitUnavailable => {
-            ApiError::new(ErrorCode::CommitUnavailable, format!("the commit is no longer in {name}'s repository"))
-        }
-        QuestionError::Unreachable(why) => {
-            ApiError::new(ErrorCode::EnvironmentUnreachable, format!("{name} can't be asked now: {why}"))
-        }
-    })
 }

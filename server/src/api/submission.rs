@@ -2,9 +2,10 @@
 //! A remote server that is down keeps nobody from submitting what could be checked.
 
 use super::answers::CreatedOnce;
-use super::environments::{ask, choose_environment, in_time, require_branch_name, resolve, scenarios};
+use super::environments::{choose_environment, require_branch_name};
 use super::idempotency::{IdempotencyKey, create_once, request_hash};
 use super::jobs::{find_row, shown_job};
+use super::questions::{Questions, in_time};
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Json, OptionalJson, Path};
 use crate::remote::Environment;
@@ -34,8 +35,8 @@ async fn check_submission(state: &AppState, user: &CurrentUser, request: SubmitJ
     let environment = choose_environment(state, request.environment.as_deref())?;
     require_branch_name("branch_name", &request.branch_name)?;
     let timeout = read_timeout(request.timeout_s, environment.config.job_timeout)?;
-    let commit = resolve(environment, &request.branch_name).await?;
-    require_scenarios(environment, &request.branch_name, &commit, &request.scenarios).await?;
+    let questions = Questions::new(environment, user, Some("branch_name"));
+    let commit = commit_with_scenarios(questions, &request.branch_name, &request.scenarios).await?;
     Ok(NewJob {
         branch_name: request.branch_name,
         commit,
@@ -86,11 +87,12 @@ fn read_timeout(seconds: Option<u64>, limit: Duration) -> ApiResult<Duration> {
     Ok(timeout)
 }
 
-async fn require_scenarios(environment: &Environment, branch: &str, commit: &str, wanted: &[String]) -> ApiResult<()> {
-    let found = scenarios(environment, branch, commit).await?;
+/// The branch's present commit, which must have these scenarios.
+async fn commit_with_scenarios(questions: Questions<'_>, branch: &str, wanted: &[String]) -> ApiResult<String> {
+    let (commit, found) = questions.scenarios(branch).await?;
     let known: HashSet<&String> = found.scenarios.iter().collect();
     let Some(missing) = wanted.iter().find(|name| !known.contains(name)) else {
-        return Ok(());
+        return Ok(commit);
     };
     let detail = format!("no scenario \"{missing}\" in branch \"{branch}\" at {commit}");
     Err(ApiError::new(ErrorCode::ScenarioNotFound, &detail).with_field("scenarios", detail))
@@ -114,12 +116,11 @@ async fn check_rerun(state: &AppState, user: &CurrentUser, id: JobId, request: R
     let tasks = state.store.read(move |connection| find_tasks(connection, id)).await?;
     let scenarios = scenarios_to_rerun(tasks, request.only_failed)?;
     let environment = choose_environment(state, Some(&original.environment))?;
+    let questions = Questions::new(environment, user, None);
     let commit = if request.latest {
-        let commit = resolve(environment, &original.branch_name).await?;
-        require_scenarios(environment, &original.branch_name, &commit, &scenarios).await?;
-        commit
+        commit_with_scenarios(questions, &original.branch_name, &scenarios).await?
     } else {
-        require_commit(environment, &original.commit_hash).await?;
+        require_commit(environment, questions, &original.commit_hash).await?;
         original.commit_hash
     };
     let timeout = Duration::from_millis(u64::try_from(original.timeout_ms).unwrap_or(0));
@@ -144,8 +145,8 @@ fn scenarios_to_rerun(tasks: Vec<Task>, only_failed: bool) -> ApiResult<Vec<Stri
     Ok(scenarios)
 }
 
-async fn require_commit(environment: &Environment, commit: &str) -> ApiResult<()> {
-    if ask(environment, environment.repository.commit_is_present(commit)).await? {
+async fn require_commit(environment: &Environment, questions: Questions<'_>, commit: &str) -> ApiResult<()> {
+    if questions.commit_is_present(commit).await? {
         return Ok(());
     }
     let told =

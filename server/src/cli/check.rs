@@ -3,8 +3,9 @@
 
 use super::CommandResult;
 use crate::config::{Config, EnvironmentConfig};
-use crate::remote::{Environment, Finding};
+use crate::remote::Environment;
 use crate::store::{DatabaseUrl, Store, environments};
+use protocol::api::{Check, CheckedPart};
 use std::io;
 use std::path::Path;
 
@@ -21,6 +22,15 @@ pub(super) async fn run(file: &Path) -> CommandResult {
         all_well &= show(&format!("{name}: "), &check_environment(environment, &instance).await);
     }
     if all_well { Ok(()) } else { Err("not everything works yet; see above".into()) }
+}
+
+/// What a check found.
+struct Finding {
+    /// What was tried, in a few words.
+    what: String,
+    ok: bool,
+    /// What came of it; of a failure, how to mend it.
+    message: String,
 }
 
 /// Prints findings; whether all of them are good.
@@ -76,7 +86,24 @@ fn try_to_write(folder: &Path) -> io::Result<()> {
 
 async fn check_environment(config: EnvironmentConfig, instance: &str) -> Vec<Finding> {
     match Environment::new(config) {
-        Ok(environment) => environment.check(instance).await,
+        Ok(environment) => {
+            let checks = environment.check(instance).await;
+            checks
+                .into_iter()
+                .map(|Check { what, ok, detail }| Finding { what: name_of(what).to_owned(), ok, message: detail })
+                .collect()
+        }
         Err(why) => vec![finding("Configuration".to_owned(), Err(why))],
+    }
+}
+
+const fn name_of(part: CheckedPart) -> &'static str {
+    match part {
+        CheckedPart::Http => "HTTP API",
+        CheckedPart::Ssh => "SSH",
+        CheckedPart::Repository => "Repository",
+        CheckedPart::Scenarios => "Scenarios",
+        CheckedPart::Workspace => "Workspaces",
+        CheckedPart::Clock => "Clock",
     }
 }

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::housekeeping;
 use crate::poller::{self, Poller};
 use crate::remote::Server;
+use crate::ssh_watch;
 use crate::state::{AppState, StateError};
 use std::io;
 use std::net::SocketAddr;
@@ -59,6 +60,11 @@ pub async fn serve(state: AppState, listener: TcpListener, shutdown: Cancellatio
     parts.spawn(async move {
         housekeeping.await;
         ("housekeeping", Ok(()))
+    });
+    let watch = ssh_watch::run(state.clone(), shutdown.clone());
+    parts.spawn(async move {
+        watch.await;
+        ("watch over SSH", Ok(()))
     });
     let app = crate::build(state).into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned());

@@ -1,7 +1,7 @@
 //! The commands that a remote test server is asked to run, each from its template.
 //! No value gets into a command before its name rule has been checked.
 
-use super::quote::{Template, Value};
+use super::quote::{Template, Value, quote};
 use crate::config::SshConfig;
 use protocol::names;
 
@@ -70,6 +70,12 @@ impl Commands {
 
     pub fn cleanup(&self, queue_id: &str) -> Result<String, String> {
         self.fill(&self.cleanup, &[(Value::QueueId, queue_id)])
+    }
+
+    /// Whether the folder of workspaces is there, and whether it can be written.
+    pub fn workspace_checks(&self) -> [String; 2] {
+        let root = quote(&self.workspace_root);
+        [format!("test -d {root}"), format!("test -w {root}")]
     }
 
     fn fill(&self, template: &Template, given: &[(Value, &str)]) -> Result<String, String> {

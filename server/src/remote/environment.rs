@@ -1,29 +1,26 @@
 //! All that TestArena has at one remote test server: its HTTP API, its shell, its repository.
-//! `check` tries each of them for `testarena check` and says how to mend what does not work.
+//! Each can be asked by itself; `check` tries them all.
 
 use super::commands::Commands;
+use super::host_key::load_known_hosts;
 use super::repository::Repository;
 use super::server::Server;
 use super::shell::Shell;
-use super::{Remote, known_hosts};
-use crate::config::{EnvironmentConfig, HostKeyCheck};
+use super::ssh::{Output, load_identity};
+use super::ssh_state::{Purpose, SshState};
+use super::{Failure, known_hosts};
+use crate::config::{EnvironmentConfig, HostKeyCheck, SshCredential};
+use protocol::Timestamp;
 use std::sync::Arc;
 
 pub struct Environment {
     pub config: Arc<EnvironmentConfig>,
     pub server: Arc<Server>,
     pub repository: Repository,
+    /// Since when this process knows of it.
+    pub known_since: Timestamp,
     shell: Shell,
-}
-
-/// What a check found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// What was tried, in a few words.
-    pub what: String,
-    pub ok: bool,
-    /// What came of it; of a failure, how to mend it.
-    pub message: String,
+    commands: Commands,
 }
 
 impl Environment {
@@ -37,69 +34,49 @@ impl Environment {
             let form = "SHA256: and 43 characters, as \"ssh-keygen -l\" prints it";
             return Err(named(format!("ssh.host_key: {pinned:?} is no fingerprint; write {form}")));
         }
-        let shell = Shell::new(config.ssh.clone());
+        let shell = Shell::new(&config.name, config.ssh.clone());
         let repository = Repository::new(&config.ssh, shell.clone(), commands.clone());
         let config = Arc::new(config);
-        let server = Arc::new(Server::new(Arc::clone(&config), shell.clone(), commands)?);
-        Ok(Self { config, server, repository, shell })
+        let server = Arc::new(Server::new(Arc::clone(&config), shell.clone(), commands.clone())?);
+        Ok(Self { config, server, repository, known_since: Timestamp::now(), shell, commands })
     }
 
-    /// The fingerprint of the host key that the SSH server showed last, trusted or not; `None` before the first contact.
-    pub fn offered_host_key(&self) -> Option<String> {
-        self.shell.offered_host_key()
+    /// How its SSH fared, as far as this process has seen it.
+    pub fn ssh_state(&self) -> &SshState {
+        self.shell.state()
     }
 
-    /// Tries HTTP, SSH and the repository, one after another; later steps are left out where an earlier one failed.
-    pub async fn check(&self, instance: &str) -> Vec<Finding> {
-        let mut findings = vec![self.check_http(instance).await, self.check_ssh().await];
-        if findings[1].ok {
-            findings.push(self.check_repository().await);
-        }
-        findings
+    pub(super) fn commands(&self) -> &Commands {
+        &self.commands
     }
 
-    async fn check_http(&self, instance: &str) -> Finding {
-        let result = match self.server.health(instance).await {
-            Ok(health) if health.status != "ok" => {
-                Err(format!("the server says that it is {:?}; see its log", health.status))
-            }
-            Ok(health) => {
-                let features = if health.features.is_empty() { "none".to_owned() } else { health.features.join(", ") };
-                Ok(format!("{} answers; optional features: {features}", health.name))
-            }
-            Err(error) => Err(error.to_string()),
-        };
-        Finding::new(format!("HTTP API at {}", self.config.url), result)
+    /// Connects anew, beside the connection that is kept, and lets go again.
+    pub(super) async fn try_to_connect(&self) -> Result<(), Failure> {
+        self.shell.try_to_connect().await
     }
 
-    async fn check_ssh(&self) -> Finding {
-        let ssh = &self.config.ssh;
-        let result = self.shell.connect().await.map_err(|error| error.to_string());
-        let key = self.offered_host_key().unwrap_or_default();
-        let result = result.map(|()| format!("signed in; the host key is {key}"));
-        Finding::new(format!("SSH to {}@{}:{}", ssh.user, ssh.host, ssh.port), result)
+    pub(super) async fn host_keys(&self) -> Result<Vec<String>, Failure> {
+        self.shell.host_keys().await
     }
 
-    async fn check_repository(&self) -> Finding {
-        let what = format!("Repository {}", self.config.ssh.repository);
-        let branches = match self.repository.branches().await {
-            Ok(branches) => branches,
-            Err(error) => return Finding::new(what, Err(error.to_string())),
-        };
-        let Some(first) = branches.first() else {
-            return Finding::new(what, Err("it has no branches: push one to its origin".to_owned()));
-        };
-        let result = self.repository.scenarios(&first.name, &first.commit).await;
-        let result = result
-            .map_err(|error| error.to_string())
-            .map(|list| format!("{} branches; {} has {} scenarios", branches.len(), first.name, list.scenarios.len()));
-        Finding::new(what, result)
+    pub(super) async fn run<T>(
+        &self,
+        purpose: Purpose,
+        command: String,
+        read: impl FnOnce(&Output) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.shell.run(purpose, command, read).await
     }
 }
 
-impl Finding {
-    fn new(what: String, result: Result<String, String>) -> Self {
-        let ok = result.is_ok();
-        Self { what, ok, message: result.unwrap_or_else(|error| error) }
+/// Whether the files are there and readable that an environment's SSH needs: the key and the known hosts.
+pub async fn require_files(environment: &EnvironmentConfig) -> Result<(), String> {
+    let named = |failure: &Failure| format!("environment \"{}\": {}", environment.name, failure.private());
+    if let SshCredential::IdentityFile(path) = &environment.ssh.credential {
+        load_identity(path).await.map_err(|error| named(error.failure()))?;
     }
+    if let HostKeyCheck::KnownHosts(path) = &environment.ssh.host_key {
+        load_known_hosts(path).await.map_err(|failure| named(&failure))?;
+    }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Reads an OpenSSH `known_hosts` file and says whether an offered host key is the one that belongs to a host.
-//! Hashed names, `[host]:port`, wildcards, negation and `@revoked` count; `@cert-authority` lines are left out.
+//! Hashed names, `[host]:port`, wildcards, negation and `@revoked` count; a `@cert-authority` line vouches for no key
+//! here, and is only noticed.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD};
@@ -23,9 +24,16 @@ pub enum Verdict {
 #[derive(Clone, Debug, Default)]
 pub struct KnownHosts(Vec<Entry>);
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    Key,
+    Revoked,
+    Authority,
+}
+
 #[derive(Clone, Debug)]
 struct Entry {
-    is_revoked: bool,
+    mark: Mark,
     patterns: String,
     algorithm: String,
     key: Vec<u8>,
@@ -34,30 +42,36 @@ struct Entry {
 impl KnownHosts {
     /// Lines that are no entry are skipped, as OpenSSH does.
     pub fn parse(text: &str) -> Self {
-        Self(text.lines().filter_map(parse_line).collect())
+        // An editor on Windows may begin a file with a mark of its own.
+        Self(text.trim_start_matches('\u{feff}').lines().filter_map(parse_line).collect())
     }
 
     /// Algorithms of the keys that the file has for the host, so that the server is asked for one of these first.
     pub fn algorithms(&self, host: &str, port: u16) -> Vec<&str> {
         let name = lookup_name(host, port);
-        self.entries(&name).filter(|entry| !entry.is_revoked).map(|entry| entry.algorithm.as_str()).collect()
+        self.entries(&name, Mark::Key).map(|entry| entry.algorithm.as_str()).collect()
+    }
+
+    /// Whether the file has a certificate authority for the host.
+    pub fn has_authority(&self, host: &str, port: u16) -> bool {
+        self.entries(&lookup_name(host, port), Mark::Authority).next().is_some()
     }
 
     /// `key` is the public key as it crosses the wire (RFC 4253, 6.6).
     pub fn verdict(&self, host: &str, port: u16, key: &[u8]) -> Verdict {
         let name = lookup_name(host, port);
-        if self.entries(&name).any(|entry| entry.is_revoked && entry.key == key) {
+        if self.entries(&name, Mark::Revoked).any(|entry| entry.key == key) {
             return Verdict::Revoked;
         }
-        let mut known = self.entries(&name).filter(|entry| !entry.is_revoked).peekable();
+        let mut known = self.entries(&name, Mark::Key).peekable();
         if known.peek().is_none() {
             return Verdict::Unknown;
         }
         if known.any(|entry| entry.key == key) { Verdict::Known } else { Verdict::Changed }
     }
 
-    fn entries<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Entry> {
-        self.0.iter().filter(move |entry| matches_any(&entry.patterns, name))
+    fn entries<'a>(&'a self, name: &str, mark: Mark) -> impl Iterator<Item = &'a Entry> {
+        self.0.iter().filter(move |entry| entry.mark == mark && matches_any(&entry.patterns, name))
     }
 }
 
@@ -75,14 +89,15 @@ fn lookup_name(host: &str, port: u16) -> String {
 fn parse_line(line: &str) -> Option<Entry> {
     let mut words = line.split_ascii_whitespace();
     let first = words.next()?;
-    let (is_revoked, patterns) = match first {
-        "@revoked" => (true, words.next()?),
+    let (mark, patterns) = match first {
+        "@revoked" => (Mark::Revoked, words.next()?),
+        "@cert-authority" => (Mark::Authority, words.next()?),
         marker if marker.starts_with('@') || marker.starts_with('#') => return None,
-        patterns => (false, patterns),
+        patterns => (Mark::Key, patterns),
     };
     let algorithm = words.next()?.to_owned();
     let key = BASE64.decode(words.next()?).ok()?;
-    Some(Entry { is_revoked, patterns: patterns.to_owned(), algorithm, key })
+    Some(Entry { mark, patterns: patterns.to_owned(), algorithm, key })
 }
 
 /// A matching `!pattern` overrules all others of the line.

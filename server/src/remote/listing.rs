@@ -17,40 +17,65 @@ pub struct ScenarioList {
     pub problems: Vec<String>,
 }
 
-/// Lines `<commit>\trefs/heads/<name>`; others, and names that no branch can have, are left out.
-pub fn branches(listing: &[u8]) -> Vec<Branch> {
-    let mut branches: Vec<Branch> = String::from_utf8_lossy(listing).lines().filter_map(branch).collect();
+/// Something else than git prints stands where git's words should: the first of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Odd(pub Vec<u8>);
+
+/// Lines `<commit>\t<ref>`, of which those of branches count. A line of another form makes all of them doubtful;
+/// a name that no branch can have is only left out.
+pub fn branches(listing: &[u8]) -> Result<Vec<Branch>, Odd> {
+    let mut branches = Vec::new();
+    for line in listing.split_inclusive(|byte| *byte == b'\n') {
+        let (commit, reference) = ref_line(line).ok_or_else(|| Odd(line.to_vec()))?;
+        branches.extend(branch(commit, reference));
+    }
     let rank = |name: &str| FIRST_BRANCHES.iter().position(|first| *first == name).unwrap_or(FIRST_BRANCHES.len());
     branches.sort_by(|a, b| (rank(&a.name), &a.name).cmp(&(rank(&b.name), &b.name)));
     branches.dedup_by(|a, b| a.name == b.name);
-    branches
+    Ok(branches)
 }
 
-fn branch(line: &str) -> Option<Branch> {
-    let (commit, reference) = line.split_once('\t')?;
-    let name = reference.strip_prefix("refs/heads/")?;
-    (names::is_commit(commit) && names::is_branch_name(name))
-        .then(|| Branch { name: name.to_owned(), commit: commit.to_owned() })
+/// Whether this begins as a list of branches does.
+pub fn begins_with_refs(listing: &[u8]) -> bool {
+    listing.split_inclusive(|byte| *byte == b'\n').next().is_some_and(|line| ref_line(line).is_some())
+}
+
+fn ref_line(line: &[u8]) -> Option<(&str, &[u8])> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let tab = line.iter().position(|byte| *byte == b'\t')?;
+    let commit = std::str::from_utf8(&line[..tab]).ok().filter(|commit| names::is_commit(commit))?;
+    let reference = &line[tab + 1..];
+    let is_ref = reference == b"HEAD" || reference.starts_with(b"refs/");
+    // Git has no ref with such a byte, so that it is somebody else's word that runs into this line.
+    let is_clean = !reference.iter().any(|byte| *byte <= b' ' || *byte == 0x7f);
+    (is_ref && is_clean).then_some((commit, reference))
+}
+
+fn branch(commit: &str, reference: &[u8]) -> Option<Branch> {
+    let name = std::str::from_utf8(reference).ok()?.strip_prefix("refs/heads/")?;
+    names::is_branch_name(name).then(|| Branch { name: name.to_owned(), commit: commit.to_owned() })
 }
 
 /// The commit of exactly this branch: git matches tails, so that other branches may be listed beside it.
-pub fn commit_of(listing: &[u8], name: &str) -> Option<String> {
-    branches(listing).into_iter().find(|branch| branch.name == name).map(|branch| branch.commit)
+pub fn commit_of(listing: &[u8], name: &str) -> Result<Option<String>, Odd> {
+    Ok(branches(listing)?.into_iter().find(|branch| branch.name == name).map(|branch| branch.commit))
 }
 
-/// Entries `<mode> <type> <object>\t<path>` that each end in a NUL.
-pub fn scenarios(listing: &[u8], scenario_dir: &str) -> ScenarioList {
+/// Entries `<mode> <type> <object>\t<path>` that each end in a NUL. One of another form makes all of them doubtful.
+pub fn scenarios(listing: &[u8], scenario_dir: &str) -> Result<ScenarioList, Odd> {
     let mut list = ScenarioList::default();
     let mut paths: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for entry in listing.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
-        let Ok(entry) = std::str::from_utf8(entry) else {
-            let entry = String::from_utf8_lossy(entry);
-            if is_executable(&entry) {
-                list.problems.push(format!("{:?} is not named in UTF-8; rename it", path_of(&entry)));
-            }
+    for entry in listing.split_inclusive(|byte| *byte == 0) {
+        let (is_executable, path) = tree_entry(entry).ok_or_else(|| Odd(entry.to_vec()))?;
+        if !is_executable {
+            continue;
+        }
+        let Ok(path) = std::str::from_utf8(path) else {
+            list.problems.push(format!("{:?} is not named in UTF-8; rename it", String::from_utf8_lossy(path)));
             continue;
         };
-        let Some(path) = is_executable(entry).then(|| below(path_of(entry), scenario_dir)).flatten() else { continue };
+        let Some(path) = below(path, scenario_dir) else { continue };
         let Some(name) = names::scenario_of_path(path) else { continue };
         if !names::is_scenario_name(name) {
             list.problems.push(format!(
@@ -69,15 +94,20 @@ pub fn scenarios(listing: &[u8], scenario_dir: &str) -> ScenarioList {
             list.problems.push(format!("{} would all be the scenario {name:?}; rename all but one", paths.join(", ")));
         }
     }
-    list
+    Ok(list)
 }
 
-fn is_executable(entry: &str) -> bool {
-    entry.split_ascii_whitespace().take(2).eq([EXECUTABLE, "blob"])
-}
-
-fn path_of(entry: &str) -> &str {
-    entry.split_once('\t').map_or("", |(_, path)| path)
+/// Whether it is an executable file, and its path.
+fn tree_entry(entry: &[u8]) -> Option<(bool, &[u8])> {
+    let entry = entry.strip_suffix(b"\0").unwrap_or(entry);
+    let tab = entry.iter().position(|byte| *byte == b'\t')?;
+    let mut words = std::str::from_utf8(&entry[..tab]).ok()?.split(' ');
+    let (mode, kind, object) = (words.next()?, words.next()?, words.next()?);
+    let is_mode = mode.len() == 6 && mode.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+    let is_kind = matches!(kind, "blob" | "tree" | "commit");
+    let path = &entry[tab + 1..];
+    let is_entry = is_mode && is_kind && names::is_commit(object) && words.next().is_none() && !path.is_empty();
+    is_entry.then_some((mode == EXECUTABLE && kind == "blob", path))
 }
 
 fn below<'a>(path: &'a str, scenario_dir: &str) -> Option<&'a str> {
@@ -97,22 +127,60 @@ mod tests {
     }
 
     #[test]
-    fn main_comes_first_and_nonsense_is_left_out() {
-        let listing = format!(
-            "warning: something\n{A}\trefs/heads/zeta\n{B}\trefs/heads/master\n{A}\trefs/heads/alpha\n\
-             {A}\trefs/tags/v1\n{A}\trefs/heads/-x\nHEAD\trefs/heads/y\n{B}\trefs/heads/main\n"
-        );
-        let names: Vec<String> = branches(listing.as_bytes()).into_iter().map(|branch| branch.name).collect();
+    fn main_comes_first_and_what_is_no_branch_is_left_out() {
+        let mut listing = format!(
+            "{A}\tHEAD\n{A}\trefs/heads/zeta\n{B}\trefs/heads/master\r\n{A}\trefs/heads/alpha\n\
+             {A}\trefs/tags/v1^{{}}\n{A}\trefs/heads/-x\n{B}\trefs/heads/main\n{A}\trefs/heads/"
+        )
+        .into_bytes();
+        listing.extend_from_slice(b"latin\xe4");
+        let names: Vec<String> = branches(&listing).unwrap().into_iter().map(|branch| branch.name).collect();
         assert_eq!(names, ["main", "master", "alpha", "zeta"]);
+    }
+
+    /// What a login shell, a wrapper or a dying program may say where only git should speak.
+    const NOISE: [&[u8]; 14] = [
+        b"Welcome\n",
+        b"Welcome",
+        b"\n",
+        b"\r\n",
+        b"\0",
+        b"\x1b[0m",
+        b"\xff\xfe\xfd",
+        b" ",
+        b"\t",
+        b"a\tb\n",
+        b"100755 blob scenarios/x\0",
+        b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa refs/heads/x\n",
+        b"aaaa\trefs/heads/x\n",
+        b"module load: 4f1c\trefs/heads/main\n",
+    ];
+
+    #[test]
+    fn whatever_else_is_printed_before_or_after_makes_no_shorter_list() {
+        let refs = format!("{A}\trefs/heads/alpha\n{B}\trefs/heads/main\n").into_bytes();
+        let files = tree(&[("100755", "s/a.sh"), ("100755", "s/b.sh")]);
+        for noise in NOISE {
+            for (refs, files) in [
+                ([noise, &refs].concat(), [noise, &files].concat()),
+                ([&refs, noise].concat(), [&files, noise].concat()),
+            ] {
+                assert!(branches(&refs).is_err(), "{:?}", String::from_utf8_lossy(&refs));
+                assert!(commit_of(&refs, "main").is_err());
+                assert!(scenarios(&files, "s").is_err(), "{:?}", String::from_utf8_lossy(&files));
+            }
+            assert!(branches(noise).is_err() && scenarios(noise, "s").is_err());
+        }
+        assert_eq!((branches(b""), scenarios(b"", "s")), (Ok(Vec::new()), Ok(ScenarioList::default())));
     }
 
     #[test]
     fn only_the_exact_branch_counts() {
         let listing = format!("{A}\trefs/heads/evil/refs/heads/main\n{B}\trefs/heads/main\n");
-        assert_eq!(commit_of(listing.as_bytes(), "main"), Some(B.to_owned()));
+        assert_eq!(commit_of(listing.as_bytes(), "main"), Ok(Some(B.to_owned())));
         let tail_only = format!("{A}\trefs/heads/evil/refs/heads/main\n");
-        assert_eq!(commit_of(tail_only.as_bytes(), "main"), None);
-        assert_eq!(commit_of(b"", "main"), None);
+        assert_eq!(commit_of(tail_only.as_bytes(), "main"), Ok(None));
+        assert_eq!(commit_of(b"", "main"), Ok(None));
     }
 
     #[test]
@@ -127,15 +195,15 @@ mod tests {
             ("100755", "scenarios-old/boot.sh"),
             ("100755", "tool.sh"),
         ]);
-        let list = scenarios(&listing, "./scenarios/");
+        let list = scenarios(&listing, "./scenarios/").unwrap();
         assert_eq!(list, ScenarioList { scenarios: vec!["boot".into(), "smoke/net".into()], problems: vec![] });
-        assert_eq!(scenarios(&listing, ".").scenarios.len(), 4);
+        assert_eq!(scenarios(&listing, ".").unwrap().scenarios.len(), 4);
     }
 
     #[test]
     fn files_that_would_be_the_same_scenario_are_both_left_out() {
         let listing = tree(&[("100755", "s/a.sh"), ("100755", "s/b.sh"), ("100755", "s/a.py")]);
-        let list = scenarios(&listing, "s");
+        let list = scenarios(&listing, "s").unwrap();
         assert_eq!(list.scenarios, ["b"]);
         assert_eq!(list.problems, ["a.sh, a.py would all be the scenario \"a\"; rename all but one"]);
     }
@@ -145,7 +213,7 @@ mod tests {
         let mut listing = tree(&[("100755", "s/a b.sh"), ("100644", "s/c d.txt"), ("100755", "s/ok\n.sh")]);
         listing.extend_from_slice(format!("100755 blob {A}\ts/").as_bytes());
         listing.extend_from_slice(b"\xff.sh\0");
-        let list = scenarios(&listing, "s");
+        let list = scenarios(&listing, "s").unwrap();
         assert!(list.scenarios.is_empty());
         assert_eq!(list.problems.len(), 3);
         assert!(list.problems[0].starts_with("\"a b.sh\" has no valid scenario name"), "{:?}", list.problems);

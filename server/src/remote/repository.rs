@@ -1,11 +1,13 @@
 //! Questions about the test repository beside a remote test server, asked over SSH with git.
 //! Answers are remembered for a little while: a commit's scenarios never change, a branch's commit may.
 
+use super::Failure;
 use super::commands::Commands;
-use super::listing::{self, ScenarioList};
+use super::listing::{self, Odd, ScenarioList};
 use super::memory::Memory;
-use super::shell::{Shell, describe_failure};
-use super::ssh::SshError;
+use super::shell::{Shell, first_words, stdout_of};
+use super::ssh::Output;
+use super::ssh_state::Purpose;
 use crate::config::SshConfig;
 use protocol::api::Branch;
 use protocol::names;
@@ -27,9 +29,19 @@ pub enum QuestionError {
     BranchMoved,
     #[error("the commit is no longer in the repository")]
     CommitUnavailable,
-    /// The server could not be asked, or could not answer; the text says what to do.
+    /// The server could not be asked, or could not answer; the private text says what to do.
     #[error("{0}")]
-    Unreachable(String),
+    Unreachable(Failure),
+}
+
+impl QuestionError {
+    /// For admins and the log.
+    pub fn private(&self) -> String {
+        match self {
+            Self::Unreachable(failure) => failure.private().to_owned(),
+            other => other.to_string(),
+        }
+    }
 }
 
 /// The repository of one environment.
@@ -37,7 +49,7 @@ pub struct Repository {
     shell: Shell,
     commands: Commands,
     scenario_dir: String,
-    branches: Memory<(), Vec<Branch>, QuestionError>,
+    branches: Memory<(), Arc<Vec<Branch>>, QuestionError>,
     commits: Memory<String, String, QuestionError>,
     scenarios: Memory<String, Arc<ScenarioList>, QuestionError>,
 }
@@ -55,9 +67,13 @@ impl Repository {
     }
 
     /// All branches, `main` and `master` first, then by name; at most 5 s old.
-    pub async fn branches(&self) -> Result<Vec<Branch>, QuestionError> {
-        let ask = async { Ok(listing::branches(&self.read(self.commands.branches()).await?)) };
-        self.branches.get((), ask).await
+    pub async fn branches(&self) -> Result<Arc<Vec<Branch>>, QuestionError> {
+        self.branches.get((), self.ask_branches()).await
+    }
+
+    /// All branches as they are now.
+    pub async fn branches_now(&self) -> Result<Arc<Vec<Branch>>, QuestionError> {
+        self.branches.get_anew((), self.ask_branches()).await
     }
 
     /// The branch's commit, at most 5 s old.
@@ -66,6 +82,18 @@ impl Repository {
             return Err(QuestionError::BranchNotFound { branch: branch.to_owned() });
         }
         self.commits.get(branch.to_owned(), self.ask_commit(branch)).await
+    }
+
+    /// The branch's commit and that commit's scenarios. A branch that moves meanwhile is read once more.
+    pub async fn read_branch(&self, branch: &str) -> Result<(String, Arc<ScenarioList>), QuestionError> {
+        let commit = self.resolve(branch).await?;
+        match self.scenarios(branch, &commit).await {
+            Err(QuestionError::BranchMoved) => {}
+            read => return read.map(|list| (commit, list)),
+        }
+        let commit = self.resolve(branch).await?;
+        let list = self.scenarios(branch, &commit).await?;
+        Ok((commit, list))
     }
 
     /// The scenarios of a commit, which is fetched by its branch if the repository has it not yet.
@@ -83,22 +111,40 @@ impl Repository {
         if !names::is_commit(commit) {
             return Ok(false);
         }
-        let command = self.commands.present(commit).map_err(QuestionError::Unreachable)?;
-        let output = self.shell.run(command.clone()).await?;
-        if output.exit_status == 0 {
-            return Ok(true);
-        }
-        // Git names the commit when that is what it lacks; other words mean that it could not look.
-        let lacks_commit = output.stderr.is_empty() || String::from_utf8_lossy(&output.stderr).contains(commit);
-        if !lacks_commit {
-            return Err(QuestionError::Unreachable(describe_failure(&command, &output)));
-        }
-        Ok(false)
+        self.ask(self.commands.present(commit), |command, output| {
+            if output.exit_status == 0 && !output.is_cut {
+                return Ok(true);
+            }
+            // Git names the commit when that is what it lacks; other words mean that it could not look.
+            let lacks_commit = output.stderr.is_empty() || String::from_utf8_lossy(&output.stderr).contains(commit);
+            if lacks_commit && !output.is_cut {
+                return Ok(false);
+            }
+            stdout_of(command, output).map(|_| false)
+        })
+        .await
+    }
+
+    async fn ask_branches(&self) -> Result<Arc<Vec<Branch>>, QuestionError> {
+        let read = |command: &str, output: &Output| {
+            // The server has done what it was asked; nobody could read a longer list either.
+            if output.is_cut && listing::begins_with_refs(&output.stdout) {
+                return Ok(None);
+            }
+            let listing = stdout_of(command, output)?;
+            listing::branches(listing).map(Some).map_err(|odd| talkative(command, &odd))
+        };
+        let branches = self.ask(self.commands.branches(), read).await?;
+        let too_many = || format!("{} has too many branches to list them; give the name of one", self.shell.name());
+        branches.map(Arc::new).ok_or_else(|| QuestionError::Unreachable(too_many().into()))
     }
 
     async fn ask_commit(&self, branch: &str) -> Result<String, QuestionError> {
-        let listing = self.read(self.commands.validate(branch)).await?;
-        let commit = listing::commit_of(&listing, branch);
+        let read = |command: &str, output: &Output| {
+            let listing = stdout_of(command, output)?;
+            listing::commit_of(listing, branch).map_err(|odd| talkative(command, &odd))
+        };
+        let commit = self.ask(self.commands.validate(branch), read).await?;
         commit.ok_or_else(|| QuestionError::BranchNotFound { branch: branch.to_owned() })
     }
 
@@ -106,32 +152,49 @@ impl Repository {
         if !self.commit_is_present(commit).await? {
             self.fetch(branch, commit).await?;
         }
-        let tree = self.read(self.commands.scenarios(branch, commit)).await?;
-        Ok(Arc::new(listing::scenarios(&tree, &self.scenario_dir)))
+        let read = |command: &str, output: &Output| {
+            let tree = stdout_of(command, output)?;
+            listing::scenarios(tree, &self.scenario_dir).map_err(|odd| talkative(command, &odd))
+        };
+        self.ask(self.commands.scenarios(branch, commit), read).await.map(Arc::new)
     }
 
     /// Brings a branch's commit into the repository.
     async fn fetch(&self, branch: &str, commit: &str) -> Result<(), QuestionError> {
-        let fetched = self.read(self.commands.fetch(branch, commit)).await;
-        if fetched.is_ok() && self.commit_is_present(commit).await? {
+        // A fetch may bring the commit and fail afterwards, at a ref that it can't update: what counts is what is there.
+        let end = |command: &str, output: &Output| Ok(stdout_of(command, output).map(drop));
+        let fetched = self.ask(self.commands.fetch(branch, commit), end).await?;
+        if self.commit_is_present(commit).await? {
             return Ok(());
         }
-        let present_commit = self.commits.get_anew(branch.to_owned(), self.ask_commit(branch)).await?;
-        if present_commit != commit {
-            return Err(QuestionError::BranchMoved);
+        let commit_now = self.commits.get_anew(branch.to_owned(), self.ask_commit(branch)).await?;
+        match fetched {
+            // The branch is where it was: so it is the fetch that does not work.
+            Err(reason) if commit_now == commit => Err(QuestionError::Unreachable(self.shell.failed(&reason))),
+            _ => Err(QuestionError::BranchMoved),
         }
-        // The branch is where it was: so it is the fetch that does not work, or does not bring what it should.
-        fetched.and(Err(QuestionError::CommitUnavailable))
     }
 
-    async fn read(&self, command: Result<String, String>) -> Result<Vec<u8>, QuestionError> {
-        let command = command.map_err(QuestionError::Unreachable)?;
-        Ok(self.shell.run_successfully(command).await?)
+    async fn ask<T>(
+        &self,
+        command: Result<String, String>,
+        read: impl FnOnce(&str, &Output) -> Result<T, Failure>,
+    ) -> Result<T, QuestionError> {
+        let command = command.map_err(|why| QuestionError::Unreachable(why.into()))?;
+        let answer = self.shell.run(Purpose::Question, command.clone(), |output| read(&command, output)).await;
+        answer.map_err(QuestionError::Unreachable)
     }
 }
 
-impl From<SshError> for QuestionError {
-    fn from(error: SshError) -> Self {
-        Self::Unreachable(error.to_string())
-    }
+/// Something else speaks where git's words should stand, though the command has ended well.
+fn talkative(command: &str, Odd(words): &Odd) -> Failure {
+    Failure::new(
+        "the login shell prints text that git did not write",
+        format!(
+            "`{command}` printed {}, which is no word of git's: the login shell prints text, or something else answers. \
+             Let its start-up files (~/.bashrc, /etc/profile.d) print only where a person reads, after \
+             `[[ $- == *i* ]] || return`",
+            first_words(words)
+        ),
+    )
 }

@@ -4,16 +4,18 @@
 use super::commands::Commands;
 use super::http::{Call, HttpClient, Reply, segment};
 use super::refusal::About;
-use super::shell::Shell;
+use super::shell::{Shell, stdout_of};
+use super::ssh::Output;
+use super::ssh_state::Purpose;
 use super::{Answer, ChangedQueue, QueueRef, Refusal, Remote, RemoteError, transfer, words};
 use crate::config::EnvironmentConfig;
 use axum::http::header::{IF_NONE_MATCH, RANGE};
 use axum::http::{Method, StatusCode};
-use protocol::names;
 use protocol::remote::{
     Changes, HealthBody, MAX_CHANGES_WAIT_S, QueueAccepted, QueueBody, QueueRequest, RemoteFile, StatusBody, TaskBody,
     TaskResults,
 };
+use protocol::{Timestamp, names};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::HashSet;
@@ -49,6 +51,12 @@ impl Server {
             }
         }
         Ok(Self { config, http, shell, commands })
+    }
+
+    /// What the server's clock shows, where its answers tell; any answer does.
+    pub async fn clock(&self, instance: &str) -> Result<Option<Timestamp>, RemoteError> {
+        let reply = self.http.call(Method::GET, "/api/health", instance).send().await?;
+        Ok(reply.server_now())
     }
 
     fn about_id(&self) -> About {
@@ -170,11 +178,8 @@ impl Remote for Server {
 
     async fn clean_up(&self, queue_id: &str) -> Result<(), RemoteError> {
         let command = self.commands.cleanup(queue_id).map_err(RemoteError::transient)?;
-        let result = self.shell.run_successfully(command).await;
-        let name = &self.config.name;
-        result.map(drop).map_err(|error| {
-            RemoteError::told_apart(format!("the workspace at {name} could not be removed"), error.to_string())
-        })
+        let read = |output: &Output| stdout_of(&command, output).map(drop);
+        self.shell.run(Purpose::CleanUp, command.clone(), read).await.map_err(RemoteError::transient)
     }
 
     async fn health(&self, instance: &str) -> Result<HealthBody, RemoteError> {

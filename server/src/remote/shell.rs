@@ -1,7 +1,9 @@
 //! Runs commands on a remote test server over one kept SSH connection, a few at a time.
 //! A broken connection is replaced; a command that fell to it is tried once more, since all are idempotent.
 
-use super::ssh::{Connection, OfferedKey, Output, SshError};
+use super::Failure;
+use super::ssh::{self, Connection, MAX_OUTPUT_BYTES, OfferedKey, Output, SshError};
+use super::ssh_state::{Purpose, SshState};
 use crate::config::SshConfig;
 use std::sync::{Arc, PoisonError};
 use tokio::sync::{Mutex, Semaphore};
@@ -9,6 +11,8 @@ use tokio::time::Instant;
 
 /// Commands at once per environment, by the contract.
 const MAX_COMMANDS: usize = 4;
+/// Clean-ups among them: people wait for the answers to the others.
+const MAX_CLEAN_UPS: usize = 2;
 /// Most of a command's stderr that goes into an error message, in bytes.
 const MAX_STDERR_BYTES: usize = 1_000;
 
@@ -17,10 +21,13 @@ const MAX_STDERR_BYTES: usize = 1_000;
 pub struct Shell(Arc<Inner>);
 
 struct Inner {
+    environment: String,
     config: SshConfig,
     kept: Mutex<Kept>,
     slots: Semaphore,
+    slots_of_clean_ups: Semaphore,
     offered: OfferedKey,
+    state: SshState,
 }
 
 #[derive(Default)]
@@ -30,65 +37,114 @@ struct Kept {
 }
 
 impl Shell {
-    pub fn new(config: SshConfig) -> Self {
+    pub fn new(environment: &str, config: SshConfig) -> Self {
         Self(Arc::new(Inner {
+            environment: environment.to_owned(),
             config,
             kept: Mutex::default(),
             slots: Semaphore::new(MAX_COMMANDS),
+            slots_of_clean_ups: Semaphore::new(MAX_CLEAN_UPS),
             offered: OfferedKey::default(),
+            state: SshState::default(),
         }))
     }
 
-    /// The fingerprint of the host key that the server showed last, trusted or not.
-    pub fn offered_host_key(&self) -> Option<String> {
-        self.0.offered.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The environment's.
+    pub fn name(&self) -> &str {
+        &self.0.environment
     }
 
-    /// Makes sure that there is a connection.
-    pub async fn connect(&self) -> Result<(), SshError> {
-        self.0.connection().await.map(drop)
+    pub fn state(&self) -> &SshState {
+        &self.0.state
     }
 
-    /// Runs a command and gives back its output, whatever its exit status.
-    pub async fn run(&self, command: String) -> Result<Output, SshError> {
+    /// Connects anew, beside what is kept, and lets go again.
+    pub async fn try_to_connect(&self) -> Result<(), Failure> {
+        let connected = Connection::open(&self.0.config, &self.0.offered).await;
+        connected.map(drop).map_err(|error| {
+            let failure = self.0.unreachable(error.failure());
+            self.0.state.no_connection(&failure, self.0.offered_host_key());
+            failure
+        })
+    }
+
+    /// All host keys that the server has, each with its kind; none of them is trusted by it.
+    pub async fn host_keys(&self) -> Result<Vec<String>, Failure> {
+        match ssh::host_keys(&self.0.config).await {
+            Ok(keys) => Ok(keys.iter().map(ToString::to_string).collect()),
+            Err(error) => Err(self.0.unreachable(error.failure())),
+        }
+    }
+
+    /// Runs a command to its end, whatever its exit status, and has its output read. What `read` refuses is a failure
+    /// of the server's, told as a reason.
+    pub async fn run<T>(
+        &self,
+        purpose: Purpose,
+        command: String,
+        read: impl FnOnce(&Output) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let inner = Arc::clone(&self.0);
         // In a task of its own, so that the server's session is closed in order also when the asker goes away.
-        let task = tokio::spawn(async move { inner.run(&command).await });
-        task.await.unwrap_or_else(|error| Err(SshError::Failed(format!("the command was cut off: {error}"))))
+        let task = tokio::spawn(async move { inner.run(purpose, &command).await });
+        let ran = task.await.unwrap_or_else(|_| Err(Stop::Busy("the command was cut off".into())));
+        match ran {
+            Ok(output) => {
+                let answer = read(&output).map_err(|reason| self.0.unable(purpose, &reason));
+                self.0.state.ran(purpose, answer.as_ref().map(drop), self.0.offered_host_key());
+                answer
+            }
+            Err(Stop::Busy(reason)) => Err(self.0.unreachable(&reason)),
+            Err(Stop::Ssh(error)) => {
+                let failure = self.0.unreachable(error.failure());
+                self.0.state.no_connection(&failure, self.0.offered_host_key());
+                Err(failure)
+            }
+        }
     }
 
-    /// Runs a command that must end with exit status 0, and gives back its stdout.
-    pub async fn run_successfully(&self, command: String) -> Result<Vec<u8>, SshError> {
-        let output = self.run(command.clone()).await?;
-        if output.exit_status != 0 {
-            return Err(SshError::Failed(describe_failure(&command, &output)));
-        }
-        Ok(output.stdout)
+    /// That what was asked did not come of it, though each command by itself did what it should.
+    pub fn failed(&self, reason: &Failure) -> Failure {
+        let failure = self.0.unable(Purpose::Question, reason);
+        self.0.state.ran(Purpose::Question, Err(&failure), None);
+        failure
     }
 }
 
+/// Why a command did not run to its end.
+enum Stop {
+    /// It was not even begun, for a reason of ours.
+    Busy(Failure),
+    Ssh(SshError),
+}
+
 impl Inner {
-    async fn run(&self, command: &str) -> Result<Output, SshError> {
+    async fn run(&self, purpose: Purpose, command: &str) -> Result<Output, Stop> {
         let time_limit = self.config.timeout;
-        let Ok(Ok(_slot)) = tokio::time::timeout(time_limit, self.slots.acquire()).await else {
-            let seconds = time_limit.as_secs_f64();
-            return Err(SshError::Failed(format!(
-                "{MAX_COMMANDS} other commands kept the server busy for {seconds} s"
-            )));
+        let slots = async {
+            let share = match purpose {
+                Purpose::CleanUp => Some(self.slots_of_clean_ups.acquire().await),
+                Purpose::Question => None,
+            };
+            (share, self.slots.acquire().await)
         };
-        let (connection, was_kept) = self.connection().await?;
+        let Ok(_slots) = tokio::time::timeout(time_limit, slots).await else {
+            let seconds = time_limit.as_secs_f64();
+            return Err(Stop::Busy(format!("other commands kept it busy for {seconds} s").into()));
+        };
+        let (connection, was_kept) = self.connection().await.map_err(Stop::Ssh)?;
         let result = connection.run(command, time_limit).await;
         if result.is_ok() {
-            return result;
+            return result.map_err(Stop::Ssh);
         }
         // Also after a mere time-out: the connection may be half dead.
         self.forget(&connection).await;
         if !was_kept || !matches!(result, Err(SshError::Lost(_))) {
-            return result;
+            return result.map_err(Stop::Ssh);
         }
         tracing::debug!(host = %self.config.host, "ssh.reconnect: The kept connection was broken");
-        let (connection, _) = self.connection().await?;
-        connection.run(command, time_limit).await
+        let (connection, _) = self.connection().await.map_err(Stop::Ssh)?;
+        connection.run(command, time_limit).await.map_err(Stop::Ssh)
     }
 
     /// The connection, and whether it was there before.
@@ -102,7 +158,7 @@ impl Inner {
         if let Some((_, error)) = kept.failure.as_ref().filter(|(failed_at, _)| *failed_at >= asked_at) {
             return Err(error.clone());
         }
-        match Connection::open(&self.config, Arc::clone(&self.offered)).await {
+        match Connection::open(&self.config, &self.offered).await {
             Ok(connection) => {
                 let connection = Arc::new(connection);
                 kept.connection = Some(Arc::clone(&connection));
@@ -122,13 +178,92 @@ impl Inner {
             kept.connection = None;
         }
     }
+
+    fn offered_host_key(&self) -> Option<String> {
+        let offered = self.offered.lock().unwrap_or_else(PoisonError::into_inner);
+        offered.as_ref().map(|key| key.fingerprint.clone())
+    }
+
+    /// The whole sentence from a reason.
+    fn unreachable(&self, reason: &Failure) -> Failure {
+        Failure::new(format!("{} can't be reached over SSH: {reason}", self.environment), reason.private())
+    }
+
+    fn unable(&self, purpose: Purpose, reason: &Failure) -> Failure {
+        let public = match purpose {
+            Purpose::Question => format!("{} could not answer over SSH: {reason}", self.environment),
+            Purpose::CleanUp => format!("the workspace at {} could not be removed: {reason}", self.environment),
+        };
+        Failure::new(public, reason.private())
+    }
+}
+
+/// The stdout of a command that must have ended with exit status 0.
+pub fn stdout_of<'a>(command: &str, output: &'a Output) -> Result<&'a [u8], Failure> {
+    if output.is_cut {
+        let limit = MAX_OUTPUT_BYTES >> 20;
+        return Err(Failure::new(
+            format!("a command wrote more than {limit} MiB"),
+            format!("`{command}` wrote more than {limit} MiB, beginning with {}", first_words(&output.stdout)),
+        ));
+    }
+    if output.exit_status != 0 {
+        return Err(describe_exit(command, output));
+    }
+    Ok(&output.stdout)
+}
+
+/// The first words of an output, for a person: quoted, with what is not to be seen written out.
+pub fn first_words(output: &[u8]) -> String {
+    /// A greeting's first line, hardly more.
+    const MAX_BYTES: usize = 120;
+    let shown = String::from_utf8_lossy(&output[..output.len().min(MAX_BYTES)]);
+    format!("{shown:?}")
 }
 
 /// What is said of a command that ended with another exit status than 0.
-pub fn describe_failure(command: &str, output: &Output) -> String {
+pub fn describe_exit(command: &str, output: &Output) -> Failure {
     let stderr = String::from_utf8_lossy(&output.stderr);
     let stderr = stderr.trim();
     let start = stderr.ceil_char_boundary(stderr.len().saturating_sub(MAX_STDERR_BYTES));
     let words = if stderr.is_empty() { "it wrote no reason" } else { &stderr[start..] };
-    format!("`{command}` ended with exit status {}: {words}", output.exit_status)
+    let status = output.exit_status;
+    let known = KNOWN_REASONS.iter().find(|(said, _)| stderr.contains(said));
+    let reason = known.map_or_else(String::new, |(_, plain)| format!(" ({plain})"));
+    Failure::new(
+        format!("a command ended with exit status {status}{reason}"),
+        format!("`{command}` ended with exit status {status}: {words}{}", advice(stderr)),
+    )
 }
+
+/// What git's own words leave open.
+fn advice(stderr: &str) -> &'static str {
+    if stderr.contains("does not appear to be a git repository") {
+        // That git looks away from a repository of somebody else's is only said by some of its commands.
+        return ". Is ssh.repository a clone whose origin can be read? If it belongs to another user than the one who \
+                signs in, run as that one: git config --global --add safe.directory <ssh.repository>";
+    }
+    ""
+}
+
+/// Words of git, rm and the system that say why, and nothing of where; the more exact ones first.
+const KNOWN_REASONS: [(&str, &str); 18] = [
+    ("dubious ownership", "the repository belongs to another user"),
+    ("not a git repository", "no git repository is there"),
+    ("does not appear to be a git repository", "the repository or its origin can't be read there"),
+    ("Could not read from remote repository", "its origin can't be read"),
+    ("couldn't find remote ref", "the branch is gone"),
+    ("cannot lock ref", "a ref of the repository is locked"),
+    ("shallow", "the clone is shallow"),
+    ("has not ended", "its queue has not ended"),
+    ("No space left on device", "No space left on device"),
+    ("Read-only file system", "Read-only file system"),
+    ("Permission denied", "Permission denied"),
+    ("Operation not permitted", "Operation not permitted"),
+    ("Device or resource busy", "Device or resource busy"),
+    ("Directory not empty", "Directory not empty"),
+    ("Input/output error", "Input/output error"),
+    ("No such file or directory", "No such file or directory"),
+    ("not found", "command not found"),
+    ("Not a directory", "Not a directory"),
+];

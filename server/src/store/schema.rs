@@ -152,6 +152,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    ssh_status (environment) {
+        environment -> Text,
+        at -> BigInt,
+        connection_error -> Nullable<Text>,
+        question_error -> Nullable<Text>,
+        cleanup_error -> Nullable<Text>,
+        host_key -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     abandoned_queues (id) {
         id -> BigInt,
         environment -> Text,

@@ -5,6 +5,7 @@ use crate::remote_environment::environment_config;
 use crate::sshd::Sshd;
 use server::config::{EnvironmentConfig, SshConfig};
 use server::remote::{Environment, QuestionError};
+use std::fmt::Write;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ impl Bench {
         self.sshd.path(name)
     }
 
-    fn work(&self) -> PathBuf {
+    pub fn work(&self) -> PathBuf {
         self.path("work")
     }
 
@@ -49,6 +50,25 @@ impl Bench {
 
     pub fn push(&self, branch: &str) {
         git(&self.work(), &["push", "-q", "--force", "origin", &format!("HEAD:refs/heads/{branch}")]);
+    }
+
+    /// Gives the origin these branches besides its own, in one file: as many files would take minutes, and a file
+    /// system may take two names for one.
+    pub fn add_packed_branches(&self, commit: &str, names: impl Iterator<Item = String>) {
+        let own = git(&self.path("origin"), &["for-each-ref", "--format=%(objectname) %(refname)"]);
+        let mut refs: Vec<(String, String)> = own
+            .lines()
+            .map(|line| line.split_once(' ').unwrap())
+            .map(|(commit, name)| (name.to_owned(), commit.to_owned()))
+            .collect();
+        refs.extend(names.map(|name| (format!("refs/heads/{name}"), commit.to_owned())));
+        refs.sort();
+        refs.dedup();
+        let mut file = "# pack-refs with: peeled fully-peeled sorted \n".to_owned();
+        for (name, commit) in refs {
+            writeln!(file, "{commit} {name}").unwrap();
+        }
+        std::fs::write(self.path("origin/packed-refs"), file).unwrap();
     }
 
     pub fn environment(&self) -> Environment {
@@ -69,7 +89,7 @@ impl Bench {
     }
 }
 
-fn git(folder: &Path, arguments: &[&str]) -> String {
+pub fn git(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git")
         .args(["-c", "user.name=Ada", "-c", "user.email=ada@example.org"])
         .args(arguments)
@@ -81,9 +101,10 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
+/// What admins are told of a server that could not be asked.
 pub fn unreachable<T: std::fmt::Debug>(result: Result<T, QuestionError>) -> String {
     match result {
-        Err(QuestionError::Unreachable(message)) => message,
+        Err(QuestionError::Unreachable(failure)) => failure.private().to_owned(),
         other => panic!("not unreachable: {other:?}"),
     }
 }

@@ -1,13 +1,12 @@
-//! The SSH connection to a real OpenSSH server: host keys, sign-in, commands, and what happens when they break.
+//! The SSH connection to a real OpenSSH server: sign-in, commands, and what happens when they break.
 //! Each test has a server of its own.
 
 use crate::remote_bench::{Bench, unreachable};
 use crate::remote_environment::serve;
 use crate::sshd::make_key;
 use axum::response::IntoResponse;
-use server::config::{HostKeyCheck, SshCredential};
-use server::remote::{Environment, Remote, RemoteError};
-use std::process::Command;
+use server::config::SshCredential;
+use server::remote::{Remote, RemoteError};
 use std::time::Duration;
 
 fn cleanup_failure(result: Result<(), RemoteError>) -> String {
@@ -15,49 +14,6 @@ fn cleanup_failure(result: Result<(), RemoteError>) -> String {
         Err(RemoteError::Transient { message, .. }) => message.private().to_owned(),
         other => panic!("no failure: {other:?}"),
     }
-}
-
-#[tokio::test]
-async fn only_the_known_host_key_is_trusted() {
-    let bench = Bench::start();
-    let (ed25519, ecdsa) = (bench.sshd.fingerprint("host_ed25519"), bench.sshd.fingerprint("host_ecdsa"));
-    let ask = async |check: HostKeyCheck| {
-        let environment = bench.environment_with(|ssh| ssh.host_key = check);
-        let answer = environment.repository.branches().await;
-        (answer.map(drop), environment.offered_host_key())
-    };
-    let empty = bench.path("empty");
-    std::fs::write(&empty, "").unwrap();
-    let (answer, offered) = ask(HostKeyCheck::KnownHosts(empty)).await;
-    let message = unreachable(answer);
-    assert!(message.contains("unknown") && message.contains(&ed25519), "{message}");
-    assert_eq!(offered.as_ref(), Some(&ed25519));
-
-    // Known by another of its keys only: that one is asked for.
-    let (answer, offered) = ask(HostKeyCheck::KnownHosts(bench.sshd.known_hosts("host_ecdsa"))).await;
-    assert_eq!((answer, offered.as_ref()), (Ok(()), Some(&ecdsa)));
-
-    let hashed = bench.sshd.known_hosts("host_ed25519");
-    let status = Command::new("ssh-keygen").args(["-q", "-H", "-f"]).arg(&hashed).output().unwrap().status;
-    assert!(status.success() && std::fs::read_to_string(&hashed).unwrap().starts_with("|1|"));
-    assert_eq!(ask(HostKeyCheck::KnownHosts(hashed)).await.0, Ok(()));
-
-    assert_eq!(ask(HostKeyCheck::Fingerprint(ed25519.clone())).await.0, Ok(()));
-    let message = unreachable(ask(HostKeyCheck::Fingerprint(ecdsa.clone())).await.0);
-    assert!(message.contains(&ed25519) && message.contains(&ecdsa), "{message}");
-    let message = unreachable(ask(HostKeyCheck::KnownHosts(bench.path("missing"))).await.0);
-    assert!(message.contains("can't read ssh.known_hosts"), "{message}");
-}
-
-#[tokio::test]
-async fn a_changed_host_key_is_refused() {
-    let bench = Bench::start();
-    let file = bench.sshd.known_hosts("user");
-    let message = unreachable(
-        bench.environment_with(|ssh| ssh.host_key = HostKeyCheck::KnownHosts(file)).repository.branches().await,
-    );
-    assert!(message.contains("has another one for it"), "{message}");
-    assert!(message.contains(&bench.sshd.fingerprint("host_ed25519")), "{message}");
 }
 
 #[tokio::test]
@@ -194,25 +150,4 @@ async fn nobody_at_the_port_and_a_silent_port_are_failures_in_time() {
     let port = url.rsplit(':').next().unwrap().parse().unwrap();
     let wrong = bench.environment_with(|ssh| ssh.port = port);
     unreachable(wrong.repository.branches().await);
-}
-
-#[tokio::test]
-async fn a_check_says_what_works_and_how_to_mend_the_rest() {
-    let bench = Bench::start();
-    let health = r#"{"status":"ok","name":"bench-a","features":["changes"]}"#;
-    let mut config = bench.config_with(|_| {});
-    config.url = serve(move |_| async move { health.into_response() }).await;
-    let findings = Environment::new(config.clone()).unwrap().check("instance").await;
-    assert!(findings.iter().all(|finding| finding.ok), "{findings:?}");
-    assert!(findings[0].message.contains("changes"), "{findings:?}");
-    assert!(findings[1].message.contains(&bench.sshd.fingerprint("host_ed25519")), "{findings:?}");
-    assert_eq!(findings[2].message, "1 branches; main has 1 scenarios");
-
-    let nowhere = bench.path("empty");
-    std::fs::write(&nowhere, "").unwrap();
-    config.ssh.host_key = HostKeyCheck::KnownHosts(nowhere);
-    config.url = "http://127.0.0.1:1".into();
-    let findings = Environment::new(config).unwrap().check("instance").await;
-    assert_eq!(findings.iter().map(|finding| finding.ok).collect::<Vec<_>>(), [false, false]);
-    assert!(findings[1].message.contains(&bench.sshd.fingerprint("host_ed25519")), "{findings:?}");
 }

@@ -26,8 +26,10 @@ impl Sshd {
         let at = folder.path().display();
         let config = format!(
             "HostKey {at}/host_ed25519\nHostKey {at}/host_ecdsa\nAuthorizedKeysFile {at}/authorized_keys\n\
-             StrictModes no\nUsePAM no\nPasswordAuthentication no\nPidFile none\nPermitRootLogin yes\n"
+             StrictModes no\nUsePAM no\nPasswordAuthentication no\nPidFile none\nPermitRootLogin yes\n\
+             SetEnv HOME={at}/home\n"
         );
+        std::fs::create_dir(path("home")).unwrap();
         std::fs::write(path("sshd_config"), config).unwrap();
         // Wanted by sshd when it runs as root; a service manager would have made it.
         if current_user() == "root" {
@@ -53,6 +55,14 @@ impl Sshd {
         self.folder.path().join(name)
     }
 
+    /// One more host key, of a kind that the server has not yet.
+    pub fn add_host_key(&self, kind: &str) -> String {
+        let name = format!("host_{kind}");
+        make_key(&self.path(&name), kind, "");
+        self.reconfigure(&format!("HostKey {}", self.path(&name).display()));
+        self.fingerprint(&name)
+    }
+
     /// A `known_hosts` file with one of the server's keys.
     pub fn known_hosts(&self, host_key: &str) -> PathBuf {
         let key = std::fs::read_to_string(self.path(&format!("{host_key}.pub"))).unwrap();
@@ -65,6 +75,18 @@ impl Sshd {
     pub fn fingerprint(&self, host_key: &str) -> String {
         let output = Command::new("ssh-keygen").arg("-lf").arg(self.path(host_key)).output().unwrap();
         String::from_utf8(output.stdout).unwrap().split(' ').nth(1).unwrap().to_owned()
+    }
+
+    /// Lines that bash runs before each command, as a talkative administrator's `~/.bashrc`.
+    pub fn bashrc(&self, lines: &str) {
+        std::fs::write(self.path("home/.bashrc"), lines).unwrap();
+    }
+
+    /// Adds lines to the server's own configuration, which holds for connections to come.
+    pub fn reconfigure(&self, lines: &str) {
+        let file = self.path("sshd_config");
+        let config = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{lines}\n{config}")).unwrap();
     }
 
     pub fn connection_count(&self) -> usize {

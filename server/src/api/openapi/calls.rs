@@ -59,6 +59,11 @@ pub(super) const CALLS: &[(&str, &[Call])] = &[
                 &[],
             ),
             call(
+                "check_environment",
+                "Tries each part of an environment and says how to mend what does not work. For administrators.",
+                &[],
+            ),
+            call(
                 "list_branches",
                 "The branches of an environment's repository: `main` or `master` first, then by name.",
                 ASKING,

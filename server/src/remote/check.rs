@@ -1,0 +1,147 @@
+//! Tries all that TestArena needs of one remote test server, part by part, and says how to mend what does not work.
+//! It changes nothing there; `testarena check` and administrators of the page ask for the same.
+
+use super::Remote;
+use super::environment::Environment;
+use super::shell::describe_exit;
+use super::ssh::Output;
+use super::ssh_state::Purpose;
+use protocol::Timestamp;
+use protocol::api::{Branch, Check, CheckedPart};
+use std::time::Duration;
+
+/// Clocks that differ by more make times on the page puzzling. Time limits do not suffer: they are reckoned on the
+/// server's own clock.
+const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_mins(1);
+/// What a shell exits with for a command that it does not have or does not allow.
+const REFUSED: [u32; 2] = [126, 127];
+/// Most host keys and problems that are listed.
+const MAX_LISTED: usize = 5;
+
+type Outcome = Result<String, String>;
+
+impl Environment {
+    /// All parts, in their order. What can't be tried because of an earlier part says so.
+    pub async fn check(&self, instance: &str) -> Vec<Check> {
+        let (http, clock, ssh) = tokio::join!(self.check_http(instance), self.check_clock(instance), self.check_ssh());
+        let untried = || Err("not tried, because SSH does not work".to_owned());
+        let (repository, scenarios, workspace) = if ssh.is_ok() {
+            let (repository, first) = self.check_repository().await;
+            let scenarios = match first {
+                Some(branch) => self.check_scenarios(&branch).await,
+                None => Err("not tried, because there is no branch to read".to_owned()),
+            };
+            (repository, scenarios, self.check_workspace().await)
+        } else {
+            (untried(), untried(), untried())
+        };
+        let found = |what, outcome: Outcome| {
+            let ok = outcome.is_ok();
+            Check { what, ok, detail: outcome.unwrap_or_else(|why| why) }
+        };
+        vec![
+            found(CheckedPart::Http, http),
+            found(CheckedPart::Ssh, ssh),
+            found(CheckedPart::Repository, repository),
+            found(CheckedPart::Scenarios, scenarios),
+            found(CheckedPart::Workspace, workspace),
+            found(CheckedPart::Clock, clock),
+        ]
+    }
+
+    async fn check_http(&self, instance: &str) -> Outcome {
+        let health = self.server.health(instance).await.map_err(|error| error.private())?;
+        if health.status != "ok" {
+            return Err(format!("the server says that it is {:?}; see its log", health.status));
+        }
+        let features = if health.features.is_empty() { "none".to_owned() } else { health.features.join(", ") };
+        Ok(format!("{} answers at {}; optional features: {features}", health.name, self.config.url))
+    }
+
+    async fn check_ssh(&self) -> Outcome {
+        let connected = self.try_to_connect().await;
+        let keys = self.host_keys().await.unwrap_or_default();
+        let keys = if keys.is_empty() { String::new() } else { format!("; its host keys are {}", listed(&keys)) };
+        let ssh = &self.config.ssh;
+        match connected {
+            Ok(()) => Ok(format!("signed in as {} at {}:{}{keys}", ssh.user, ssh.host, ssh.port)),
+            Err(failure) => Err(format!("{}{keys}", failure.private())),
+        }
+    }
+
+    /// Also gives the first branch.
+    async fn check_repository(&self) -> (Outcome, Option<Branch>) {
+        let path = &self.config.ssh.repository;
+        let branches = match self.repository.branches_now().await {
+            Ok(branches) => branches,
+            Err(error) => return (Err(error.private()), None),
+        };
+        match branches.first() {
+            Some(first) => {
+                (Ok(format!("{path} has {} branches, {} first", branches.len(), first.name)), Some(first.clone()))
+            }
+            None => (Err(format!("{path} has no branches: push one to its origin")), None),
+        }
+    }
+
+    async fn check_scenarios(&self, branch: &Branch) -> Outcome {
+        let list = match self.repository.read_branch(&branch.name).await {
+            Ok((_, list)) => list,
+            Err(error) => return Err(error.private()),
+        };
+        let folder = &self.config.ssh.scenario_dir;
+        let problems = if list.problems.is_empty() { String::new() } else { format!("; {}", listed(&list.problems)) };
+        if list.scenarios.is_empty() {
+            return Err(format!(
+                "branch {} has no executable file below {folder}{problems}; check ssh.scenario_dir, and the files' mode \
+                 (git update-index --chmod=+x)",
+                branch.name
+            ));
+        }
+        Ok(format!("branch {} has {} scenarios below {folder}{problems}", branch.name, list.scenarios.len()))
+    }
+
+    /// A server that takes only the contract's commands refuses the questions, which is fine.
+    async fn check_workspace(&self) -> Outcome {
+        let root = &self.config.ssh.workspace_root;
+        let commands = self.commands().workspace_checks();
+        for (command, wrong) in commands.into_iter().zip([
+            "does not exist there, or is no folder: make it, or correct ssh.workspace_root",
+            "can't be written by the SSH user: what jobs leave there could not be removed",
+        ]) {
+            let ask = |output: &Output| match output.exit_status {
+                0 => Ok(Ok(true)),
+                1 => Ok(Err(format!("{root} {wrong}"))),
+                status if REFUSED.contains(&status) => Ok(Ok(false)),
+                _ => Err(describe_exit(&command, output)),
+            };
+            let answer = self.run(Purpose::Question, command.clone(), ask).await;
+            let answers = answer.map_err(|failure| failure.private().to_owned())??;
+            if !answers {
+                return Ok(format!("{root} can't be looked at: the server runs only the contract's commands"));
+            }
+        }
+        Ok(format!("{root} is there and can be written"))
+    }
+
+    async fn check_clock(&self, instance: &str) -> Outcome {
+        let before = Timestamp::now();
+        let said = self.server.clock(instance).await.map_err(|error| error.private())?;
+        let Some(said) = said else {
+            return Ok("the server's answers have no Date, so that running times are reckoned here".to_owned());
+        };
+        // The header counts whole seconds, and the answer took some time.
+        let difference = if said > before { said.since(before) } else { before.since(said) };
+        let seconds = difference.as_secs();
+        let side = if said > before { "ahead of" } else { "behind" };
+        if difference > MAX_CLOCK_DIFFERENCE {
+            return Err(format!("its clock is {seconds} s {side} ours; let both be set by NTP"));
+        }
+        Ok(if seconds <= 1 { "its clock is right".to_owned() } else { format!("its clock is {seconds} s {side} ours") })
+    }
+}
+
+fn listed(all: &[String]) -> String {
+    let shown = all.iter().take(MAX_LISTED).map(String::as_str).collect::<Vec<_>>().join("; ");
+    if all.len() > MAX_LISTED { format!("{shown}; and {} more", all.len() - MAX_LISTED) } else { shown }
+}
