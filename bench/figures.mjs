@@ -59,7 +59,8 @@ function readGreeting() {
 function caller(url, password) {
   const authorization = `Basic ${Buffer.from(`demo:${password}`).toString('base64')}`;
   return async (method, path, body) => {
-    const answer = await fetch(url + path, { method, headers: { authorization }, body: body && JSON.stringify(body) });
+    const headers = { authorization, 'content-type': 'application/json' };
+    const answer = await fetch(url + path, { method, headers, body: body && JSON.stringify(body) });
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
     return answer.json();
   };

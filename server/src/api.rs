@@ -80,6 +80,7 @@ pub fn routes(state: AppState) -> Router {
         .finish(api, "/api")
         .fallback(error::no_such_path)
         .method_not_allowed_fallback(error::wrong_method)
+        .layer(from_fn(error::refuse_stray_query))
         .layer(from_fn_with_state(state.auth.clone(), auth::refuse_cross_site))
         .layer(from_fn(auth::offer_basic))
         .layer(SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, HeaderValue::from_static("no-store")));

@@ -2,8 +2,10 @@
 //! A 500 tells the client nothing; its cause is logged once, with the request's id.
 
 mod extract;
+mod stray;
 
 pub use extract::{Form, Json, OptionalJson, Path, Query};
+pub use stray::refuse_stray_query;
 
 use crate::store::StoreError;
 use axum::extract::Request;

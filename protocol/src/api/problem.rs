@@ -15,6 +15,7 @@ words! {
         TooLarge = "too_large",
         MalformedJson = "malformed_json",
         InvalidInput = "invalid_input",
+        UnsupportedMediaType = "unsupported_media_type",
         RangeNotSatisfiable = "range_not_satisfiable",
         BranchNotFound = "branch_not_found",
         ScenarioNotFound = "scenario_not_found",
@@ -48,6 +49,7 @@ impl ErrorCode {
             }
             Self::Gone => 410,
             Self::TooLarge => 413,
+            Self::UnsupportedMediaType => 415,
             Self::RangeNotSatisfiable => 416,
             Self::InvalidInput
             | Self::BranchNotFound
@@ -74,6 +76,7 @@ impl ErrorCode {
             Self::TooLarge => "Request too large",
             Self::MalformedJson => "Malformed JSON",
             Self::InvalidInput => "Invalid input",
+            Self::UnsupportedMediaType => "Unsupported media type",
             Self::RangeNotSatisfiable => "Range not satisfiable",
             Self::BranchNotFound => "Branch not found",
             Self::ScenarioNotFound => "Scenario not found",

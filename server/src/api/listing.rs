@@ -6,7 +6,7 @@ use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Query};
 use crate::state::AppState;
 use crate::store::environments::list_environment_status;
-use crate::store::listing::{self, JobFilter};
+use crate::store::listing::{self, JobFilter, Search};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use base64::Engine;
@@ -16,6 +16,7 @@ use protocol::{JobId, JobStatus};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use std::collections::HashSet;
 
 /// An empty value is no filter, as a form with untouched fields sends it.
 #[derive(Deserialize, JsonSchema)]
@@ -41,7 +42,11 @@ pub(super) async fn list_jobs(
     let found = state.store.read(move |connection| {
         let statuses = list_environment_status(connection)?;
         // One more than asked for tells whether there is another page.
-        Ok((listing::list_jobs(connection, &filter, i64::from(limit) + 1)?, statuses))
+        let heads = listing::list_heads(connection, &filter, limit as usize + 1)?;
+        let ids: Vec<_> = heads.iter().map(|head| head.id).collect();
+        let mut rows = listing::find_jobs(connection, &ids)?;
+        rows.sort_unstable_by_key(|(job, _)| std::cmp::Reverse(job.id));
+        Ok((rows, statuses))
     });
     let (rows, statuses) = found.await?;
     let has_more = rows.len() > limit as usize;
@@ -75,13 +80,7 @@ fn version(shown: &[Shown], has_more: bool) -> Version {
 }
 
 fn read_filter(query: ListQuery, user: &CurrentUser) -> ApiResult<JobFilter> {
-    for (field, text) in [("search", &query.search), ("environment", &query.environment), ("branch", &query.branch)] {
-        // No name has it, and PostgreSQL takes no text with it.
-        if text.as_deref().is_some_and(|text| text.contains('\0')) {
-            return Err(ApiError::invalid(field, "must not contain the character U+0000"));
-        }
-    }
-    let search = query.search.map(|search| search.trim().to_owned()).filter(|search| !search.is_empty());
+    let search = query.search.as_deref().and_then(Search::new);
     // The default view is for quiet; whoever searches sees everybody's.
     let only_own = search.is_none() && !user.user.is_admin;
     Ok(JobFilter {
@@ -94,11 +93,15 @@ fn read_filter(query: ListQuery, user: &CurrentUser) -> ApiResult<JobFilter> {
     })
 }
 
+/// Each once, however often it is asked for; all of them are no filter.
 fn read_statuses(words: &[String]) -> ApiResult<Vec<JobStatus>> {
-    let words = words.iter().filter(|word| !word.is_empty());
-    words
-        .map(|word| word.parse().map_err(|_| ApiError::invalid("status", format!("there is no status \"{word}\""))))
-        .collect()
+    let mut wanted = HashSet::new();
+    for word in words.iter().filter(|word| !word.is_empty()) {
+        let status: Result<JobStatus, _> = word.parse();
+        wanted.insert(status.map_err(|_| ApiError::invalid("status", format!("there is no status \"{word}\"")))?);
+    }
+    let some: Vec<_> = JobStatus::ALL.iter().copied().filter(|status| wanted.contains(status)).collect();
+    Ok(if some.len() == JobStatus::ALL.len() { Vec::new() } else { some })
 }
 
 fn read_limit(text: Option<&str>) -> ApiResult<u32> {

@@ -5,7 +5,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::metrics::Metrics;
 use crate::state::AppState;
 use crate::store::environments::{EnvironmentStatus, list_environment_status};
-use crate::store::listing::count_by_status;
+use crate::store::listing::count_jobs;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Method};
@@ -42,7 +42,7 @@ fn known_method(method: &Method) -> &'static str {
 
 pub(super) async fn show_metrics(State(state): State<AppState>, headers: HeaderMap) -> ApiResult<Figures> {
     require_token(&state, &headers)?;
-    let found = state.store.read(|connection| Ok((count_by_status(connection)?, list_environment_status(connection)?)));
+    let found = state.store.read(|connection| Ok((count_jobs(connection)?, list_environment_status(connection)?)));
     let (jobs, environments) = found.await?;
     let mut text = String::new();
     write_requests(&mut text, &state.metrics);
@@ -76,10 +76,10 @@ fn write_requests(text: &mut String, metrics: &Metrics) {
     }
 }
 
-fn write_jobs(text: &mut String, jobs: &[(String, i64)]) {
+fn write_jobs(text: &mut String, jobs: &[(String, String, i64)]) {
     let _ = writeln!(text, "# HELP testarena_jobs Jobs in the store.\n# TYPE testarena_jobs gauge");
     for status in JobStatus::ALL {
-        let count = jobs.iter().find(|(word, _)| word == status.as_str()).map_or(0, |(_, count)| *count);
+        let count: i64 = jobs.iter().filter(|(_, word, _)| word == status.as_str()).map(|(_, _, count)| count).sum();
         let _ = writeln!(text, "testarena_jobs{{status=\"{status}\"}} {count}");
     }
 }

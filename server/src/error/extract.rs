@@ -1,12 +1,14 @@
 //! Extractors like axum's own that refuse in the shape of the API's errors.
-//! A body's content type is not looked at: `curl -d` sends a wrong one, and nothing here depends on it.
+//! What no database takes is refused here for all calls: the character U+0000 in a path or a query.
 
 use super::ApiError;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::StatusCode;
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use percent_encoding::percent_decode_str;
 use protocol::api::ErrorCode;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
@@ -17,7 +19,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let is_json = is_json(request.headers());
         let body = read_body(request, state).await?;
+        require_json(is_json, &body)?;
         parse_json(&body).map(Self)
     }
 }
@@ -29,8 +33,13 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJ
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let is_json = is_json(request.headers());
         let body = read_body(request, state).await?;
-        if body.is_empty() { Ok(Self(T::default())) } else { parse_json(&body).map(Self) }
+        if body.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        require_json(is_json, &body)?;
+        parse_json(&body).map(Self)
     }
 }
 
@@ -56,10 +65,20 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let raw = RawPathParams::from_request_parts(parts, state).await;
+        let nowhere = || ApiError::not_found("there is nothing at this path");
+        let raw = raw.map_err(|_| nowhere())?;
+        if raw.iter().any(|(name, value)| value.contains('\0') || (name == "id" && !is_id(value))) {
+            return Err(nowhere());
+        }
         let path = axum::extract::Path::from_request_parts(parts, state).await;
-        path.map(|axum::extract::Path(parameters)| Self(parameters))
-            .map_err(|_| ApiError::not_found("there is nothing at this path"))
+        path.map(|axum::extract::Path(parameters)| Self(parameters)).map_err(|_| nowhere())
     }
+}
+
+/// One way to write a number, so that a thing has one address: no sign, no leading zeros.
+fn is_id(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'))
 }
 
 /// The query; a key may be repeated where the type is a list.
@@ -69,12 +88,22 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        if let Some(field) = field_with_nul(parts.uri.query().unwrap_or_default()) {
+            return Err(ApiError::invalid(&field, "must not contain the character U+0000"));
+        }
         let query = axum_extra::extract::Query::from_request_parts(parts, state).await;
         query.map(|axum_extra::extract::Query(values)| Self(values)).map_err(|rejection| {
             let text = rejection.to_string();
             refuse_query(text.strip_prefix(QUERY_REJECTION).unwrap_or(&text))
         })
     }
+}
+
+/// The parameter that holds a NUL, in its name or its value.
+fn field_with_nul(query: &str) -> Option<String> {
+    let pair = query.split('&').find(|pair| pair.contains("%00"))?;
+    let name = percent_decode_str(pair.split('=').next()?).decode_utf8_lossy().replace('\0', "");
+    Some(name)
 }
 
 /// What axum puts before the cause.
@@ -87,6 +116,22 @@ fn refuse_query(cause: &str) -> ApiError {
         Some((field, why)) => ApiError::invalid(field, why),
         None => ApiError::invalid(quoted_field(cause).unwrap_or("query"), cause),
     }
+}
+
+/// Whether a body says that it is JSON, with or without parameters. One that says nothing is not taken for JSON.
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/json")
+}
+
+/// A body that is not there has no type; what is missing in it is told elsewhere.
+fn require_json(is_json: bool, body: &[u8]) -> Result<(), ApiError> {
+    if is_json || body.is_empty() {
+        return Ok(());
+    }
+    let told = "send the body as JSON, with the header Content-Type: application/json";
+    Err(ApiError::new(ErrorCode::UnsupportedMediaType, told))
 }
 
 async fn read_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
@@ -146,6 +191,13 @@ mod tests {
         assert_eq!(error.code, ErrorCode::MalformedJson);
         for body in ["[]", "null", "7", " [null,\"main\",[\"a\"],null]"] {
             assert_eq!(refused(body).0, ErrorCode::InvalidInput, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_id_has_one_way_to_be_written() {
+        for (text, is) in [("42", true), ("0", true), ("+42", false), ("042", false), ("-1", false), ("4.2", false)] {
+            assert_eq!(is_id(text), is, "{text}");
         }
     }
 

@@ -1,25 +1,28 @@
 //! The list of jobs: filters, search and paging by key.
 //! A page starts after the last id of the one before it, so it costs the same at the millionth job.
 
+mod search;
+
+pub use search::Search;
+
 use super::jobs::Job;
 use super::schema::{jobs, users};
+use super::values::{JobKey, JobStatusText, OptionalMillis, SyncStateText};
 use super::{AnyConnection, QueryResult};
-use diesel::dsl::{InnerJoinQuerySource, sql};
-use diesel::expression::BoxableExpression;
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
-use protocol::{JobId, JobStatus, UserId};
+use protocol::api::SyncState;
+use protocol::{JobId, JobStatus, Timestamp, UserId};
 
 type Backend = <AnyConnection as Connection>::Backend;
-type Condition = Box<dyn BoxableExpression<InnerJoinQuerySource<jobs::table, users::table>, Backend, SqlType = Bool>>;
 
 /// What is asked for. Empty means no condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobFilter {
     /// Only this user's jobs.
     pub owner: Option<UserId>,
-    /// A job id, or the beginning of a user name; never empty.
-    pub search: Option<String>,
+    pub search: Option<Search>,
+    /// Each once.
     pub statuses: Vec<JobStatus>,
     pub environment: Option<String>,
     pub branch: Option<String>,
@@ -27,74 +30,138 @@ pub struct JobFilter {
     pub before: Option<JobId>,
 }
 
-/// The newest matching jobs with their owners' names, at most `limit`.
-pub fn list_jobs(connection: &mut AnyConnection, filter: &JobFilter, limit: i64) -> QueryResult<Vec<(Job, String)>> {
-    let mut query = jobs::table
-        .inner_join(users::table)
-        .select((jobs::all_columns, users::username))
-        .order(jobs::id.desc())
-        .limit(limit)
-        .into_boxed::<Backend>();
-    if let Some(owner) = filter.owner {
-        query = query.filter(jobs::user_id.eq(owner.0));
-    }
-    if let Some(search) = &filter.search {
-        query = query.filter(matches_search(search));
-    }
-    if let Some(any_of) = has_any_status(&filter.statuses) {
-        query = query.filter(any_of);
-    }
-    if let Some(environment) = &filter.environment {
-        query = query.filter(jobs::environment.eq(environment.clone()));
-    }
-    if let Some(branch) = &filter.branch {
-        query = query.filter(jobs::branch_name.eq(branch.clone()));
-    }
-    if let Some(before) = filter.before {
-        query = query.filter(jobs::id.lt(before.0));
-    }
-    query.load(connection)
+/// Of a job what tells one version of it from another.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct Head {
+    #[diesel(deserialize_as = JobKey)]
+    pub id: JobId,
+    pub revision: i64,
+    #[diesel(deserialize_as = JobStatusText)]
+    pub status: JobStatus,
+    #[diesel(deserialize_as = SyncStateText)]
+    pub sync_state: SyncState,
+    #[diesel(deserialize_as = OptionalMillis)]
+    pub last_synced_at: Option<Timestamp>,
+    pub environment: String,
+    pub username: String,
 }
 
-/// Digits: that job id, or user names that begin with them; else the start of a user name.
-fn matches_search(search: &str) -> Condition {
-    // User names are stored in lower case.
-    let pattern = format!("{}%", escape_like(&search.to_lowercase()));
-    let owner_matches = users::username.like(pattern).escape('\\');
-    match search.parse::<JobId>() {
-        Ok(id) if search.bytes().all(|b| b.is_ascii_digit()) => Box::new(jobs::id.eq(id.0).or(owner_matches)),
-        _ => Box::new(owner_matches),
+type HeadColumns = (
+    jobs::id,
+    jobs::revision,
+    jobs::status,
+    jobs::sync_state,
+    jobs::last_synced_at,
+    jobs::environment,
+    users::username,
+);
+const HEAD: HeadColumns = (
+    jobs::id,
+    jobs::revision,
+    jobs::status,
+    jobs::sync_state,
+    jobs::last_synced_at,
+    jobs::environment,
+    users::username,
+);
+
+/// Some of the wanted jobs, which the database can read in the order of their ids without sorting.
+#[derive(Clone, Copy, Debug)]
+struct Source {
+    owner: Option<UserId>,
+    status: Option<JobStatus>,
+}
+
+pub fn find_head(connection: &mut AnyConnection, id: JobId) -> QueryResult<Option<Head>> {
+    jobs::table.inner_join(users::table).filter(jobs::id.eq(id.0)).select(HEAD).first(connection).optional()
+}
+
+/// The newest of the jobs that match a filter within one source; a macro, because each query's type is its own.
+macro_rules! newest {
+    ($query:expr, $filter:expr, $source:expr, $limit:expr) => {{
+        let (filter, source): (&JobFilter, Source) = ($filter, $source);
+        let mut query =
+            $query.order(jobs::id.desc()).limit($limit.try_into().unwrap_or(i64::MAX)).into_boxed::<Backend>();
+        if let Some(owner) = source.owner {
+            query = query.filter(jobs::user_id.eq(owner.0));
+        }
+        if let Some(status) = source.status {
+            query = query.filter(jobs::status.eq(status.as_str()));
+        }
+        if let Some(environment) = &filter.environment {
+            query = query.filter(jobs::environment.eq(environment));
+        }
+        if let Some(branch) = &filter.branch {
+            query = query.filter(jobs::branch_name.eq(branch));
+        }
+        if let Some(before) = filter.before {
+            query = query.filter(jobs::id.lt(before.0));
+        }
+        query
+    }};
+}
+
+/// The newest matching jobs, at most `limit`.
+pub fn list_heads(connection: &mut AnyConnection, filter: &JobFilter, limit: usize) -> QueryResult<Vec<Head>> {
+    let (sources, named) = match &filter.search {
+        None => (of_each_status(vec![filter.owner], filter), None),
+        Some(search) => {
+            let owners = search::owners(connection, search, filter, limit)?;
+            (of_each_status(owners.into_iter().map(Some).collect(), filter), search.job_id())
+        }
+    };
+    if let ([source], None) = (&sources[..], named) {
+        let heads = jobs::table.inner_join(users::table).select(HEAD);
+        return newest!(heads, filter, *source, limit).load(connection);
     }
+    // Each source gives its newest, so the newest of all are among them; a job is in one source, or was named.
+    let mut ids = Vec::new();
+    for source in sources {
+        ids.extend(newest!(jobs::table.select(jobs::id), filter, source, limit).load::<i64>(connection)?);
+    }
+    if let Some(id) = named {
+        ids.extend(find_matching(connection, filter, id)?);
+    }
+    ids.sort_unstable_by(|a, b| b.cmp(a));
+    ids.dedup();
+    ids.truncate(limit);
+    // One that is removed in between is not there any more.
+    ids.into_iter().filter_map(|id| find_head(connection, JobId(id)).transpose()).collect()
 }
 
-fn escape_like(text: &str) -> String {
-    text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")
+/// Each status of its own is in the order of ids already; several together would have to be sorted.
+fn of_each_status(owners: Vec<Option<UserId>>, filter: &JobFilter) -> Vec<Source> {
+    let statuses: Vec<_> = match &filter.statuses[..] {
+        [] => vec![None],
+        some => some.iter().copied().map(Some).collect(),
+    };
+    let of_owner = |owner: Option<UserId>| statuses.iter().map(move |status| Source { owner, status: *status });
+    owners.into_iter().flat_map(of_owner).collect()
 }
 
-fn has_any_status(statuses: &[JobStatus]) -> Option<Condition> {
-    statuses.iter().fold(None, |others: Option<Condition>, status| {
-        let this = jobs::status.eq(status.as_str());
-        Some(match others {
-            None => Box::new(this),
-            Some(others) => Box::new(others.or(this)),
-        })
-    })
+/// The job with this id, if it is one of those wanted.
+fn find_matching(connection: &mut AnyConnection, filter: &JobFilter, id: JobId) -> QueryResult<Vec<i64>> {
+    let mut found = Vec::new();
+    for source in of_each_status(vec![None], filter) {
+        let this = jobs::table.select(jobs::id).filter(jobs::id.eq(id.0));
+        found.extend(newest!(this, filter, source, 1).load::<i64>(connection)?);
+    }
+    Ok(found)
 }
 
-/// How many jobs there are of each status, for the metrics.
-pub fn count_by_status(connection: &mut AnyConnection) -> QueryResult<Vec<(String, i64)>> {
+/// Whole rows with their owners' names, in no certain order; one that is gone is left out.
+pub fn find_jobs(connection: &mut AnyConnection, ids: &[JobId]) -> QueryResult<Vec<(Job, String)>> {
     jobs::table
-        .group_by(jobs::status)
-        .select((jobs::status, sql::<diesel::sql_types::BigInt>("count(*)")))
+        .inner_join(users::table)
+        .filter(jobs::id.eq_any(ids.iter().map(|id| id.0)))
+        .select((jobs::all_columns, users::username))
         .load(connection)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::escape_like;
-
-    #[test]
-    fn wildcards_of_like_are_plain_characters() {
-        assert_eq!(escape_like(r"a%b_c\d"), r"a\%b\_c\\d");
-    }
+/// How many jobs there are of each status and environment, for the metrics.
+pub fn count_jobs(connection: &mut AnyConnection) -> QueryResult<Vec<(String, String, i64)>> {
+    jobs::table
+        .group_by((jobs::environment, jobs::status))
+        .select((jobs::environment, jobs::status, sql::<diesel::sql_types::BigInt>("count(*)")))
+        .load(connection)
 }

@@ -19,6 +19,7 @@ async fn errors_are_problems_with_a_stable_code() {
     assert_eq!(wrong_method.code(), "method_not_allowed");
     assert!(wrong_method.header("allow").contains("GET") && wrong_method.header("allow").contains("DELETE"));
 
+    let ada = ada.with_json();
     let malformed = ada.send(Method::POST, "/api/submit_job", Body::from("{")).await;
     assert_eq!(malformed.code(), "malformed_json");
     let not_utf8 = Body::from(b"{\"branch_name\":\"\xff\",\"scenarios\":[\"a\"]}".to_vec());
@@ -30,6 +31,102 @@ async fn errors_are_problems_with_a_stable_code() {
     let typo = ada.post("/api/submit_job", json!({"branch_name": "main", "scenarios": ["a"], "enviroment": "b"})).await;
     assert_eq!(typo.code(), "invalid_input");
     assert!(typo.problem().fields.unwrap()["enviroment"].contains("unknown field"));
+}
+
+#[tokio::test]
+async fn an_id_has_one_way_to_be_written() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    ada.get(&format!("/api/job/{id}")).await.expect(200);
+    for other in ["+1", "01", "0001", "%2B1", "1.0", "99999999999999999999", "%00", "1%00"] {
+        assert_eq!(ada.get(&format!("/api/job/{other}")).await.code(), "not_found", "{other}");
+        assert_eq!(ada.get(&format!("/api/job/{other}/log/lines")).await.code(), "not_found", "{other}");
+        assert_eq!(ada.send_nothing(&format!("/api/job/{other}/abort")).await.code(), "not_found", "{other}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_no_query_has_is_refused_everywhere() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    for path in [
+        "/api/me",
+        "/api/environments",
+        "/api/branches",
+        "/api/scenarios",
+        "/api/jobs",
+        "/api/job/1",
+        "/api/job/1/log",
+        "/api/job/1/log/lines",
+        "/api/job/1/log/search",
+        "/api/job/1/junit.xml",
+        "/api/job/1/tasks/1-1/results",
+    ] {
+        let problem = ada.get(&format!("{path}?stauts=failed")).await.problem();
+        assert!(problem.fields.unwrap().contains_key("stauts"), "{path}");
+    }
+    for path in ["/api/job/1/abort?forse=true", "/api/job/1/rerun?forse=true", "/api/submit_job?forse=true"] {
+        let problem = ada.post(path, json!({})).await.problem();
+        assert!(problem.fields.unwrap().contains_key("forse"), "{path}");
+    }
+    assert_eq!(ada.delete("/api/job/1?forse=true").await.code(), "invalid_input");
+    ada.get("/api/me?").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_character_that_no_database_takes_never_reaches_one() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    for field in ["search", "branch", "environment", "status", "cursor", "limit"] {
+        let problem = ada.get(&format!("/api/jobs?{field}=a%00b")).await.problem();
+        assert!(problem.fields.unwrap().contains_key(field), "{field}");
+    }
+    for path in
+        ["job/1/log/search?q=%00", "branches?environment=%00", "scenarios?branch=%00", "job/1?wait=%00", "jobs?%00"]
+    {
+        assert_eq!(ada.get(&format!("/api/{path}")).await.code(), "invalid_input", "{path}");
+    }
+    for path in ["tasks/%00/log", "tasks/1-1%00/results", "tasks/1-1/results/%00", "tasks/1-1/results/a%00b"] {
+        assert_eq!(ada.get(&format!("/api/job/1/{path}")).await.code(), "not_found", "{path}");
+    }
+    let named = app.anybody().with_password("a\0da", PASSWORD).get("/api/me").await;
+    assert_eq!(named.code(), "unauthenticated");
+    for (path, body) in [
+        ("login", json!({"username": "a\0", "password": PASSWORD})),
+        ("submit_job", json!({"branch_name": "a\0", "scenarios": ["smoke/boot"]})),
+        ("submit_job", json!({"branch_name": "main", "scenarios": ["smoke/\0"]})),
+        ("submit_job", json!({"branch_name": "main", "environment": "\0", "scenarios": ["smoke/boot"]})),
+        ("validate_branch", json!({"branch_name": "\0"})),
+    ] {
+        let refused = ada.post(&format!("/api/{path}"), body).await;
+        assert!(matches!(refused.status.as_u16(), 401 | 422), "{path}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_must_say_that_it_is_json() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    let send = async |kind: Option<&'static str>, path: &str, body: &'static str| {
+        let client = kind.map_or(ada.clone(), |kind| ada.clone().with("content-type", kind));
+        client.send(Method::POST, path, Body::from(body)).await.code()
+    };
+    for kind in [Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonx"), None] {
+        for path in ["/api/submit_job", "/api/validate_branch", "/api/login", "/api/job/1/rerun"] {
+            assert_eq!(send(kind, path, "{}").await, "unsupported_media_type", "{path} {kind:?}");
+        }
+    }
+    for kind in ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=UTF-8"] {
+        assert_eq!(send(Some(kind), "/api/submit_job", "{}").await, "invalid_input", "{kind}");
+    }
+    // Without a body there is no type to be wrong.
+    ada.send_nothing("/api/job/1/abort").await.expect(202);
+    assert_eq!(ada.send_nothing("/api/job/1/rerun").await.code(), "environment_not_found");
+    assert_eq!(ada.send_nothing("/api/submit_job").await.code(), "malformed_json");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use crate::test_database::{self, TestDatabase};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
-use axum::http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -196,6 +196,11 @@ impl Client {
         self
     }
 
+    /// Whatever type the body has that it sends, it says JSON, unless another is set.
+    pub fn with_json(self) -> Self {
+        if self.headers.contains_key(CONTENT_TYPE) { self } else { self.with("content-type", "application/json") }
+    }
+
     pub fn without(mut self, name: &'static str) -> Self {
         self.headers.remove(name);
         self
@@ -221,7 +226,7 @@ impl Client {
     }
 
     pub async fn post(&self, path: &str, body: Value) -> Answer {
-        self.send(Method::POST, path, Body::from(body.to_string())).await
+        self.clone().with_json().send(Method::POST, path, Body::from(body.to_string())).await
     }
 
     pub async fn patch(&self, path: &str, body: Value) -> Answer {
