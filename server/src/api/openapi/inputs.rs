@@ -69,17 +69,20 @@ fn without_null(mut schema: Value) -> Value {
     }
 }
 
+const REFUSED_BODIES: [ErrorCode; 3] =
+    [ErrorCode::MalformedJson, ErrorCode::InvalidInput, ErrorCode::UnsupportedMediaType];
+
 impl<T: JsonSchema> OperationInput for Json<T> {
     fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
         takes_body::<T>(ctx, operation, "application/json", true);
-        refuses_with(operation, &[ErrorCode::MalformedJson, ErrorCode::InvalidInput]);
+        refuses_with(operation, &REFUSED_BODIES);
     }
 }
 
 impl<T: JsonSchema> OperationInput for OptionalJson<T> {
     fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
         takes_body::<T>(ctx, operation, "application/json", false);
-        refuses_with(operation, &[ErrorCode::MalformedJson, ErrorCode::InvalidInput]);
+        refuses_with(operation, &REFUSED_BODIES);
     }
 }
 

@@ -105,6 +105,8 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
         codes.extend(call.codes);
     }
     if path.starts_with("/api/") {
+        // A query that the call does not have.
+        codes.push(ErrorCode::InvalidInput);
         codes.push(ErrorCode::Internal);
         codes.push(ErrorCode::Unavailable);
         if method != "get" {
