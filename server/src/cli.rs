@@ -4,6 +4,7 @@
 pub mod serve;
 
 mod check;
+mod client;
 mod demo;
 mod migrate;
 mod runner;
@@ -34,6 +35,14 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Server(ServerCommand),
+    #[command(flatten)]
+    Client(client::ClientCommand),
+}
+
+#[derive(Subcommand)]
+enum ServerCommand {
     /// Run the server; brings the database up to date first
     Serve(ConfigFile),
     /// Run everything on this machine, to try it
@@ -58,7 +67,12 @@ struct ConfigFile {
 
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
-    match start(Cli::parse()) {
+    let command = match Cli::try_parse() {
+        Ok(Cli { command: Command::Client(command) }) => return client::main(command),
+        Ok(Cli { command: Command::Server(command) }) => command,
+        Err(refusal) => return client::tell_usage(&refusal),
+    };
+    match start(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("testarena: {error}");
@@ -67,28 +81,28 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn start(cli: Cli) -> CommandResult {
-    start_log(&Variables::read()?)?;
+fn start(command: ServerCommand) -> CommandResult {
+    start_log(&Variables::read()?, "info")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(run(cli.command));
+    let result = runtime.block_on(run(command));
     runtime.shutdown_timeout(LAST_WORK_LIMIT);
     result
 }
 
-async fn run(command: Command) -> CommandResult {
+async fn run(command: ServerCommand) -> CommandResult {
     match command {
-        Command::Serve(file) => serve::from_file(&file.config).await,
-        Command::Demo(options) => demo::run(options).await,
-        Command::Runner(file) => runner::run(&file.config).await,
-        Command::User(command) => user::run(command).await,
-        Command::Migrate(file) => migrate::run(&file.config).await,
-        Command::Check(file) => check::run(&file.config).await,
+        ServerCommand::Serve(file) => serve::from_file(&file.config).await,
+        ServerCommand::Demo(options) => demo::run(options).await,
+        ServerCommand::Runner(file) => runner::run(&file.config).await,
+        ServerCommand::User(command) => user::run(command).await,
+        ServerCommand::Migrate(file) => migrate::run(&file.config).await,
+        ServerCommand::Check(file) => check::run(&file.config).await,
     }
 }
 
 /// To standard error, filtered by `TESTARENA_LOG` (such as `debug` or `info,server::poller=debug`).
-fn start_log(variables: &Variables) -> CommandResult {
-    let directives = variables.get("TESTARENA_LOG").unwrap_or("info");
+fn start_log(variables: &Variables, default: &str) -> CommandResult {
+    let directives = variables.get("TESTARENA_LOG").unwrap_or(default);
     let filter = EnvFilter::try_new(directives).map_err(|error| format!("TESTARENA_LOG: {error}"))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -22,6 +22,7 @@ mod words;
 
 pub use environment::{Environment, require_files};
 pub use failure::Failure;
+pub(crate) use http::{segment, with_tls};
 pub use listing::ScenarioList;
 pub use repository::{QuestionError, Repository};
 pub use server::Server;

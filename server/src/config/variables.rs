@@ -4,6 +4,7 @@
 use super::ConfigError;
 use super::file::KEYS;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 
 /// Every variable of ours begins so.
 pub(super) const PREFIX: &str = "TESTARENA_";
@@ -32,11 +33,15 @@ impl Variables {
             Err(error) if error.not_found() => {}
             Err(_) => return Err(ConfigError(".env can't be read".into())),
         }
-        variables.extend(std::env::vars_os().filter_map(|(name, value)| {
-            // A variable that is no text can't be one of ours.
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        }));
+        variables.extend(Self::of_process().0);
         Ok(Self(variables))
+    }
+
+    /// The process's environment alone.
+    pub fn of_process() -> Self {
+        // A variable that is no text can't be one of ours.
+        let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        Self(std::env::vars_os().filter_map(text).collect())
     }
 
     /// A variable's value; an empty one counts as not set.

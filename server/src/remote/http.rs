@@ -86,7 +86,7 @@ fn bearer(token: &Secret) -> Result<HeaderValue, InvalidHeaderValue> {
 }
 
 /// A plain-HTTP client must start also on a machine that has no certificates.
-fn with_tls(builder: reqwest::ClientBuilder, is_needed: bool) -> reqwest::ClientBuilder {
+pub(crate) fn with_tls(builder: reqwest::ClientBuilder, is_needed: bool) -> reqwest::ClientBuilder {
     // Fails only where one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     if is_needed { builder } else { builder.tls_certs_only([]) }

@@ -26,6 +26,7 @@ const FILES: &[(&str, bool, &str)] = &[
     ),
     ("scenarios/count.sh", true, "#!/bin/sh\necho \"$TESTARENA_TASK_ID\" >> \"$GATE.runs\"\n"),
     ("scenarios/files.sh", true, "#!/bin/sh\necho '<a/>' > \"$TESTARENA_RESULTS/junit.xml\"\n"),
+    ("scenarios/bytes.sh", true, "#!/bin/sh\nprintf 'first\\n\\033[31mred\\033[0m\\r\\n\\377\\376\\nno end'\n"),
     ("scenarios/_helper.sh", true, "#!/bin/sh\n"),
     ("scenarios/readme.txt", false, "no scenario\n"),
 ];

@@ -20,13 +20,13 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The program as it is now; killed when it is dropped.
-struct Server {
+pub struct Server {
     child: Child,
-    url: String,
+    pub url: String,
 }
 
 impl Server {
-    fn start(folder: &Path) -> Self {
+    pub fn start(folder: &Path) -> Self {
         let mut child = program(folder, &["serve"]).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let address = lines.find_map(|line| Some(line.split_once("serving at ")?.1.split(' ').next()?.to_owned()));
@@ -35,7 +35,7 @@ impl Server {
         Self { child, url: format!("http://{}", address.expect("it ended early")) }
     }
 
-    fn kill(mut self) {
+    pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -59,7 +59,7 @@ impl Drop for Server {
     }
 }
 
-fn config_of(environment: &EnvironmentConfig) -> String {
+pub fn config_of(environment: &EnvironmentConfig) -> String {
     let ssh = &environment.ssh;
     let SshCredential::IdentityFile(identity_file) = &ssh.credential else { panic!("the bench has a key") };
     let HostKeyCheck::Fingerprint(host_key) = &ssh.host_key else { panic!("the bench has a fingerprint") };

@@ -7,6 +7,12 @@
 mod api_errors;
 mod audit;
 mod bench;
+mod client_account;
+mod client_desk;
+mod client_jobs;
+mod client_log;
+mod client_outages;
+mod client_terminal;
 mod command_line;
 mod job_feed;
 mod job_life;

@@ -1,0 +1,89 @@
+//! The command-line client: logs byte by byte, their ends, and as they grow.
+
+use crate::client_desk::{Desk, PATIENCE, Working, finish, line_with};
+use std::process::Stdio;
+use tokio::io::AsyncReadExt;
+
+const BYTES: &[u8] = b"first\n\x1b[31mred\x1b[0m\r\n\xff\xfe\nno end";
+
+#[tokio::test]
+async fn a_log_is_printed_byte_by_byte_from_any_line_of_its_end() {
+    let desk = Desk::set_up().await;
+    let id = desk.submit(&["bytes"]).await;
+    desk.job_when(&id, |job| job["logs"]["state"] == "complete").await;
+    let read = async |more: &[&str]| {
+        let words = [&["job", "log", &id, "bytes"], more].concat();
+        desk.client(&words).output().await.unwrap().stdout
+    };
+    assert_eq!(read(&[]).await, BYTES);
+    assert_eq!(read(&["-f"]).await, BYTES);
+    for (lines, from) in [("0", BYTES.len()), ("1", 23), ("2", 20), ("3", 6), ("4", 0), ("99", 0)] {
+        assert_eq!(read(&["--tail", lines]).await, &BYTES[from..], "the last {lines}");
+        assert_eq!(read(&["-f", "--tail", lines]).await, &BYTES[from..], "the last {lines}, followed");
+    }
+    let by_task = desk.client(&["job", "log", &id, "1-1"]).output().await.unwrap().stdout;
+    assert_eq!(by_task, BYTES);
+    let queue = desk.good(&["job", "log", &id]).await;
+    assert!(queue.contains("1-1"), "{queue}");
+}
+
+#[tokio::test]
+async fn a_growing_log_is_followed_through_an_outage_until_the_task_has_ended() {
+    let mut desk = Desk::set_up().await;
+    let id = desk.submit(&["slow"]).await;
+    let mut following = Working::start(desk.client(&["job", "log", &id, "slow", "--follow"]));
+    assert_eq!(line_with(&mut following.out, "waiting").await, "waiting\n");
+    desk.kill_server();
+    line_with(&mut following.err, "Trying again for up to 10 minutes").await;
+    desk.start_server();
+    line_with(&mut following.err, "it answers again").await;
+    desk.bench.open_gate();
+    let mut rest = String::new();
+    tokio::time::timeout(PATIENCE, following.out.read_to_string(&mut rest)).await.unwrap().unwrap();
+    assert!(rest.ends_with("done\n") && !rest.contains("waiting"), "{rest}");
+    assert_eq!(following.code().await, 0);
+}
+
+#[tokio::test]
+async fn a_reader_who_has_read_enough_ends_it_quietly() {
+    let desk = Desk::set_up().await;
+    let id = desk.submit(&["slow"]).await;
+    desk.job_when(&id, |job| job["tasks"][0]["log_size"].as_u64() > Some(0)).await;
+    let mut following = Working::start(desk.client(&["job", "log", &id, "slow", "-f"]));
+    line_with(&mut following.out, "waiting").await;
+    drop(following.out);
+    desk.bench.open_gate();
+    let mut said = String::new();
+    following.err.read_to_string(&mut said).await.unwrap();
+    let code = following.child.wait().await.unwrap().code().unwrap();
+    assert_eq!((code, said.as_str()), (0, ""));
+    // Where the exit code is a verdict, a reader who is gone is never taken for a job that passed.
+    let waiting = {
+        let mut command = desk.client(&["job", "wait", &id]);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        command.stdout(Stdio::from(writer));
+        finish_without_output(command).await
+    };
+    assert_eq!(waiting, (141, String::new()));
+}
+
+async fn finish_without_output(mut command: tokio::process::Command) -> (i32, String) {
+    let output = command.spawn().unwrap().wait_with_output().await.unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[tokio::test]
+async fn a_task_that_never_ran_has_an_empty_log_that_ends() {
+    let desk = Desk::set_up().await;
+    // Both slots are taken.
+    let (first, second) = (desk.submit(&["slow"]).await, desk.submit(&["slow"]).await);
+    for id in [&first, &second] {
+        desk.job_when(id, |job| job["tasks"][0]["status"] == "running").await;
+    }
+    let behind = desk.submit(&["smoke/pass"]).await;
+    desk.good(&["job", "abort", &behind]).await;
+    assert_eq!(desk.run(&["job", "wait", &behind]).await.code, 2);
+    let told = finish(desk.client(&["job", "log", &behind, "smoke/pass", "-f"])).await;
+    assert_eq!((told.code, told.out.as_str()), (0, ""), "{told:?}");
+}
