@@ -211,7 +211,7 @@ impl Reply {
         }
         serde_json::from_slice(&body).map_err(|error| {
             RemoteError::told_apart(
-                format!("{} answered something that is not of the contract", self.environment),
+                format!("{} answered something that is not of the contract: {error}", self.environment),
                 format!("{} answered no JSON of the contract: {error}; check url and version", self.name),
             )
         })

@@ -1,7 +1,7 @@
 //! Reading jobs: bodies, conditional requests, waiting for a change, and the list with its filters and pages.
 
 use crate::remote_environment::environment_config;
-use crate::test_app::{Answer, Client, TestApp};
+use crate::test_app::{Answer, Client, TestApp, redact_times};
 use protocol::api::{Health, SyncState, TaskCounts};
 use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
 use serde_json::{Value, json};
@@ -42,14 +42,17 @@ fn known(client: &Client, answer: &Answer) -> Client {
 async fn environments_tell_plain_users_less_than_admins() {
     let (app, ada) = start().await;
     let admin = app.admin("root").await;
-    let shown = ada.get("/api/environments").await.expect(200);
-    let plain =
-        json!({"name": "bench-a", "health": "unknown", "since": null, "slots": null, "busy": null, "waiting": null});
+    let shown = redact_times(ada.get("/api/environments").await.expect(200));
+    let plain = json!({
+        "name": "bench-a", "health": "unknown", "since": "…", "slots": null, "busy": null, "waiting": null,
+        "ssh": "unknown",
+    });
     assert_eq!(shown, json!({"environments": [plain]}));
     note_round(&app.state, Timestamp(0)).await;
     let expected = json!({
         "name": "bench-a", "url": "http://127.0.0.1:1", "health": "ok", "since": "1970-01-01T00:00:00Z",
-        "last_error": "was away", "slots": 4, "busy": null, "waiting": null, "host_key": null,
+        "last_error": "was away", "slots": 4, "busy": null, "waiting": null, "ssh": "unknown",
+        "ssh_error": null, "host_key": null,
     });
     assert_eq!(admin.get("/api/environments").await.expect(200), json!({"environments": [expected]}));
 }
