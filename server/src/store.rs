@@ -7,6 +7,7 @@ pub mod environments;
 pub mod idempotency;
 pub mod jobs;
 pub mod listing;
+pub mod rights;
 pub mod schema;
 pub mod sessions;
 pub mod ssh_status;

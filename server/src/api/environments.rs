@@ -119,7 +119,7 @@ pub(super) async fn check_environment(
     user.require_admin()?;
     let unknown = || ApiError::not_found(format!("no environment is called \"{name}\""));
     let environment = state.environments.get(&name).ok_or_else(unknown)?;
-    Ok(axum::Json(Checks { checks: environment.check(&state.instance).await }))
+    Ok(axum::Json(Checks { checks: Box::pin(environment.check(&state.instance)).await }))
 }
 
 /// The environment of that name; without a name the only one there is.

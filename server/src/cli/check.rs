@@ -4,16 +4,18 @@
 use super::CommandResult;
 use crate::config::{Config, EnvironmentConfig};
 use crate::remote::Environment;
-use crate::store::{DatabaseUrl, Store, environments};
+use crate::store::{DatabaseUrl, Store, environments, rights};
+use axum::http::Uri;
 use protocol::api::{Check, CheckedPart};
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 
 pub(super) async fn run(file: &Path) -> CommandResult {
     let config = Config::load(file)?;
     println!("Configuration {}", file.display());
     let (database, instance) = check_database(&config).await;
-    let mut all_well = show("", &[database, check_storage(&config)]);
+    let mut all_well = show("", &[database, check_storage(&config), check_public_url(&config)]);
     if config.environments.is_empty() {
         println!("No environment is configured, so nothing can be run; add an [[environments]] table.");
     }
@@ -52,18 +54,56 @@ async fn check_database(config: &Config) -> (Finding, String) {
     if let DatabaseUrl::Sqlite(path) = &config.database_url
         && !path.exists()
     {
-        let message = format!("{} does not exist yet; the first start makes it", path.display());
-        return (finding(what, Ok(message)), made_up());
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let made = format!("{} does not exist yet; the first start makes it", path.display());
+        let why = |error| format!("{} can't be made: {error}; make its folder writable for this user", path.display());
+        return (finding(what, try_to_write(folder).map(|()| made).map_err(why)), made_up());
     }
     let store = Store::open(&config.database_url);
     if let Err(error) = store.ping().await {
         let why = format!("{error}; is database_url right, is the database running, does the user have access?");
         return (finding(what, Err(why)), made_up());
     }
-    match store.read(environments::find_instance_id).await {
-        Ok(Some(instance)) => (finding(what, Ok("answers".to_owned())), instance),
-        Ok(None) | Err(_) => (finding(what, Ok("answers; the first start fills it".to_owned())), made_up()),
+    let instance = store.read(environments::find_instance_id).await.ok().flatten();
+    if let Err(error) = rights::try_rights(&store, instance.is_some()).await {
+        let why = format!("{error}; {}", advice(&config.database_url));
+        return (finding(what, Err(why)), instance.unwrap_or_else(made_up));
     }
+    match instance {
+        Some(instance) => (finding(what, Ok("answers and can be written".to_owned())), instance),
+        None => (finding(what, Ok("answers and can be written; the first start fills it".to_owned())), made_up()),
+    }
+}
+
+fn advice(url: &DatabaseUrl) -> &'static str {
+    match url {
+        DatabaseUrl::Sqlite(_) => "make the file and its folder writable for the user who runs testarena",
+        DatabaseUrl::Postgres(_) => {
+            "the user must own the database or be granted CREATE on its schema and all rights on its tables, at a \
+             server that is no standby"
+        }
+    }
+}
+
+/// Whether people can use the address that they are given.
+fn check_public_url(config: &Config) -> Finding {
+    let url = &config.public_url;
+    let uri = url.parse::<Uri>().ok();
+    let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
+    let is_local = host == "localhost" || address.is_some_and(|address| address.is_loopback());
+    let result = if address.is_some_and(|address| address.is_unspecified()) {
+        Err(format!("{url} is no address that anybody can open; set public_url to the one that people use"))
+    } else if is_local && !config.listen.ip().is_loopback() {
+        Ok(format!("{url} works on this machine only; set public_url to the address that people use elsewhere"))
+    } else if url.starts_with("http://") && !is_local {
+        Ok(format!("{url}; it is not https, so that passwords can be read on their way: put TLS in front"))
+    } else if url.starts_with("https://") && config.trusted_proxies.is_empty() {
+        Ok(format!("{url}; name the proxy that does its TLS in trusted_proxies, so that people are told apart"))
+    } else {
+        Ok(url.clone())
+    };
+    finding("Public URL".to_owned(), result)
 }
 
 fn check_storage(config: &Config) -> Finding {
@@ -87,7 +127,7 @@ fn try_to_write(folder: &Path) -> io::Result<()> {
 async fn check_environment(config: EnvironmentConfig, instance: &str) -> Vec<Finding> {
     match Environment::new(config) {
         Ok(environment) => {
-            let checks = environment.check(instance).await;
+            let checks = Box::pin(environment.check(instance)).await;
             checks
                 .into_iter()
                 .map(|Check { what, ok, detail }| Finding { what: name_of(what).to_owned(), ok, message: detail })

@@ -6,7 +6,7 @@ use super::signals::shutdown_on_signal;
 use crate::config::Config;
 use crate::housekeeping;
 use crate::poller::{self, Poller};
-use crate::remote::Server;
+use crate::remote::{Server, require_files};
 use crate::ssh_watch;
 use crate::state::{AppState, StateError};
 use std::io;
@@ -34,6 +34,9 @@ pub enum ServeError {
 
 pub(super) async fn from_file(file: &Path) -> CommandResult {
     let config = Config::load(file)?;
+    for environment in &config.environments {
+        require_files(environment).await?;
+    }
     let shutdown = shutdown_on_signal()?;
     Ok(run(config, shutdown).await?)
 }

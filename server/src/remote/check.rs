@@ -9,7 +9,10 @@ use super::ssh_state::Purpose;
 use protocol::Timestamp;
 use protocol::api::{Branch, Check, CheckedPart};
 use std::time::Duration;
+use tokio::time::Instant;
 
+/// Of all parts together: below the minute after which many proxies and clients give up.
+const TIME_LIMIT: Duration = Duration::from_secs(45);
 /// Clocks that differ by more make times on the page puzzling. Time limits do not suffer: they are reckoned on the
 /// server's own clock.
 const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_mins(1);
@@ -23,15 +26,21 @@ type Outcome = Result<String, String>;
 impl Environment {
     /// All parts, in their order. What can't be tried because of an earlier part says so.
     pub async fn check(&self, instance: &str) -> Vec<Check> {
-        let (http, clock, ssh) = tokio::join!(self.check_http(instance), self.check_clock(instance), self.check_ssh());
+        let deadline = Instant::now() + TIME_LIMIT;
+        let (http, clock, ssh) = tokio::join!(
+            in_time(deadline, self.check_http(instance)),
+            in_time(deadline, self.check_clock(instance)),
+            in_time(deadline, self.check_ssh())
+        );
         let untried = || Err("not tried, because SSH does not work".to_owned());
         let (repository, scenarios, workspace) = if ssh.is_ok() {
-            let (repository, first) = self.check_repository().await;
+            let mut first = None;
+            let repository = in_time(deadline, self.check_repository(&mut first)).await;
             let scenarios = match first {
-                Some(branch) => self.check_scenarios(&branch).await,
+                Some(branch) => in_time(deadline, self.check_scenarios(&branch)).await,
                 None => Err("not tried, because there is no branch to read".to_owned()),
             };
-            (repository, scenarios, self.check_workspace().await)
+            (repository, scenarios, in_time(deadline, self.check_workspace()).await)
         } else {
             (untried(), untried(), untried())
         };
@@ -59,8 +68,8 @@ impl Environment {
     }
 
     async fn check_ssh(&self) -> Outcome {
-        let connected = self.try_to_connect().await;
-        let keys = self.host_keys().await.unwrap_or_default();
+        let (connected, keys) = tokio::join!(self.try_to_connect(), self.host_keys());
+        let keys = keys.unwrap_or_default();
         let keys = if keys.is_empty() { String::new() } else { format!("; its host keys are {}", listed(&keys)) };
         let ssh = &self.config.ssh;
         match connected {
@@ -69,26 +78,19 @@ impl Environment {
         }
     }
 
-    /// Also gives the first branch.
-    async fn check_repository(&self) -> (Outcome, Option<Branch>) {
+    async fn check_repository(&self, first_branch: &mut Option<Branch>) -> Outcome {
         let path = &self.config.ssh.repository;
-        let branches = match self.repository.branches_now().await {
-            Ok(branches) => branches,
-            Err(error) => return (Err(error.private()), None),
+        let branches = self.repository.branches_now().await.map_err(|error| error.private())?;
+        let Some(first) = branches.first() else {
+            return Err(format!("{path} has no branches: push one to its origin"));
         };
-        match branches.first() {
-            Some(first) => {
-                (Ok(format!("{path} has {} branches, {} first", branches.len(), first.name)), Some(first.clone()))
-            }
-            None => (Err(format!("{path} has no branches: push one to its origin")), None),
-        }
+        *first_branch = Some(first.clone());
+        Ok(format!("{path} has {} branches, {} first", branches.len(), first.name))
     }
 
     async fn check_scenarios(&self, branch: &Branch) -> Outcome {
-        let list = match self.repository.read_branch(&branch.name).await {
-            Ok((_, list)) => list,
-            Err(error) => return Err(error.private()),
-        };
+        let read = Box::pin(self.repository.read_branch(&branch.name)).await;
+        let (_, list) = read.map_err(|error| error.private())?;
         let folder = &self.config.ssh.scenario_dir;
         let problems = if list.problems.is_empty() { String::new() } else { format!("; {}", listed(&list.problems)) };
         if list.scenarios.is_empty() {
@@ -139,6 +141,12 @@ impl Environment {
         }
         Ok(if seconds <= 1 { "its clock is right".to_owned() } else { format!("its clock is {seconds} s {side} ours") })
     }
+}
+
+async fn in_time(deadline: Instant, part: impl Future<Output = Outcome>) -> Outcome {
+    let told =
+        || format!("not known yet after {} s in all; try again, and see the server's load", TIME_LIMIT.as_secs());
+    tokio::time::timeout_at(deadline, part).await.unwrap_or_else(|_| Err(told()))
 }
 
 fn listed(all: &[String]) -> String {

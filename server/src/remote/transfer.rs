@@ -49,7 +49,10 @@ fn first_byte(reply: &Reply) -> Option<u64> {
 
 /// Writes a body beside `target` and puts it there when it is whole. Gives its size in bytes.
 pub async fn save(mut reply: Reply, target: &Path) -> Result<u64, RemoteError> {
-    let here = |error: io::Error| RemoteError::transient(format!("can't write {}: {error}", target.display()));
+    let here = |error: io::Error| {
+        let private = format!("can't write {}: {error}", target.display());
+        RemoteError::told_apart(format!("a result file can't be kept here: {}", error.kind()), private)
+    };
     let (part, mut file) = create_beside(target).await.map_err(here)?;
     let (mut size, mut since_deadline) = (0, 0);
     while let Some(chunk) = reply.chunk().await? {

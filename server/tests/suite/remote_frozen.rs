@@ -1,0 +1,90 @@
+//! SSH servers that stop in the middle: frozen, dying, silent after each step, busy with clean-ups.
+//! Each is given up in time, and the next question finds a new connection.
+
+use crate::remote_bench::{Bench, unreachable};
+use crate::test_app::TestApp;
+use server::remote::Remote;
+use std::time::{Duration, Instant};
+
+/// What an answer may take beyond its limit on a busy machine.
+const SLACK: Duration = Duration::from_secs(4);
+
+#[tokio::test]
+async fn a_server_that_freezes_under_a_command_is_given_up_at_its_limit() {
+    let bench = Bench::start();
+    let limit = Duration::from_secs(2);
+    let flag = bench.path("begun");
+    let environment = bench.environment_with(|ssh| {
+        ssh.timeout = limit;
+        let commit = "a1".repeat(20);
+        ssh.commands.branches = format!("printf '{commit}\\trefs/heads/half\\n'; touch {}; sleep 60", flag.display());
+    });
+    let other = Bench::start();
+    let elsewhere = other.environment();
+    let start = Instant::now();
+    let freeze = async {
+        while !flag.exists() {
+            tokio::task::yield_now().await;
+        }
+        bench.sshd.freeze_connections();
+        // Another environment notices nothing.
+        let asked = Instant::now();
+        elsewhere.repository.branches().await.unwrap();
+        assert!(asked.elapsed() < SLACK, "{:?}", asked.elapsed());
+    };
+    let (answer, ()) = tokio::join!(environment.repository.branches(), freeze);
+    assert!(unreachable(answer).contains("did not end within 2 s"));
+    assert!(start.elapsed() < limit + SLACK, "{:?}", start.elapsed());
+    // A new connection at once afterwards.
+    let asked = Instant::now();
+    environment.repository.resolve("main").await.unwrap();
+    assert!(asked.elapsed() < SLACK, "{:?}", asked.elapsed());
+    assert_eq!(bench.sshd.connection_count(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_dies_under_its_output_gives_no_shorter_list() {
+    let bench = Bench::start();
+    let commit = "a1".repeat(20);
+    let environment = bench.environment_with(|ssh| {
+        ssh.commands.branches =
+            format!("printf '{commit}\\trefs/heads/one\\n{commit}\\trefs/heads/tw'; kill -9 $PPID; sleep 60");
+    });
+    let message = unreachable(environment.repository.branches().await);
+    assert!(message.contains("ended before") || message.contains("broke"), "{message}");
+}
+
+#[tokio::test]
+async fn a_server_that_accepts_and_says_nothing_is_given_up_in_time() {
+    let bench = Bench::start();
+    // Its backlog takes the connection; nobody ever speaks.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let app = TestApp::with_environments(vec![bench.config_with(|ssh| ssh.port = port)]).await;
+    let (ada, start) = (app.user("ada").await, Instant::now());
+    let (one, two) = tokio::join!(ada.get("/api/branches"), ada.get("/api/scenarios?branch=main"));
+    assert_eq!((one.code(), two.code()), ("environment_unreachable", "environment_unreachable"));
+    assert_eq!(one.problem().detail, "bench-a can't be reached over SSH: no SSH handshake in time");
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn clean_ups_that_hang_keep_no_question_waiting() {
+    let bench = Bench::start();
+    let flag = bench.path("go");
+    let environment = bench.environment_with(|ssh| {
+        ssh.commands.cleanup = format!("while [ ! -e {} ]; do sleep 0.05; done; : {{queue_id}}", flag.display());
+    });
+    let server = environment.server.clone();
+    let ids: Vec<String> = (1..=8).map(|n| n.to_string()).collect();
+    let clean_ups =
+        tokio::spawn(async move { futures_util::future::join_all(ids.iter().map(|id| server.clean_up(id))).await });
+    let start = Instant::now();
+    let repository = &environment.repository;
+    let (branches, commit) = tokio::join!(repository.branches(), repository.read_branch("main"));
+    assert!(branches.is_ok() && commit.is_ok(), "{branches:?} {commit:?}");
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    std::fs::write(&flag, "").unwrap();
+    assert_eq!(clean_ups.await.unwrap(), vec![Ok(()); 8]);
+    assert_eq!(bench.sshd.connection_count(), 1);
+}
