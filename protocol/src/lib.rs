@@ -5,6 +5,7 @@
 mod words;
 pub mod api;
 pub mod names;
+pub mod reason;
 pub mod remote;
 mod status;
 mod timestamp;

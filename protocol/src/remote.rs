@@ -2,7 +2,46 @@
 //! marks optional is an `Option` or has a default, so that an older server is understood.
 
 use crate::{QueueStatus, TaskStatus, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// What an optional field says, if it can be read: anything else counts as left out.
+fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Said<T> {
+        Readable(T),
+        Odd(IgnoredAny),
+    }
+    Ok(match Said::deserialize(deserializer)? {
+        Said::Readable(value) => value,
+        Said::Odd(_) => T::default(),
+    })
+}
+
+/// The entries of a list that can be read; `None` where it is no list.
+fn lenient_list<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Entry<T> {
+        Readable(T),
+        Odd(IgnoredAny),
+    }
+    let entries: Option<Vec<Entry<T>>> = lenient(deserializer)?;
+    let readable = |entry| match entry {
+        Entry::Readable(value) => Some(value),
+        Entry::Odd(_) => None,
+    };
+    Ok(entries.map(|entries| entries.into_iter().filter_map(readable).collect()))
+}
 
 /// Says which TestArena installation a request comes from.
 pub const INSTANCE_HEADER: &str = "testarena-instance";
@@ -57,18 +96,18 @@ pub struct QueueBody {
     pub id: String,
     pub status: QueueStatus,
     /// 1-based place in the waiting line, where known.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub position: Option<u32>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub created_at: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub started_at: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub finished_at: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub message: String,
     /// `None` from an older server: each task is then asked by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient_list", skip_serializing_if = "Option::is_none")]
     pub tasks: Option<Vec<QueueTask>>,
 }
 
@@ -76,57 +115,57 @@ pub struct QueueBody {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QueueTask {
     pub task_id: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub scenario: String,
     pub status: TaskStatus,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub progress: Option<f64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub message: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub log_size: Option<u64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub started_at: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub finished_at: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub exit_code: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskBody {
     pub id: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub queue_id: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub scenario: String,
     pub status: TaskStatus,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub progress: Option<f64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub started_at: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub finished_at: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub exit_code: Option<i64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub message: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub log_size: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthBody {
     pub status: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub slots: Option<u32>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub busy: Option<u32>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub waiting: Option<u32>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub features: Vec<String>,
 }
 

@@ -1,14 +1,17 @@
 //! How handlers and poller wake each other inside one process. A ring carries no data:
 //! what is to be done, and what was done, stands in the store, so a lost ring costs one interval and nothing else.
 
-use protocol::{JobId, Timestamp};
+use protocol::JobId;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-/// How long a job counts as looked at after somebody asked for it: twice the page's polling interval and a little.
-const LOOKED_AT_FOR: Duration = Duration::from_secs(12);
+/// Who goes on looking at a job is noted in the store again after so long.
+const NOTED_FOR: Duration = Duration::from_secs(15);
+/// Most jobs of which is remembered that somebody looks at them; past that all are noted anew.
+const MOST_LOOKED_AT: usize = 10_000;
 
 /// Cheap to clone; all clones are one bell.
 #[derive(Clone, Default)]
@@ -18,8 +21,8 @@ pub struct Bell(Arc<Inner>);
 struct Inner {
     work: watch::Sender<()>,
     saved: watch::Sender<()>,
-    /// With the environment whose loop has to know, so that the others sleep on.
-    looked_at: Mutex<HashMap<JobId, (String, Timestamp)>>,
+    /// When each was last noted in the store as looked at.
+    looked_at: Mutex<HashMap<JobId, Instant>>,
     /// By environment: rings when one of its jobs begins to be looked at.
     looks: Mutex<HashMap<String, watch::Sender<()>>>,
 }
@@ -43,15 +46,22 @@ impl Bell {
         self.0.saved.subscribe()
     }
 
-    /// Notes that somebody is looking at a job that has not ended, so that it is asked about more often.
-    pub fn look_at(&self, job: JobId, environment: &str, now: Timestamp) {
+    /// Whether that somebody is looking at a job is to be noted in the store now, as nobody has for some time.
+    pub fn begins_to_look(&self, job: JobId) -> bool {
         let mut looked_at = self.0.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = looked_at.insert(job, (environment.to_owned(), now));
-        drop(looked_at);
-        // Only the first look wakes the loop; it then keeps its own pace for as long as somebody looks.
-        if before.is_none_or(|(_, at)| now.since(at) >= LOOKED_AT_FOR) {
-            self.looks_of(environment).send_replace(());
+        if looked_at.get(&job).is_some_and(|noted| noted.elapsed() < NOTED_FOR) {
+            return false;
         }
+        if looked_at.len() >= MOST_LOOKED_AT {
+            looked_at.clear();
+        }
+        looked_at.insert(job, Instant::now());
+        true
+    }
+
+    /// Tells an environment's loop that one of its jobs is looked at.
+    pub fn ring_look(&self, environment: &str) {
+        self.looks_of(environment).send_replace(());
     }
 
     /// Rings when one of an environment's jobs begins to be looked at.
@@ -63,30 +73,17 @@ impl Bell {
         let mut looks = self.0.looks.lock().unwrap_or_else(PoisonError::into_inner);
         looks.entry(environment.to_owned()).or_default().clone()
     }
-
-    /// The jobs of an environment that somebody is looking at.
-    pub fn looked_at(&self, environment: &str, now: Timestamp) -> Vec<JobId> {
-        let mut looked_at = self.0.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
-        looked_at.retain(|_, (_, at)| now.since(*at) < LOOKED_AT_FOR);
-        looked_at.iter().filter(|(_, (of, _))| of == environment).map(|(job, _)| *job).collect()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_job_counts_as_looked_at_for_a_while() {
+    #[tokio::test(start_paused = true)]
+    async fn a_look_is_noted_at_most_once_in_a_while() {
         let bell = Bell::default();
-        let (mut here, there) = (bell.listen_for_looks("bench-a"), bell.listen_for_looks("bench-b"));
-        let mut was_rung = || std::mem::replace(&mut here, bell.listen_for_looks("bench-a")).has_changed().unwrap();
-        bell.look_at(JobId(7), "bench-a", Timestamp(0));
-        assert!(was_rung() && !there.has_changed().unwrap());
-        bell.look_at(JobId(7), "bench-a", Timestamp(0));
-        assert!(!was_rung(), "it is looked at already");
-        assert_eq!(bell.looked_at("bench-b", Timestamp(1)), []);
-        assert_eq!(bell.looked_at("bench-a", Timestamp(11_999)), [JobId(7)]);
-        assert_eq!(bell.looked_at("bench-a", Timestamp(12_000)), []);
+        assert!(bell.begins_to_look(JobId(7)) && !bell.begins_to_look(JobId(7)) && bell.begins_to_look(JobId(8)));
+        tokio::time::advance(NOTED_FOR).await;
+        assert!(bell.begins_to_look(JobId(7)));
     }
 }

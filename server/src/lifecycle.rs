@@ -1,50 +1,44 @@
 //! What happens to a job: pure decisions from its row, what the remote server said, and the time.
 //! No I/O and no await here, so that every case can be tested as a row of a table.
 
+mod abort;
 mod observe;
 mod verdict;
 
-pub use observe::{Observed, Seen, observe};
+pub use abort::{asks_after_abort, next_step_of_abort, note_abort_sent};
+pub use observe::{Heard, Observed, Seen, observe, runs_too_long_unseen};
 pub use verdict::verdict;
 
-use crate::store::jobs::{Job, Lane};
+use crate::store::jobs::{Job, has_own_queue, may_be_there};
 use crate::store::tasks::Task;
 use protocol::api::{CleanupState, LogsState, SyncState, TaskCounts};
-use protocol::{JobStatus, TaskStatus, Timestamp};
+use protocol::{JobStatus, TaskStatus, Timestamp, reason};
 use std::time::Duration;
 
 /// First pause after a failed attempt; it doubles from there.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
-/// Pause before the next question about a queue whose abort the server has taken but not finished.
-pub const ABORT_FOLLOW_UP: Duration = Duration::from_secs(2);
+/// Answers in a row that do not know a queue which was accepted, and the time over which they come, before it is lost:
+/// a server that is just starting, or another one behind its address, may say so for a moment.
+const UNKNOWN_ANSWERS: i64 = 3;
+const UNKNOWN_FOR: Duration = Duration::from_mins(1);
+/// Pause before the next question to a server that did not know the queue.
+const UNKNOWN_PAUSE: Duration = Duration::from_secs(20);
+/// A submission may be under way for so long after it was sent, in whatever stands between us and the server.
+pub const SUBMISSION_HORIZON: Duration = Duration::from_mins(15);
+/// The server itself ends a queue so long after its limit at the latest.
+pub const OVERTIME: Duration = Duration::from_mins(1);
 
 /// Failed attempts at an ended job's logs before they may be given up: with doubling pauses about ten minutes.
 const FEWEST_MIRROR_ATTEMPTS: i64 = 10;
+
+/// The same of its clean-up.
+const FEWEST_CLEANUP_ATTEMPTS: i64 = 5;
 
 /// What a forced end says beside its status.
 const FORCED_WORDS: &str = "ended by an administrator without the remote server's word";
 
 /// Longest wait that a server's `Retry-After` can ask for: a wrong one must not silence a job for good.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
-
-/// Words of `status_reason`.
-pub mod reason {
-    pub const TIMEOUT: &str = "timeout";
-    pub const WAITED_TOO_LONG: &str = "waited_too_long";
-    pub const ABORTED_REMOTELY: &str = "aborted_remotely";
-    pub const REJECTED: &str = "rejected";
-    pub const ID_TAKEN: &str = "id_taken";
-    pub const OTHER_INSTANCE: &str = "other_instance";
-    pub const LOST: &str = "lost";
-    pub const REMOTE_ERROR: &str = "remote_error";
-    pub const FORCED: &str = "forced";
-    pub const TASKS_ERRORED: &str = "tasks_errored";
-
-    /// A wanted abort's reason names who wanted it.
-    pub fn aborted_by(username: &str) -> String {
-        format!("aborted_by:{username}")
-    }
-}
 
 /// The limits of a job's environment.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +53,7 @@ pub struct Limits {
 /// What brings a job nearer to its goal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Sent; if that was tried before, the server is asked first.
     Submit,
     /// The remote server has not taken it within `waiting_timeout`: it is to be aborted, and never sent again.
     GiveUpWaiting,
@@ -79,44 +74,38 @@ impl Step {
     pub fn is_local(self) -> bool {
         matches!(self, Self::GiveUpWaiting | Self::EndUnsent | Self::Remove | Self::Nothing)
     }
-
-    /// Which of its environment's loops takes it.
-    pub fn lane(self) -> Lane {
-        match self {
-            Self::Mirror => Lane::Files,
-            Self::CleanUp => Lane::Shell,
-            Self::Submit
-            | Self::GiveUpWaiting
-            | Self::Ask
-            | Self::Abort
-            | Self::EndUnsent
-            | Self::DeleteQueue
-            | Self::Remove
-            | Self::Nothing => Lane::Queue,
-        }
-    }
 }
 
 /// The next step for a job that is due.
 pub fn next_step(job: &Job, limits: &Limits, now: Timestamp) -> Step {
     if job.delete_requested_at.is_some() {
-        return next_step_of_deletion(job);
+        return next_step_of_deletion(job, limits, now);
     }
     if job.status.is_terminal() {
         return next_step_after_end(job, limits, now);
     }
-    if job.abort_requested_at.is_some() && job.abort_confirmed_at.is_none() {
-        return if job.submit_attempted_at.is_none() { Step::EndUnsent } else { Step::Abort };
+    if job.abort_requested_at.is_some() {
+        return next_step_of_abort(job, limits, now);
     }
-    if job.accepted_at.is_some() || job.abort_confirmed_at.is_some() {
+    if job.accepted_at.is_some() {
         return Step::Ask;
     }
-    if now.since(job.created_at) > limits.waiting_timeout { Step::GiveUpWaiting } else { Step::Submit }
+    // What may have arrived is asked about before its age is judged.
+    let is_too_old = job.submit_attempted_at.is_none() && waited_too_long(job, limits, now);
+    if is_too_old { Step::GiveUpWaiting } else { Step::Submit }
 }
 
-fn next_step_of_deletion(job: &Job) -> Step {
+/// Whether a job that is still to be sent has waited past its limit.
+pub fn waited_too_long(job: &Job, limits: &Limits, now: Timestamp) -> bool {
+    now.since(job.created_at) > limits.waiting_timeout
+}
+
+fn next_step_of_deletion(job: &Job, limits: &Limits, now: Timestamp) -> Step {
     if !may_be_there(job) {
         return Step::Remove;
+    }
+    if !job.status.is_terminal() {
+        return next_step_of_abort(job, limits, now);
     }
     if job.remote_deleted_at.is_none() { Step::DeleteQueue } else { Step::CleanUp }
 }
@@ -125,35 +114,33 @@ fn next_step_after_end(job: &Job, limits: &Limits, now: Timestamp) -> Step {
     if job.logs_state == LogsState::Mirroring {
         return Step::Mirror;
     }
-    if job.cleanup_state == CleanupState::Pending {
+    if job.cleanup_state == CleanupState::Pending && !job.may_still_run() {
         return Step::CleanUp;
     }
-    let retention_is_over = remote_deletion_due_at(job, limits).is_some_and(|due| due <= now);
-    if retention_is_over { Step::DeleteQueue } else { Step::Nothing }
+    let is_due = remote_deletion_due_at(job, limits).is_some_and(|due| due <= now);
+    if is_due { Step::DeleteQueue } else { Step::Nothing }
 }
 
 /// Whether the logs of an ended job that can't be had now are not waited for any longer, so that its clean-up goes on.
-/// Not before many attempts in a row, since nobody may have tried for long: this server, or the other's clock, was off.
+/// Not before many attempts in a row, since nobody may have tried for long: this server was off.
 pub fn gives_up_mirroring(job: &Job, limits: &Limits, now: Timestamp) -> bool {
-    let is_over = job.finished_at.is_some_and(|ended| now.since(ended) >= limits.cleanup_give_up);
+    let is_over = job.ended_here_at.is_some_and(|ended| now.since(ended) >= limits.cleanup_give_up);
     is_over && job.attempts >= FEWEST_MIRROR_ATTEMPTS
 }
 
-/// Whether something of this job's own may be at the remote server, to be aborted, deleted or cleaned there.
-pub fn has_own_queue(job: &Job) -> bool {
-    let never_became_ours =
-        matches!(job.status_reason.as_deref(), Some(reason::REJECTED | reason::ID_TAKEN | reason::OTHER_INSTANCE));
-    job.submit_attempted_at.is_some() && !never_became_ours
-}
-
-/// Whether anything of this job's own may still be at the remote server.
-pub fn may_be_there(job: &Job) -> bool {
-    let is_all_gone = job.remote_deleted_at.is_some() && job.cleaned_at.is_some();
-    has_own_queue(job) && !is_all_gone
+/// Whether a clean-up that has failed again is not tried any longer. Not before some attempts, since this server may
+/// have been off for most of the time.
+pub fn gives_up_cleaning(job: &Job, limits: &Limits, now: Timestamp) -> bool {
+    let is_over = job.cleanup_since.is_some_and(|since| now.since(since) >= limits.cleanup_give_up);
+    is_over && job.attempts >= FEWEST_CLEANUP_ATTEMPTS
 }
 
 /// When the queue is to be deleted at the remote server, so that it does not fill up.
 pub fn remote_deletion_due_at(job: &Job, limits: &Limits) -> Option<Timestamp> {
+    if job.may_still_run() && job.cleanup_state == CleanupState::Pending {
+        // Not before the server itself would have ended it: then it is made sure of that nothing runs there any more.
+        return job.ended_here_at.map(|ended| ended.plus(timeout(job)).plus(OVERTIME));
+    }
     let cleaned_or_given_up = match job.cleanup_state {
         CleanupState::Done => job.cleaned_at,
         CleanupState::Failed => job.cleanup_since.map(|since| since.plus(limits.cleanup_give_up)),
@@ -172,6 +159,8 @@ pub fn end(job: &mut Job, counts: TaskCounts, status: JobStatus, reason: Option<
     job.status_reason = reason;
     job.position = None;
     job.finished_at = Some(job.finished_at.unwrap_or(now));
+    job.ended_here_at = Some(now);
+    (job.unknown_since, job.unknown_count) = (None, 0);
     job.set_counts(counts);
     job.next_at = Some(now);
     job.attempts = 0;
@@ -183,8 +172,33 @@ pub fn end(job: &mut Job, counts: TaskCounts, status: JobStatus, reason: Option<
         // Nothing of it ever ran: what is here is all there is.
         job.logs_state = LogsState::Complete;
         job.cleanup_state = CleanupState::None;
-        job.next_at = None;
+        job.next_at = job.delete_requested_at.and(Some(now));
     }
+}
+
+fn timeout(job: &Job) -> Duration {
+    Duration::from_millis(u64::try_from(job.timeout_ms).unwrap_or(0))
+}
+
+/// The server has said that it does not know a queue which it had accepted; whether that is to be believed.
+pub fn is_lost(job: &mut Job, now: Timestamp) -> bool {
+    let since = *job.unknown_since.get_or_insert(now);
+    job.unknown_count = job.unknown_count.saturating_add(1);
+    job.unknown_count >= UNKNOWN_ANSWERS && now.since(since) >= UNKNOWN_FOR
+}
+
+/// Sets the next question to a server that did not know the queue.
+pub fn ask_again_about_unknown(job: &mut Job, words: String, now: Timestamp) {
+    mark_failing(job, words);
+    // In a pause of its own, out of the rounds.
+    job.attempts = job.attempts.max(1);
+    job.next_at = Some(now.plus(UNKNOWN_PAUSE));
+    job.remote_etag = None;
+}
+
+/// Until when a queue that the server does not know may still come to it.
+pub fn may_arrive_until(job: &Job) -> Option<Timestamp> {
+    job.last_sent_at.map(|sent| sent.plus(SUBMISSION_HORIZON))
 }
 
 /// Ends the tasks that have not ended by themselves as `status`; the counts of all, and those that changed.
@@ -218,7 +232,8 @@ pub fn force(job: &Job, tasks: Vec<Task>, now: Timestamp) -> (Job, Vec<Task>) {
 pub fn mark_synced(job: &mut Job, now: Timestamp) {
     job.sync_state = SyncState::Synced;
     job.sync_error = None;
-    job.last_synced_at = Some(now);
+    job.last_synced_at = job.last_synced_at.max(Some(now));
+    (job.unknown_since, job.unknown_count) = (None, 0);
     job.attempts = 0;
 }
 

@@ -1,24 +1,29 @@
-//! Keeps job store and remote servers in agreement: per environment a loop around an idempotent `tick`,
-//! and one each for fetching files and for clean-ups, which may take long.
-//! The only caller that changes anything at a remote server; what it has to do stands in the store.
+//! Keeps job store and remote servers in agreement: per environment some loops, each around an idempotent look at what
+//! the store says is to be done. One process at a time runs them, the one that holds the environment's lease.
+//! The only caller that changes anything at a remote server.
 
-mod abandoned;
 mod ask;
-mod cleanup;
+mod breaker;
+mod clock;
 mod feed;
 mod files;
 mod finish;
+mod health;
 mod lanes;
+mod lease;
+mod line;
 mod mirror;
 mod outcome;
+mod rounds;
 mod steps;
-mod tick;
+mod tombstones;
 
-pub use cleanup::clean;
+pub use breaker::Breaker;
+pub use clock::{Chance, Clock};
 pub use files::fetch_files;
 pub use finish::Marks;
 pub use lanes::Lanes;
-pub use tick::{Report, Round, tick};
+pub use lease::Lease;
 
 use crate::bell::Bell;
 use crate::config::EnvironmentConfig;
@@ -26,31 +31,21 @@ use crate::lifecycle::Limits;
 use crate::logs::LogStore;
 use crate::remote::Remote;
 use crate::store::jobs::{self, Lane};
-use crate::store::{Store, StoreError};
-use feed::Feed;
+use crate::store::{AnyConnection, QueryError, QueryResult, Store, StoreError, leases};
 use lanes::PATIENCE;
 use protocol::Timestamp;
-use std::sync::Arc;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// How often a job is asked about that somebody is looking at: the page's own polling interval.
-const LOOKED_AT_INTERVAL: Duration = Duration::from_secs(5);
-/// Between two plain rounds while the changes feed works: the feed does not report queues that the server forgot.
-const ROUND_BESIDE_FEED: Duration = Duration::from_mins(5);
-/// How often a server that can't be reached is tried, so that what waits is sent soon after it is back.
-const PROBE_INTERVAL: Duration = Duration::from_secs(5);
-/// Shortest time from one tick to the next that comes only because somebody began to look.
-const LOOK_PACE: Duration = Duration::from_secs(1);
 /// Between two passes over jobs that are due already.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
-/// Pause after a tick that the store failed; its cause is logged.
+/// Pause after the store failed; its cause is logged.
 const STORE_RETRY: Duration = Duration::from_secs(2);
 
-/// Everything that one environment's loop needs. Cheap to clone.
+/// Everything that one environment's loops need.
 pub struct Poller<R> {
     pub store: Store,
     pub logs: LogStore,
@@ -60,9 +55,21 @@ pub struct Poller<R> {
     pub environment: Arc<EnvironmentConfig>,
     pub poll_interval: Duration,
     pub remote: Arc<R>,
+    pub clock: Clock,
+    pub chance: Chance,
     pub lanes: Arc<Lanes>,
     /// How far the last look at each ended job's logs and results has come.
     pub marks: Arc<Marks>,
+    pub breaker: Breaker,
+    pub lease: Lease,
+    pub signals: Signals,
+}
+
+/// What the loops of an environment tell each other.
+#[derive(Default)]
+pub struct Signals {
+    health: health::Signals,
+    rounds: rounds::Signals,
 }
 
 impl<R> Poller<R> {
@@ -78,144 +85,170 @@ impl<R> Poller<R> {
     fn name(&self) -> &str {
         &self.environment.name
     }
+
+    /// Saves under the lease: what another process has taken over is not written any more.
+    async fn write<T, F>(&self, query: F) -> Result<T, StoreError>
+    where
+        F: FnOnce(&mut AnyConnection) -> QueryResult<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (name, fence) = (self.name().to_owned(), self.lease.fence());
+        let fenced = move |connection: &mut AnyConnection| {
+            let done = query(connection)?;
+            if leases::is_newest_fence(connection, &name, fence)? {
+                Ok(done)
+            } else {
+                Err(QueryError::RollbackTransaction)
+            }
+        };
+        self.store.write(fenced).await
+    }
 }
 
-/// Runs a loop per environment and lane until `shutdown`; returns early only if a loop broke, which must end the process.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Polls every environment until `shutdown`; returns early only if a loop broke, which must end the process.
 ///
 /// # Errors
 /// The loop that broke, by its panic.
-pub async fn run<R: Remote>(
-    pollers: Vec<Arc<Poller<R>>>,
-    shutdown: CancellationToken,
-) -> Result<(), tokio::task::JoinError> {
-    let mut loops = JoinSet::new();
+pub async fn run<R: Remote>(pollers: Vec<Arc<Poller<R>>>, shutdown: CancellationToken) -> Result<(), JoinError> {
+    let mut environments = JoinSet::new();
     for poller in &pollers {
-        loops.spawn(run_lane(Arc::clone(poller), Lane::Files, shutdown.clone()));
-        loops.spawn(run_lane(Arc::clone(poller), Lane::Shell, shutdown.clone()));
-        loops.spawn(run_environment(Arc::clone(poller), shutdown.clone()));
+        environments.spawn(run_environment(Arc::clone(poller), shutdown.clone()));
     }
     // Without environments there is nothing to poll, which is no reason to end.
-    if loops.is_empty() {
+    if environments.is_empty() {
         shutdown.cancelled().await;
     }
-    while let Some(ended) = loops.join_next().await {
-        ended?;
-    }
-    for poller in pollers {
-        poller.lanes.ended().await;
+    while let Some(ended) = environments.join_next().await {
+        ended??;
     }
     Ok(())
 }
 
-async fn run_environment<R: Remote>(poller: Arc<Poller<R>>, shutdown: CancellationToken) {
-    let mut work = poller.bell.listen_for_work();
-    let mut looks = poller.bell.listen_for_looks(poller.name());
-    let mut feed = Feed::default();
-    let mut next_round = Timestamp::now();
-    while !shutdown.is_cancelled() {
-        let (now, ticked_at) = (Timestamp::now(), Instant::now());
-        let round = if next_round <= now { Round::All } else { Round::Due };
-        let wake_at = match tick(&poller, round, now).await {
-            Ok(report) => {
-                if round == Round::All || !report.reachable {
-                    let pause = match report {
-                        Report { reachable: false, .. } => PROBE_INTERVAL,
-                        // Beside a feed it would be long until the next one.
-                        Report { is_whole: false, .. } => poller.poll_interval,
-                        _ => poller.round_interval(&feed),
-                    };
-                    next_round = now.plus(pause);
-                }
-                feed.follow(&poller, report.has_feed, now);
-                wake_at(&poller, report.reachable, next_round).await
+/// Term after term, each for as long as this process holds the lease.
+async fn run_environment<R: Remote>(poller: Arc<Poller<R>>, shutdown: CancellationToken) -> Result<(), JoinError> {
+    while poller.lease.acquire(&poller.store, &shutdown).await {
+        let term = shutdown.child_token();
+        let served = serve_term(&poller, &term).await;
+        poller.lease.give_back(&poller.store).await;
+        served?;
+    }
+    Ok(())
+}
+
+async fn serve_term<R: Remote>(poller: &Arc<Poller<R>>, term: &CancellationToken) -> Result<(), JoinError> {
+    forget_pauses(poller).await;
+    let mut loops = JoinSet::new();
+    for lane in [Lane::Send, Lane::Act, Lane::Ask, Lane::Shell] {
+        spawn(&mut loops, poller, term, move |poller, term| line::run(poller, lane, term));
+    }
+    spawn(&mut loops, poller, term, run_files);
+    spawn(&mut loops, poller, term, health::run);
+    spawn(&mut loops, poller, term, rounds::run);
+    spawn(&mut loops, poller, term, rounds::run_looks);
+    spawn(&mut loops, poller, term, feed::run);
+    spawn(&mut loops, poller, term, tombstones::run);
+    let keeping = poller.lease.keep(&poller.store, term);
+    let watching = async {
+        let mut outcome = Ok(());
+        while let Some(ended) = loops.join_next().await {
+            if outcome.is_ok() && ended.is_err() {
+                outcome = ended;
             }
-            Err(error) => {
-                tracing::error!(environment = poller.name(), %error, "poller.tick failed for {}", poller.name());
-                Timestamp::now().plus(STORE_RETRY)
-            }
-        };
-        let pause = wake_at.since(Timestamp::now());
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = tokio::time::sleep(pause) => {}
-            _ = work.changed() => {}
-            () = poller.lanes.woken(Lane::Queue) => {}
-            () = first_of(&mut looks, ticked_at) => {}
-            news = feed.next() => {
-                if feed::take(&poller, news).await {
-                    next_round = Timestamp::now();
-                }
-            }
+            // One loop that ends takes the others with it.
+            term.cancel();
         }
+        outcome
+    };
+    let (outcome, ()) = tokio::join!(watching, keeping);
+    poller.lanes.ended().await;
+    outcome
+}
+
+fn spawn<R: Remote, F>(
+    loops: &mut JoinSet<()>,
+    poller: &Arc<Poller<R>>,
+    term: &CancellationToken,
+    run: impl FnOnce(Arc<Poller<R>>, CancellationToken) -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    loops.spawn(run(Arc::clone(poller), term.clone()));
+}
+
+/// What failed before this process began, or while the server was away, is tried at once.
+async fn forget_pauses<R: Remote>(poller: &Poller<R>) {
+    let (name, now) = (poller.name().to_owned(), poller.clock.now());
+    if let Err(error) = poller.write(move |c| jobs::forget_pauses(c, &name, now)).await {
+        tracing::error!(environment = poller.name(), %error, "poller: pauses of {} could not be ended", poller.name());
     }
 }
 
-/// The loop around the passes of one of the lanes that may take long.
-async fn run_lane<R: Remote>(poller: Arc<Poller<R>>, lane: Lane, shutdown: CancellationToken) {
+/// The loop around the passes over logs and result files, which may take long.
+async fn run_files<R: Remote>(poller: Arc<Poller<R>>, term: CancellationToken) {
+    let lane = Lane::Files;
     let mut work = poller.bell.listen_for_work();
-    while !shutdown.is_cancelled() {
-        let now = Timestamp::now();
-        let passed = match lane {
-            Lane::Shell => clean(&poller, now).await.map(|()| true),
-            _ => fetch_files(&poller, now).await,
-        };
-        let wake_at = match passed {
-            Ok(true) => next_due(&poller, lane, Timestamp::now().plus(poller.poll_interval)).await,
-            // What is due waits until the server is back, of which the environment's loop tells.
-            Ok(false) => Timestamp::now().plus(poller.poll_interval),
+    while !term.is_cancelled() {
+        let now = poller.clock.now();
+        let pause = match fetch_files(&poller, now).await {
+            Ok(true) => next_due(&poller, lane).await,
+            // What is due waits until the server is back, of which the loop that watches its health tells.
+            Ok(false) => poller.poll_interval,
             Err(error) => {
                 tracing::error!(environment = poller.name(), ?lane, %error, "poller.lane failed for {}", poller.name());
-                Timestamp::now().plus(STORE_RETRY)
+                STORE_RETRY
             }
         };
         tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = tokio::time::sleep(wake_at.since(Timestamp::now())) => {}
+            biased;
+            () = term.cancelled() => {}
             () = poller.lanes.woken(lane) => {}
             _ = work.changed() => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }
 
-/// Waits until somebody begins to look at a job; not sooner than a pace after the last tick, so that many who begin
-/// to look one after the other do not make us ask all the time.
-async fn first_of(looks: &mut watch::Receiver<()>, ticked_at: Instant) {
-    // Its sender lives as long as the bell.
-    if looks.changed().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-    tokio::time::sleep_until(ticked_at + LOOK_PACE).await;
-}
-
-/// When the next job is due in a lane, `latest` at the latest, and never at once: what could not be done, or is still
-/// under way, must not spin.
-async fn next_due<R: Remote>(poller: &Poller<R>, lane: Lane, latest: Timestamp) -> Timestamp {
+/// How long until the next job is due in a lane, and never no time: what could not be done, or is still under way,
+/// must not spin.
+async fn next_due<R: Remote>(poller: &Poller<R>, lane: Lane) -> Duration {
     let environment = poller.name().to_owned();
-    let due: Result<_, StoreError> = poller.store.read(move |c| jobs::earliest_due(c, &environment, lane)).await;
-    let now = Timestamp::now();
-    let due = match due {
-        Ok(due) => due.unwrap_or(latest),
-        Err(_) => now.plus(STORE_RETRY),
+    let due = match poller.store.read(move |c| jobs::earliest_due(c, &environment, lane)).await {
+        Ok(due) => due.map_or(poller.poll_interval, |due| until(due, poller.clock.now(), poller)),
+        Err(_) => STORE_RETRY,
     };
-    let pause = if poller.lanes.is_busy(lane) { PATIENCE } else { SHORTEST_PAUSE };
-    due.max(now.plus(pause)).min(latest)
+    let shortest = if poller.lanes.is_busy(lane) { PATIENCE } else { SHORTEST_PAUSE };
+    due.max(shortest).min(poller.poll_interval.max(shortest))
 }
 
-impl<R> Poller<R> {
-    fn round_interval(&self, feed: &Feed) -> Duration {
-        if feed.is_live() { ROUND_BESIDE_FEED.max(self.poll_interval) } else { self.poll_interval }
-    }
+/// How long until a moment. One further away than any pause may be was set under a clock that has been put back since.
+fn until<R>(due: Timestamp, now: Timestamp, poller: &Poller<R>) -> Duration {
+    due.since(now).min(poller.poll_interval)
 }
 
-/// When the loop has to wake by itself: the next round, or the next job that is due, or one that is looked at.
-async fn wake_at<R: Remote>(poller: &Poller<R>, reachable: bool, next_round: Timestamp) -> Timestamp {
-    // What is due at a server that can't be reached waits for the next probe.
-    if !reachable {
-        return next_round;
+/// One pass over what is to be cleaned up. For tests that move the poller by hand.
+///
+/// # Errors
+/// Only the store's.
+pub async fn clean<R: Remote>(poller: &Arc<Poller<R>>) -> Result<(), StoreError> {
+    line::pass(poller, Lane::Shell).await
+}
+
+/// One pass over an environment in all its lanes: what the loops do, once. For tests that move the poller by hand.
+///
+/// # Errors
+/// Only the store's: a remote server's failures are facts that are stored.
+pub async fn tick<R: Remote>(poller: &Arc<Poller<R>>) -> Result<(), StoreError> {
+    health::look(poller).await?;
+    for lane in [Lane::Send, Lane::Act] {
+        line::pass(poller, lane).await?;
     }
-    let next_due = next_due(poller, Lane::Queue, next_round).await;
-    let now = Timestamp::now();
-    let looked_at =
-        if poller.bell.looked_at(poller.name(), now).is_empty() { next_round } else { now.plus(LOOKED_AT_INTERVAL) };
-    looked_at.min(next_due)
+    rounds::round(poller).await?;
+    for lane in [Lane::Ask, Lane::Act] {
+        line::pass(poller, lane).await?;
+    }
+    tombstones::advance(poller).await
 }

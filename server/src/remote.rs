@@ -10,6 +10,7 @@ mod http;
 mod known_hosts;
 mod listing;
 mod memory;
+mod odd_json;
 mod quote;
 mod refusal;
 mod repository;
@@ -21,7 +22,7 @@ mod transfer;
 mod words;
 
 pub use environment::{Environment, require_files};
-pub use failure::Failure;
+pub use failure::{Failure, Reach};
 pub(crate) use http::{segment, with_tls};
 pub use listing::ScenarioList;
 pub use repository::{QuestionError, Repository};
@@ -104,9 +105,11 @@ pub trait Remote: Send + Sync + 'static {
         task_id: &str,
     ) -> impl Future<Output = Result<Answer<TaskBody>, RemoteError>> + Send;
 
-    fn abort(&self, queue: QueueRef<'_>) -> impl Future<Output = Result<(), RemoteError>> + Send;
+    /// What the server then says of the queue. `None`: it said yes and nothing of the contract, which confirms nothing.
+    fn abort(&self, queue: QueueRef<'_>)
+    -> impl Future<Output = Result<Option<Answer<QueueBody>>, RemoteError>> + Send;
 
-    /// Success also where the server never knew the queue.
+    /// Success also where the server does not know the queue.
     fn delete(&self, queue: QueueRef<'_>) -> impl Future<Output = Result<(), RemoteError>> + Send;
 
     /// The bytes of a log (of a task, or the queue's own) from offset `from`, at most a few MiB; empty: nothing new.
@@ -135,7 +138,8 @@ pub trait Remote: Send + Sync + 'static {
     /// Removes the queue's workspace.
     fn clean_up(&self, queue_id: &str) -> impl Future<Output = Result<(), RemoteError>> + Send;
 
-    fn health(&self, instance: &str) -> impl Future<Output = Result<HealthBody, RemoteError>> + Send;
+    /// `None`: the server is an older one that does not say.
+    fn health(&self, instance: &str) -> impl Future<Output = Result<Option<HealthBody>, RemoteError>> + Send;
 
     /// Waits up to `wait` for changes since `cursor`.
     fn changes(
@@ -155,6 +159,23 @@ impl RemoteError {
     /// One text for everybody and one for admins and the log.
     pub fn told_apart(public: impl Into<String>, private: impl Into<String>) -> Self {
         Self::transient(Failure::new(public, private))
+    }
+
+    #[must_use]
+    pub fn reaching(self, reach: Reach) -> Self {
+        match self {
+            Self::Transient { message, retry_after } => {
+                Self::Transient { message: message.reaching(reach), retry_after }
+            }
+            Self::Permanent(refusal) => Self::Permanent(refusal),
+        }
+    }
+
+    pub fn reach(&self) -> Reach {
+        match self {
+            Self::Transient { message, .. } => message.reach(),
+            Self::Permanent(_) => Reach::Answered,
+        }
     }
 
     /// For admins and the log.

@@ -8,8 +8,9 @@ use crate::key_locks::KeyedLocks;
 use crate::logs::LogStore;
 use crate::metrics::Metrics;
 use crate::remote::Environment;
-use crate::store::{DatabaseUrl, Store, StoreError, environments};
+use crate::store::{DatabaseUrl, Store, StoreError, environments, jobs};
 use axum::extract::FromRef;
+use protocol::{JobId, Timestamp};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -69,6 +70,24 @@ impl AppState {
             metrics: Arc::default(),
             shutdown: CancellationToken::new(),
         })
+    }
+}
+
+impl AppState {
+    /// Notes that somebody is looking at a job that has not ended, so that it is asked about more often. Nobody waits
+    /// for that, and a look that is lost costs nothing but some seconds.
+    pub fn look_at(&self, job: JobId, environment: &str) {
+        if !self.bell.begins_to_look(job) {
+            return;
+        }
+        let (store, bell, environment) = (self.store.clone(), self.bell.clone(), environment.to_owned());
+        tokio::spawn(async move {
+            let noted = store.write(move |connection| jobs::watch(connection, job, Timestamp::now())).await;
+            match noted {
+                Ok(()) => bell.ring_look(&environment),
+                Err(error) => tracing::debug!(job = job.0, %error, "a look at job {job} was not noted"),
+            }
+        });
     }
 }
 

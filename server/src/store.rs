@@ -6,6 +6,7 @@ pub mod connection;
 pub mod environments;
 pub mod idempotency;
 pub mod jobs;
+pub mod leases;
 pub mod listing;
 pub mod rights;
 pub mod schema;
@@ -13,6 +14,7 @@ pub mod sessions;
 pub mod ssh_status;
 pub mod tasks;
 pub mod tokens;
+pub mod tombstones;
 pub mod users;
 mod values;
 
@@ -58,6 +60,7 @@ impl StoreError {
     }
 }
 
+pub type QueryError = DieselError;
 pub type QueryResult<T> = Result<T, DieselError>;
 
 /// Cheap to clone; all clones share one pool.

@@ -9,8 +9,8 @@ use crate::store::environments::list_environment_status;
 use crate::store::jobs as store;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use protocol::JobId;
 use protocol::api::{Job, MAX_WAIT_S};
-use protocol::{JobId, Timestamp};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
@@ -78,7 +78,7 @@ async fn version_of_looked_at(state: &AppState, id: JobId) -> ApiResult<Version>
     });
     let (job, username, statuses) = found.await?.ok_or_else(|| no_such_job(id))?;
     if !job.status.is_terminal() {
-        state.bell.look_at(id, &job.environment, Timestamp::now());
+        state.look_at(id, &job.environment);
     }
     let surroundings = Surroundings::of(&job, state, &statuses);
     Ok(version(&Shown { job, username, surroundings }))

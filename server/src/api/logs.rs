@@ -13,7 +13,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue};
 use protocol::api::{LogLines, LogMatch, LogMatches, LogsState, MAX_LOG_LINES};
-use protocol::{JobId, Timestamp, names};
+use protocol::{JobId, names};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -73,7 +73,7 @@ pub(super) async fn list_lines(
     let tail = query.tail.map(|tail| check_count("tail", Some(tail))).transpose()?;
     let log = Log::find(&state, path).await?;
     if let Some(environment) = &log.open_in {
-        state.bell.look_at(log.job, environment, Timestamp::now());
+        state.look_at(log.job, environment);
     }
     let window = match tail {
         Some(tail) => state.logs.tail(log.job, log.id, tail).await,

@@ -5,15 +5,15 @@ use super::answers::{Accepted, Removed};
 use super::jobs::{find_row, no_such_job, shown_job};
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Path, Query};
-use crate::lifecycle::{self, reason};
+use crate::lifecycle;
 use crate::state::AppState;
 use crate::store::audit::insert_audit_entry;
-use crate::store::environments::insert_abandoned_queue;
 use crate::store::jobs::{self as store, Job};
 use crate::store::tasks::find_tasks;
+use crate::store::tombstones::{NewTombstone, Wanted, insert_tombstone};
 use axum::extract::State;
 use protocol::api::{self, ErrorCode};
-use protocol::{JobId, Timestamp};
+use protocol::{JobId, Timestamp, reason};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -86,7 +86,7 @@ async fn force_end(state: &AppState, user: &CurrentUser, id: JobId) -> ApiResult
             if !store::save_job(connection, &before, &after, open_tasks)? {
                 return Ok(false);
             }
-            abandon(connection, &before, now)?;
+            abandon(connection, &before, Wanted::Abort, now)?;
             insert_audit_entry(connection, audit, now)?;
             Ok(true)
         });
@@ -98,11 +98,23 @@ async fn force_end(state: &AppState, user: &CurrentUser, id: JobId) -> ApiResult
 }
 
 /// Notes what is still to be done at the remote server for a job that nobody follows here any more.
-fn abandon(connection: &mut crate::store::AnyConnection, job: &Job, now: Timestamp) -> crate::store::QueryResult<()> {
-    if !lifecycle::may_be_there(job) {
+fn abandon(
+    connection: &mut crate::store::AnyConnection,
+    job: &Job,
+    wanted: Wanted,
+    now: Timestamp,
+) -> crate::store::QueryResult<()> {
+    if !store::may_be_there(job) {
         return Ok(());
     }
-    insert_abandoned_queue(connection, &job.environment, &job.instance, &job.remote_queue_id, now)
+    let tombstone = NewTombstone {
+        environment: job.environment.clone(),
+        instance: job.instance.clone(),
+        remote_queue_id: job.remote_queue_id.clone(),
+        wanted,
+        look_until: lifecycle::may_arrive_until(job).unwrap_or(now),
+    };
+    insert_tombstone(connection, tombstone, now)
 }
 
 pub(super) async fn delete_job(
@@ -119,14 +131,15 @@ pub(super) async fn delete_job(
     }
     let now = Timestamp::now();
     let audit = user.audit("job.delete", format!("job:{id}"), &json!({}));
+    let why = reason::aborted_by(&user.user.username);
     let requested = state.store.write(move |connection| {
-        if store::request_delete(connection, id, now)? {
+        if store::request_delete(connection, id, &why, now)? {
             insert_audit_entry(connection, audit, now)?;
         }
         store::find_job(connection, id)
     });
     if let Some((job, _)) = requested.await?
-        && !lifecycle::may_be_there(&job)
+        && !store::may_be_there(&job)
     {
         remove_here(&state, id).await?;
     }
@@ -150,14 +163,15 @@ async fn remove_here(state: &AppState, id: JobId) -> ApiResult<()> {
 async fn force_removal(state: &AppState, user: &CurrentUser, id: JobId) -> ApiResult<Removed<api::Job>> {
     let now = Timestamp::now();
     let audit = user.audit("job.delete", format!("job:{id}"), &json!({ "force": true }));
+    let why = reason::aborted_by(&user.user.username);
     let removed = state.store.write(move |connection| {
         // The transaction must start with a write, and the row must be read as it stands when it goes.
-        store::request_delete(connection, id, now)?;
+        store::request_delete(connection, id, &why, now)?;
         let Some((job, _)) = store::find_job(connection, id)? else {
             return Ok(false);
         };
         store::remove_job(connection, id)?;
-        abandon(connection, &job, now)?;
+        abandon(connection, &job, Wanted::Delete, now)?;
         insert_audit_entry(connection, audit, now)?;
         Ok(true)
     });

@@ -5,7 +5,7 @@ use super::CommandResult;
 use super::signals::shutdown_on_signal;
 use crate::config::Config;
 use crate::housekeeping;
-use crate::poller::{self, Poller};
+use crate::poller::{self, Breaker, Chance, Clock, Lease, Poller, Signals};
 use crate::remote::{Server, require_files};
 use crate::ssh_watch;
 use crate::state::{AppState, StateError};
@@ -107,6 +107,7 @@ async fn stop(mut parts: JoinSet<(&'static str, Result<(), String>)>) {
 
 /// One poller for each environment.
 pub fn pollers(state: &AppState) -> Vec<Arc<Poller<Server>>> {
+    let process = uuid::Uuid::new_v4().to_string();
     let of_environment = |environment: &Arc<crate::remote::Environment>| Poller {
         store: state.store.clone(),
         logs: state.logs.clone(),
@@ -115,8 +116,13 @@ pub fn pollers(state: &AppState) -> Vec<Arc<Poller<Server>>> {
         environment: Arc::clone(&environment.config),
         poll_interval: state.config.poll_interval,
         remote: Arc::clone(&environment.server),
+        clock: Clock::system(),
+        chance: Chance::default(),
         lanes: Arc::default(),
         marks: Arc::default(),
+        breaker: Breaker::default(),
+        lease: Lease::new(&environment.config.name, &process, state.config.database_url.is_shared()),
+        signals: Signals::default(),
     };
     state.environments.values().map(of_environment).map(Arc::new).collect()
 }

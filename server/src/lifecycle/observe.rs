@@ -1,17 +1,28 @@
 //! What a queue's status at the remote server makes of the job and its tasks here.
 //! Facts only move forward: an ended task or job never changes status again, whatever a late answer says.
 
-use super::{ABORT_FOLLOW_UP, Limits, end, mark_synced, reason, verdict};
-use crate::store::jobs::Job;
+use super::{Limits, OVERTIME, asks_after_abort, end, mark_synced, timeout, verdict};
+use crate::store::jobs::{Job, want_abort};
 use crate::store::tasks::Task;
 use protocol::api::TaskCounts;
 use protocol::remote::{QueueBody, QueueTask};
-use protocol::{JobStatus, QueueStatus, TaskStatus, Timestamp};
+use protocol::{JobStatus, QueueStatus, TaskStatus, Timestamp, reason};
+use std::collections::HashMap;
 use std::time::Duration;
+
+/// How we came to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// We asked; when to ask again follows from the answer.
+    Asked,
+    /// The server said so by itself; what is due of the job stays due.
+    Told,
+}
 
 /// What the remote server said about a queue and its tasks.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
+    pub heard: Heard,
     pub queue: &'a QueueBody,
     pub tasks: &'a [QueueTask],
     /// The server's own clock; how long a queue has run is reckoned on it.
@@ -30,12 +41,19 @@ pub struct Observed {
 pub fn observe(before: &Job, tasks: &[Task], seen: Seen<'_>, limits: &Limits, now: Timestamp) -> Observed {
     let mut job = before.clone();
     mark_synced(&mut job, now);
+    let is_wanted = job.abort_requested_at.is_some() || job.delete_requested_at.is_some();
+    let keeps_pause = is_wanted && seen.heard == Heard::Told;
+    if keeps_pause {
+        job.attempts = before.attempts;
+    }
     if job.status.is_terminal() {
         return Observed { job, changed_tasks: Vec::new() };
     }
     job.accepted_at = job.accepted_at.or(Some(now));
     job.remote_etag = seen.etag.map(str::to_owned);
-    let after: Vec<Task> = tasks.iter().map(|task| observe_task(before, task, seen)).collect();
+    let said: HashMap<&str, &QueueTask> = seen.tasks.iter().map(|said| (said.task_id.as_str(), said)).collect();
+    let observe_task = |task: &Task| observe_task(task, said.get(before.task_id(task.n).as_str()).copied(), seen.queue);
+    let after: Vec<Task> = tasks.iter().map(observe_task).collect();
     let statuses: Vec<TaskStatus> = after.iter().map(|task| task.status).collect();
     let counts = TaskCounts::of(statuses.iter().copied());
     match seen.queue.status {
@@ -55,7 +73,9 @@ pub fn observe(before: &Job, tasks: &[Task], seen: Seen<'_>, limits: &Limits, no
     }
     if !job.status.is_terminal() {
         job.set_counts(counts);
-        plan_next_look(&mut job, seen, limits, now);
+        if !keeps_pause {
+            plan_next_look(&mut job, seen, limits, now);
+        }
     }
     let changed_tasks = after.into_iter().zip(tasks).filter(|(a, b)| a != *b).map(|(task, _)| task).collect();
     Observed { job, changed_tasks }
@@ -78,8 +98,7 @@ fn run(job: &mut Job, seen: Seen<'_>, now: Timestamp) {
 /// A job past its limit is to be aborted; any other is due again at its limit, however rare the rounds are.
 fn plan_next_look(job: &mut Job, seen: Seen<'_>, limits: &Limits, now: Timestamp) {
     if job.abort_requested_at.is_some() {
-        let pause = if job.abort_confirmed_at.is_some() { ABORT_FOLLOW_UP } else { Duration::ZERO };
-        job.next_at = Some(now.plus(pause));
+        job.next_at = Some(asks_after_abort(job, limits, now));
         return;
     }
     let (spent, limit, why) = match job.status {
@@ -87,45 +106,53 @@ fn plan_next_look(job: &mut Job, seen: Seen<'_>, limits: &Limits, now: Timestamp
         _ => (now.since(job.created_at), limits.waiting_timeout, reason::WAITED_TOO_LONG),
     };
     if spent > limit {
-        job.abort_requested_at = Some(now);
-        job.abort_reason = Some(why.to_owned());
-        job.next_at = Some(now);
+        want_abort(job, why, now);
     } else {
         // One millisecond past the limit, so that the look finds it over.
         job.next_at = Some(now.plus(limit.saturating_sub(spent)).plus(Duration::from_millis(1)));
     }
 }
 
-fn timeout(job: &Job) -> Duration {
-    Duration::from_millis(u64::try_from(job.timeout_ms).unwrap_or(0))
-}
-
-/// How long the queue has run, on the server's own clock where that is known.
+/// How long the queue has run, on the server's own clock where that is known; never longer than since we sent it,
+/// whatever anybody's clock says.
 fn ran_for(job: &Job, seen: Seen<'_>, now: Timestamp) -> Duration {
-    match (seen.queue.started_at, seen.queue.finished_at.or(seen.server_now)) {
+    let said = match (seen.queue.started_at, seen.queue.finished_at.or(seen.server_now)) {
         (Some(started), Some(until)) => until.since(started),
         _ => job.seen_running_at.map_or(Duration::ZERO, |started| now.since(started)),
-    }
+    };
+    said.min(job.submit_attempted_at.map_or(said, |sent| now.since(sent)))
 }
 
-fn observe_task(job: &Job, before: &Task, seen: Seen<'_>) -> Task {
+/// Whether a job of which nothing is heard, or nothing that can be read, has run past its limit by our own clock, and
+/// past the time in which its server would have ended it.
+pub fn runs_too_long_unseen(job: &Job, now: Timestamp) -> bool {
+    let is_running = job.status == JobStatus::InProgress && job.abort_requested_at.is_none();
+    let limit = timeout(job) + OVERTIME;
+    is_running && job.seen_running_at.is_some_and(|started| now.since(started) > limit)
+}
+
+fn observe_task(before: &Task, said: Option<&QueueTask>, queue: &QueueBody) -> Task {
     let mut task = before.clone();
     if before.status.is_terminal() {
         return task;
     }
-    let task_id = job.task_id(before.n);
-    if let Some(said) = seen.tasks.iter().find(|said| said.task_id == task_id) {
+    if let Some(said) = said {
         let goes_back = before.status == TaskStatus::Running && said.status == TaskStatus::Waiting;
         if !goes_back {
+            let still_runs = said.status == TaskStatus::Running && before.status == TaskStatus::Running;
             task.status = said.status;
-            task.progress = said.progress.filter(|p| p.is_finite()).map(|p| p.clamp(0.0, 1.0));
-            task.message.clone_from(&said.message);
+            let progress = said.progress.filter(|p| p.is_finite()).map(|p| p.clamp(0.0, 1.0));
+            // A list that leaves both out says nothing of them.
+            if !(still_runs && progress.is_none() && said.message.is_empty()) {
+                task.progress = progress;
+                task.message.clone_from(&said.message);
+            }
             task.exit_code = said.exit_code;
             task.started_at = said.started_at.or(task.started_at);
             task.finished_at = said.finished_at.or(task.finished_at);
         }
     }
-    end_with_queue(&mut task, seen.queue);
+    end_with_queue(&mut task, queue);
     task
 }
 

@@ -36,7 +36,8 @@ fn old_job() -> Job {
 }
 
 fn accepted_job() -> Job {
-    Job { submit_attempted_at: Some(NOW), accepted_at: Some(NOW), sync_state: SyncState::Synced, ..fresh_job() }
+    let sent = Some(NOW.minus(HOUR * 10));
+    Job { submit_attempted_at: sent, accepted_at: sent, sync_state: SyncState::Synced, ..fresh_job() }
 }
 
 fn ended_job() -> Job {
@@ -78,7 +79,7 @@ fn said(n: i64, status: TaskStatus) -> QueueTask {
 }
 
 fn see(job: &Job, tasks: &[Task], queue: &QueueBody, said: &[QueueTask], server_now: Option<Timestamp>) -> Observed {
-    observe(job, tasks, Seen { queue, tasks: said, server_now, etag: None }, &LIMITS, NOW)
+    observe(job, tasks, Seen { heard: Heard::Asked, queue, tasks: said, server_now, etag: None }, &LIMITS, NOW)
 }
 
 #[test]
@@ -89,13 +90,21 @@ fn each_state_of_a_job_has_its_next_step() {
     let long_cleaned = Job { cleaned_at: Some(NOW.minus(HOUR * 24 * 8)), ..cleaned.clone() };
     let given_up =
         Job { cleanup_state: CleanupState::Failed, cleanup_since: Some(NOW.minus(HOUR)), ..mirrored.clone() };
-    let deleting = Job { delete_requested_at: wanted, ..accepted_job() };
+    let running = Job { delete_requested_at: wanted, ..accepted_job() };
+    let deleting = Job { delete_requested_at: wanted, ..ended_job() };
+    let sent_abort = Job { abort_requested_at: wanted, abort_sent_at: wanted, abort_sends: 1, ..accepted_job() };
+    let lost = Job { status_reason: Some("lost".to_owned()), logs_state: LogsState::Incomplete, ..ended_job() };
+    let long_lost = Job { ended_here_at: Some(NOW.minus(HOUR * 2)), ..lost.clone() };
     let not_ours = Job { status_reason: Some("id_taken".to_owned()), delete_requested_at: wanted, ..ended_job() };
-    let cases = [
+    let cases = vec![
         ("fresh", fresh_job(), Step::Submit),
         ("tried, no answer", Job { submit_attempted_at: wanted, ..fresh_job() }, Step::Submit),
         ("waited too long, never sent", old_job(), Step::GiveUpWaiting),
-        ("waited too long, no answer", Job { submit_attempted_at: wanted, ..old_job() }, Step::GiveUpWaiting),
+        (
+            "waited too long, no answer: it may have arrived",
+            Job { submit_attempted_at: wanted, ..old_job() },
+            Step::Submit,
+        ),
         ("accepted", accepted_job(), Step::Ask),
         ("abort of what was never sent", Job { abort_requested_at: wanted, ..fresh_job() }, Step::EndUnsent),
         (
@@ -104,12 +113,8 @@ fn each_state_of_a_job_has_its_next_step() {
             Step::Abort,
         ),
         ("abort", Job { abort_requested_at: wanted, ..accepted_job() }, Step::Abort),
-        ("abort taken", Job { abort_requested_at: wanted, abort_confirmed_at: wanted, ..accepted_job() }, Step::Ask),
-        (
-            "abort taken though never accepted",
-            Job { abort_requested_at: wanted, abort_confirmed_at: wanted, submit_attempted_at: wanted, ..fresh_job() },
-            Step::Ask,
-        ),
+        ("abort sent", sent_abort.clone(), Step::Ask),
+        ("abort sent, and nothing came of it", Job { abort_sent_at: Some(NOW.minus(HOUR)), ..sent_abort }, Step::Abort),
         ("ended", ended_job(), Step::Mirror),
         ("mirrored", mirrored, Step::CleanUp),
         ("cleaned", cleaned, Step::Nothing),
@@ -118,6 +123,10 @@ fn each_state_of_a_job_has_its_next_step() {
         ("clean-up given up", given_up, Step::Nothing),
         ("delete of what was never sent", Job { delete_requested_at: wanted, ..fresh_job() }, Step::Remove),
         ("delete", deleting.clone(), Step::DeleteQueue),
+        ("delete of what runs", running, Step::Abort),
+        ("lost, and perhaps running", lost, Step::Nothing),
+        ("lost, and past its limit", long_lost.clone(), Step::DeleteQueue),
+        ("lost, and gone for certain", Job { remote_deleted_at: wanted, ..long_lost }, Step::CleanUp),
         ("delete, queue gone", Job { remote_deleted_at: wanted, ..deleting.clone() }, Step::CleanUp),
         ("delete, all gone", Job { remote_deleted_at: wanted, cleaned_at: wanted, ..deleting }, Step::Remove),
         ("delete of what never was ours", not_ours, Step::Remove),
@@ -271,7 +280,59 @@ fn no_server_silences_a_job_for_good() {
 #[test]
 fn logs_are_given_up_when_the_time_is_over_and_many_attempts_failed() {
     for (hours, attempts, expected) in [(23, 99, false), (24, 9, false), (24, 10, true)] {
-        let job = Job { finished_at: Some(NOW.minus(HOUR * hours)), attempts, ..ended_job() };
+        let job = Job { ended_here_at: Some(NOW.minus(HOUR * hours)), attempts, ..ended_job() };
         assert_eq!(gives_up_mirroring(&job, &LIMITS, NOW), expected, "{hours} h, {attempts} attempts");
     }
+}
+
+#[test]
+fn a_queue_never_ran_for_longer_than_since_it_was_sent() {
+    let just_sent = Job { submit_attempted_at: Some(NOW.minus(Duration::from_secs(2))), ..accepted_job() };
+    let body = QueueBody { started_at: Some(Timestamp(0)), ..queue(QueueStatus::Running) };
+    let said = [said(1, TaskStatus::Running)];
+    let seen = see(&just_sent, &tasks_of(&[TaskStatus::Running]), &body, &said, Some(NOW));
+    assert_eq!(seen.job.abort_requested_at, None, "a clock that stood at 1970, or a proxy's, ends nothing");
+}
+
+#[test]
+fn a_queue_that_is_not_known_is_lost_after_three_answers_and_a_minute() {
+    let mut job = accepted_job();
+    let answers: Vec<bool> = [0, 20, 40, 59, 60].map(|s| is_lost(&mut job, NOW.plus(Duration::from_secs(s)))).into();
+    assert_eq!(answers, [false, false, false, false, true]);
+    let mut job = accepted_job();
+    assert!(!is_lost(&mut job, NOW) && !is_lost(&mut job, NOW.plus(HOUR)), "two answers are too few");
+    mark_synced(&mut job, NOW);
+    assert_eq!((job.unknown_since, job.unknown_count), (None, 0));
+}
+
+#[test]
+fn news_do_not_put_off_what_somebody_wants() {
+    let due = Some(NOW.plus(Duration::from_secs(7)));
+    let body = QueueBody { started_at: Some(NOW), ..queue(QueueStatus::Running) };
+    let tasks = tasks_of(&[TaskStatus::Running]);
+    for wanted in [
+        Job { delete_requested_at: Some(NOW), next_at: due, attempts: 3, ..accepted_job() },
+        Job { abort_requested_at: Some(NOW), next_at: due, attempts: 3, ..accepted_job() },
+    ] {
+        let seen = Seen { heard: Heard::Told, queue: &body, tasks: &[], server_now: Some(NOW), etag: None };
+        let seen = observe(&wanted, &tasks, seen, &LIMITS, NOW);
+        assert_eq!((seen.job.next_at, seen.job.attempts), (due, 3));
+    }
+}
+
+#[test]
+fn aborts_are_sent_again_with_growing_pauses() {
+    let mut job = Job { abort_requested_at: Some(NOW), ..accepted_job() };
+    let mut sent_at = Vec::new();
+    let mut now = NOW;
+    while sent_at.len() < 5 {
+        if next_step(&job, &LIMITS, now) == Step::Abort {
+            note_abort_sent(&mut job, now);
+            sent_at.push(now.since(NOW).as_secs());
+        }
+        let next = asks_after_abort(&job, &LIMITS, now);
+        assert!(next > now, "it never spins");
+        now = next;
+    }
+    assert_eq!(sent_at, [0, 5, 15, 35, 75]);
 }

@@ -1,38 +1,55 @@
 //! Asks the remote server about a job's queue, or takes in what it said by itself, and saves what changed.
 //! What a queue's status leaves out is asked task by task, so that older servers are understood.
 
-use super::Poller;
-use super::outcome::{After, end_by_refusal, fail, queue_of, save};
-use crate::lifecycle::{self, Observed, Seen};
+use super::outcome::{After, fail, queue_of, save, take_refusal};
+use super::{Poller, health};
+use crate::lifecycle::{self, Heard, Observed, Seen};
 use crate::remote::{Answer, Refusal, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::jobs::Job;
 use crate::store::tasks::{self, Task};
 use protocol::remote::{QueueBody, QueueTask, TaskBody};
-use protocol::{QueueStatus, TaskStatus, Timestamp};
+use protocol::{QueueStatus, TaskStatus};
+use std::collections::HashMap;
+use std::time::Duration;
 
-pub(super) async fn ask<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) -> Result<After, StoreError> {
-    match poller.remote.queue_status(queue_of(job), job.remote_etag.as_deref()).await {
-        Ok(Some(answer)) => take_status(poller, job, answer, now).await,
-        Ok(None) => take_unchanged(poller, job, now).await,
-        Err(error) => take_failure(poller, job, error, now).await,
+/// A queue that ran for so much longer than since it was sent has a clock behind it that is wrong.
+const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
+
+pub(super) async fn ask<R: Remote>(poller: &Poller<R>, job: &Job, heard: Heard) -> Result<After, StoreError> {
+    let answer = poller.remote.queue_status(queue_of(job), job.remote_etag.as_deref()).await;
+    health::note(poller, "status", &answer);
+    match answer {
+        Ok(Some(answer)) => take_status(poller, job, answer, heard).await,
+        Ok(None) => take_unchanged(poller, job).await,
+        Err(error) => take_failure(poller, job, error).await,
     }
 }
 
 /// The status is what it was.
-async fn take_unchanged<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) -> Result<After, StoreError> {
+async fn take_unchanged<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
+    let now = poller.clock.now();
     let mut after = job.clone();
     lifecycle::mark_synced(&mut after, now);
-    // At its limit the whole status is wanted, to reckon on the server's clock.
     let is_due = job.next_at.is_some_and(|due| due <= now);
-    if is_due {
+    let is_aborted = job.abort_requested_at.is_some();
+    if is_due && is_aborted {
+        after.next_at = Some(lifecycle::asks_after_abort(job, &poller.limits(), now));
+    } else if is_due {
+        // At its limit the whole status is wanted, to reckon on the server's clock.
         after.remote_etag = None;
     }
     if is_due || after.sync_state != job.sync_state || after.sync_error != job.sync_error {
-        save(poller, job, &after, Vec::new()).await?;
+        let saved = save(poller, job, &after, Vec::new()).await?;
+        if !saved {
+            return Ok(After::Lost);
+        }
     }
-    poller.lanes.follow(job);
-    Ok(if is_due { After::Again } else { After::Later })
+    // What its status says of the logs' sizes is unchanged as well.
+    if !poller.lanes.sizes_are_told() {
+        poller.lanes.follow(job);
+    }
+    Ok(if is_due && !is_aborted { After::Again } else { After::Later })
 }
 
 /// Takes in what the server says of a queue, whether it was asked or said so by itself.
@@ -40,80 +57,147 @@ pub(super) async fn take_status<R: Remote>(
     poller: &Poller<R>,
     job: &Job,
     answer: Answer<QueueBody>,
-    now: Timestamp,
+    heard: Heard,
 ) -> Result<After, StoreError> {
     let id = job.id;
     let rows = poller.store.read(move |c| tasks::find_tasks(c, id)).await?;
-    let said = match complete_tasks(poller, job, &rows, &answer.body).await {
-        Ok(said) => said,
-        Err(error) => return take_failure(poller, job, error, now).await,
-    };
-    let seen = Seen { queue: &answer.body, tasks: &said, server_now: answer.server_now, etag: answer.etag.as_deref() };
+    let Completed { said, failure } = complete_tasks(poller, job, &rows, &answer.body, heard).await;
+    note_clock(poller, job, &answer);
+    if let Some(failure) = failure.filter(|_| answer.body.status.is_terminal()) {
+        return take_part(poller, job, &rows, answer, said, failure).await;
+    }
+    let now = poller.clock.now();
+    let (server_now, etag) = (answer.server_now, answer.etag.as_deref());
+    let seen = Seen { heard, queue: &answer.body, tasks: &said, server_now, etag };
     let Observed { job: after, changed_tasks } = lifecycle::observe(job, &rows, seen, &poller.limits(), now);
     let has_ended = after.status.is_terminal() && !job.status.is_terminal();
     let is_past_limit = after.abort_requested_at.is_some() && job.abort_requested_at.is_none();
-    if !save(poller, job, &after, changed_tasks).await? {
-        return Ok(After::Again);
+    if is_worth_saving(job, &after, &changed_tasks) && !save(poller, job, &after, changed_tasks).await? {
+        return Ok(After::Lost);
     }
     if has_ended {
         tracing::info!(job = job.id.0, status = %after.status, "job {} ended as {}", job.id, after.status);
-    } else {
+    } else if poller.lanes.note_sizes(&answer.body, &rows) {
         poller.lanes.follow(&after);
     }
     Ok(if has_ended || is_past_limit { After::Again } else { After::Later })
 }
 
-async fn take_failure<R: Remote>(
+/// The queue has ended, but not all of its tasks could be asked how: those that answered are kept, and the job ends when
+/// the rest has answered as well.
+async fn take_part<R: Remote>(
+    poller: &Poller<R>,
+    job: &Job,
+    rows: &[Task],
+    mut answer: Answer<QueueBody>,
+    said: Vec<QueueTask>,
+    failure: RemoteError,
+) -> Result<After, StoreError> {
+    answer.body.status = QueueStatus::Running;
+    let (server_now, now) = (answer.server_now, poller.clock.now());
+    let seen = Seen { heard: Heard::Told, queue: &answer.body, tasks: &said, server_now, etag: None };
+    let Observed { job: mut after, changed_tasks } = lifecycle::observe(job, rows, seen, &poller.limits(), now);
+    after.attempts = job.attempts;
+    lifecycle::mark_failing(&mut after, failure.to_string());
+    lifecycle::postpone(&mut after, &poller.limits(), None, poller.chance.jitter(), now);
+    let saved = save(poller, job, &after, changed_tasks).await?;
+    Ok(After::Failed.if_saved(saved))
+}
+
+/// A save costs a commit. That the facts are a little fresher the rounds say of all jobs at once.
+fn is_worth_saving(before: &Job, after: &Job, changed_tasks: &[Task]) -> bool {
+    let is_due_as_before = match (before.next_at, after.next_at) {
+        // The same limit, reckoned anew on another clock.
+        (Some(before), Some(after)) => after.since(before).max(before.since(after)) < CLOCK_TOLERANCE,
+        (before, after) => before == after,
+    };
+    let next_at = if is_due_as_before { before.next_at } else { after.next_at };
+    let same_but_age = Job { last_synced_at: before.last_synced_at, next_at, ..after.clone() };
+    !changed_tasks.is_empty() || same_but_age != *before
+}
+
+fn note_clock<R: Remote>(poller: &Poller<R>, job: &Job, answer: &Answer<QueueBody>) {
+    let ran = answer.body.started_at.zip(answer.server_now).map(|(started, until)| until.since(started));
+    let sent = job.submit_attempted_at.map(|sent| poller.clock.now().since(sent));
+    let (Some(ran), Some(sent)) = (ran, sent) else { return };
+    let is_wrong = ran > sent.saturating_add(CLOCK_TOLERANCE);
+    let words = "its clock is wrong: it says that a queue has run for longer than since it was sent";
+    health::trouble(poller, "clock", is_wrong.then(|| words.to_owned()));
+}
+
+pub(super) async fn take_failure<R: Remote>(
     poller: &Poller<R>,
     job: &Job,
     error: RemoteError,
-    now: Timestamp,
 ) -> Result<After, StoreError> {
     match error {
-        RemoteError::Permanent(refusal) => end_by_refusal(poller, job, &refusal, now).await,
-        RemoteError::Transient { message, retry_after } => {
-            fail(poller, job, job.clone(), message, retry_after, now).await
-        }
+        RemoteError::Permanent(refusal) => take_refusal(poller, job, &refusal).await,
+        RemoteError::Transient { message, retry_after } => fail(poller, job, job.clone(), message, retry_after).await,
     }
 }
 
+/// What the server says of its tasks, and the last failure to ask about one.
+struct Completed {
+    said: Vec<QueueTask>,
+    failure: Option<RemoteError>,
+}
+
 /// The queue's tasks as the server has them, completed by questions about those that its status says too little of.
+/// What can't be had of one task now leaves it as it is known, and the others all the same.
 async fn complete_tasks<R: Remote>(
     poller: &Poller<R>,
     job: &Job,
     rows: &[Task],
     queue: &QueueBody,
-) -> Result<Vec<QueueTask>, RemoteError> {
+    heard: Heard,
+) -> Completed {
     let mut said = queue.tasks.clone().unwrap_or_default();
+    let mut failure = None;
     if queue.status == QueueStatus::Waiting {
-        return Ok(said);
+        return Completed { said, failure };
     }
+    let positions: HashMap<String, usize> =
+        said.iter().enumerate().map(|(at, task)| (task.task_id.clone(), at)).collect();
     for row in rows.iter().filter(|row| !row.status.is_terminal()) {
         let task_id = job.task_id(row.n);
-        let position = said.iter().position(|task| task.task_id == task_id);
-        if position.is_some_and(|at| says_all(&said[at], row, queue)) {
+        let position = positions.get(&task_id).copied();
+        if position.is_some_and(|at| says_all(&said[at], row, queue, heard)) {
             continue;
         }
-        let answer = match poller.remote.task_status(queue_of(job), &task_id).await {
-            Ok(answer) => answer,
+        let answer = poller.remote.task_status(queue_of(job), &task_id).await;
+        health::note(poller, "task status", &answer);
+        let task = match answer {
+            Ok(answer) => as_queue_task(task_id, answer.body),
             // It knows the queue: what that says of the task is all there is.
             Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) => continue,
-            Err(error) => return Err(error),
+            Err(error) => {
+                tracing::debug!(job = job.id.0, error = error.private(), "task {task_id} could not be asked about");
+                failure = Some(error);
+                if poller.breaker.is_open() {
+                    break;
+                }
+                continue;
+            }
         };
-        let task = as_queue_task(task_id, answer.body);
         match position {
             Some(at) => said[at] = task,
             None => said.push(task),
         }
     }
-    Ok(said)
+    Completed { said, failure }
 }
 
 /// Whether a task's entry in its queue's status tells all that is new of it.
-fn says_all(task: &QueueTask, row: &Task, queue: &QueueBody) -> bool {
+fn says_all(task: &QueueTask, row: &Task, queue: &QueueBody, heard: Heard) -> bool {
+    // An older server's list leaves out how far a task is.
+    let tells_how_far = task.progress.is_some() || !task.message.is_empty() || task.log_size.is_some();
     match task.status {
         TaskStatus::Waiting => !queue.status.is_terminal(),
-        TaskStatus::Running => !queue.status.is_terminal() && task.started_at.or(row.started_at).is_some(),
+        TaskStatus::Running => {
+            !queue.status.is_terminal()
+                && task.started_at.or(row.started_at).is_some()
+                && (tells_how_far || heard == Heard::Told)
+        }
         TaskStatus::Aborted | TaskStatus::Skipped => true,
         TaskStatus::Passed | TaskStatus::Failed | TaskStatus::Error => task.finished_at.is_some(),
     }

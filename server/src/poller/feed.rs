@@ -1,22 +1,20 @@
-//! The changes feed of an environment: a task that keeps one long call open and hands on what it says.
-//! It changes nothing by itself; the environment's loop takes its news in, so nothing happens twice at once.
+//! The changes feed of an environment: one long call after the other, and what each says is taken in at once, also while
+//! a round is under way. It is only a faster way to see: whatever it misses, the plain rounds find.
 
-use super::lanes::JOBS_AT_ONCE;
 use super::outcome::After;
-use super::steps::advance_all;
-use super::{Poller, ask};
+use super::{Poller, ask, health, line, rounds};
+use crate::lifecycle::Heard;
 use crate::remote::{Answer, ChangedQueue, Remote, RemoteError};
 use crate::store::StoreError;
-use crate::store::environments::{EnvironmentStatus, find_environment_status, save_environment_status};
-use crate::store::jobs::{self, Job, Lane};
+use crate::store::environments::find_environment_status;
+use crate::store::jobs::{self, Job};
 use futures_util::stream::{self, StreamExt};
 use protocol::remote::{Changes, MAX_CHANGES};
 use protocol::{JobId, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::sync::CancellationToken;
 
 /// How long one call waits for news.
 const WAIT: Duration = Duration::from_secs(20);
@@ -24,130 +22,117 @@ const WAIT: Duration = Duration::from_secs(20);
 const PACE: Duration = Duration::from_millis(250);
 /// Shortest time between two notes that all facts are fresh, so that a busy feed does not write all the time.
 const FRESHNESS: Duration = Duration::from_secs(5);
+/// How often what the feed said of a job is taken in against others who save it at the same moment.
+const ATTEMPTS: u32 = 5;
 
-/// What the feed's task says: news and when they came, or why it ended.
-pub(super) type News = Result<(Answer<Changes<ChangedQueue>>, Timestamp), RemoteError>;
+type News = Answer<Changes<ChangedQueue>>;
 
-/// The feed as its environment's loop holds it.
-#[derive(Default)]
-pub(super) struct Feed {
-    running: Option<(mpsc::Receiver<News>, AbortOnDropHandle<()>)>,
-    broke_at: Option<Timestamp>,
-}
-
-impl Feed {
-    /// Starts the task where the server offers a feed and none runs. One that broke is left alone for a poll interval:
-    /// every start costs a plain round.
-    pub(super) fn follow<R: Remote>(&mut self, poller: &Arc<Poller<R>>, is_offered: bool, now: Timestamp) {
-        let broke_lately = self.broke_at.is_some_and(|at| now.since(at) < poller.poll_interval);
-        if !is_offered || self.running.is_some() || broke_lately {
-            return;
+/// Until `term` ends; listens while the server offers a feed. One that broke is left alone for a poll interval, since
+/// every start costs a plain round.
+pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, term: CancellationToken) {
+    let mut offered = poller.signals.health.feed_offered();
+    while !term.is_cancelled() {
+        if *offered.borrow_and_update() && !poller.breaker.is_open() {
+            let listening = listen(&poller);
+            let broken = tokio::select! {
+                biased;
+                () = term.cancelled() => return,
+                broken = listening => broken,
+            };
+            poller.signals.rounds.feed_is_live(false);
+            tracing::warn!(
+                environment = poller.name(),
+                error = broken.private(),
+                "poller.feed of {} ended",
+                poller.name()
+            );
+            poller.signals.rounds.want_round();
         }
-        // One place: the next call is made while the loop takes in the last one's news, and no further.
-        let (sender, receiver) = mpsc::channel(1);
-        let task = tokio::spawn(listen(Arc::clone(poller), sender));
-        self.running = Some((receiver, AbortOnDropHandle::new(task)));
-    }
-
-    pub(super) fn is_live(&self) -> bool {
-        self.running.is_some()
-    }
-
-    /// The next news; waits for ever where there is no feed.
-    pub(super) async fn next(&mut self) -> News {
-        let Some((receiver, _)) = &mut self.running else { return std::future::pending().await };
-        let news = receiver.recv().await;
-        let news = news.unwrap_or_else(|| Err(RemoteError::transient("the changes feed ended")));
-        if news.is_err() {
-            self.running = None;
-            self.broke_at = Some(Timestamp::now());
+        tokio::select! {
+            biased;
+            () = term.cancelled() => {}
+            _ = offered.changed(), if !*offered.borrow() => {}
+            () = tokio::time::sleep(poller.poll_interval) => {}
         }
-        news
     }
 }
 
-async fn listen<R: Remote>(poller: Arc<Poller<R>>, news: mpsc::Sender<News>) {
+/// Call after call, until one fails.
+async fn listen<R: Remote>(poller: &Arc<Poller<R>>) -> RemoteError {
     let mut cursor: Option<String> = None;
     let mut started_over = false;
     loop {
         let next_call = Instant::now() + PACE;
-        let mut answer = poller.remote.changes(&poller.instance, cursor.as_deref(), WAIT).await;
-        if let Ok(said) = &answer {
-            if said.body.reset && started_over {
-                answer = Err(RemoteError::transient("the changes feed does not understand its own cursors"));
-            } else {
-                started_over = said.body.reset;
-                cursor = Some(said.body.cursor.clone());
-            }
+        let answer = poller.remote.changes(&poller.instance, cursor.as_deref(), WAIT).await;
+        health::note(poller, "changes", &answer);
+        let news = match answer {
+            Ok(news) => news,
+            Err(error) => return error,
+        };
+        if news.body.reset && started_over {
+            return RemoteError::transient("the changes feed does not understand its own cursors");
         }
-        let is_broken = answer.is_err();
-        if news.send(answer.map(|answer| (answer, Timestamp::now()))).await.is_err() || is_broken {
-            return;
+        poller.signals.rounds.feed_is_live(true);
+        started_over = news.body.reset;
+        cursor = Some(news.body.cursor.clone());
+        let is_taken = take(poller, news).await.unwrap_or_else(|error| {
+            tracing::error!(environment = poller.name(), %error, "poller.feed of {} failed in the store", poller.name());
+            false
+        });
+        // One that starts over says nothing of the queues that ended while nobody listened.
+        if started_over || !is_taken {
+            poller.signals.rounds.want_round();
         }
         tokio::time::sleep_until(next_call).await;
     }
 }
 
-/// Takes news in; whether a plain round has to follow, for what they leave out.
-pub(super) async fn take<R: Remote>(poller: &Arc<Poller<R>>, news: News) -> bool {
-    let (answer, now) = match news {
-        Ok(news) => news,
-        Err(error) => {
-            tracing::warn!(environment = poller.name(), %error, "poller.feed of {} ended", poller.name());
-            return true;
-        }
-    };
-    // One that starts over says nothing of the queues that ended while nobody listened.
-    let starts_over = answer.body.reset;
-    let is_all = !starts_over && answer.body.queues.len() < MAX_CHANGES;
-    let is_taken = take_all(poller, answer, is_all, now).await.unwrap_or_else(|error| {
-        tracing::error!(environment = poller.name(), %error, "poller.feed of {} failed in the store", poller.name());
-        false
-    });
-    starts_over || !is_taken
-}
-
-/// Takes in what the server said by itself, and carries on with what follows from it; whether all of it was seen through.
-async fn take_all<R: Remote>(
-    poller: &Arc<Poller<R>>,
-    news: Answer<Changes<ChangedQueue>>,
-    is_all: bool,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let server_now = news.server_now;
-    let taken: Vec<_> = stream::iter(news.body.queues)
-        .map(|queue| take_queue(poller, queue, server_now, now))
-        .buffer_unordered(JOBS_AT_ONCE)
-        .collect()
-        .await;
-    let have_more: Vec<Option<JobId>> = taken.into_iter().collect::<Result<_, _>>()?;
-    let is_whole = advance_all(poller, Lane::Queue, have_more.into_iter().flatten(), now).await;
+/// Takes in what the server said by itself; whether all of it was.
+async fn take<R: Remote>(poller: &Arc<Poller<R>>, news: News) -> Result<bool, StoreError> {
+    let (server_now, now) = (news.server_now, poller.clock.now());
+    let is_all = !news.body.reset && news.body.queues.len() < MAX_CHANGES;
+    let mut taken =
+        stream::iter(news.body.queues).map(|queue| take_queue(poller, queue, server_now)).buffer_unordered(line::TURNS);
+    let mut is_whole = true;
+    while let Some(was_taken) = taken.next().await {
+        is_whole &= was_taken?;
+    }
     if is_all && is_whole {
         note_freshness(poller, now).await?;
     }
     Ok(is_whole)
 }
 
-/// The queue's job, if there is more to do about it at once.
 async fn take_queue<R: Remote>(
-    poller: &Poller<R>,
+    poller: &Arc<Poller<R>>,
     queue: ChangedQueue,
     server_now: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<Option<JobId>, StoreError> {
+) -> Result<bool, StoreError> {
     let id = match &queue {
-        ChangedQueue::Status(queue) => &queue.id,
-        ChangedQueue::Odd { id } => id,
+        ChangedQueue::Status(queue) => queue.id.clone(),
+        ChangedQueue::Odd { id } => id.clone(),
     };
-    let Some(job) = find_job_of(poller, id).await?.filter(|job| !job.status.is_terminal()) else { return Ok(None) };
-    let after = match queue {
-        ChangedQueue::Status(body) => {
-            ask::take_status(poller, &job, Answer { body, server_now, etag: None }, now).await?
+    for _ in 0..ATTEMPTS {
+        let found = find_job_of(poller, &id).await?;
+        let Some(job) = found.filter(|job| !job.status.is_terminal()) else { return Ok(true) };
+        let ChangedQueue::Status(body) = &queue else {
+            // A plain question tells what it is.
+            poller.signals.rounds.want_look(job.id);
+            return Ok(true);
+        };
+        let answer = Answer { body: body.clone(), server_now, etag: None };
+        match ask::take_status(poller, &job, answer, Heard::Told).await? {
+            // Somebody else saved it meanwhile.
+            After::Lost => {}
+            After::Failed => return Ok(false),
+            After::Again => {
+                poller.lanes.wake_all();
+                return Ok(true);
+            }
+            After::Later => return Ok(true),
         }
-        // A plain question tells what it is.
-        ChangedQueue::Odd { .. } => After::Again,
-    };
-    Ok((after == After::Again).then_some(job.id))
+    }
+    Ok(false)
 }
 
 async fn find_job_of<R: Remote>(poller: &Poller<R>, queue_id: &str) -> Result<Option<Job>, StoreError> {
@@ -165,14 +150,13 @@ async fn note_freshness<R: Remote>(poller: &Poller<R>, now: Timestamp) -> Result
     let name = poller.name().to_owned();
     let instance = Arc::clone(&poller.instance);
     let found = poller.store.read(move |c| {
-        let status = find_environment_status(c, &name)?;
+        let round_at = find_environment_status(c, &name)?.and_then(|status| status.round_at);
         // Before the first full round there is no ground to stand on.
-        let is_due = |status: &EnvironmentStatus| status.round_at.is_some_and(|round| now.since(round) >= FRESHNESS);
-        let Some(status) = status.filter(is_due) else { return Ok(None) };
+        if round_at.is_none_or(|round| now.since(round) < FRESHNESS) {
+            return Ok(false);
+        }
         // The feed is this instance's: it says nothing of jobs that an earlier one made.
-        Ok((!jobs::has_open_of_other_instance(c, &name, &instance)?).then_some(status))
+        Ok(!jobs::has_open_of_other_instance(c, &name, &instance)?)
     });
-    let Some(mut status) = found.await? else { return Ok(()) };
-    status.round_at = Some(now);
-    poller.store.write(move |c| save_environment_status(c, status)).await
+    if found.await? { rounds::note_freshness(poller, now).await } else { Ok(()) }
 }

@@ -3,7 +3,6 @@
 
 use super::lanes::work_off;
 use super::{Poller, mirror, steps};
-use crate::lifecycle::next_step;
 use crate::remote::Remote;
 use crate::store::StoreError;
 use crate::store::environments::find_environment_status;
@@ -25,17 +24,18 @@ pub async fn fetch_files<R: Remote>(poller: &Arc<Poller<R>>, now: Timestamp) -> 
     if known.is_some_and(|status| status.health == Health::Unreachable) {
         return Ok(false);
     }
-    let name = poller.name().to_owned();
-    let ended = poller.store.read(move |c| jobs::list_due(c, &name, Lane::Files, now, ENDED_PER_PASS)).await?;
+    let (name, under_way) = (poller.name().to_owned(), poller.lanes.under_way(Lane::Files));
+    let ended =
+        poller.store.read(move |c| jobs::list_due(c, &name, Lane::Files, now, &under_way, ENDED_PER_PASS)).await?;
     let jobs = poller.lanes.take_followed().into_iter().chain(ended.into_iter().map(|job| job.id));
-    work_off(poller, Lane::Files, jobs, now, move |poller, job| fetch(poller, job, now)).await;
+    work_off(poller, Lane::Files, jobs, now, fetch).await;
     Ok(true)
 }
 
-async fn fetch<R: Remote>(poller: Arc<Poller<R>>, job: Job, now: Timestamp) -> Result<(), StoreError> {
+async fn fetch<R: Remote>(poller: Arc<Poller<R>>, job: Job) -> Result<(), StoreError> {
     let id = job.id;
-    let fetched = if next_step(&job, &poller.limits(), now).lane() == Lane::Files {
-        steps::advance(&poller, job, Lane::Files, now).await
+    let fetched = if job.lane == Lane::Files {
+        steps::advance(&poller, job, Lane::Files).await
     } else if job.status.is_terminal() || job.delete_requested_at.is_some() {
         Ok(())
     } else {

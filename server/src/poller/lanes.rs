@@ -1,15 +1,18 @@
-//! The loops of one environment within the process: which jobs each has under way, and how they wake each other.
+//! The lanes of one environment within the process: which jobs each has under way, and how they wake each other.
 //! Nothing here is missed after a crash: what is due stands in the store, and a running job's logs are asked for again
 //! after its next status.
 
-use super::Poller;
+use super::{Poller, locked};
 use crate::remote::Remote;
 use crate::store::StoreError;
 use crate::store::jobs::{self, Job, Lane};
+use crate::store::tasks::Task;
+use protocol::remote::QueueBody;
 use protocol::{JobId, JobStatus, Timestamp};
 use std::collections::BTreeSet;
 use std::panic::resume_unwind;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::{JoinError, JoinSet};
@@ -22,11 +25,14 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Default)]
 pub struct Lanes {
-    queue: Work,
+    send: Work,
+    act: Work,
+    ask: Work,
     files: Work,
     shell: Work,
     /// Running jobs whose logs may have grown.
     followed: Mutex<BTreeSet<JobId>>,
+    sizes_are_told: AtomicBool,
     all: TaskTracker,
 }
 
@@ -45,7 +51,9 @@ impl Default for Work {
 impl Lanes {
     fn of(&self, lane: Lane) -> &Work {
         match lane {
-            Lane::Queue => &self.queue,
+            Lane::Send => &self.send,
+            Lane::Act => &self.act,
+            Lane::Ask => &self.ask,
             Lane::Files => &self.files,
             Lane::Shell => &self.shell,
         }
@@ -58,6 +66,10 @@ impl Lanes {
 
     pub(super) async fn woken(&self, lane: Lane) {
         self.of(lane).is_due.notified().await;
+    }
+
+    pub(super) fn under_way(&self, lane: Lane) -> Vec<JobId> {
+        locked(&self.of(lane).under_way).iter().copied().collect()
     }
 
     /// Whether a pass has left jobs to themselves. They are still due, and not to be taken up again.
@@ -73,6 +85,30 @@ impl Lanes {
         }
     }
 
+    /// What is next for the job may be any lane's.
+    pub(super) fn wake_all(&self) {
+        for lane in Lane::ALL {
+            self.wake(lane);
+        }
+    }
+
+    /// Whether the server tells in its statuses how long the logs are.
+    pub(super) fn sizes_are_told(&self) -> bool {
+        self.sizes_are_told.load(Ordering::Relaxed)
+    }
+
+    /// Takes in what a status says of the logs' sizes; whether one may have grown.
+    pub(super) fn note_sizes(&self, queue: &QueueBody, rows: &[Task]) -> bool {
+        let said = queue.tasks.as_deref().unwrap_or_default();
+        let are_told = !said.is_empty() && said.iter().all(|task| task.log_size.is_some());
+        self.sizes_are_told.store(are_told, Ordering::Relaxed);
+        if !are_told {
+            return true;
+        }
+        let kept = |n: i64| rows.iter().find(|row| row.n == n).and_then(|row| u64::try_from(row.log_size).ok());
+        said.iter().zip(1..).any(|(task, n)| task.log_size > kept(n) || task.status.is_terminal())
+    }
+
     /// Those that are not under way already.
     pub(super) fn take_followed(&self) -> BTreeSet<JobId> {
         let under_way = locked(&self.files.under_way).clone();
@@ -86,15 +122,12 @@ impl Lanes {
     pub(super) async fn ended(&self) {
         self.all.close();
         self.all.wait().await;
+        self.all.reopen();
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// A job is under way in a lane until this is dropped.
-struct UnderWay {
+pub(super) struct UnderWay {
     lanes: Arc<Lanes>,
     lane: Lane,
     job: JobId,
@@ -102,7 +135,7 @@ struct UnderWay {
 
 impl UnderWay {
     /// `None`: it is already.
-    fn begin(lanes: &Arc<Lanes>, lane: Lane, job: JobId) -> Option<Self> {
+    pub(super) fn begin(lanes: &Arc<Lanes>, lane: Lane, job: JobId) -> Option<Self> {
         let is_new = locked(&lanes.of(lane).under_way).insert(job);
         is_new.then(|| Self { lanes: Arc::clone(lanes), lane, job })
     }

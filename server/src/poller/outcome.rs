@@ -2,12 +2,13 @@
 //! Every kind of step ends in one of these, so that each save is conditional and waiting readers hear of it.
 
 use super::Poller;
-use crate::lifecycle::{self, reason};
+use crate::lifecycle;
 use crate::remote::{Failure, QueueRef, Refusal, Remote};
 use crate::store::StoreError;
 use crate::store::jobs::{self, Job};
 use crate::store::tasks::{self, Task};
-use protocol::{JobStatus, TaskStatus, Timestamp};
+use crate::store::tombstones::{NewTombstone, Wanted, insert_tombstone};
+use protocol::{JobStatus, TaskStatus, Timestamp, reason};
 use std::time::Duration;
 
 /// What a step left behind.
@@ -17,10 +18,39 @@ pub(super) enum After {
     Again,
     /// The rest is for later.
     Later,
+    /// The server did not do it; it is tried again later.
+    Failed,
+    /// Somebody else has changed the job meanwhile: nothing was saved.
+    Lost,
+}
+
+impl After {
+    /// `self`, if it was saved.
+    pub(super) fn if_saved(self, saved: bool) -> Self {
+        if saved { self } else { Self::Lost }
+    }
 }
 
 pub(super) fn queue_of(job: &Job) -> QueueRef<'_> {
     QueueRef { instance: &job.instance, queue_id: &job.remote_queue_id }
+}
+
+/// The server has refused what was asked about a job: one that it had accepted is not given up at its first word.
+pub(super) async fn take_refusal<R: Remote>(
+    poller: &Poller<R>,
+    job: &Job,
+    refusal: &Refusal,
+) -> Result<After, StoreError> {
+    let is_odd = matches!(refusal, Refusal::UnknownId | Refusal::OtherInstance) && job.accepted_at.is_some();
+    let now = poller.clock.now();
+    let mut unknown = job.clone();
+    if !is_odd || lifecycle::is_lost(&mut unknown, now) {
+        return end_by_refusal(poller, job, refusal).await;
+    }
+    let words = format!("{refusal}, though it has accepted it; it is asked again");
+    lifecycle::ask_again_about_unknown(&mut unknown, words, now);
+    let saved = save(poller, job, &unknown, Vec::new()).await?;
+    Ok(After::Failed.if_saved(saved))
 }
 
 /// Ends a job without a verdict of its queue: the server's last word is that there is none of ours.
@@ -28,7 +58,6 @@ pub(super) async fn end_by_refusal<R: Remote>(
     poller: &Poller<R>,
     job: &Job,
     refusal: &Refusal,
-    now: Timestamp,
 ) -> Result<After, StoreError> {
     let is_aborted = job.abort_requested_at.is_some();
     let (status, why) = match refusal {
@@ -39,52 +68,77 @@ pub(super) async fn end_by_refusal<R: Remote>(
         Refusal::Rejected(_) => (JobStatus::Error, Some(reason::REJECTED.to_owned())),
     };
     let mut heard_of = job.clone();
-    lifecycle::mark_synced(&mut heard_of, now);
+    lifecycle::mark_synced(&mut heard_of, poller.clock.now());
     heard_of.sync_error = (status == JobStatus::Error).then(|| refusal.to_string());
     tracing::info!(job = job.id.0, status = %status, "job {} ends as {status}: {refusal}", job.id);
-    end_here(poller, job, heard_of, status, why, now).await
+    end_here(poller, job, heard_of, status, why).await
 }
 
 /// Ends a job that is to be aborted and was never sent. The remote server has said nothing about it, so it stays as
 /// little synced as it was.
-pub(super) async fn end_unsent<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) -> Result<After, StoreError> {
+pub(super) async fn end_unsent<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
     let unheard_of = Job { sync_error: None, ..job.clone() };
     tracing::info!(job = job.id.0, "job {} ends as aborted: it was never sent", job.id);
-    end_here(poller, job, unheard_of, JobStatus::Aborted, job.abort_reason.clone(), now).await
+    end_here(poller, job, unheard_of, JobStatus::Aborted, job.abort_reason.clone()).await
 }
 
-async fn end_here<R: Remote>(
+pub(super) async fn end_here<R: Remote>(
     poller: &Poller<R>,
     before: &Job,
     mut ended: Job,
     status: JobStatus,
     why: Option<String>,
-    now: Timestamp,
 ) -> Result<After, StoreError> {
-    let id = before.id;
+    let (id, now) = (before.id, poller.clock.now());
     let rows = poller.store.read(move |c| tasks::find_tasks(c, id)).await?;
     let open_end_as = if status == JobStatus::Aborted { TaskStatus::Aborted } else { TaskStatus::Error };
     let (counts, changed) = lifecycle::end_open_tasks(rows, open_end_as, now);
     lifecycle::end(&mut ended, counts, status, why, now);
-    save(poller, before, &ended, changed).await?;
-    Ok(After::Again)
+    let tombstone = before.accepted_at.is_none().then(|| tombstone_of(before, Wanted::Abort, now)).flatten();
+    let (before, after) = (before.clone(), ended);
+    let saved = poller.write(move |c| {
+        let saved = jobs::save_job(c, &before, &after, changed)?;
+        if let Some(tombstone) = tombstone.filter(|_| saved) {
+            insert_tombstone(c, tombstone, now)?;
+        }
+        Ok(saved)
+    });
+    let saved = saved.await?;
+    poller.bell.ring_saved();
+    Ok(After::Again.if_saved(saved))
 }
 
-/// Notes a failed attempt and when to try again.
+/// For a queue that may still come to its server although its job is done with.
+pub(super) fn tombstone_of(job: &Job, wanted: Wanted, now: Timestamp) -> Option<NewTombstone> {
+    let look_until = lifecycle::may_arrive_until(job).filter(|until| *until > now)?;
+    Some(NewTombstone {
+        environment: job.environment.clone(),
+        instance: job.instance.clone(),
+        remote_queue_id: job.remote_queue_id.clone(),
+        wanted,
+        look_until,
+    })
+}
+
+/// Notes a failed attempt and when to try again, reckoned from now.
 pub(super) async fn fail<R: Remote>(
     poller: &Poller<R>,
     before: &Job,
     mut after: Job,
     message: impl Into<Failure>,
     retry_after: Option<Duration>,
-    now: Timestamp,
 ) -> Result<After, StoreError> {
-    let message = message.into();
+    let (message, now) = (message.into(), poller.clock.now());
     tracing::debug!(job = before.id.0, error = message.private(), "job {}: a step failed", before.id);
     lifecycle::mark_failing(&mut after, message.to_string());
-    lifecycle::postpone(&mut after, &poller.limits(), retry_after, rand::random(), now);
-    save(poller, before, &after, Vec::new()).await?;
-    Ok(After::Later)
+    // One that was said, which may be another next time, and with which the server may have trouble.
+    after.remote_etag = None;
+    lifecycle::postpone(&mut after, &poller.limits(), retry_after, poller.chance.jitter(), now);
+    if lifecycle::runs_too_long_unseen(&after, now) {
+        jobs::want_abort(&mut after, reason::TIMEOUT, now);
+    }
+    let saved = save(poller, before, &after, Vec::new()).await?;
+    Ok(After::Failed.if_saved(saved))
 }
 
 /// Saves and tells waiting readers; `false` if the job was changed meanwhile.
@@ -95,7 +149,7 @@ pub(super) async fn save<R: Remote>(
     changed_tasks: Vec<Task>,
 ) -> Result<bool, StoreError> {
     let (before, after) = (before.clone(), after.clone());
-    let saved = poller.store.write(move |c| jobs::save_job(c, &before, &after, changed_tasks)).await?;
+    let saved = poller.write(move |c| jobs::save_job(c, &before, &after, changed_tasks)).await?;
     if saved {
         poller.bell.ring_saved();
     }

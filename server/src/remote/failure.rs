@@ -5,16 +5,37 @@ use super::words;
 use std::fmt;
 use std::io;
 
+/// How far a call came that did not do what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// There was no connection: the server has not heard of it.
+    Unsent,
+    /// It may have arrived; no answer came, or not all of it.
+    Unanswered,
+    /// Something answered it.
+    Answered,
+}
+
 /// `Display` is the sentence for everybody, so that the other text is told on purpose or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     public: String,
     private: String,
+    reach: Reach,
 }
 
 impl Failure {
     pub fn new(public: impl Into<String>, private: impl Into<String>) -> Self {
-        Self { public: words::tidied(public.into()), private: words::tidied(private.into()) }
+        Self { public: words::tidied(public.into()), private: words::tidied(private.into()), reach: Reach::Answered }
+    }
+
+    #[must_use]
+    pub fn reaching(self, reach: Reach) -> Self {
+        Self { reach, ..self }
+    }
+
+    pub fn reach(&self) -> Reach {
+        self.reach
     }
 
     /// For everybody.

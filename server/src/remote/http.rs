@@ -1,9 +1,10 @@
 //! One HTTP call to a remote test server: headers, deadlines and limits that all calls share.
 //! The only file that names reqwest; what the calls mean stands in `server`.
 
-use super::RemoteError;
 use super::failure::network_words;
+use super::odd_json;
 use super::refusal::{self, About};
+use super::{Reach, RemoteError};
 use crate::config::{EnvironmentConfig, Secret};
 use axum::http::header::{
     AUTHORIZATION, CONTENT_LENGTH, DATE, ETAG, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue,
@@ -126,10 +127,12 @@ impl Call {
             return Err(too_late(&self.environment, &self.name, self.time_limit));
         };
         let response = result.map_err(|error| {
+            let reach = if error.is_connect() { Reach::Unsent } else { Reach::Unanswered };
             RemoteError::told_apart(
                 format!("{} can't be reached: {}", self.environment, plain_words(&error)),
                 format!("{} failed: {}; check url and that the server runs", self.name, describe(error)),
             )
+            .reaching(reach)
         })?;
         let Self { environment, name, time_limit, .. } = self;
         Ok(Reply { environment, response, name, time_limit, deadline })
@@ -184,9 +187,20 @@ impl Reply {
             Ok(Err(error)) => Err(RemoteError::told_apart(
                 format!("{}'s answer broke off", self.environment),
                 format!("{} broke off: {}", self.name, describe(error)),
-            )),
+            )
+            .reaching(Reach::Unanswered)),
             Err(_) => Err(too_late(&self.environment, &self.name, self.time_limit)),
         }
+    }
+
+    /// Whether there is no body.
+    pub async fn ends_empty(mut self) -> Result<bool, RemoteError> {
+        while let Some(chunk) = self.chunk().await? {
+            if !chunk.as_ref().is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     pub async fn json<T: DeserializeOwned>(self) -> Result<T, RemoteError> {
@@ -209,7 +223,7 @@ impl Reply {
                 format!("{} answered more than {limit} MiB", self.name),
             ));
         }
-        serde_json::from_slice(&body).map_err(|error| {
+        odd_json::read(&body).map_err(|error| {
             RemoteError::told_apart(
                 format!("{} answered something that is not of the contract: {error}", self.environment),
                 format!("{} answered no JSON of the contract: {error}; check url and version", self.name),
@@ -241,6 +255,7 @@ fn too_late(environment: &str, call: &str, time_limit: Duration) -> RemoteError 
         format!("{environment} did not answer within {seconds} s"),
         format!("{call} was not answered within {seconds} s; see http_timeout and the server's load"),
     )
+    .reaching(Reach::Unanswered)
 }
 
 /// Why nothing was answered, without an address.

@@ -1,7 +1,7 @@
 //! What an HTTP answer that is no success means: the server's final word, or a reason to try again.
 //! Pure, by the contract's table; only words that the contract names are ever taken as final.
 
-use super::{Failure, Refusal, RemoteError, words};
+use super::{Failure, Reach, Refusal, RemoteError, words};
 use axum::http::StatusCode;
 use axum::http::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use protocol::remote::{ErrorBody, code};
@@ -60,10 +60,17 @@ pub fn read(
             message: Failure::new(
                 format!("{environment} answered {status}{}", said(error.as_ref().map_or("", |_| &message))),
                 format!("{call} was answered {status}{}", advice(status, headers, &message)),
-            ),
+            )
+            .reaching(reach_of(status)),
             retry_after: retry_after(headers, now),
         },
     }
+}
+
+/// A gateway's own words for a server behind it that is away.
+fn reach_of(status: StatusCode) -> Reach {
+    let is_gateways = matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
+    if is_gateways { Reach::Unanswered } else { Reach::Answered }
 }
 
 fn advice(status: StatusCode, headers: &HeaderMap, message: &str) -> String {

@@ -12,8 +12,8 @@ use crate::config::EnvironmentConfig;
 use axum::http::header::{IF_NONE_MATCH, RANGE};
 use axum::http::{Method, StatusCode};
 use protocol::remote::{
-    Changes, HealthBody, MAX_CHANGES_WAIT_S, QueueAccepted, QueueBody, QueueRequest, RemoteFile, StatusBody, TaskBody,
-    TaskResults,
+    Changes, HealthBody, MAX_CHANGES, MAX_CHANGES_WAIT_S, QueueAccepted, QueueBody, QueueRequest, RemoteFile,
+    StatusBody, TaskBody, TaskResults,
 };
 use protocol::{Timestamp, names};
 use serde::de::DeserializeOwned;
@@ -116,19 +116,29 @@ impl Remote for Server {
         Ok(answer)
     }
 
-    async fn abort(&self, queue: QueueRef<'_>) -> Result<(), RemoteError> {
+    async fn abort(&self, queue: QueueRef<'_>) -> Result<Option<Answer<QueueBody>>, RemoteError> {
         let call = self.call_with_id(Method::POST, &self.config.paths.abort, queue.queue_id, queue.instance);
-        successful(call.send().await?, self.about_id()).await.map(drop)
+        let reply = successful(call.send().await?, self.about_id()).await?;
+        let Ok(mut said) = answer::<QueueBody>(reply).await else { return Ok(None) };
+        if require_same_id(&said.body.id, queue.queue_id).is_err() {
+            return Ok(None);
+        }
+        words::tidy_queue(&mut said.body);
+        // Not the answer to a question about the status: a later question must not be answered "unchanged" for it.
+        said.etag = None;
+        Ok(Some(said))
     }
 
     async fn delete(&self, queue: QueueRef<'_>) -> Result<(), RemoteError> {
         let call = self.call_with_id(Method::DELETE, &self.config.paths.delete, queue.queue_id, queue.instance);
-        let reply = call.send().await?;
-        if reply.status() == StatusCode::ACCEPTED {
-            return Err(RemoteError::transient("the remote server has not finished deleting yet; it is asked again"));
-        }
-        match successful(reply, self.about_id()).await {
-            Ok(_) | Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) => Ok(()),
+        match successful(call.send().await?, self.about_id()).await {
+            Ok(reply) if reply.status() == StatusCode::NO_CONTENT => Ok(()),
+            Ok(reply) => {
+                let is_confirmed = reply.status() == StatusCode::OK && reply.ends_empty().await?;
+                let not_yet = "the remote server has not confirmed the deletion; it is asked again";
+                if is_confirmed { Ok(()) } else { Err(RemoteError::transient(not_yet)) }
+            }
+            Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -182,11 +192,18 @@ impl Remote for Server {
         self.shell.run(Purpose::CleanUp, command.clone(), read).await.map_err(RemoteError::transient)
     }
 
-    async fn health(&self, instance: &str) -> Result<HealthBody, RemoteError> {
-        let call = self.http.call(Method::GET, "/api/health", instance);
-        let mut health: HealthBody = successful(call.send().await?, About::Server).await?.json().await?;
+    async fn health(&self, instance: &str) -> Result<Option<HealthBody>, RemoteError> {
+        let reply = self.http.call(Method::GET, "/api/health", instance).send().await?;
+        let is_not_offered = matches!(
+            reply.status(),
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED
+        );
+        if is_not_offered {
+            return Ok(None);
+        }
+        let mut health: HealthBody = successful(reply, About::Server).await?.json().await?;
         words::tidy(&mut health.status);
-        Ok(health)
+        Ok(Some(health))
     }
 
     async fn changes(
@@ -201,7 +218,8 @@ impl Remote for Server {
         let call = self.http.call(Method::GET, &path, instance).longer_by(wait);
         let answer: Answer<Changes<Value>> = answer(successful(call.send().await?, About::Server).await?).await?;
         let Answer { body: Changes { cursor, reset, queues }, server_now, etag } = answer;
-        let queues = queues.into_iter().map(read_changed_queue).collect();
+        // No more than the contract's page: what is left out the plain rounds find.
+        let queues = queues.into_iter().take(MAX_CHANGES).map(read_changed_queue).collect();
         Ok(Answer { body: Changes { cursor, reset, queues }, server_now, etag })
     }
 }

@@ -57,6 +57,11 @@ impl std::str::FromStr for DatabaseUrl {
 }
 
 impl DatabaseUrl {
+    /// Whether several processes may serve from the database.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
     fn connect(&self) -> Result<AnyConnection, ConnectionError> {
         match self {
             Self::Postgres(url) => PgConnection::establish(&with_limits(url)).map(AnyConnection::Postgresql),

@@ -1,9 +1,9 @@
 //! Rows of `environment_status`: what each remote test server last said of itself and when it was last heard.
-//! Also `abandoned_queues`, what is still to be done there for jobs that were ended or removed by force.
+//! Also the instance id of this installation.
 
-use super::schema::{abandoned_queues, environment_status, installation};
+use super::schema::{environment_status, installation};
 use super::values::{HealthText, Millis, OptionalMillis};
-use super::{AnyConnection, QueryResult, next_id};
+use super::{AnyConnection, QueryResult};
 use diesel::prelude::*;
 use protocol::Timestamp;
 use protocol::api::Health;
@@ -50,83 +50,30 @@ pub fn list_environment_status(connection: &mut AnyConnection) -> QueryResult<Ve
     environment_status::table.order(environment_status::environment).load(connection)
 }
 
-/// Replaces the row, or makes it.
-pub fn save_environment_status(connection: &mut AnyConnection, status: EnvironmentStatus) -> QueryResult<()> {
+/// Stores what is known of an environment's health; the rest of its row stays.
+pub fn save_health(connection: &mut AnyConnection, status: EnvironmentStatus) -> QueryResult<()> {
     let row = environment_status::table.find(status.environment.clone());
-    if diesel::update(row).set(status.clone()).execute(connection)? == 0 {
+    let health = (
+        environment_status::health.eq(HealthText::from(status.health)),
+        environment_status::since.eq(status.since.0),
+        environment_status::last_error.eq(status.last_error.clone()),
+        environment_status::slots.eq(status.slots),
+        environment_status::busy.eq(status.busy),
+        environment_status::waiting.eq(status.waiting),
+    );
+    if diesel::update(row).set(health).execute(connection)? == 0 {
         diesel::insert_into(environment_status::table).values(status).execute(connection)?;
     }
     Ok(())
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable)]
-#[diesel(table_name = abandoned_queues)]
-pub struct AbandonedQueue {
-    pub id: i64,
-    pub environment: String,
-    pub instance: String,
-    pub remote_queue_id: String,
-    #[diesel(deserialize_as = Millis, serialize_as = Millis)]
-    pub created_at: Timestamp,
-    #[diesel(deserialize_as = Millis, serialize_as = Millis)]
-    pub next_at: Timestamp,
-    pub attempts: i64,
-    pub error: Option<String>,
-}
-
-pub fn insert_abandoned_queue(
-    connection: &mut AnyConnection,
-    environment: &str,
-    instance: &str,
-    remote_queue_id: &str,
-    now: Timestamp,
-) -> QueryResult<()> {
-    let queue = AbandonedQueue {
-        id: next_id(connection, "abandoned_queue")?,
-        environment: environment.to_owned(),
-        instance: instance.to_owned(),
-        remote_queue_id: remote_queue_id.to_owned(),
-        created_at: now,
-        next_at: now,
-        attempts: 0,
-        error: None,
-    };
-    diesel::insert_into(abandoned_queues::table).values(queue).execute(connection).map(drop)
-}
-
-pub fn list_due_abandoned_queues(
-    connection: &mut AnyConnection,
-    environment: &str,
-    now: Timestamp,
-    limit: i64,
-) -> QueryResult<Vec<AbandonedQueue>> {
-    abandoned_queues::table
-        .filter(abandoned_queues::environment.eq(environment))
-        .filter(abandoned_queues::next_at.le(now.0))
-        .order((abandoned_queues::next_at, abandoned_queues::id))
-        .limit(limit)
-        .load(connection)
-}
-
-pub fn postpone_abandoned_queue(
-    connection: &mut AnyConnection,
-    id: i64,
-    attempts: i64,
-    next_at: Timestamp,
-    error: &str,
-) -> QueryResult<()> {
-    diesel::update(abandoned_queues::table.find(id))
-        .set((
-            abandoned_queues::attempts.eq(attempts),
-            abandoned_queues::next_at.eq(next_at.0),
-            abandoned_queues::error.eq(error),
-        ))
+/// All synced jobs of an environment are known to be as they stand here, as of `at`; that never goes back.
+pub fn note_round(connection: &mut AnyConnection, name: &str, at: Timestamp) -> QueryResult<()> {
+    let older = environment_status::round_at.is_null().or(environment_status::round_at.lt(at.0).assume_not_null());
+    diesel::update(environment_status::table.find(name).filter(older))
+        .set(environment_status::round_at.eq(at.0))
         .execute(connection)
         .map(drop)
-}
-
-pub fn remove_abandoned_queue(connection: &mut AnyConnection, id: i64) -> QueryResult<()> {
-    diesel::delete(abandoned_queues::table.find(id)).execute(connection).map(drop)
 }
 
 /// The instance id of this installation, if it has ever been started.

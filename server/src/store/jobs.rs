@@ -1,18 +1,23 @@
 //! Rows of `jobs`: what is wanted, what is known, and when the poller has to look again.
-//! Every change is one conditional UPDATE on the row's revision, so that nobody overwrites what they have not seen.
+//! Every change is one conditional UPDATE on the row's version, so that nobody overwrites what they have not seen.
 
 mod due;
+mod lane;
 mod wanted;
 
-pub use due::{Lane, earliest_due, has_open_of_other_instance, list_due, list_open, mark_all_failing, postpone_due};
-pub use wanted::{request_abort, request_delete};
+pub use due::{
+    bring_forward, earliest_due, find_jobs, forget_pauses, has_open_of_other_instance, list_due, list_open,
+    list_watched, mark_all_failing, postpone_due, watch,
+};
+pub use lane::{Lane, has_own_queue, may_be_there};
+pub use wanted::{request_abort, request_delete, want_abort};
 
 use super::audit::{AuditEntry, insert_audit_entry};
 use super::schema::{jobs, tasks, users};
 use super::tasks::{Task, find_tasks, save_task};
 use super::values::{
-    CleanupStateText, JobKey, JobStatusText, LogsStateText, Millis, OptionalJobKey, OptionalMillis, SyncStateText,
-    UserKey,
+    CleanupStateText, JobKey, JobStatusText, LaneText, LogsStateText, Millis, OptionalJobKey, OptionalMillis,
+    SyncStateText, UserKey,
 };
 use super::{AnyConnection, QueryResult, next_id};
 use diesel::prelude::*;
@@ -99,6 +104,27 @@ pub struct Job {
     pub next_at: Option<Timestamp>,
     /// Failed attempts in a row at what is due; the back-off is made from it.
     pub attempts: i64,
+
+    /// Bumped by every save, which is conditional on it.
+    pub version: i64,
+    #[diesel(deserialize_as = LaneText, serialize_as = LaneText)]
+    pub lane: Lane,
+    /// Since when the remote server has said, in every answer, that it does not know the queue.
+    #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis)]
+    pub unknown_since: Option<Timestamp>,
+    pub unknown_count: i64,
+    /// The last time that the queue was sent.
+    #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis)]
+    pub last_sent_at: Option<Timestamp>,
+    #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis)]
+    pub abort_sent_at: Option<Timestamp>,
+    pub abort_sends: i64,
+    /// When the job ended by our own clock.
+    #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis)]
+    pub ended_here_at: Option<Timestamp>,
+    /// Written by readers, never by a save.
+    #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis, skip_update)]
+    pub watched_until: Option<Timestamp>,
 }
 
 /// What a submission or a rerun stores.
@@ -161,6 +187,15 @@ impl Job {
             remote_deleted_at: None,
             next_at: Some(now),
             attempts: 0,
+            version: 1,
+            lane: Lane::Send,
+            unknown_since: None,
+            unknown_count: 0,
+            last_sent_at: None,
+            abort_sent_at: None,
+            abort_sends: 0,
+            ended_here_at: None,
+            watched_until: None,
         }
     }
 
@@ -196,11 +231,11 @@ impl Job {
         format!("{}-{n}", self.remote_queue_id)
     }
 
-    /// Whether a reader of the API sees a difference, the sync time aside (which the `ETag` leaves out). The first attempt
-    /// to submit counts as well: who forces or deletes a job decides by it, and must not save over it unseen.
+    /// Whether a reader of the API sees a difference, the sync time aside (which the `ETag` leaves out).
     fn differs_visibly(&self, other: &Self) -> bool {
         let invisible_made_equal = Self {
             last_synced_at: other.last_synced_at,
+            submit_attempted_at: other.submit_attempted_at,
             accepted_at: other.accepted_at,
             seen_running_at: other.seen_running_at,
             abort_confirmed_at: other.abort_confirmed_at,
@@ -210,6 +245,15 @@ impl Job {
             remote_deleted_at: other.remote_deleted_at,
             next_at: other.next_at,
             attempts: other.attempts,
+            version: other.version,
+            lane: other.lane,
+            unknown_since: other.unknown_since,
+            unknown_count: other.unknown_count,
+            last_sent_at: other.last_sent_at,
+            abort_sent_at: other.abort_sent_at,
+            abort_sends: other.abort_sends,
+            ended_here_at: other.ended_here_at,
+            watched_until: other.watched_until,
             ..self.clone()
         };
         invisible_made_equal != *other
@@ -260,18 +304,15 @@ pub fn find_job_and_tasks(connection: &mut AnyConnection, id: JobId) -> QueryRes
 }
 
 /// Saves what came of looking at a job, unless somebody changed it meanwhile: then `false`, and nothing is saved.
-/// The revision goes up only with what a reader can see.
+/// The version goes up with every save, the revision only with what a reader can see.
 pub fn save_job(
     connection: &mut AnyConnection,
     before: &Job,
     after: &Job,
     changed_tasks: Vec<Task>,
 ) -> QueryResult<bool> {
-    let tasks_differ = !changed_tasks.is_empty();
-    let revision = before.revision + i64::from(tasks_differ || after.differs_visibly(before));
-    let row = jobs::table.filter(jobs::id.eq(before.id.0)).filter(jobs::revision.eq(before.revision));
-    let moved = diesel::update(row).set(Job { revision, ..after.clone() }).execute(connection)?;
-    if moved == 0 {
+    let is_visible = !changed_tasks.is_empty() || after.differs_visibly(before);
+    if !update_row(connection, before, after, is_visible)? {
         return Ok(false);
     }
     for task in changed_tasks {
@@ -289,6 +330,33 @@ fn note_own_abort(connection: &mut AnyConnection, before: &Job, after: &Job) -> 
     let detail = serde_json::json!({ "reason": after.abort_reason });
     let entry = AuditEntry::by_nobody(Via::System, "job.abort", format!("job:{}", after.id), &detail);
     insert_audit_entry(connection, entry, now)
+}
+
+fn update_row(connection: &mut AnyConnection, before: &Job, after: &Job, is_visible: bool) -> QueryResult<bool> {
+    let row = jobs::table.filter(jobs::id.eq(before.id.0)).filter(jobs::version.eq(before.version));
+    let (revision, version) = (before.revision + i64::from(is_visible), before.version + 1);
+    let saved = Job { revision, version, lane: after.lane_now(), ..after.clone() };
+    Ok(diesel::update(row).set(saved).execute(connection)? == 1)
+}
+
+/// Changes a job as it stands now, whoever saves it meanwhile; the job afterwards, or `None` if there is none.
+/// `change` says whether it changed anything.
+pub fn change_job(
+    connection: &mut AnyConnection,
+    id: JobId,
+    change: impl FnOnce(&mut Job) -> bool,
+) -> QueryResult<Option<Job>> {
+    // The transaction begins with its write, which also keeps everybody else from the row until it ends.
+    let row = jobs::table.filter(jobs::id.eq(id.0));
+    if diesel::update(row).set(jobs::version.eq(jobs::version + 1)).execute(connection)? == 0 {
+        return Ok(None);
+    }
+    let Some((before, _)) = find_job(connection, id)? else { return Ok(None) };
+    let mut after = before.clone();
+    if change(&mut after) {
+        update_row(connection, &before, &after, true)?;
+    }
+    Ok(Some(after))
 }
 
 /// Removes a job with its tasks and notes of result files.

@@ -98,6 +98,15 @@ diesel::table! {
         remote_deleted_at -> Nullable<BigInt>,
         next_at -> Nullable<BigInt>,
         attempts -> BigInt,
+        version -> BigInt,
+        lane -> Text,
+        unknown_since -> Nullable<BigInt>,
+        unknown_count -> BigInt,
+        last_sent_at -> Nullable<BigInt>,
+        abort_sent_at -> Nullable<BigInt>,
+        abort_sends -> BigInt,
+        ended_here_at -> Nullable<BigInt>,
+        watched_until -> Nullable<BigInt>,
     }
 }
 
@@ -163,7 +172,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    abandoned_queues (id) {
+    tombstones (id) {
         id -> BigInt,
         environment -> Text,
         instance -> Text,
@@ -172,6 +181,17 @@ diesel::table! {
         next_at -> BigInt,
         attempts -> BigInt,
         error -> Nullable<Text>,
+        wanted -> Text,
+        look_until -> BigInt,
+    }
+}
+
+diesel::table! {
+    leases (environment) {
+        environment -> Text,
+        holder -> Text,
+        fence -> BigInt,
+        beat -> BigInt,
     }
 }
 

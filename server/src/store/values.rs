@@ -1,6 +1,8 @@
 //! How typed values stand in a column: words as TEXT, moments as BIGINT milliseconds, ids as BIGINT.
 //! Row structs hold the typed values; these wrappers exist only on the way in (`serialize_as`) and out (`deserialize_as`).
 
+use super::jobs::Lane;
+use super::tombstones::Wanted;
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromStaticSqlRow, Queryable};
 use diesel::expression::AsExpression;
@@ -62,6 +64,8 @@ word_column!(CleanupStateText: CleanupState);
 word_column!(HealthText: Health);
 word_column!(TokenScopeText: TokenScope);
 word_column!(ViaText: Via);
+word_column!(LaneText: Lane);
+word_column!(WantedText: Wanted);
 column!(JobKey: JobId, i64 as BigInt, read |id| Ok(JobId(id)), write |id| id.0);
 column!(OptionalJobKey: Option<JobId>, Option<i64> as Nullable<BigInt>, read |id| Ok(id.map(JobId)), write |id| id.map(|id| id.0));
 column!(UserKey: UserId, i64 as BigInt, read |id| Ok(UserId(id)), write |id| id.0);

@@ -6,7 +6,8 @@ use protocol::api::{Health, SyncState, TaskCounts};
 use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
 use serde_json::{Value, json};
 use server::state::AppState;
-use server::store::environments::{EnvironmentStatus, save_environment_status};
+use server::store::environments::{self, EnvironmentStatus};
+use server::store::jobs::find_job;
 use std::time::{Duration, Instant};
 
 const CONFIGURED: &str = "bench-a";
@@ -27,7 +28,11 @@ async fn note_round(state: &AppState, at: Timestamp) {
         last_error: Some("was away".into()),
         ..EnvironmentStatus::unknown(CONFIGURED, Timestamp(0))
     };
-    state.store.write(move |connection| save_environment_status(connection, status)).await.unwrap();
+    let save = move |connection: &mut _| {
+        environments::save_health(connection, status)?;
+        environments::note_round(connection, CONFIGURED, at)
+    };
+    state.store.write(save).await.unwrap();
 }
 
 fn ids(list: &Value) -> Vec<i64> {
@@ -296,14 +301,17 @@ async fn a_list_that_has_not_changed_is_not_sent_again() {
 #[tokio::test]
 async fn only_a_job_that_has_not_ended_counts_as_looked_at() {
     let (app, ada) = start().await;
-    let looked_at = || app.state.bell.looked_at(CONFIGURED, Timestamp::now());
+    let looks = app.state.bell.listen_for_looks(CONFIGURED);
     let id = app.store_job("ada", CONFIGURED, "main", &["smoke/boot"]).await;
     ada.get("/api/job/2").await;
     app.change_job(id, |job, _| (job.status, job.finished_at) = (JobStatus::Passed, Some(Timestamp(9)))).await;
     ada.get("/api/job/1").await.expect(200);
     ada.get("/api/job/1/log/lines").await.expect(200);
-    assert_eq!(looked_at(), []);
+    assert!(!looks.has_changed().unwrap());
     app.change_job(id, |job, _| (job.status, job.finished_at) = (JobStatus::InProgress, None)).await;
     ada.get("/api/job/1").await.expect(200);
-    assert_eq!(looked_at(), [id]);
+    let mut looks = looks;
+    looks.changed().await.unwrap();
+    let watched = move |connection: &mut _| Ok(find_job(connection, id)?.unwrap().0.watched_until);
+    assert!(app.state.store.read(watched).await.unwrap() > Some(Timestamp::now()));
 }

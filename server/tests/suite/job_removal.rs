@@ -4,9 +4,9 @@ use crate::test_app::{Client, TestApp};
 use protocol::api::{CleanupState, LogsState, SyncState};
 use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
 use serde_json::json;
-use server::lifecycle::{Limits, next_step};
-use server::store::environments::list_due_abandoned_queues;
+use server::lifecycle::{Limits, Step, next_step};
 use server::store::jobs::{Job, Lane, list_due, save_job};
+use server::store::tombstones::list_due_tombstones;
 use std::time::Duration;
 
 async fn start() -> (TestApp, Client, Client, Client) {
@@ -28,7 +28,7 @@ async fn send(app: &TestApp, id: JobId) {
 }
 
 async fn abandoned(app: &TestApp) -> Vec<String> {
-    let due = |connection: &mut _| list_due_abandoned_queues(connection, "bench-a", Timestamp::now(), 10);
+    let due = |connection: &mut _| list_due_tombstones(connection, "bench-a", Timestamp::now(), 10);
     app.state.store.read(due).await.unwrap().into_iter().map(|queue| queue.remote_queue_id).collect()
 }
 
@@ -161,13 +161,18 @@ async fn the_store_and_the_decisions_agree_on_the_lane_of_each_job() {
         })
         .await;
     }
-    let due = |lane| app.state.store.read(move |c| list_due(c, "bench-a", lane, Timestamp::now(), 100));
-    for lane in [Lane::Queue, Lane::Files, Lane::Shell] {
+    let due = |lane| app.state.store.read(move |c| list_due(c, "bench-a", lane, Timestamp::now(), &[], 100));
+    for lane in [Lane::Act, Lane::Files, Lane::Shell] {
         let jobs = due(lane).await.unwrap();
         assert!(jobs.len() > 3);
         for job in jobs {
             let step = next_step(&job, &limits, Timestamp::now());
-            assert_eq!(step.lane(), lane, "{step:?} of {job:?}");
+            let lane_of_step = match step {
+                Step::Mirror => Lane::Files,
+                Step::CleanUp => Lane::Shell,
+                _ => Lane::Act,
+            };
+            assert_eq!(lane_of_step, lane, "{step:?} of {job:?}");
         }
     }
 }

@@ -7,8 +7,9 @@ use protocol::Timestamp;
 use serde_json::{Value, json};
 use server::cli::serve::pollers;
 use server::config::EnvironmentConfig;
-use server::poller::{Round, clean, fetch_files, tick};
+use server::poller::{Clock, clean, fetch_files, tick};
 use server::state::AppState;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Far more than anything here takes; a test that waits longer has failed.
@@ -68,6 +69,17 @@ impl Lab {
         self.wait_for(|| self.tick(), id, is_wanted).await
     }
 
+    /// Ticks until the job is removed.
+    pub async fn tick_until_gone(&self, id: i64) {
+        let start = Instant::now();
+        let mut pace = tokio::time::interval(LOOK_INTERVAL);
+        while self.ada.get(&format!("/api/job/{id}")).await.status != 404 {
+            assert!(start.elapsed() < PATIENCE, "job {id} is still there");
+            self.tick().await;
+            pace.tick().await;
+        }
+    }
+
     pub async fn tick_until_status(&self, id: i64, status: &str) -> Value {
         self.tick_until(id, |job| job["status"] == status).await
     }
@@ -95,10 +107,13 @@ impl Lab {
 
 /// One full round over every environment of this TestArena, in all lanes, and over what the last of them left.
 pub async fn tick_all(state: &AppState, now: Timestamp) {
-    for poller in pollers(state) {
-        tick(&poller, Round::All, now).await.unwrap();
+    for mut poller in pollers(state) {
+        Arc::get_mut(&mut poller).unwrap().clock = Clock::starting_at(now);
+        tick(&poller).await.unwrap();
         fetch_files(&poller, now).await.unwrap();
-        clean(&poller, now).await.unwrap();
+        clean(&poller).await.unwrap();
+        tick(&poller).await.unwrap();
+        fetch_files(&poller, now).await.unwrap();
     }
 }
 
@@ -114,15 +129,24 @@ impl Lab {
         self.call_runner(reqwest::Method::GET, &format!("/api/status/{id}")).await
     }
 
+    pub async fn queue_at_runner(&self, id: i64) -> Value {
+        let answer = self.ask_runner(reqwest::Method::GET, &format!("/api/status/{id}")).await;
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    }
+
     pub async fn delete_at_runner(&self, id: i64) {
         assert_eq!(self.call_runner(reqwest::Method::DELETE, &format!("/api/delete/{id}")).await, 204);
     }
 
     async fn call_runner(&self, method: reqwest::Method, path: &str) -> u16 {
+        self.ask_runner(method, path).await.status().as_u16()
+    }
+
+    async fn ask_runner(&self, method: reqwest::Method, path: &str) -> reqwest::Response {
         // Plain HTTP on loopback; the client still wants a provider for TLS.
         drop(rustls::crypto::ring::default_provider().install_default());
         let request = reqwest::Client::new().request(method, format!("http://{}{path}", self.bench.http()));
         let request = request.header("TestArena-Instance", &*self.app.state.instance);
-        request.send().await.unwrap().status().as_u16()
+        request.send().await.unwrap()
     }
 }

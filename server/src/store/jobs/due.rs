@@ -1,79 +1,87 @@
-//! What the poller looks for: jobs that are due, jobs that are open, and when to look again.
-//! Each pass asks for one environment and one lane at a time.
+//! What the poller looks for: jobs that are due, jobs that are open or watched, and when to look again.
+//! Each loop asks for one environment and one lane at a time.
 
-use super::Job;
+use super::{Job, Lane};
 use crate::store::schema::jobs;
 use crate::store::{AnyConnection, QueryResult};
-use diesel::dsl::not;
+use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
-use protocol::api::{CleanupState, LogsState};
 use protocol::{JobId, Timestamp};
+use std::time::Duration;
 
-/// Which of its environment's loops a due job waits for. What takes long in one must not hold up the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lane {
-    /// The queue at the remote server: sent, asked about, aborted, deleted.
-    Queue,
-    /// Its logs and result files are fetched next.
-    Files,
-    /// Its workspace is cleaned up next.
-    Shell,
+/// How long a job counts as watched after somebody looked at it.
+const WATCHED_FOR: Duration = Duration::from_secs(30);
+/// While it counts as watched for longer than this, another look writes nothing.
+const WATCHED_LONG_ENOUGH: Duration = Duration::from_secs(15);
+
+type Condition = diesel::expression::SqlLiteral<Bool>;
+
+/// The very words of the partial index `jobs_open`: with bound values `SQLite` could not prove that it may be used.
+fn is_open() -> Condition {
+    sql("status IN ('waiting', 'in_progress')")
 }
 
-type Condition = Box<dyn BoxableExpression<jobs::table, <AnyConnection as Connection>::Backend, SqlType = Bool>>;
-
-/// The same as the lane of `lifecycle::next_step`.
-fn is_in(lane: Lane) -> Condition {
-    match lane {
-        Lane::Queue => Box::new(not(is_mirrored_next()).and(not(is_cleaned_next()))),
-        Lane::Files => is_mirrored_next(),
-        Lane::Shell => is_cleaned_next(),
-    }
-}
-
-fn is_mirrored_next() -> Condition {
-    let has_ended = jobs::status.ne("waiting").and(jobs::status.ne("in_progress"));
-    Box::new(jobs::delete_requested_at.is_null().and(has_ended).and(jobs::logs_state.eq(LogsState::Mirroring.as_str())))
-}
-
-fn is_cleaned_next() -> Condition {
-    let of_deletion = jobs::delete_requested_at
-        .is_not_null()
-        .and(jobs::remote_deleted_at.is_not_null())
-        .and(jobs::cleaned_at.is_null());
-    let after_end = jobs::delete_requested_at
-        .is_null()
-        .and(jobs::cleanup_state.eq(CleanupState::Pending.as_str()))
-        .and(jobs::logs_state.ne(LogsState::Mirroring.as_str()));
-    Box::new(of_deletion.or(after_end))
-}
-
-/// Jobs of an environment that are due beside the plain rounds, the longest due first.
+/// Jobs of an environment that are due in a lane: of those to be sent the first submitted first, else the longest due.
+/// Those in `except` are under way already.
 pub fn list_due(
     connection: &mut AnyConnection,
     environment: &str,
     lane: Lane,
     now: Timestamp,
+    except: &[JobId],
     limit: i64,
 ) -> QueryResult<Vec<Job>> {
-    jobs::table
+    let due = jobs::table
         .filter(jobs::environment.eq(environment))
-        .filter(is_in(lane))
+        .filter(jobs::lane.eq(lane.as_str()))
         .filter(jobs::next_at.le(now.0))
-        .order((jobs::next_at, jobs::id))
-        .limit(limit)
-        .load(connection)
+        .filter(jobs::id.ne_all(except.iter().map(|id| id.0).collect::<Vec<_>>()))
+        .limit(limit);
+    match lane {
+        Lane::Send => due.order(jobs::id).load(connection),
+        _ => due.order((jobs::next_at, jobs::id)).load(connection),
+    }
 }
 
 /// Jobs that the remote server has accepted and that have not ended: what a plain round asks about.
-pub fn list_open(connection: &mut AnyConnection, environment: &str) -> QueryResult<Vec<Job>> {
-    jobs::table
+pub fn list_open(connection: &mut AnyConnection, environment: &str) -> QueryResult<Vec<JobId>> {
+    let ids: Vec<i64> = jobs::table
         .filter(jobs::environment.eq(environment))
-        .filter(jobs::status.eq("waiting").or(jobs::status.eq("in_progress")))
+        .filter(is_open())
         .filter(jobs::accepted_at.is_not_null())
         .order(jobs::id)
-        .load(connection)
+        .select(jobs::id)
+        .load(connection)?;
+    Ok(ids.into_iter().map(JobId).collect())
+}
+
+/// These jobs as they stand, those that are there.
+pub fn find_jobs(connection: &mut AnyConnection, ids: &[JobId]) -> QueryResult<Vec<Job>> {
+    jobs::table.filter(jobs::id.eq_any(ids.iter().map(|id| id.0).collect::<Vec<_>>())).order(jobs::id).load(connection)
+}
+
+/// Open jobs of an environment that somebody is looking at.
+pub fn list_watched(connection: &mut AnyConnection, environment: &str, now: Timestamp) -> QueryResult<Vec<JobId>> {
+    let ids: Vec<i64> = jobs::table
+        .filter(jobs::environment.eq(environment))
+        .filter(jobs::watched_until.gt(now.0))
+        .filter(is_open())
+        .filter(jobs::accepted_at.is_not_null())
+        .order(jobs::id)
+        .select(jobs::id)
+        .load(connection)?;
+    Ok(ids.into_iter().map(JobId).collect())
+}
+
+/// Notes that somebody is looking at a job; it is no change that a save could miss.
+pub fn watch(connection: &mut AnyConnection, id: JobId, now: Timestamp) -> QueryResult<()> {
+    let is_forgotten =
+        jobs::watched_until.is_null().or(jobs::watched_until.lt(now.plus(WATCHED_LONG_ENOUGH).0).assume_not_null());
+    diesel::update(jobs::table.filter(jobs::id.eq(id.0)).filter(is_open()).filter(is_forgotten))
+        .set(jobs::watched_until.eq(now.plus(WATCHED_FOR).0))
+        .execute(connection)
+        .map(drop)
 }
 
 /// Whether there are open jobs that an earlier instance of this installation made.
@@ -84,7 +92,7 @@ pub fn has_open_of_other_instance(
 ) -> QueryResult<bool> {
     let of_others = jobs::table
         .filter(jobs::environment.eq(environment))
-        .filter(jobs::status.eq("waiting").or(jobs::status.eq("in_progress")))
+        .filter(is_open())
         .filter(jobs::instance.ne(instance))
         .select(jobs::id)
         .first::<i64>(connection);
@@ -94,14 +102,17 @@ pub fn has_open_of_other_instance(
 /// Puts off a job that is due; one that somebody made due again meanwhile stays so.
 pub fn postpone_due(connection: &mut AnyConnection, id: JobId, now: Timestamp, until: Timestamp) -> QueryResult<()> {
     let due = jobs::table.filter(jobs::id.eq(id.0)).filter(jobs::next_at.le(now.0));
-    diesel::update(due).set(jobs::next_at.eq(until.0)).execute(connection).map(drop)
+    diesel::update(due)
+        .set((jobs::next_at.eq(until.0), jobs::version.eq(jobs::version + 1)))
+        .execute(connection)
+        .map(drop)
 }
 
 /// When the poller has to look at the environment's jobs next.
 pub fn earliest_due(connection: &mut AnyConnection, environment: &str, lane: Lane) -> QueryResult<Option<Timestamp>> {
     let earliest: Option<i64> = jobs::table
         .filter(jobs::environment.eq(environment))
-        .filter(is_in(lane))
+        .filter(jobs::lane.eq(lane.as_str()))
         .filter(jobs::next_at.is_not_null())
         .order(jobs::next_at)
         .select(jobs::next_at.assume_not_null())
@@ -110,20 +121,44 @@ pub fn earliest_due(connection: &mut AnyConnection, environment: &str, lane: Lan
     Ok(earliest.map(Timestamp))
 }
 
-/// The environment can't be reached: nothing is known any more of its open jobs. Whether any job changed.
-pub fn mark_all_failing(connection: &mut AnyConnection, environment: &str, error: &str) -> QueryResult<bool> {
-    let open = || {
-        jobs::table
-            .filter(jobs::environment.eq(environment))
-            .filter(jobs::status.eq("waiting").or(jobs::status.eq("in_progress")))
-    };
+/// The environment can't be reached: nothing is known any more of its open jobs. `known_at` is when all of the synced
+/// ones were last known to be as they stand here. Whether any job changed.
+pub fn mark_all_failing(
+    connection: &mut AnyConnection,
+    environment: &str,
+    error: &str,
+    known_at: Option<Timestamp>,
+) -> QueryResult<bool> {
+    let open = || jobs::table.filter(jobs::environment.eq(environment)).filter(is_open());
+    let bump = || (jobs::revision.eq(jobs::revision + 1), jobs::version.eq(jobs::version + 1));
+    // What the last round told of them must not be forgotten: no age ever jumps back.
+    if let Some(known_at) = known_at {
+        let older = open().filter(jobs::sync_state.eq("synced")).filter(jobs::last_synced_at.lt(known_at.0));
+        diesel::update(older).set(jobs::last_synced_at.eq(known_at.0)).execute(connection)?;
+    }
     let synced = open().filter(jobs::sync_state.eq("synced"));
     let failed = diesel::update(synced)
-        .set((jobs::sync_state.eq("failing"), jobs::sync_error.eq(error), jobs::revision.eq(jobs::revision + 1)))
+        .set((jobs::sync_state.eq("failing"), jobs::sync_error.eq(error), bump()))
         .execute(connection)?;
     let pending = open().filter(jobs::sync_state.eq("pending")).filter(jobs::sync_error.is_null());
-    let noted = diesel::update(pending)
-        .set((jobs::sync_error.eq(error), jobs::revision.eq(jobs::revision + 1)))
-        .execute(connection)?;
+    let noted = diesel::update(pending).set((jobs::sync_error.eq(error), bump())).execute(connection)?;
     Ok(failed + noted > 0)
+}
+
+/// The server is back, or this process has just begun: what failed before is tried at once.
+pub fn forget_pauses(connection: &mut AnyConnection, environment: &str, now: Timestamp) -> QueryResult<()> {
+    let paused = jobs::table.filter(jobs::environment.eq(environment)).filter(is_open()).filter(jobs::attempts.gt(0));
+    diesel::update(paused)
+        .set((jobs::next_at.eq(now.0), jobs::attempts.eq(0), jobs::version.eq(jobs::version + 1)))
+        .execute(connection)
+        .map(drop)
+}
+
+/// Makes all that is due in the environment due earlier by as much as the clock was put back.
+pub fn bring_forward(connection: &mut AnyConnection, environment: &str, by: Duration) -> QueryResult<()> {
+    let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+    diesel::update(jobs::table.filter(jobs::environment.eq(environment)).filter(jobs::next_at.is_not_null()))
+        .set((jobs::next_at.eq(jobs::next_at - by), jobs::version.eq(jobs::version + 1)))
+        .execute(connection)
+        .map(drop)
 }

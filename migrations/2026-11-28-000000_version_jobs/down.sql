@@ -1,0 +1,12 @@
+DROP INDEX jobs_watched;
+DROP INDEX jobs_due;
+ALTER TABLE jobs DROP COLUMN watched_until;
+ALTER TABLE jobs DROP COLUMN ended_here_at;
+ALTER TABLE jobs DROP COLUMN abort_sends;
+ALTER TABLE jobs DROP COLUMN abort_sent_at;
+ALTER TABLE jobs DROP COLUMN last_sent_at;
+ALTER TABLE jobs DROP COLUMN unknown_count;
+ALTER TABLE jobs DROP COLUMN unknown_since;
+ALTER TABLE jobs DROP COLUMN lane;
+ALTER TABLE jobs DROP COLUMN version;
+CREATE INDEX jobs_due ON jobs (environment, next_at) WHERE next_at IS NOT NULL;

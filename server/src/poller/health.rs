@@ -1,0 +1,189 @@
+//! What is known of a remote server as a whole: asked by `GET /api/health` where the server has it, told by how the other
+//! calls fare, and stored for everybody to see. What follows from its going away and coming back is begun here.
+
+use super::breaker::PROBE_INTERVAL;
+use super::{Poller, STORE_RETRY, locked};
+use crate::remote::{Reach, Remote, RemoteError};
+use crate::store::StoreError;
+use crate::store::environments::{self, EnvironmentStatus, find_environment_status};
+use crate::store::jobs::{self, Lane};
+use protocol::Timestamp;
+use protocol::api::Health;
+use protocol::remote::{FEATURE_CHANGES, HealthBody};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Shortest time from one look to the next, however many calls fail.
+const PACE: Duration = Duration::from_secs(1);
+/// A clock that is put back by less is left to itself.
+const CLOCK_STEP: Duration = Duration::from_secs(2);
+
+/// What the other loops tell this one, and learn from it.
+#[derive(Default)]
+pub(super) struct Signals {
+    /// By what was asked: what the server answered wrongly the last time.
+    troubles: Mutex<BTreeMap<&'static str, String>>,
+    has_feed: watch::Sender<bool>,
+}
+
+impl Signals {
+    pub(super) fn feed_offered(&self) -> watch::Receiver<bool> {
+        self.has_feed.subscribe()
+    }
+}
+
+/// Until `term` ends.
+pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, term: CancellationToken) {
+    let mut clocks = Clocks { wall: poller.clock.now(), monotonic: Instant::now() };
+    while !term.is_cancelled() {
+        clocks.notice_step(&poller).await;
+        let earliest = Instant::now() + PACE;
+        let pause = match look(&poller).await {
+            Ok(()) if poller.breaker.is_open() => PROBE_INTERVAL,
+            Ok(()) => poller.poll_interval,
+            Err(error) => {
+                tracing::error!(environment = poller.name(), %error, "poller.health failed for {}", poller.name());
+                STORE_RETRY
+            }
+        };
+        tokio::select! {
+            biased;
+            () = term.cancelled() => return,
+            () = poller.breaker.changed() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+        tokio::select! {
+            biased;
+            () = term.cancelled() => {}
+            () = tokio::time::sleep_until(earliest) => {}
+        }
+    }
+}
+
+/// Asks once and stores what is known now.
+pub(super) async fn look<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
+    let answer = poller.remote.health(&poller.instance).await;
+    poller.breaker.note_health(&answer);
+    if let Ok(said) = &answer {
+        let has_feed = said.as_ref().is_some_and(|said| said.features.iter().any(|word| word == FEATURE_CHANGES));
+        poller.signals.health.has_feed.send_if_modified(|known| std::mem::replace(known, has_feed) != has_feed);
+    }
+    let name = poller.name().to_owned();
+    let known = poller.store.read(move |c| find_environment_status(c, &name)).await?;
+    let now = poller.clock.now();
+    let known = known.unwrap_or_else(|| EnvironmentStatus::unknown(poller.name(), now));
+    let was_away = known.health == Health::Unreachable;
+    let round_at = known.round_at;
+    let status = status_now(poller, known.clone(), answer.ok().flatten(), now);
+    if status != known {
+        poller.write(move |c| environments::save_health(c, status)).await?;
+    }
+    match poller.breaker.outage() {
+        Some(outage) => go_on_without(poller, outage.public, round_at).await,
+        None if was_away => go_on_with(poller, now).await,
+        None => Ok(()),
+    }
+}
+
+fn status_now<R: Remote>(
+    poller: &Poller<R>,
+    known: EnvironmentStatus,
+    said: Option<HealthBody>,
+    now: Timestamp,
+) -> EnvironmentStatus {
+    let trouble = locked(&poller.signals.health.troubles).values().next().cloned();
+    let (health, last_error) = match (poller.breaker.outage(), &said) {
+        (Some(outage), _) => (Health::Unreachable, Some(outage.error)),
+        (None, Some(said)) if said.status != "ok" => {
+            (Health::Degraded, Some(format!("the remote server calls itself \"{}\"", said.status)))
+        }
+        (None, _) if trouble.is_some() => (Health::Degraded, trouble),
+        (None, _) => (Health::Ok, None),
+    };
+    let number = |said_now: Option<Option<u32>>, known: Option<i64>| said_now.map_or(known, |n| n.map(i64::from));
+    EnvironmentStatus {
+        health,
+        since: if known.health == health { known.since } else { now },
+        last_error,
+        slots: number(said.as_ref().map(|said| said.slots), known.slots),
+        busy: number(said.as_ref().map(|said| said.busy), known.busy),
+        waiting: number(said.as_ref().map(|said| said.waiting), known.waiting),
+        ..known
+    }
+}
+
+async fn go_on_without<R: Remote>(
+    poller: &Poller<R>,
+    error: String,
+    round_at: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    let name = poller.name().to_owned();
+    if poller.write(move |c| jobs::mark_all_failing(c, &name, &error, round_at)).await? {
+        poller.bell.ring_saved();
+    }
+    Ok(())
+}
+
+/// Before anything is judged, everything is looked at.
+async fn go_on_with<R: Remote>(poller: &Poller<R>, now: Timestamp) -> Result<(), StoreError> {
+    let name = poller.name().to_owned();
+    poller.write(move |c| jobs::forget_pauses(c, &name, now)).await?;
+    poller.signals.rounds.want_round();
+    for lane in Lane::ALL {
+        poller.lanes.wake(lane);
+    }
+    Ok(())
+}
+
+/// Notes what came of a call about a job: for the breaker, and for what the environment's health says.
+pub(super) fn note<R, T>(poller: &Poller<R>, call: &'static str, outcome: &Result<T, RemoteError>) {
+    poller.breaker.note(outcome);
+    match outcome {
+        // Busy, and it says so in the words of the contract.
+        Err(RemoteError::Transient { retry_after: Some(_), .. }) => {}
+        Err(RemoteError::Transient { message, .. }) if message.reach() == Reach::Answered => {
+            trouble(poller, call, Some(message.private().to_owned()));
+        }
+        _ => trouble(poller, call, None),
+    }
+}
+
+/// What is wrong at the server with one kind of call, or with its clock; `None`: nothing any more.
+pub(super) fn trouble<R>(poller: &Poller<R>, about: &'static str, words: Option<String>) {
+    let mut troubles = locked(&poller.signals.health.troubles);
+    match words {
+        Some(words) => troubles.insert(about, words),
+        None => troubles.remove(about),
+    };
+}
+
+/// The machine's clock beside the monotonic one.
+struct Clocks {
+    wall: Timestamp,
+    monotonic: Instant,
+}
+
+impl Clocks {
+    /// Where the machine's clock was put back, what is due by it would be late by as much.
+    async fn notice_step<R: Remote>(&mut self, poller: &Poller<R>) {
+        let expected = self.wall.plus(self.monotonic.elapsed());
+        let now = poller.clock.now();
+        (self.wall, self.monotonic) = (now, Instant::now());
+        let step = expected.since(now);
+        if step < CLOCK_STEP {
+            return;
+        }
+        tracing::warn!(environment = poller.name(), step_s = step.as_secs(), "this machine's clock was put back");
+        let name = poller.name().to_owned();
+        match poller.write(move |c| jobs::bring_forward(c, &name, step)).await {
+            Ok(()) => Lane::ALL.into_iter().for_each(|lane| poller.lanes.wake(lane)),
+            Err(error) => {
+                tracing::error!(environment = poller.name(), %error, "what is due could not be brought forward");
+            }
+        }
+    }
+}

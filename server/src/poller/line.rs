@@ -1,0 +1,196 @@
+//! The loop of a lane whose jobs need few and short calls: some at once, the most urgent first, and none waits for a slow
+//! one. What is to be sent goes in the order of submission, each after the answer to the one before it.
+
+use super::lanes::UnderWay;
+use super::{Poller, STORE_RETRY, steps, until};
+use crate::lifecycle::{backoff, next_step};
+use crate::remote::Remote;
+use crate::store::StoreError;
+use crate::store::jobs::{self, Job, Lane};
+use protocol::JobId;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Jobs under way at once: enough to hide latency, few enough to spare the server.
+pub(super) const TURNS: usize = 8;
+/// A submission without an answer holds up the next one for so long, by the contract.
+const SEND_PATIENCE: Duration = Duration::from_secs(3);
+/// Most jobs that are looked through for what needs no word of a server that is away.
+const LOCAL_PER_LOOK: i64 = 500;
+/// Between two looks at the store while other processes may write into it: they ring a bell of their own.
+const SHARED_LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// A pass that has seen no job through for so long leaves those under way to themselves.
+const PASS_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Until `term` ends.
+pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, lane: Lane, term: CancellationToken) {
+    let mut work = poller.bell.listen_for_work();
+    let mut turns = Line { poller: Arc::clone(&poller), lane, running: JoinSet::new(), started_at: None };
+    while !term.is_cancelled() {
+        let wake_at = turns.fill().await.unwrap_or_else(|error| {
+            tracing::error!(environment = poller.name(), %lane, %error, "poller.line failed for {}", poller.name());
+            Instant::now() + STORE_RETRY
+        });
+        tokio::select! {
+            biased;
+            () = term.cancelled() => {}
+            Some(ended) = turns.running.join_next() => resume_panic(ended),
+            () = poller.lanes.woken(lane) => {}
+            _ = work.changed() => {}
+            () = tokio::time::sleep_until(wake_at) => {}
+        }
+    }
+    // Each call has its time limit; the process cuts off what takes longer than its end may.
+    while let Some(ended) = turns.running.join_next().await {
+        resume_panic(ended);
+    }
+}
+
+/// Takes up what is due in a lane, once, and sees it through.
+pub(super) async fn pass<R: Remote>(poller: &Arc<Poller<R>>, lane: Lane) -> Result<(), StoreError> {
+    let mut turns = Line { poller: Arc::clone(poller), lane, running: JoinSet::new(), started_at: None };
+    loop {
+        turns.fill().await?;
+        match tokio::time::timeout(PASS_PATIENCE, turns.running.join_next()).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(ended)) => resume_panic(ended),
+            Err(_) => {
+                turns.running.detach_all();
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// A job that broke is a defect, which must end the loop and so the process.
+fn resume_panic(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && let Ok(panic) = error.try_into_panic()
+    {
+        resume_unwind(panic);
+    }
+}
+
+struct Line<R> {
+    poller: Arc<Poller<R>>,
+    lane: Lane,
+    running: JoinSet<()>,
+    /// When the newest of them began.
+    started_at: Option<Instant>,
+}
+
+impl<R: Remote> Line<R> {
+    /// Starts what is due, as far as there are turns; when to look again.
+    async fn fill(&mut self) -> Result<Instant, StoreError> {
+        let free = TURNS.saturating_sub(self.running.len());
+        if free == 0 {
+            return Ok(self.latest());
+        }
+        if let Some(turn_at) = self.next_turn() {
+            return Ok(turn_at);
+        }
+        // Clean-ups go over SSH.
+        if self.poller.breaker.is_open() && self.lane != Lane::Shell {
+            return self.fill_while_away(free).await;
+        }
+        let found = self.find_due(if self.lane == Lane::Send { 1 } else { free }).await?;
+        let is_full = found.len() >= free || self.lane == Lane::Send && !found.is_empty();
+        for job in found {
+            self.start(job);
+        }
+        // Those that are under way tell when they have ended.
+        if is_full { Ok(self.latest()) } else { self.next_due().await }
+    }
+
+    /// Only what needs no word of the server, and one call each few seconds that finds out whether it is back.
+    async fn fill_while_away(&mut self, free: usize) -> Result<Instant, StoreError> {
+        let (limits, now) = (self.poller.limits(), self.poller.clock.now());
+        let found = self.find_due(LOCAL_PER_LOOK).await?;
+        let mut wake_at = self.latest();
+        let mut left = free;
+        for job in found {
+            if left == 0 {
+                return Ok(self.latest());
+            }
+            let is_local = next_step(&job, &limits, now).is_local() || steps::is_given_up_unseen(&self.poller, &job);
+            let may_start = is_local || {
+                let allowed = self.poller.breaker.may_call();
+                wake_at = allowed.err().map_or(wake_at, |probe_at| wake_at.min(probe_at));
+                allowed.is_ok()
+            };
+            if may_start {
+                left -= 1;
+                self.start(job);
+            }
+        }
+        Ok(wake_at)
+    }
+
+    /// When the next submission may begin, if not now.
+    fn next_turn(&self) -> Option<Instant> {
+        let started_at = self.started_at.filter(|_| self.lane == Lane::Send && !self.running.is_empty())?;
+        let turn_at = started_at + SEND_PATIENCE;
+        (turn_at > Instant::now()).then_some(turn_at)
+    }
+
+    async fn find_due(&self, limit: impl TryInto<i64>) -> Result<Vec<Job>, StoreError> {
+        let (name, lane, now) = (self.poller.name().to_owned(), self.lane, self.poller.clock.now());
+        let under_way = self.poller.lanes.under_way(lane);
+        let limit = limit.try_into().unwrap_or(i64::MAX);
+        self.poller.store.read(move |c| jobs::list_due(c, &name, lane, now, &under_way, limit)).await
+    }
+
+    fn start(&mut self, job: Job) {
+        let Some(under_way) = UnderWay::begin(&self.poller.lanes, self.lane, job.id) else { return };
+        let (poller, lane) = (Arc::clone(&self.poller), self.lane);
+        self.started_at = Some(Instant::now());
+        self.running.spawn(async move {
+            see_through(&poller, lane, job).await;
+            drop(under_way);
+        });
+    }
+
+    async fn next_due(&self) -> Result<Instant, StoreError> {
+        let (name, lane) = (self.poller.name().to_owned(), self.lane);
+        let under_way = !self.running.is_empty();
+        let due = self.poller.store.read(move |c| jobs::earliest_due(c, &name, lane)).await?;
+        let Some(due) = due else { return Ok(self.latest()) };
+        let pause = until(due, self.poller.clock.now(), &self.poller);
+        // What is due already is under way; its end wakes us.
+        if pause.is_zero() && under_way {
+            return Ok(self.latest());
+        }
+        Ok((Instant::now() + pause).min(self.latest()))
+    }
+
+    fn latest(&self) -> Instant {
+        let pause = if self.poller.lease.is_shared() { SHARED_LOOK_INTERVAL } else { self.poller.poll_interval };
+        Instant::now() + pause
+    }
+}
+
+async fn see_through<R: Remote>(poller: &Arc<Poller<R>>, lane: Lane, job: Job) {
+    let (id, attempts) = (job.id, job.attempts);
+    let Err(error) = steps::advance(poller, job, lane).await else { return };
+    tracing::error!(job = id.0, %error, "poller.job: job {id} failed in the store");
+    if error.is_unavailable() {
+        // It stays due. The loop waits as everybody does for the store to come back.
+        tokio::time::sleep(STORE_RETRY).await;
+    } else {
+        set_aside(poller, id, attempts).await;
+    }
+}
+
+/// A job that the store refuses must neither be tried all the time nor hold up the others.
+async fn set_aside<R: Remote>(poller: &Poller<R>, id: JobId, attempts: i64) {
+    let now = poller.clock.now();
+    let pause = backoff(attempts, poller.environment.retry_max_interval, poller.chance.jitter());
+    let until = now.plus(pause);
+    if let Err(error) = poller.store.write(move |c| jobs::postpone_due(c, id, now, until)).await {
+        tracing::debug!(job = id.0, %error, "job {id} could not be set aside either");
+    }
+}

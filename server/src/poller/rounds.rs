@@ -1,0 +1,186 @@
+//! The plain rounds: every open job is asked about, however well the changes feed works, since a feed does not tell of
+//! queues that the server forgot. And the looks in between at jobs that somebody is watching.
+//! Rounds run on the monotonic clock: whatever is done to the machine's, they come.
+
+use super::outcome::After;
+use super::{Poller, STORE_RETRY, ask, line, locked};
+use crate::lifecycle::Heard;
+use crate::remote::Remote;
+use crate::store::StoreError;
+use crate::store::environments;
+use crate::store::jobs::{self, Job, Lane};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use protocol::{JobId, Timestamp};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Between two plain rounds while the changes feed works.
+const ROUND_BESIDE_FEED: Duration = Duration::from_mins(5);
+/// How often a job is asked about that somebody is looking at: the page's own polling interval.
+const WATCHED_INTERVAL: Duration = Duration::from_secs(5);
+/// Jobs read from the store at once.
+const CHUNK: usize = 100;
+/// Shortest time from one look at watched jobs to the next, however many people begin to look.
+const LOOK_PACE: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+pub(super) struct Signals {
+    round_wanted: Notify,
+    look_wanted: Notify,
+    feed_is_live: AtomicBool,
+    /// Jobs that a round or a look is asking about.
+    asked: Mutex<BTreeSet<JobId>>,
+    /// Jobs of which the feed has said something that a plain question has to tell.
+    odd: Mutex<BTreeSet<JobId>>,
+}
+
+impl Signals {
+    /// A round is to follow at once.
+    pub(super) fn want_round(&self) {
+        self.round_wanted.notify_one();
+    }
+
+    pub(super) fn want_look(&self, job: JobId) {
+        locked(&self.odd).insert(job);
+        self.look_wanted.notify_one();
+    }
+
+    pub(super) fn feed_is_live(&self, is_live: bool) {
+        self.feed_is_live.store(is_live, Ordering::Relaxed);
+    }
+}
+
+/// Until `term` ends.
+pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, term: CancellationToken) {
+    while !term.is_cancelled() {
+        let is_whole = round(&poller).await.unwrap_or_else(|error| {
+            tracing::error!(environment = poller.name(), %error, "poller.round failed for {}", poller.name());
+            false
+        });
+        // Beside a feed it would be long until the next one.
+        let is_rare = is_whole && poller.signals.rounds.feed_is_live.load(Ordering::Relaxed);
+        let pause = if is_rare { ROUND_BESIDE_FEED.max(poller.poll_interval) } else { poller.poll_interval };
+        tokio::select! {
+            biased;
+            () = term.cancelled() => {}
+            () = poller.signals.rounds.round_wanted.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Asks about every open job that is not in a pause of its own; whether all of them answered.
+pub(super) async fn round<R: Remote>(poller: &Arc<Poller<R>>) -> Result<bool, StoreError> {
+    if poller.breaker.is_open() {
+        return Ok(false);
+    }
+    let (name, began_at) = (poller.name().to_owned(), poller.clock.now());
+    let open = poller.store.read(move |c| jobs::list_open(c, &name)).await?;
+    let is_whole = ask_all(poller, open).await?;
+    if is_whole && !poller.breaker.is_open() {
+        note_freshness(poller, began_at).await?;
+    }
+    Ok(is_whole)
+}
+
+/// All of the environment's synced jobs are known to be as they stand here, as of `at`.
+pub(super) async fn note_freshness<R: Remote>(poller: &Poller<R>, at: Timestamp) -> Result<(), StoreError> {
+    let name = poller.name().to_owned();
+    poller.write(move |c| environments::note_round(c, &name, at)).await
+}
+
+async fn ask_all<R: Remote>(poller: &Arc<Poller<R>>, ids: Vec<JobId>) -> Result<bool, StoreError> {
+    let mut chunks = ids.chunks(CHUNK);
+    let (mut found, mut under_way) = (VecDeque::new(), FuturesUnordered::new());
+    let mut is_whole = true;
+    loop {
+        while under_way.len() < line::TURNS {
+            if found.is_empty()
+                && let Some(chunk) = chunks.next()
+            {
+                let chunk = chunk.to_vec();
+                found.extend(poller.store.read(move |c| jobs::find_jobs(c, &chunk)).await?);
+            }
+            let Some(job) = found.pop_front() else { break };
+            under_way.push(ask_one(poller, job));
+        }
+        match under_way.next().await {
+            Some(answered) => is_whole &= answered?,
+            None if found.is_empty() && chunks.len() == 0 => return Ok(is_whole),
+            // The jobs of a whole chunk were gone.
+            None => {}
+        }
+    }
+}
+
+/// Whether the job is known to be as it stands here now.
+async fn ask_one<R: Remote>(poller: &Arc<Poller<R>>, job: Job) -> Result<bool, StoreError> {
+    // What has changed since the round began has its own lane by now; what failed has its own time to be tried again.
+    if job.lane != Lane::Ask {
+        return Ok(true);
+    }
+    if job.attempts > 0 || poller.breaker.is_open() {
+        return Ok(false);
+    }
+    // A question that hangs is not asked once more. The lane's own questions are another matter: they may have been
+    // asked before that of which this one is to tell.
+    if !locked(&poller.signals.rounds.asked).insert(job.id) {
+        return Ok(false);
+    }
+    let after = ask::ask(poller, &job, Heard::Asked).await;
+    locked(&poller.signals.rounds.asked).remove(&job.id);
+    let after = after?;
+    if after == After::Again {
+        poller.lanes.wake_all();
+    }
+    Ok(after != After::Failed)
+}
+
+/// Asks about watched jobs in between, until `term` ends.
+pub(super) async fn run_looks<R: Remote>(poller: Arc<Poller<R>>, term: CancellationToken) {
+    let mut looks = poller.bell.listen_for_looks(poller.name());
+    let mut asked_at = HashMap::new();
+    while !term.is_cancelled() {
+        let earliest = Instant::now() + LOOK_PACE;
+        let pause = look_at_watched(&poller, &mut asked_at).await.unwrap_or_else(|error| {
+            tracing::error!(environment = poller.name(), %error, "poller.look failed for {}", poller.name());
+            STORE_RETRY
+        });
+        tokio::select! {
+            biased;
+            () = term.cancelled() => return,
+            _ = looks.changed() => {}
+            () = poller.signals.rounds.look_wanted.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+        tokio::select! {
+            biased;
+            () = term.cancelled() => {}
+            () = tokio::time::sleep_until(earliest) => {}
+        }
+    }
+}
+
+/// How long until the next look.
+async fn look_at_watched<R: Remote>(
+    poller: &Arc<Poller<R>>,
+    asked_at: &mut HashMap<JobId, Instant>,
+) -> Result<Duration, StoreError> {
+    let (name, now) = (poller.name().to_owned(), poller.clock.now());
+    let odd = std::mem::take(&mut *locked(&poller.signals.rounds.odd));
+    let watched = poller.store.read(move |c| jobs::list_watched(c, &name, now)).await?;
+    asked_at.retain(|job, _| watched.contains(job));
+    let is_due = |job: &JobId| {
+        odd.contains(job) || asked_at.get(job).is_none_or(|asked: &Instant| asked.elapsed() >= WATCHED_INTERVAL)
+    };
+    let mut due: BTreeSet<JobId> = watched.into_iter().filter(is_due).collect();
+    asked_at.extend(due.iter().map(|job| (*job, Instant::now())));
+    due.extend(odd);
+    ask_all(poller, due.into_iter().collect()).await?;
+    Ok(if asked_at.is_empty() { poller.poll_interval.min(WATCHED_INTERVAL) } else { LOOK_PACE })
+}

@@ -1,0 +1,136 @@
+//! Queues that no job follows any more: what is still wanted of each is tried until it is so, and each is looked for as
+//! long as a submission may still come to its server, which need not remember that it was deleted.
+
+use super::{Poller, SHORTEST_PAUSE, STORE_RETRY, health, line, until};
+use crate::lifecycle::backoff;
+use crate::remote::{QueueRef, Refusal, Remote, RemoteError};
+use crate::store::StoreError;
+use crate::store::tombstones::{
+    Tombstone, Wanted, earliest_tombstone, list_due_tombstones, postpone_tombstone, remove_tombstone,
+};
+use futures_util::stream::{self, StreamExt};
+use protocol::remote::QueueBody;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Most queues in one pass.
+const PER_PASS: i64 = 50;
+/// Longest pause between two looks for a queue that may still arrive.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// What a look has found.
+enum Found {
+    /// What was wanted is so, and nothing can come any more.
+    Done,
+    /// It is looked at again.
+    Later,
+}
+
+/// Until `term` ends.
+pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, term: CancellationToken) {
+    let mut work = poller.bell.listen_for_work();
+    while !term.is_cancelled() {
+        let pause = match advance(&poller).await {
+            Ok(()) => next_look(&poller).await,
+            Err(error) => {
+                tracing::error!(environment = poller.name(), %error, "poller.tombstones failed for {}", poller.name());
+                STORE_RETRY
+            }
+        };
+        tokio::select! {
+            biased;
+            () = term.cancelled() => {}
+            _ = work.changed() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+async fn next_look<R: Remote>(poller: &Poller<R>) -> Duration {
+    if poller.breaker.is_open() {
+        return poller.poll_interval;
+    }
+    let name = poller.name().to_owned();
+    match poller.store.read(move |c| earliest_tombstone(c, &name)).await {
+        Ok(Some(due)) => until(due, poller.clock.now(), poller).max(SHORTEST_PAUSE),
+        Ok(None) => poller.poll_interval,
+        Err(_) => STORE_RETRY,
+    }
+}
+
+/// Looks at those that are due.
+pub(super) async fn advance<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
+    if poller.breaker.is_open() {
+        return Ok(());
+    }
+    let (name, now) = (poller.name().to_owned(), poller.clock.now());
+    let due = poller.store.read(move |c| list_due_tombstones(c, &name, now, PER_PASS)).await?;
+    let looks = stream::iter(due).map(|tombstone| look_after(poller, tombstone)).buffer_unordered(line::TURNS);
+    looks.collect::<Vec<_>>().await.into_iter().collect()
+}
+
+async fn look_after<R: Remote>(poller: &Poller<R>, tombstone: Tombstone) -> Result<(), StoreError> {
+    let id = tombstone.id;
+    let found = look(poller, &tombstone).await;
+    let now = poller.clock.now();
+    let (cap, error) = match &found {
+        Ok(Found::Done) => return poller.write(move |c| remove_tombstone(c, id)).await,
+        Ok(Found::Later) => (LONGEST_PAUSE, None),
+        Err(error) => (poller.environment.retry_max_interval, Some(error.to_string())),
+    };
+    let pause = backoff(tombstone.attempts, cap, poller.chance.jitter());
+    let next_at = now.plus(pause);
+    let attempts = tombstone.attempts + 1;
+    poller.write(move |c| postpone_tombstone(c, id, attempts, next_at, error.as_deref())).await
+}
+
+async fn look<R: Remote>(poller: &Poller<R>, tombstone: &Tombstone) -> Result<Found, RemoteError> {
+    let queue = QueueRef { instance: &tombstone.instance, queue_id: &tombstone.remote_queue_id };
+    let status = poller.remote.queue_status(queue, None).await;
+    health::note(poller, "status", &status);
+    let may_still_come = poller.clock.now() < tombstone.look_until;
+    match status {
+        Ok(Some(answer)) => end(poller, tombstone.wanted, queue, &answer.body, may_still_come).await,
+        Ok(None) => Err(RemoteError::transient("it answered \"unchanged\" to a plain question")),
+        Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) if may_still_come => Ok(Found::Later),
+        Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) => {
+            clean_up(poller, tombstone.wanted, queue).await
+        }
+        // Not ours: nothing there is ended or cleaned for it.
+        Err(RemoteError::Permanent(_)) => Ok(Found::Done),
+        Err(error) => Err(error),
+    }
+}
+
+/// Brings a queue that is there nearer to what is wanted of it. A deletion aborts first.
+async fn end<R: Remote>(
+    poller: &Poller<R>,
+    wanted: Wanted,
+    queue: QueueRef<'_>,
+    said: &QueueBody,
+    may_still_come: bool,
+) -> Result<Found, RemoteError> {
+    if !said.status.is_terminal() {
+        let aborted = poller.remote.abort(queue).await;
+        health::note(poller, "abort", &aborted);
+        // That it has ended is seen the next time.
+        return aborted.map(|_| Found::Later);
+    }
+    if wanted == Wanted::Delete {
+        let deleted = poller.remote.delete(queue).await;
+        health::note(poller, "deletion", &deleted);
+        deleted?;
+    }
+    let cleaned = clean_up(poller, wanted, queue).await?;
+    // A server without memory of what it deleted takes a late submission as a new one; one that has it ended does not.
+    Ok(if may_still_come && wanted == Wanted::Delete { Found::Later } else { cleaned })
+}
+
+async fn clean_up<R: Remote>(poller: &Poller<R>, wanted: Wanted, queue: QueueRef<'_>) -> Result<Found, RemoteError> {
+    // What was only to be aborted is cleaned with its job, if that is still here.
+    if wanted == Wanted::Delete {
+        poller.remote.clean_up(queue.queue_id).await?;
+    }
+    Ok(Found::Done)
+}

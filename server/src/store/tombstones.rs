@@ -1,0 +1,135 @@
+//! Rows of `tombstones`: queues that no job follows any more and of which something is still wanted at their server.
+//! One stays until that is done and no submission can be under way any more that would start the queue again.
+
+use super::schema::tombstones;
+use super::values::{Millis, WantedText};
+use super::{AnyConnection, QueryResult, next_id};
+use diesel::prelude::*;
+use protocol::{Timestamp, UnknownWord};
+use std::fmt;
+use std::str::FromStr;
+
+/// What is to become of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// It is to end; its logs stay at the server.
+    Abort,
+    /// It is to go, with its logs and its workspace.
+    Delete,
+}
+
+impl Wanted {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Abort => "abort",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+impl FromStr for Wanted {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        match word {
+            "abort" => Ok(Self::Abort),
+            "delete" => Ok(Self::Delete),
+            other => Err(UnknownWord(other.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable)]
+#[diesel(table_name = tombstones)]
+pub struct Tombstone {
+    pub id: i64,
+    pub environment: String,
+    pub instance: String,
+    pub remote_queue_id: String,
+    #[diesel(deserialize_as = Millis, serialize_as = Millis)]
+    pub created_at: Timestamp,
+    #[diesel(deserialize_as = Millis, serialize_as = Millis)]
+    pub next_at: Timestamp,
+    /// Looks so far; the pause before the next one is made from it.
+    pub attempts: i64,
+    pub error: Option<String>,
+    #[diesel(deserialize_as = WantedText, serialize_as = WantedText)]
+    pub wanted: Wanted,
+    #[diesel(deserialize_as = Millis, serialize_as = Millis)]
+    pub look_until: Timestamp,
+}
+
+/// Which queue, what is wanted of it, and how long it is looked for.
+#[derive(Clone, Debug)]
+pub struct NewTombstone {
+    pub environment: String,
+    pub instance: String,
+    pub remote_queue_id: String,
+    pub wanted: Wanted,
+    pub look_until: Timestamp,
+}
+
+pub fn insert_tombstone(connection: &mut AnyConnection, new: NewTombstone, now: Timestamp) -> QueryResult<()> {
+    let tombstone = Tombstone {
+        id: next_id(connection, "tombstone")?,
+        environment: new.environment,
+        instance: new.instance,
+        remote_queue_id: new.remote_queue_id,
+        created_at: now,
+        next_at: now,
+        attempts: 0,
+        error: None,
+        wanted: new.wanted,
+        look_until: new.look_until,
+    };
+    diesel::insert_into(tombstones::table).values(tombstone).execute(connection).map(drop)
+}
+
+pub fn list_due_tombstones(
+    connection: &mut AnyConnection,
+    environment: &str,
+    now: Timestamp,
+    limit: i64,
+) -> QueryResult<Vec<Tombstone>> {
+    tombstones::table
+        .filter(tombstones::environment.eq(environment))
+        .filter(tombstones::next_at.le(now.0))
+        .order((tombstones::next_at, tombstones::id))
+        .limit(limit)
+        .load(connection)
+}
+
+/// When the next tombstone of an environment is due.
+pub fn earliest_tombstone(connection: &mut AnyConnection, environment: &str) -> QueryResult<Option<Timestamp>> {
+    let earliest: Option<i64> = tombstones::table
+        .filter(tombstones::environment.eq(environment))
+        .order(tombstones::next_at)
+        .select(tombstones::next_at)
+        .first(connection)
+        .optional()?;
+    Ok(earliest.map(Timestamp))
+}
+
+/// Looks again at `next_at`.
+pub fn postpone_tombstone(
+    connection: &mut AnyConnection,
+    id: i64,
+    attempts: i64,
+    next_at: Timestamp,
+    error: Option<&str>,
+) -> QueryResult<()> {
+    diesel::update(tombstones::table.find(id))
+        .set((tombstones::attempts.eq(attempts), tombstones::next_at.eq(next_at.0), tombstones::error.eq(error)))
+        .execute(connection)
+        .map(drop)
+}
+
+pub fn remove_tombstone(connection: &mut AnyConnection, id: i64) -> QueryResult<()> {
+    diesel::delete(tombstones::table.find(id)).execute(connection).map(drop)
+}
