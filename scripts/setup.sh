@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+OIDC_PROVIDER=0.3.4 # the last one for Python 3.11
 TOOLS=.tools # programs that must have the project's version stay in its folder, away from the user's own
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
@@ -101,12 +102,24 @@ setup_check() {
     npm_packages end2end
 }
 
+# The single sign-on provider of the tests, in a Python environment of its own.
+install_oidc_provider() {
+    [ "$($TOOLS/oidc/bin/python -m pip show oidc-provider-mock 2>/dev/null | sed -n 's/^Version: //p')" = "$OIDC_PROVIDER" ] && return
+    say "Installing oidc-provider-mock $OIDC_PROVIDER from PyPI"
+    rm -rf $TOOLS/oidc
+    python3 -m venv $TOOLS/oidc
+    $TOOLS/oidc/bin/pip install --quiet --disable-pip-version-check "oidc-provider-mock==$OIDC_PROVIDER"
+}
+
 setup_test() {
+    want python3 have python3
+    want python3-venv python3 -c 'import ensurepip, venv'
     want postgresql has_postgres
     want openssh-server test -x /usr/sbin/sshd
     want chromium has_browser
     want fonts-dejavu-core test -d /usr/share/fonts
     setup_check
+    install_oidc_provider
 }
 
 case "${1:-}" in

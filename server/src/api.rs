@@ -20,6 +20,7 @@ mod questions;
 mod removal;
 mod results;
 mod sessions;
+mod single_sign_on;
 mod submission;
 mod tokens;
 mod users;
@@ -35,6 +36,7 @@ use axum::http::header::CACHE_CONTROL;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{self, any};
 use openapi::{delete, get, patch, post};
+use protocol::api::SINGLE_SIGN_ON_PATH;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 /// Largest body of a request: a thousand scenarios of the longest names are a quarter of it.
@@ -44,6 +46,7 @@ pub fn routes(state: AppState) -> Router {
     let mut documented = openapi::Collected::default();
     let api = openapi::router()
         .api_route("/login", post(sessions::sign_in))
+        .api_route("/login/options", get(single_sign_on::show_login_options))
         .api_route("/logout", post(sessions::sign_out))
         .api_route("/me", get(sessions::find_me))
         .api_route("/me/password", post(sessions::change_password))
@@ -95,9 +98,20 @@ pub fn routes(state: AppState) -> Router {
         // Nesting leaves out the path that is only the slash.
         .route("/api/", any(error::no_such_path))
         .merge(watched)
+        .merge(single_sign_on(&state))
         .route("/login", routing::post(forms::sign_in))
         .route("/logout", routing::post(forms::sign_out))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn(error::log_cause))
         .with_state(state)
+}
+
+/// Only where a provider is configured.
+fn single_sign_on(state: &AppState) -> Router<AppState> {
+    if state.config.oidc.is_none() {
+        return Router::new();
+    }
+    Router::new()
+        .route(SINGLE_SIGN_ON_PATH, routing::get(single_sign_on::begin))
+        .route(auth::CALLBACK_PATH, routing::get(single_sign_on::finish))
 }

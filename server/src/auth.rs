@@ -5,6 +5,7 @@ mod check;
 mod credentials;
 mod current_user;
 mod memory;
+mod oidc;
 mod origin;
 mod password;
 mod recent;
@@ -16,6 +17,7 @@ mod visitor;
 
 pub use credentials::sessions_of;
 pub use current_user::{CurrentUser, offer_basic};
+pub use oidc::{Browser, CALLBACK_PATH, Failure, ProviderAnswer};
 pub use origin::{refuse_cross_site, require_for_cookie};
 pub use password::{Hasher, check_rules};
 pub use secret::{SecretHash, new_api_token};
@@ -27,6 +29,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::store::Store;
 use ipnet::IpNet;
 use memory::Memory;
+use oidc::Oidc;
 use protocol::api::ErrorCode;
 use protocol::{TokenId, UserId};
 use sign_in_limits::SignInLimits;
@@ -47,17 +50,21 @@ struct Inner {
     hasher: Hasher,
     memory: Memory,
     limits: SignInLimits,
+    oidc: Option<Oidc>,
 }
 
 impl Auth {
-    pub fn new(config: Arc<Config>, store: Store) -> Self {
-        Self(Arc::new(Inner {
+    /// Talks to no single sign-on provider yet.
+    pub fn new(config: Arc<Config>, store: Store) -> Result<Self, String> {
+        let oidc = config.oidc.as_ref().map(|oidc| Oidc::new(oidc, &config.public_url)).transpose()?;
+        Ok(Self(Arc::new(Inner {
             memory: Memory::new(config.session_idle),
             config,
             store,
             hasher: Hasher::default(),
             limits: SignInLimits::default(),
-        }))
+            oidc,
+        })))
     }
 
     /// For new passwords; hashing takes turns with the sign-ins.

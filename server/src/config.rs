@@ -4,6 +4,7 @@
 mod environment;
 mod file;
 mod load;
+mod oidc;
 mod values;
 mod variables;
 
@@ -32,7 +33,26 @@ pub struct Config {
     /// How long entries of the audit log are kept.
     pub audit_retention: Duration,
     pub metrics_token: Option<Secret>,
+    /// Single sign-on beside the local accounts.
+    pub oidc: Option<OidcConfig>,
     pub environments: Vec<EnvironmentConfig>,
+}
+
+/// A single sign-on provider.
+#[derive(Clone, Debug)]
+pub struct OidcConfig {
+    /// Exactly as the provider writes it.
+    pub issuer: String,
+    pub client_id: String,
+    pub client_secret: Option<Secret>,
+    /// What the button on the sign-in page says.
+    pub label: String,
+    pub username_claim: String,
+    pub groups_claim: String,
+    /// Empty: everybody whom the provider lets in.
+    pub allowed_groups: Vec<String>,
+    /// Empty: administrators are made here.
+    pub admin_groups: Vec<String>,
 }
 
 /// One remote test server. The limits are the environment's own or else the file's top-level ones.

@@ -60,7 +60,7 @@ impl AppState {
         let config = Arc::new(config);
         Ok(Self {
             logs: LogStore::new(config.data_dir.clone()),
-            auth: Auth::new(Arc::clone(&config), store.clone()),
+            auth: Auth::new(Arc::clone(&config), store.clone()).map_err(StateError::Environment)?,
             config,
             store,
             environments: Arc::new(environments),

@@ -8,6 +8,7 @@ pub mod idempotency;
 pub mod jobs;
 pub mod leases;
 pub mod listing;
+pub mod oidc;
 pub mod rights;
 pub mod schema;
 pub mod sessions;

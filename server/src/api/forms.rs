@@ -34,15 +34,15 @@ pub(super) async fn sign_in(
 ) -> Response {
     let form = match form {
         Ok(Form(form)) => form,
-        Err(error) => return with_cause_of(error, |code| back_to_form(code, HOME, "")),
+        Err(error) => return with_cause_of(error, |code| back_to_login(code.as_str(), HOME, "")),
     };
     let next = local_path(&form.next);
     if state.auth.is_cross_site(&parts) {
-        return back_to_form(ErrorCode::CrossSite, next, "");
+        return back_to_login(ErrorCode::CrossSite.as_str(), next, "");
     }
     match open_session(&state, &parts, &form.username, &form.password).await {
         Ok(started) => (AppendHeaders([(SET_COOKIE, started.cookie)]), Redirect::to(next)).into_response(),
-        Err(error) => with_cause_of(error, |code| back_to_form(code, next, &form.username)),
+        Err(error) => with_cause_of(error, |code| back_to_login(code.as_str(), next, &form.username)),
     }
 }
 
@@ -59,7 +59,7 @@ pub(super) async fn sign_out(State(state): State<AppState>, parts: Parts) -> Res
 }
 
 /// Keeps what the error's own answer would have brought into the log.
-fn with_cause_of(error: ApiError, answer: impl Fn(ErrorCode) -> Response) -> Response {
+pub(super) fn with_cause_of(error: ApiError, answer: impl Fn(ErrorCode) -> Response) -> Response {
     let mut response = answer(error.code());
     response.extensions_mut().extend(error.into_response().extensions().clone());
     response
@@ -67,7 +67,7 @@ fn with_cause_of(error: ApiError, answer: impl Fn(ErrorCode) -> Response) -> Res
 
 /// The name stays, so that only the password has to be typed again. What can be no name is not repeated: now and then
 /// it is a password in the wrong field, and an address ends up in histories.
-fn back_to_form(error: ErrorCode, next: &str, username: &str) -> Response {
+pub(super) fn back_to_login(error: &str, next: &str, username: &str) -> Response {
     let username = username.to_lowercase();
     let shown = if names::is_username(&username) { format!("&username={}", encode(&username)) } else { String::new() };
     let next = if next == HOME { String::new() } else { format!("&next={}", encode(next)) };
@@ -75,7 +75,7 @@ fn back_to_form(error: ErrorCode, next: &str, username: &str) -> Response {
 }
 
 /// A path of ours; anything that a browser could take for another host becomes the dashboard.
-fn local_path(next: &str) -> &str {
+pub(super) fn local_path(next: &str) -> &str {
     let leads_elsewhere = next.starts_with("//") || next.starts_with("/\\");
     let is_plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     if next.starts_with('/') && !leads_elsewhere && is_plain { next } else { HOME }

@@ -148,7 +148,7 @@ impl Auth {
     }
 }
 
-fn too_many_attempts(pause: Duration) -> ApiError {
+pub(super) fn too_many_attempts(pause: Duration) -> ApiError {
     let told = "too many failed sign-ins; wait a little and try again";
     ApiError::new(ErrorCode::RateLimited, told).retry_after(pause)
 }

@@ -75,9 +75,14 @@ fn sessions<'a>(values: impl Iterator<Item = &'a str>) -> Vec<SecretHash> {
 }
 
 fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    cookies(headers, SESSION_COOKIE)
+}
+
+/// All cookies of a name: a page of a neighbouring host may have set another one.
+pub(super) fn cookies<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a str> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(|(name, _)| *name == SESSION_COOKIE).map(|(_, value)| value)
+    pairs.filter(move |(found, _)| *found == name).map(|(_, value)| value)
 }
 
 fn read_basic(encoded: &str) -> Option<Credentials> {

@@ -94,7 +94,7 @@ impl Loader<'_> {
         }
     }
 
-    fn secret(&self, key: &str, name: &str) -> Result<Secret, ConfigError> {
+    pub(super) fn secret(&self, key: &str, name: &str) -> Result<Secret, ConfigError> {
         let value = self.variables.get(name);
         let missing = || ConfigError(format!("{key}: the environment variable {name} is not set"));
         value.map(|secret| Secret::new(secret.to_owned())).ok_or_else(missing)

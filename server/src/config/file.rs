@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 /// The top-level keys that are one value each; also the environment variables that may stand in for them.
-pub(super) const KEYS: [&str; 16] = [
+pub(super) const KEYS: [&str; 17] = [
     "listen",
     "public_url",
     "trusted_proxies",
@@ -20,6 +20,7 @@ pub(super) const KEYS: [&str; 16] = [
     "session_idle",
     "audit_retention",
     "http_timeout",
+    "oidc",
     "environments",
 ];
 
@@ -41,8 +42,24 @@ pub(super) struct File {
     pub(super) session_idle: Option<String>,
     pub(super) audit_retention: Option<String>,
     pub(super) http_timeout: Option<String>,
+    pub(super) oidc: Option<Oidc>,
     #[serde(default)]
     pub(super) environments: Vec<Environment>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Oidc {
+    pub(super) issuer: String,
+    pub(super) client_id: String,
+    pub(super) client_secret_env: Option<String>,
+    pub(super) label: Option<String>,
+    pub(super) username_claim: Option<String>,
+    pub(super) groups_claim: Option<String>,
+    #[serde(default)]
+    pub(super) allowed_groups: Vec<String>,
+    #[serde(default)]
+    pub(super) admin_groups: Vec<String>,
 }
 
 #[derive(Deserialize)]

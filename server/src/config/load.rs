@@ -78,6 +78,7 @@ impl Loader<'_> {
             session_lifetime: self.duration("session_lifetime", file.session_lifetime.as_deref(), "14d")?,
             session_idle: self.duration("session_idle", file.session_idle.as_deref(), "7d")?,
             audit_retention: self.duration("audit_retention", file.audit_retention.as_deref(), "2y")?,
+            oidc: file.oidc.as_ref().map(|oidc| self.oidc(oidc)).transpose()?,
             metrics_token: self.variables.get("TESTARENA_METRICS_TOKEN").map(|token| Secret::new(token.to_owned())),
             environments,
         })
@@ -170,6 +171,11 @@ fn overlay(file: &mut File, variables: &Variables) -> Result<(), ConfigError> {
         let proxies = value.split([',', ' ']).filter(|proxy| !proxy.is_empty());
         file.trusted_proxies = Some(proxies.map(str::to_owned).collect());
     }
+    if let Some(value) = variables.for_key("oidc") {
+        // The table as TOML in one line, `{ issuer = "…", … }`.
+        let read = toml::from_str::<File>(&format!("oidc = {value}"));
+        file.oidc = read.map_err(|error| ConfigError(format!("TESTARENA_OIDC: {}", error.message())))?.oidc;
+    }
     if let Some(value) = variables.for_key("environments") {
         // The list as TOML in one line, `[{ name = "…", … }]`.
         let read = toml::from_str::<File>(&format!("environments = {value}"));
@@ -179,12 +185,13 @@ fn overlay(file: &mut File, variables: &Variables) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// The variables that hold the environments' secrets; the file chooses their names.
+/// The variables that hold the secrets; the file chooses their names.
 fn variables_named_by(file: &File) -> Vec<String> {
     let of_environment = |environment: &super::file::Environment| {
         [&environment.token_env, &environment.ssh.password_env].map(Clone::clone)
     };
-    file.environments.iter().flat_map(of_environment).flatten().collect()
+    let of_oidc = file.oidc.iter().filter_map(|oidc| oidc.client_secret_env.clone());
+    file.environments.iter().flat_map(of_environment).flatten().chain(of_oidc).collect()
 }
 
 #[cfg(test)]
@@ -253,6 +260,29 @@ mod tests {
         );
         assert!(matches!(&bench.ssh.host_key, HostKeyCheck::Fingerprint(key) if key == "SHA256:abc"));
         assert_eq!((bench.ssh.port, bench.ssh.scenario_dir.as_str()), (22, "scenarios"));
+    }
+
+    #[test]
+    fn single_sign_on_takes_its_secret_from_a_variable() {
+        let text = "[oidc]\nissuer = \"https://id.example/\"\nclient_id = \"testarena\"\n";
+        let config = parse(text, [("TESTARENA_OIDC_SECRET", "hunter2")]).unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
+        let oidc = config.oidc.unwrap();
+        assert_eq!(oidc.client_secret.as_ref().map(Secret::expose), Some("hunter2"));
+        assert_eq!((oidc.issuer.as_str(), oidc.username_claim.as_str()), ("https://id.example/", "preferred_username"));
+        assert!(parse(text, []).unwrap().oidc.unwrap().client_secret.is_none());
+        let inline = [("TESTARENA_OIDC", "{ issuer = \"https://id.example\", client_id = \"a\" }")];
+        assert_eq!(parse("", inline).unwrap().oidc.unwrap().client_id, "a");
+        for (more, words) in [
+            ("client_secret = \"x\"", "client_secret"),
+            ("client_secret_env = \"ID_SECRET\"", "ID_SECRET is not set"),
+            ("label = \" \"", "oidc.label"),
+        ] {
+            let message = refused(&format!("{text}{more}"), []);
+            assert!(message.contains(words), "{message} should contain {words}");
+        }
+        let message = refused("[oidc]\nissuer = \"id.example\"\nclient_id = \"a\"", []);
+        assert!(message.contains("oidc.issuer"), "{message}");
     }
 
     #[test]

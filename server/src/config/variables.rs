@@ -11,8 +11,20 @@ pub(super) const PREFIX: &str = "TESTARENA_";
 
 /// Known besides the file's top-level keys: the log filter, the command-line client's own two, the token for
 /// `/metrics`, and what a task gets from the runner (a task may itself start TestArena).
-const OTHERS: [&str; 11] =
-    ["LOG", "URL", "TOKEN", "METRICS_TOKEN", "QUEUE_ID", "TASK_ID", "SCENARIO", "BRANCH", "COMMIT", "RESULTS", "SLOT"];
+const OTHERS: [&str; 12] = [
+    "LOG",
+    "URL",
+    "TOKEN",
+    "METRICS_TOKEN",
+    "OIDC_SECRET",
+    "QUEUE_ID",
+    "TASK_ID",
+    "SCENARIO",
+    "BRANCH",
+    "COMMIT",
+    "RESULTS",
+    "SLOT",
+];
 
 /// Environment variables by name. A variable of the process wins over the same one in `.env`.
 #[derive(Clone, Default)]

@@ -208,7 +208,17 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    oidc_accounts (issuer, subject) {
+        issuer -> Text,
+        subject -> Text,
+        user_id -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
 diesel::joinable!(jobs -> users (user_id));
+diesel::joinable!(oidc_accounts -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(tokens -> users (user_id));
-diesel::allow_tables_to_appear_in_same_query!(jobs, users, sessions, tokens, tasks, result_files);
+diesel::allow_tables_to_appear_in_same_query!(jobs, users, sessions, tokens, oidc_accounts, tasks, result_files);

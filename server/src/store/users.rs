@@ -1,6 +1,7 @@
 //! Rows of `users`. A deleted user's row stays, without a login, so that old jobs keep showing the name
 //! and a later user of the same name owns nothing of theirs.
 
+use super::oidc::remove_accounts;
 use super::schema::{counters, tokens, users};
 use super::sessions::end_sessions;
 use super::values::{Millis, OptionalMillis, UserKey};
@@ -186,6 +187,7 @@ pub fn remove_user(connection: &mut AnyConnection, id: UserId, now: Timestamp) -
     diesel::update(users::table.find(id.0)).set(gone).execute(connection)?;
     end_sessions(connection, id, None)?;
     diesel::delete(tokens::table.filter(tokens::user_id.eq(id.0))).execute(connection)?;
+    remove_accounts(connection, id)?;
     Ok(Ok(user))
 }
 

@@ -42,6 +42,7 @@ pub(super) const CALLS: &[(&str, &[Call])] = &[
                 "Starts a session, which the cookie of the answer carries.",
                 &[Unauthenticated, RateLimited],
             ),
+            call("show_login_options", "How people may sign in here besides a name and a password.", &[]),
             call("sign_out", "Ends the session here and in the browser.", &[]),
             call("find_me", "Who is asking.", &[]),
             call("change_password", "Changes one's own password; one's other sessions end.", &[WrongPassword]),

@@ -1,0 +1,226 @@
+//! Single sign-on with a real provider in a process of its own (`oidc-provider-mock`, which `scripts/setup.sh test` installs).
+
+use crate::test_app::{Answer, Client, PASSWORD, TestApp};
+use reqwest::redirect::Policy;
+use serde_json::{Value, json};
+use server::config::{OidcConfig, Secret};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+struct Provider {
+    process: Child,
+    issuer: String,
+    http: reqwest::Client,
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Provider {
+    async fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/oidc/bin/oidc-provider-mock");
+        let process = Command::new(&program)
+            .args(["--host", "127.0.0.1", "--port", &port.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}; run scripts/setup.sh test", program.display()));
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().redirect(Policy::none()).no_proxy().tls_certs_only([]).build().unwrap();
+        let provider = Self { process, issuer: format!("http://127.0.0.1:{port}"), http };
+        let started_at = Instant::now();
+        while provider.http.get(format!("{}/jwks", provider.issuer)).send().await.is_err() {
+            assert!(started_at.elapsed() < Duration::from_secs(60), "the provider does not answer");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        provider
+    }
+
+    fn config(&self) -> OidcConfig {
+        OidcConfig {
+            issuer: self.issuer.clone(),
+            client_id: "testarena".to_owned(),
+            client_secret: Some(Secret::new("s3cret".to_owned())),
+            label: "Company account".to_owned(),
+            username_claim: "preferred_username".to_owned(),
+            groups_claim: "groups".to_owned(),
+            allowed_groups: vec!["hardware".to_owned()],
+            admin_groups: vec!["hardware-admins".to_owned()],
+        }
+    }
+
+    async fn app(&self) -> TestApp {
+        let config = self.config();
+        TestApp::with_config(move |all| all.oidc = Some(config)).await
+    }
+
+    async fn set_user(&self, subject: &str, claims: Value) {
+        let sent = self.http.put(format!("{}/users/{subject}", self.issuer)).json(&claims).send().await.unwrap();
+        assert!(sent.status().is_success(), "{}", sent.status());
+    }
+
+    /// What somebody does at the provider's own page; tells the address that the browser is sent back to.
+    async fn authorize(&self, url: &str, form: &str) -> String {
+        let request = self.http.post(url).header("content-type", "application/x-www-form-urlencoded");
+        let answer = request.body(form.to_owned()).send().await.unwrap();
+        let back = answer.headers()["location"].to_str().unwrap();
+        back.strip_prefix("http://127.0.0.1:3000").unwrap().to_owned()
+    }
+}
+
+/// A browser that has been sent to the provider, and where to.
+async fn begin(app: &TestApp) -> (Client, String) {
+    let begun = app.anybody().get("/login/oidc?next=%2Fjobs%2F42%3Ftab%3Dlogs").await;
+    assert_eq!(begun.status.as_u16(), 303, "{}", begun.body);
+    let cookie = begun.header("set-cookie");
+    assert!(cookie.contains("; HttpOnly; SameSite=Lax"), "{cookie}");
+    let browser = app.anybody().with("cookie", cookie.split(';').next().unwrap());
+    (browser, begun.header("location").to_owned())
+}
+
+async fn sign_in(app: &TestApp, provider: &Provider, subject: &str) -> Answer {
+    let (browser, url) = begin(app).await;
+    browser.get(&provider.authorize(&url, &format!("sub={subject}")).await).await
+}
+
+fn person(name: &str, groups: &[&str]) -> Value {
+    json!({ "preferred_username": name, "groups": groups })
+}
+
+#[tokio::test]
+async fn whoever_the_provider_vouches_for_is_signed_in_and_made_at_the_first_visit() {
+    let provider = Provider::start().await;
+    let app = provider.app().await;
+    let root = app.admin("root").await;
+    provider.set_user("s-1", person("Ada", &["hardware"])).await;
+    let (browser, url) = begin(&app).await;
+    for part in ["response_type=code", "code_challenge_method=S256", "scope=openid", "nonce=", "client_id=testarena"] {
+        assert!(url.contains(part), "{part} is not in {url}");
+    }
+    let answer = browser.get(&provider.authorize(&url, "sub=s-1").await).await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/jobs/42?tab=logs"));
+    let ada = app.anybody().with_session(&answer);
+    let me = ada.get("/api/me").await.expect(200);
+    assert_eq!((&me["id"], &me["username"], &me["is_admin"]), (&json!(2), &json!("ada"), &json!(false)));
+    assert!(me["last_login_at"].is_string());
+
+    // No password fits a user who has none; tokens work as for everybody.
+    for password in ["", "x", "correct horse"] {
+        assert_eq!(app.anybody().with_password("ada", password).get("/api/me").await.code(), "unauthenticated");
+    }
+    let change = json!({"current_password": "", "new_password": PASSWORD});
+    assert_eq!(ada.post("/api/me/password", change).await.code(), "wrong_password");
+    ada.post("/api/tokens", json!({"name": "ci"})).await.expect(201);
+    // The same subject is the same user, under whatever name, and the provider decides who is an administrator.
+    provider.set_user("s-1", person("lovelace", &["hardware-admins"])).await;
+    let again = app.anybody().with_session(&sign_in(&app, &provider, "s-1").await).get("/api/me").await.expect(200);
+    assert_eq!((&again["id"], &again["username"], &again["is_admin"]), (&json!(2), &json!("ada"), &json!(true)));
+    provider.set_user("s-1", person("lovelace", &["hardware"])).await;
+    let again = app.anybody().with_session(&sign_in(&app, &provider, "s-1").await).get("/api/me").await.expect(200);
+    assert_eq!(again["is_admin"], false);
+
+    let entries = root.get("/api/audit").await.expect(200)["entries"].clone();
+    let by_oidc = entries.as_array().unwrap().iter().filter(|entry| entry["via"] == "oidc");
+    let deeds: Vec<_> = by_oidc.map(|entry| (entry["actor"].as_str(), entry["action"].as_str().unwrap())).collect();
+    let signed_in = (Some("ada"), "user.sign_in");
+    assert_eq!(deeds, [signed_in, signed_in, signed_in, (Some("ada"), "user.create")]);
+}
+
+#[tokio::test]
+async fn who_is_not_to_come_in_is_told_why_at_the_sign_in_page() {
+    let provider = Provider::start().await;
+    let app = provider.app().await;
+    app.user("ada").await;
+    for (subject, claims, code) in [
+        ("s-1", person("bob", &["software"]), "oidc_not_allowed"),
+        ("s-2", json!({"preferred_username": "bob"}), "oidc_not_allowed"),
+        ("s-3", person("bob@example.org", &["hardware"]), "oidc_username"),
+        ("s-4", json!({"groups": ["hardware"]}), "oidc_username"),
+        // Whoever has the name here already is somebody else.
+        ("s-5", person("ada", &["hardware"]), "oidc_username_taken"),
+    ] {
+        provider.set_user(subject, claims).await;
+        let answer = sign_in(&app, &provider, subject).await;
+        let expected = format!("/login?error={code}");
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, expected.as_str()));
+        assert!(
+            !answer.headers.get_all("set-cookie").iter().any(|cookie| cookie.to_str().unwrap().contains("session="))
+        );
+    }
+    let (browser, url) = begin(&app).await;
+    let denied = browser.get(&provider.authorize(&url, "action=deny").await).await;
+    assert_eq!(denied.header("location"), "/login?error=oidc_denied");
+}
+
+#[tokio::test]
+async fn only_the_browser_that_began_can_come_back_and_only_once() {
+    let provider = Provider::start().await;
+    let app = provider.app().await;
+    provider.set_user("s-1", person("ada", &["hardware"])).await;
+    let (browser, url) = begin(&app).await;
+    let back = provider.authorize(&url, "sub=s-1").await;
+    let (other, _) = begin(&app).await;
+    let forged = back.replace("state=", "state=x");
+    for (client, path) in
+        [(&app.anybody(), back.as_str()), (&other, &back), (&browser, &forged), (&browser, "/login/oidc/callback")]
+    {
+        assert_eq!(client.get(path).await.header("location"), "/login?error=oidc_expired");
+    }
+    let elsewhere = browser.get(&format!("{back}&iss=https%3A%2F%2Fevil.example")).await;
+    assert_eq!(elsewhere.header("location"), "/login?error=oidc_failed");
+    assert_eq!(browser.get(&back).await.header("location"), "/jobs/42?tab=logs");
+    assert_eq!(browser.get(&back).await.header("location"), "/login?error=oidc_failed");
+    // Another flow's verifier and nonce do not fit this code.
+    let (mine, url) = begin(&app).await;
+    let (_, other_url) = begin(&app).await;
+    let state = |url: &str| url.split('&').find_map(|part| part.strip_prefix("state=")).unwrap().to_owned();
+    let back = provider.authorize(&other_url, "sub=s-1").await.replace(&state(&other_url), &state(&url));
+    assert_eq!(mine.get(&back).await.header("location"), "/login?error=oidc_failed");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_keeps_no_local_user_out() {
+    let provider = Provider::start().await;
+    let app = provider.app().await;
+    let ada = app.user("ada").await;
+    let options = app.anybody().get("/api/login/options").await.expect(200);
+    assert_eq!(options, json!({"single_sign_on": {"label": "Company account", "path": "/login/oidc"}}));
+    drop(provider);
+    let answer = app.anybody().get("/login/oidc?next=%2Fjobs%2F42").await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("location")),
+        (303, "/login?error=oidc_unavailable&next=/jobs/42")
+    );
+    ada.sign_in("ada").await.get("/api/me").await.expect(200);
+}
+
+#[tokio::test]
+async fn without_a_provider_there_is_no_single_sign_on() {
+    let app = TestApp::start().await;
+    assert_eq!(app.anybody().get("/api/login/options").await.expect(200), json!({"single_sign_on": null}));
+    for path in ["/login/oidc", "/login/oidc/callback?code=x&state=y"] {
+        assert_eq!(app.anybody().get(path).await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_user_who_comes_again_is_somebody_new() {
+    let provider = Provider::start().await;
+    let app = provider.app().await;
+    let root = app.admin("root").await;
+    provider.set_user("s-1", person("ada", &["hardware"])).await;
+    let first = app.anybody().with_session(&sign_in(&app, &provider, "s-1").await);
+    let job = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    root.delete("/api/users/2").await.expect(204);
+    assert_eq!(first.get("/api/me").await.code(), "unauthenticated");
+    let second = app.anybody().with_session(&sign_in(&app, &provider, "s-1").await);
+    assert_eq!(second.get("/api/me").await.expect(200)["id"], 3);
+    assert_eq!(second.delete(&format!("/api/job/{job}")).await.code(), "forbidden");
+}
