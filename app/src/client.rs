@@ -6,8 +6,8 @@ use crate::paths::{encode, with_query};
 use crate::transport::{self, Method, Request, Response};
 use protocol::JobId;
 use protocol::api::{
-    Branches, Environments, Job, JobList, LogLines, LogMatches, RerunRequest, Results, Scenarios, SubmitJobRequest,
-    Task, User, ValidateBranchRequest, ValidatedBranch,
+    Branches, Environments, Job, JobList, LogLines, LogMatches, LoginOptions, RerunRequest, Results, Scenarios,
+    SubmitJobRequest, Task, User, ValidateBranchRequest, ValidatedBranch,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,11 @@ pub(crate) enum Lines {
 
 pub(crate) async fn me() -> Answer<User> {
     get("/api/me".to_owned()).await
+}
+
+/// How people may sign in besides a user name and a password.
+pub(crate) async fn login_options() -> Answer<LoginOptions> {
+    get("/api/login/options".to_owned()).await
 }
 
 pub(crate) async fn list_environments() -> Answer<Environments> {

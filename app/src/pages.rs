@@ -19,7 +19,7 @@ mod not_found;
 #[derive(Clone)]
 pub(crate) enum Page {
     Dashboard(dashboard::Seed),
-    Login,
+    Login(login::Seed),
     NewJob(new_job::Seed),
     Job(Box<job::Seed>),
     NotFound,
@@ -31,7 +31,7 @@ pub const PAGES: [&str; 4] = [paths::HOME, paths::LOGIN, paths::NEW_JOB, "/jobs/
 pub(crate) async fn load(url: &Url) -> Page {
     match url.path.as_str() {
         paths::HOME => Page::Dashboard(dashboard::load(url).await),
-        paths::LOGIN => Page::Login,
+        paths::LOGIN => Page::Login(login::load().await),
         paths::NEW_JOB => Page::NewJob(new_job::load().await),
         path => match job_of(path) {
             Some(id) => job::load(id, url).await.map_or(Page::NotFound, |seed| Page::Job(Box::new(seed))),
@@ -49,7 +49,7 @@ impl Page {
     pub(crate) fn title(&self) -> String {
         match self {
             Self::Dashboard(_) => "Jobs".to_owned(),
-            Self::Login => "Sign in".to_owned(),
+            Self::Login(_) => "Sign in".to_owned(),
             Self::NewJob(_) => "New job".to_owned(),
             Self::Job(seed) => seed.title(),
             Self::NotFound => "Not found".to_owned(),
@@ -61,7 +61,7 @@ impl Page {
             Self::Dashboard(seed) => seed.error(),
             Self::NewJob(seed) => seed.as_ref().err(),
             Self::Job(seed) => seed.error(),
-            Self::Login | Self::NotFound => None,
+            Self::Login(_) | Self::NotFound => None,
         }
     }
 
@@ -84,7 +84,7 @@ impl Page {
 pub(crate) fn draw(page: Page) -> AnyView {
     match page {
         Page::Dashboard(seed) => dashboard::dashboard_page(seed),
-        Page::Login => login::login_page().drawn(),
+        Page::Login(seed) => login::login_page(seed).drawn(),
         Page::NewJob(seed) => new_job::new_job_page(seed),
         Page::Job(seed) => job::job_page(*seed),
         Page::NotFound => not_found::not_found_page().drawn(),

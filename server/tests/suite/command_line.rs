@@ -54,6 +54,7 @@ fn users_are_added_listed_changed_and_removed() {
     let listed = good(&user(&["user", "list"], ""));
     let words: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().take(2).collect()).collect();
     assert_eq!(words, [["ada", "admin"], ["bob", "user"]]);
+    assert!(bad(&user(&["user", "remove", "ada"], "")).contains("the last administrator"));
     good(&user(&["user", "passwd", "bob"], "another password\n"));
     assert_eq!(good(&user(&["user", "remove", "bob"], "")), "Removed bob.\n");
     assert!(bad(&user(&["user", "passwd", "bob"], "another password\n")).contains("there is no user bob"));

@@ -70,6 +70,7 @@ async fn only_a_client_that_is_no_page_is_asked_for_a_password() {
     let login = script.post("/api/login", json!({"username": "ada", "password": "wrong horse"})).await;
     assert_eq!(login.header("www-authenticate"), "Basic realm=\"TestArena\"");
     assert_eq!(challenge(&script.clone().with("testarena-page", "1")).await, "");
+    assert_eq!(challenge(&script.clone().with("testarena-page", "0")).await, "Basic realm=\"TestArena\"");
     assert_eq!(challenge(&script.with("origin", "http://127.0.0.1:3000")).await, "");
 }
 
@@ -213,4 +214,93 @@ async fn somebody_elses_page_can_not_use_a_session() {
 
     let own = silent.with("origin", "http://127.0.0.1:3000");
     own.post("/api/logout", json!({})).await.expect(204);
+}
+
+#[tokio::test]
+async fn a_password_longer_than_any_is_as_wrong_as_another() {
+    let app = TestApp::start().await;
+    app.user("ada").await;
+    let nobody = app.anybody();
+    for length in [257, 1_000_000] {
+        for username in ["ada", "nobody"] {
+            let body = json!({"username": username, "password": "x".repeat(length)});
+            let problem = nobody.post("/api/login", body).await.problem();
+            assert_eq!(problem.detail, "the user name or the password is wrong", "{length}");
+        }
+    }
+    for _ in 0..8 {
+        nobody.post("/api/login", json!({"username": "ada", "password": "x".repeat(257)})).await;
+    }
+    assert_eq!(nobody.post("/api/login", json!({"username": "ada", "password": "x"})).await.code(), "rate_limited");
+    let long_name = json!({"username": "ada".repeat(100_000), "password": PASSWORD});
+    assert_eq!(nobody.post("/api/login", long_name).await.code(), "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_right_password_counts_as_no_failure_even_if_nobody_waits_for_the_answer() {
+    let app = TestApp::start().await;
+    app.user("ada").await;
+    for _ in 0..12 {
+        app.state.auth.forget_user(UserId(1));
+        let client = app.anybody();
+        let mut attempt = Box::pin(client.post("/api/login", json!({"username": "ada", "password": PASSWORD})));
+        for _ in 0..50 {
+            if futures_util::poll!(&mut attempt).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    app.anybody().post("/api/login", json!({"username": "ada", "password": PASSWORD})).await.expect(200);
+}
+
+#[tokio::test]
+async fn beyond_those_who_will_soon_have_their_turn_nobody_waits_to_sign_in() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let browser = ada.sign_in("ada").await;
+    let attempts = (0..150u8).map(|n| {
+        let client = app.anybody().at([198, 51, 100, n]);
+        async move { client.post("/api/login", json!({"username": "nobody", "password": "wrong horse"})).await }
+    });
+    let answers = join_all(attempts).await;
+    let refused: Vec<_> = answers.iter().filter(|answer| answer.code() == "unavailable").collect();
+    assert!(!refused.is_empty() && refused.len() <= 60, "{}", refused.len());
+    assert!(refused.iter().all(|answer| answer.header("retry-after") == "2"));
+    // Who is signed in does not notice.
+    for client in [&ada, &browser] {
+        client.get("/api/me").await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_password_kept_under_weaker_parameters_is_kept_better_after_a_sign_in() {
+    let app = TestApp::start().await;
+    app.user("ada").await;
+    let before = app.find_user("ada").await.password_hash;
+    // Of the tests' password, with a twentieth of the memory and one pass.
+    let hash = "$argon2id$v=19$m=1024,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$RMnlO2yJjUzUJ1vqMJdgdgriWoTT+H4XFqGo/gwMfPA";
+    app.sql(format!("UPDATE users SET password_hash = '{hash}'")).await;
+    app.state.auth.forget_user(UserId(1));
+    let ada = app.anybody().with_password("ada", PASSWORD);
+    ada.get("/api/me").await.expect(200);
+    let after = app.find_user("ada").await.password_hash;
+    assert!(after.contains("m=19456,t=2,p=1") && after != before, "{after}");
+    ada.get("/api/me").await.expect(200);
+}
+
+#[tokio::test]
+async fn origins_are_compared_as_browsers_do_and_a_refusal_names_both() {
+    let app = TestApp::with_config(|config| config.public_url = "https://ci.example:443".into()).await;
+    app.user("ada").await;
+    let login = json!({"username": "ada", "password": PASSWORD});
+    let from = |origin: &str| app.anybody().with("origin", origin).with("host", "upstream:3000");
+    for origin in ["https://ci.example", "https://ci.example:443", "https://CI.example"] {
+        from(origin).post("/api/login", login.clone()).await.expect(200);
+    }
+    let refused = from("http://ci.example").with("host", "ci.example").post("/api/login", login).await.problem();
+    assert_eq!(refused.code.as_str(), "cross_site");
+    for part in ["http://ci.example", "https://ci.example:443", "public_url"] {
+        assert!(refused.detail.contains(part), "{}", refused.detail);
+    }
 }

@@ -90,6 +90,10 @@ async fn sign_in(app: &TestApp, provider: &Provider, subject: &str) -> Answer {
     browser.get(&provider.authorize(&url, &format!("sub={subject}")).await).await
 }
 
+fn state_of(url: &str) -> &str {
+    url.split(['&', '?']).find_map(|part| part.strip_prefix("state=")).unwrap()
+}
+
 fn person(name: &str, groups: &[&str]) -> Value {
     json!({ "preferred_username": name, "groups": groups })
 }
@@ -155,7 +159,9 @@ async fn who_is_not_to_come_in_is_told_why_at_the_sign_in_page() {
         );
     }
     let (browser, url) = begin(&app).await;
-    let denied = browser.get(&provider.authorize(&url, "action=deny").await).await;
+    // This provider leaves out the state, which others send back.
+    let back = provider.authorize(&url, "action=deny").await;
+    let denied = browser.get(&format!("{back}&state={}", state_of(&url))).await;
     assert_eq!(denied.header("location"), "/login?error=oidc_denied");
 }
 
@@ -180,8 +186,7 @@ async fn only_the_browser_that_began_can_come_back_and_only_once() {
     // Another flow's verifier and nonce do not fit this code.
     let (mine, url) = begin(&app).await;
     let (_, other_url) = begin(&app).await;
-    let state = |url: &str| url.split('&').find_map(|part| part.strip_prefix("state=")).unwrap().to_owned();
-    let back = provider.authorize(&other_url, "sub=s-1").await.replace(&state(&other_url), &state(&url));
+    let back = provider.authorize(&other_url, "sub=s-1").await.replace(state_of(&other_url), state_of(&url));
     assert_eq!(mine.get(&back).await.header("location"), "/login?error=oidc_failed");
 }
 
@@ -192,6 +197,10 @@ async fn a_provider_that_is_away_keeps_no_local_user_out() {
     let ada = app.user("ada").await;
     let options = app.anybody().get("/api/login/options").await.expect(200);
     assert_eq!(options, json!({"single_sign_on": {"label": "Company account", "path": "/login/oidc"}}));
+    let page = app.anybody().get("/login?next=%2Fjobs%2F42&error=oidc_not_allowed&username=ada").await.body;
+    for part in ["href=\"/login/oidc?next=/jobs/42\"", ">Company account<", "none of the groups", "value=\"ada\""] {
+        assert!(page.contains(part), "{part} is not in {page}");
+    }
     drop(provider);
     let answer = app.anybody().get("/login/oidc?next=%2Fjobs%2F42").await;
     assert_eq!(
@@ -206,7 +215,9 @@ async fn without_a_provider_there_is_no_single_sign_on() {
     let app = TestApp::start().await;
     assert_eq!(app.anybody().get("/api/login/options").await.expect(200), json!({"single_sign_on": null}));
     for path in ["/login/oidc", "/login/oidc/callback?code=x&state=y"] {
-        assert_eq!(app.anybody().get(path).await.status, 404, "{path}");
+        let answer = app.anybody().get(path).await;
+        // As every page that needs a sign-in.
+        assert!(answer.header("location").starts_with("/login?next="), "{answer:?}");
     }
 }
 
