@@ -1,4 +1,4 @@
-//! Single sign-on with OpenID Connect, beside the local accounts: out to the provider and back with somebody it
+//! Single sign-on beside the local accounts: out to the provider and back with somebody it
 //! vouches for. Whose user that is, and whether one is made, is decided here.
 
 mod flow;
