@@ -37,7 +37,7 @@ impl Provider {
         let provider = Self { process, issuer: format!("http://127.0.0.1:{port}"), http };
         let started_at = Instant::now();
         while provider.http.get(format!("{}/jwks", provider.issuer)).send().await.is_err() {
-            assert!(started_at.elapsed() < Duration::from_secs(60), "the provider does not answer");
+            assert!(started_at.elapsed() < Duration::from_mins(1), "the provider does not answer");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         provider
