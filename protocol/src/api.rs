@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 mod accounts;
+mod history;
 mod jobs;
 mod logs;
 mod problem;
@@ -14,6 +15,10 @@ pub use accounts::{
     AuditEntry, AuditLog, ChangePasswordRequest, ChangeUserRequest, CreateTokenRequest, CreateUserRequest,
     CreatedToken, DetailValue, LoginOptions, LoginRequest, MAX_TOKEN_DAYS, MAX_TOKEN_NAME_CHARS, SINGLE_SIGN_ON_PATH,
     SingleSignOn, TOKEN_PREFIX, Token, TokenScope, Tokens, User, Users, Via,
+};
+pub use history::{
+    Change, ComparedScenario, Comparison, Estimate, LastPassed, Run, RunSummary, SUMMARY_RUNS, ScenarioFigures,
+    ScenarioHistory, ScenarioStats,
 };
 pub use jobs::{
     Cleanup, CleanupState, Job, JobList, JobSummary, Logs, LogsState, RerunRequest, SubmitJobRequest, Sync, SyncState,

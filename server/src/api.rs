@@ -4,11 +4,14 @@
 mod answers;
 mod audit;
 mod bodies;
+mod compare;
 mod conditional;
 mod download;
 mod environments;
+mod estimate;
 mod forms;
 mod health;
+mod history;
 mod idempotency;
 mod jobs;
 mod junit;
@@ -25,6 +28,7 @@ mod submission;
 mod tokens;
 mod users;
 
+pub use estimate::Estimates;
 pub use metrics::count_requests;
 
 use crate::state::AppState;
@@ -63,6 +67,9 @@ pub fn routes(state: AppState) -> Router {
         .api_route("/branches", get(environments::list_branches))
         .api_route("/validate_branch", post(environments::validate_branch))
         .api_route("/scenarios", get(environments::list_scenarios))
+        .api_route("/scenarios/history", get(history::list_history))
+        .api_route("/scenarios/stats", get(history::list_stats))
+        .api_route("/compare", get(compare::compare_jobs))
         .api_route("/submit_job", post(submission::create_job))
         .api_route("/jobs", get(listing::list_jobs))
         .api_route("/job/{id}", get(jobs::find_job))

@@ -1,6 +1,7 @@
 //! What every handler can reach: configuration, store, logs, environments and the memory of who is signed in.
 //! Cheap to clone; knows nothing of the pages.
 
+use crate::api::Estimates;
 use crate::auth::Auth;
 use crate::bell::Bell;
 use crate::config::Config;
@@ -31,6 +32,7 @@ pub struct AppState {
     /// Requests with the same idempotency key wait for each other here.
     pub keys_in_use: KeyedLocks,
     pub metrics: Arc<Metrics>,
+    pub estimates: Estimates,
     /// Cancelled when the server is about to end: those who wait for a job to change get their answer.
     pub shutdown: CancellationToken,
 }
@@ -68,6 +70,7 @@ impl AppState {
             instance: instance.into(),
             keys_in_use: KeyedLocks::default(),
             metrics: Arc::default(),
+            estimates: Estimates::default(),
             shutdown: CancellationToken::new(),
         })
     }

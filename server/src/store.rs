@@ -10,6 +10,7 @@ pub mod leases;
 pub mod listing;
 pub mod oidc;
 pub mod rights;
+pub mod runs;
 pub mod schema;
 pub mod sessions;
 pub mod ssh_status;

@@ -1,7 +1,7 @@
 //! Jobs: what is asked for, and what is known of each and of its tasks.
 //! In a list a job stands without its tasks and scenarios.
 
-use super::UserRef;
+use super::{Estimate, LastPassed, UserRef};
 use crate::{JobId, JobStatus, TaskStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +65,8 @@ pub struct JobSummary {
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
     pub timeout_s: u64,
+    #[serde(default)]
+    pub estimate: Estimate,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,6 +84,9 @@ pub struct Task {
     pub duration_ms: Option<i64>,
     /// Bytes of the log that are here.
     pub log_size: u64,
+    /// Where it had passed last, once the job has ended and if it did not pass in it.
+    #[serde(default)]
+    pub last_passed: Option<LastPassed>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! The audit log, for administrators: who did what, newest first. It is only ever read here.
 
+use super::listing::read_limit;
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Query};
 use crate::state::AppState;
@@ -8,7 +9,7 @@ use axum::extract::State;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use protocol::AuditId;
-use protocol::api::{AuditEntry, AuditLog, DEFAULT_PAGE, MAX_PAGE};
+use protocol::api::{AuditEntry, AuditLog};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -16,6 +17,7 @@ use serde::Deserialize;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuditQuery {
+    #[schemars(with = "Option<u32>", range(min = 1, max = 200))]
     limit: Option<String>,
     cursor: Option<String>,
 }
@@ -34,14 +36,6 @@ pub(super) async fn list_audit(
     let entries: Vec<_> = found.into_iter().take(limit as usize).map(AuditEntry::from).collect();
     let next_cursor = entries.last().filter(|_| has_more).map(|last| write_cursor(last.id));
     Ok(axum::Json(AuditLog { entries, next_cursor }))
-}
-
-fn read_limit(text: Option<&str>) -> ApiResult<u32> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else {
-        return Ok(DEFAULT_PAGE);
-    };
-    let limit = text.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
-    limit.ok_or_else(|| ApiError::invalid("limit", format!("a number from 1 to {MAX_PAGE}")))
 }
 
 /// Opaque to clients, so that paging can change; here the last id of the page before.

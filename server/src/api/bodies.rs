@@ -103,6 +103,7 @@ impl From<Shown> for api::JobSummary {
             started_at: job.started_at,
             finished_at: job.finished_at,
             timeout_s: Duration::from_millis(u64::try_from(job.timeout_ms).unwrap_or(0)).as_secs(),
+            estimate: api::Estimate::default(),
         }
     }
 }
@@ -120,5 +121,6 @@ fn task_body(job: &Job, task: Task) -> api::Task {
         finished_at: task.finished_at,
         duration_ms: task.started_at.zip(task.finished_at).map(|(start, end)| ran_ms(start, end)),
         log_size: u64::try_from(task.log_size).unwrap_or(0),
+        last_passed: None,
     }
 }

@@ -2,15 +2,17 @@
 
 use super::bodies::{Shown, Surroundings};
 use super::conditional::{Conditional, Version};
+use super::estimate::estimate;
+use super::history::last_passed;
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Path, Query};
 use crate::state::AppState;
 use crate::store::environments::list_environment_status;
-use crate::store::jobs as store;
+use crate::store::{AnyConnection, QueryResult, jobs as store, runs};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use protocol::JobId;
-use protocol::api::{Job, MAX_WAIT_S};
+use protocol::api::{Job, LastPassed, MAX_WAIT_S};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
@@ -92,12 +94,31 @@ fn version(shown: &Shown) -> Version {
 pub(super) async fn shown_job(state: &AppState, id: JobId) -> ApiResult<(Version, Job)> {
     let found = state.store.read(move |connection| {
         let statuses = list_environment_status(connection)?;
-        Ok(store::find_job_and_tasks(connection, id)?.map(|found| (found, statuses)))
+        let Some(found) = store::find_job_and_tasks(connection, id)? else {
+            return Ok(None);
+        };
+        let passed_before = if found.0.status.is_terminal() { passed_before(connection, id)? } else { Vec::new() };
+        Ok(Some((found, passed_before, statuses)))
     });
-    let ((job, username, tasks), statuses) = found.await?.ok_or_else(|| no_such_job(id))?;
+    let ((job, username, tasks), passed_before, statuses) = found.await?.ok_or_else(|| no_such_job(id))?;
     let surroundings = Surroundings::of(&job, state, &statuses);
     let shown = Shown { job, username, surroundings };
-    Ok((version(&shown), shown.with_tasks(tasks)))
+    let (version, mut body) = (version(&shown), shown.with_tasks(tasks));
+    if !body.summary.status.is_terminal() {
+        body.summary.estimate = estimate(state, &body.summary.environment, id).await?;
+    }
+    for (n, passed) in passed_before {
+        if let Some(task) = usize::try_from(n - 1).ok().and_then(|at| body.tasks.get_mut(at)) {
+            task.last_passed = passed;
+        }
+    }
+    Ok((version, body))
+}
+
+/// Of an ended job's tasks that did not pass: by number, where they had passed last.
+fn passed_before(connection: &mut AnyConnection, id: JobId) -> QueryResult<Vec<(i64, Option<LastPassed>)>> {
+    let unpassed = runs::list_unpassed(connection, id)?;
+    unpassed.into_iter().map(|run| Ok((run.n, last_passed(connection, &run)?))).collect()
 }
 
 /// A job's row, for those who are about to change it.

@@ -2,6 +2,7 @@
 
 use super::bodies::{Shown, Surroundings};
 use super::conditional::{Conditional, Version};
+use super::estimate::estimate;
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Query};
 use crate::state::AppState;
@@ -27,6 +28,7 @@ pub(super) struct ListQuery {
     status: Vec<String>,
     environment: Option<String>,
     branch: Option<String>,
+    #[schemars(with = "Option<u32>", range(min = 1, max = 200))]
     limit: Option<String>,
     cursor: Option<String>,
 }
@@ -63,7 +65,10 @@ pub(super) async fn list_jobs(
         return Ok(version.unchanged());
     }
     let next_cursor = shown.last().filter(|_| has_more).map(|last| write_cursor(last.job.id));
-    let jobs = shown.into_iter().map(JobSummary::from).collect();
+    let mut jobs: Vec<_> = shown.into_iter().map(JobSummary::from).collect();
+    for job in jobs.iter_mut().filter(|job| !job.status.is_terminal()) {
+        job.estimate = estimate(&state, &job.environment, job.id).await?;
+    }
     Ok(version.with_body(JobList { jobs, next_cursor }))
 }
 
@@ -104,7 +109,7 @@ fn read_statuses(words: &[String]) -> ApiResult<Vec<JobStatus>> {
     Ok(if some.len() == JobStatus::ALL.len() { Vec::new() } else { some })
 }
 
-fn read_limit(text: Option<&str>) -> ApiResult<u32> {
+pub(super) fn read_limit(text: Option<&str>) -> ApiResult<u32> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(DEFAULT_PAGE);
     };

@@ -13,6 +13,7 @@ pub use lane::{Lane, has_own_queue, may_be_there};
 pub use wanted::{request_abort, request_delete, want_abort};
 
 use super::audit::{AuditEntry, insert_audit_entry};
+use super::runs;
 use super::schema::{jobs, tasks, users};
 use super::tasks::{Task, find_tasks, save_task};
 use super::values::{
@@ -317,6 +318,9 @@ pub fn save_job(
     }
     for task in changed_tasks {
         save_task(connection, task)?;
+    }
+    if after.status.is_terminal() && !before.status.is_terminal() {
+        runs::record(connection, after.id)?;
     }
     note_own_abort(connection, before, after)?;
     Ok(true)

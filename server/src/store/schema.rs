@@ -217,8 +217,31 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    runs (job_id, n) {
+        job_id -> BigInt,
+        n -> BigInt,
+        environment -> Text,
+        branch_name -> Text,
+        scenario -> Text,
+        status -> Text,
+        duration_ms -> Nullable<BigInt>,
+        finished_at -> BigInt,
+    }
+}
+
+diesel::joinable!(runs -> jobs (job_id));
 diesel::joinable!(jobs -> users (user_id));
 diesel::joinable!(oidc_accounts -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(tokens -> users (user_id));
-diesel::allow_tables_to_appear_in_same_query!(jobs, users, sessions, tokens, oidc_accounts, tasks, result_files);
+diesel::allow_tables_to_appear_in_same_query!(
+    jobs,
+    users,
+    sessions,
+    tokens,
+    oidc_accounts,
+    tasks,
+    result_files,
+    runs
+);

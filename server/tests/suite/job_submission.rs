@@ -42,6 +42,7 @@ async fn a_submission_is_checked_stored_and_answered_whole() {
         json!({
             "task_id": format!("1-{n}"), "scenario": scenario, "status": "waiting", "progress": null, "message": "",
             "exit_code": null, "started_at": null, "finished_at": null, "duration_ms": null, "log_size": 0,
+            "last_passed": null,
         })
     };
     let expected = json!({
@@ -53,6 +54,7 @@ async fn a_submission_is_checked_stored_and_answered_whole() {
         "abort_requested": false, "delete_requested": false,
         "logs": {"state": "mirroring", "error": null}, "cleanup": {"state": "none", "error": null},
         "created_at": "…", "started_at": null, "finished_at": null, "timeout_s": 60,
+        "estimate": {"starts_at": null, "ends_at": null},
     });
     assert_eq!(redact_times(answer.expect(201)), expected);
     assert_eq!(answer.header("location"), "/api/job/1");

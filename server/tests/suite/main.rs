@@ -15,6 +15,7 @@ mod client_outages;
 mod client_terminal;
 mod command_line;
 mod job_faults;
+mod history;
 mod job_feed;
 mod job_life;
 mod job_mirror;

@@ -110,6 +110,18 @@ pub(super) const CALLS: &[(&str, &[Call])] = &[
         ],
     ),
     (
+        "History",
+        &[
+            call(
+                "list_history",
+                "A scenario's runs, newest first, and figures about the last 50 of them.",
+                &[EnvironmentNotFound],
+            ),
+            call("list_stats", "Figures about every scenario that has run there.", &[EnvironmentNotFound]),
+            call("compare_jobs", "Two jobs scenario by scenario; failed and error count as failing.", &[NotFound]),
+        ],
+    ),
+    (
         "Logs and results",
         &[
             call("read_log", "The plain log as far as it is here.", &[RangeNotSatisfiable]),

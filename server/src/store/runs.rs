@@ -1,0 +1,211 @@
+//! Rows of `runs`: how each scenario has ended, noted in the transaction in which its job ends and gone with the job.
+//! The same facts as the tasks', in the order in which history is asked for, so that no question reads all jobs.
+
+use super::schema::{jobs, runs};
+use super::tasks::find_tasks;
+use super::values::{JobKey, Millis, TaskStatusText};
+use super::{AnyConnection, QueryResult};
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
+
+type Backend = <AnyConnection as Connection>::Backend;
+
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct Run {
+    #[diesel(deserialize_as = JobKey)]
+    pub job_id: JobId,
+    pub n: i64,
+    pub environment: String,
+    pub branch_name: String,
+    pub scenario: String,
+    #[diesel(deserialize_as = TaskStatusText)]
+    pub status: TaskStatus,
+    pub duration_ms: Option<i64>,
+    #[diesel(deserialize_as = Millis)]
+    pub finished_at: Timestamp,
+}
+
+/// A run with its job's commit and queue id.
+pub type RunOfJob = (Run, String, String);
+
+/// Which runs are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Series {
+    pub environment: String,
+    pub scenario: String,
+    /// All branches, if none.
+    pub branch: Option<String>,
+}
+
+/// The last run of a page: the next one begins before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Before {
+    pub finished_at: Timestamp,
+    pub job_id: JobId,
+}
+
+/// A run that passed, as others refer to it.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct PassedRun {
+    #[diesel(deserialize_as = JobKey)]
+    pub job_id: JobId,
+    pub commit: String,
+    #[diesel(deserialize_as = Millis)]
+    pub finished_at: Timestamp,
+}
+
+/// Notes how a job's tasks have ended: called where a job ends, after its tasks have been saved.
+pub fn record(connection: &mut AnyConnection, job: JobId) -> QueryResult<()> {
+    // As in the migration that made the table; one statement, however many tasks there are.
+    let insert = format!(
+        "INSERT INTO runs (job_id, n, environment, branch_name, scenario, status, duration_ms, finished_at)
+         SELECT tasks.job_id, tasks.n, jobs.environment, jobs.branch_name, tasks.scenario, tasks.status,
+             CASE WHEN tasks.started_at IS NULL OR tasks.finished_at IS NULL THEN NULL
+                 WHEN tasks.finished_at > tasks.started_at THEN tasks.finished_at - tasks.started_at ELSE 0 END,
+             COALESCE(tasks.finished_at, jobs.finished_at, jobs.created_at)
+         FROM tasks JOIN jobs ON jobs.id = tasks.job_id
+         WHERE tasks.job_id = {job} AND tasks.status NOT IN ('waiting', 'running')"
+    );
+    diesel::sql_query(insert).execute(connection).map(drop)
+}
+
+/// A page of a scenario's runs, newest first.
+pub fn list_runs(
+    connection: &mut AnyConnection,
+    series: &Series,
+    before: Option<Before>,
+    limit: i64,
+) -> QueryResult<Vec<RunOfJob>> {
+    let mut query = runs::table
+        .inner_join(jobs::table)
+        .select((runs::all_columns, jobs::commit_hash, jobs::remote_queue_id))
+        .filter(runs::environment.eq(series.environment.clone()))
+        .filter(runs::scenario.eq(series.scenario.clone()))
+        .order((runs::finished_at.desc(), runs::job_id.desc()))
+        .limit(limit)
+        .into_boxed::<Backend>();
+    if let Some(branch) = &series.branch {
+        query = query.filter(runs::branch_name.eq(branch.clone()));
+    }
+    if let Some(Before { finished_at, job_id }) = before {
+        let same_moment = runs::finished_at.eq(finished_at.0).and(runs::job_id.lt(job_id.0));
+        // The first condition says nothing new, but it is the one that an index can be entered by.
+        query = query
+            .filter(runs::finished_at.le(finished_at.0))
+            .filter(runs::finished_at.lt(finished_at.0).or(same_moment));
+    }
+    query.load(connection)
+}
+
+/// A scenario's last runs, newest first.
+pub fn last_runs(connection: &mut AnyConnection, series: &Series, limit: i64) -> QueryResult<Vec<Run>> {
+    let mut query = runs::table
+        .filter(runs::environment.eq(series.environment.clone()))
+        .filter(runs::scenario.eq(series.scenario.clone()))
+        .order((runs::finished_at.desc(), runs::job_id.desc()))
+        .limit(limit)
+        .into_boxed::<Backend>();
+    if let Some(branch) = &series.branch {
+        query = query.filter(runs::branch_name.eq(branch.clone()));
+    }
+    query.load(connection)
+}
+
+/// The scenarios that have run there: each name is a look into the index, whatever the number of runs.
+pub fn list_scenarios(
+    connection: &mut AnyConnection,
+    environment: &str,
+    branch: Option<&str>,
+) -> QueryResult<Vec<String>> {
+    let mut found: Vec<String> = Vec::new();
+    loop {
+        let mut next = runs::table
+            .select(runs::scenario)
+            .filter(runs::environment.eq(environment.to_owned()))
+            .order(runs::scenario)
+            .limit(1)
+            .into_boxed::<Backend>();
+        if let Some(branch) = branch {
+            next = next.filter(runs::branch_name.eq(branch.to_owned()));
+        }
+        if let Some(last) = found.last() {
+            next = next.filter(runs::scenario.gt(last.clone()));
+        }
+        match next.first(connection).optional()? {
+            Some(name) => found.push(name),
+            None => return Ok(found),
+        }
+    }
+}
+
+/// The last run before this one that passed on a branch.
+pub fn last_passed(connection: &mut AnyConnection, run: &Run, branch: &str) -> QueryResult<Option<PassedRun>> {
+    let same_moment = runs::finished_at.eq(run.finished_at.0).and(runs::job_id.lt(run.job_id.0));
+    runs::table
+        .inner_join(jobs::table)
+        .select((runs::job_id, jobs::commit_hash, runs::finished_at))
+        .filter(runs::environment.eq(&run.environment))
+        .filter(runs::branch_name.eq(branch))
+        .filter(runs::scenario.eq(&run.scenario))
+        // Not as a parameter, or the partial index could not be used.
+        .filter(sql::<Bool>("runs.status = 'passed'"))
+        .filter(runs::finished_at.le(run.finished_at.0))
+        .filter(runs::finished_at.lt(run.finished_at.0).or(same_moment))
+        .order((runs::finished_at.desc(), runs::job_id.desc()))
+        .first(connection)
+        .optional()
+}
+
+/// The run of each of an ended job's tasks that did not pass.
+pub fn list_unpassed(connection: &mut AnyConnection, job: JobId) -> QueryResult<Vec<Run>> {
+    runs::table
+        .filter(runs::job_id.eq(job.0))
+        .filter(runs::status.ne(TaskStatus::Passed.as_str()))
+        .order(runs::n)
+        .load(connection)
+}
+
+/// A task that has not ended, with what decides when its turn comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenTask {
+    pub job_id: JobId,
+    pub n: i64,
+    pub scenario: String,
+    pub status: TaskStatus,
+    pub started_at: Option<Timestamp>,
+    /// The job's place in the remote server's waiting line.
+    pub position: Option<i64>,
+    pub job_has_started: bool,
+}
+
+/// The tasks that have not ended of an environment's open jobs, the oldest jobs' first.
+pub fn list_open_tasks(connection: &mut AnyConnection, environment: &str, limit: i64) -> QueryResult<Vec<OpenTask>> {
+    let open_jobs = jobs::table
+        .filter(jobs::environment.eq(environment))
+        // Not as parameters, or the partial index could not be used.
+        .filter(sql::<Bool>("jobs.status IN ('waiting', 'in_progress')"))
+        .order(jobs::id)
+        .limit(limit)
+        .select((jobs::id, jobs::position, jobs::status))
+        .load::<(i64, Option<i64>, String)>(connection)?;
+    let mut found = Vec::new();
+    for (id, position, status) in open_jobs {
+        let tasks = find_tasks(connection, JobId(id))?;
+        let open = tasks.into_iter().filter(|task| !task.status.is_terminal());
+        found.extend(open.map(|task| OpenTask {
+            job_id: task.job_id,
+            n: task.n,
+            scenario: task.scenario,
+            status: task.status,
+            started_at: task.started_at,
+            position,
+            job_has_started: status == JobStatus::InProgress.as_str(),
+        }));
+        if found.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
+            break;
+        }
+    }
+    Ok(found)
+}
