@@ -35,7 +35,7 @@ check: setup-check ## format, lints, docs, unit tests and the room plan
 	cargo test --locked --lib
 
 build: setup site ## the release binary target/release/testarena with the site inside
-	cargo build --locked --release --bin testarena --features server/embed-site,server/vendored-openssl
+	cargo build --locked --release --bin testarena --features server/embed-site,server/jemalloc,server/vendored-openssl
 	@ls -l target/release/testarena
 
 site: setup $(SITE) ## the page's files below target/site
@@ -46,6 +46,10 @@ $(SITE): $(SITE_SOURCES)
 
 bench: build setup-test ## measurements, see bench/README.md
 	cargo run --locked --release -p server --example log_bench
+	cargo build --locked --release -p server --example bare
+	bench/http.sh
+	JOBS=1000000 bench/http.sh
+	scripts/with-postgres.sh bench/http-postgres.sh
 	node bench/figures.mjs
 
 fmt: ## format all Rust code

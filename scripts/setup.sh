@@ -116,6 +116,9 @@ setup_test() {
     want python3-venv python3 -c 'import ensurepip, venv'
     want postgresql has_postgres
     want openssh-server test -x /usr/sbin/sshd
+    want wrk have wrk
+    want sqlite3 have sqlite3
+    want curl have curl
     want chromium has_browser
     want fonts-dejavu-core test -d /usr/share/fonts
     setup_check

@@ -6,8 +6,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::sync::watch::error::RecvError;
+use tokio::time::{Instant, sleep_until};
 
+/// Between two errands of the poller for what has been submitted meanwhile.
+const WORK_PACE: Duration = Duration::from_millis(200);
 /// Who goes on looking at a job is noted in the store again after so long.
 const NOTED_FOR: Duration = Duration::from_secs(15);
 /// Most jobs of which is remembered that somebody looks at them; past that all are noted anew.
@@ -33,8 +36,8 @@ impl Bell {
         self.0.work.send_replace(());
     }
 
-    pub fn listen_for_work(&self) -> watch::Receiver<()> {
-        self.0.work.subscribe()
+    pub fn listen_for_work(&self) -> Listener {
+        Listener { rings: self.0.work.subscribe(), heard_at: None }
     }
 
     /// Tells waiting readers that some job changed.
@@ -75,9 +78,58 @@ impl Bell {
     }
 }
 
+/// Hears of new work, at most every `WORK_PACE`: many who submit at once are one errand.
+pub struct Listener {
+    rings: watch::Receiver<()>,
+    heard_at: Option<Instant>,
+}
+
+impl Listener {
+    /// Returns at the first ring at once, and at those that follow it together.
+    ///
+    /// # Errors
+    /// When the bell is gone and nothing will ever ring again.
+    pub async fn changed(&mut self) -> Result<(), RecvError> {
+        self.rings.changed().await?;
+        if let Some(heard_at) = self.heard_at {
+            // Whoever stops listening in this pause has not heard the ring.
+            self.rings.mark_changed();
+            sleep_until(heard_at + WORK_PACE).await;
+            self.rings.mark_unchanged();
+        }
+        self.heard_at = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Whether it has rung since.
+    ///
+    /// # Errors
+    /// When the bell is gone.
+    pub fn has_changed(&self) -> Result<bool, RecvError> {
+        self.rings.has_changed()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn many_rings_are_heard_as_one_after_the_first() {
+        let bell = Bell::default();
+        let mut work = bell.listen_for_work();
+        let start = Instant::now();
+        bell.ring_work();
+        work.changed().await.unwrap();
+        for _ in 0..3 {
+            bell.ring_work();
+            // As where another branch of a select is first.
+            assert!(futures_util::poll!(Box::pin(work.changed())).is_pending());
+        }
+        work.changed().await.unwrap();
+        assert!(start.elapsed() >= WORK_PACE);
+        assert!(!work.has_changed().unwrap(), "all of them were heard at once");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_look_is_noted_at_most_once_in_a_while() {

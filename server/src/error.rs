@@ -9,7 +9,7 @@ pub use stray::refuse_stray_query;
 
 use crate::store::StoreError;
 use axum::extract::Request;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -21,14 +21,19 @@ const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+
 
 pub type ApiResult<T> = Result<T, ApiError>;
 
+/// When whoever found the database away may come again.
+const COME_AGAIN: Duration = Duration::from_secs(2);
+
 /// Why a call did not do what was asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ApiError {
     code: ErrorCode,
     /// For people; says what to do.
     detail: String,
     fields: Option<FieldErrors>,
     retry_after: Option<Duration>,
+    /// How to say who one is, where that is missing.
+    challenge: Option<&'static str>,
     /// What the client is not told.
     cause: Option<Cause>,
 }
@@ -37,7 +42,7 @@ type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
 impl ApiError {
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), fields: None, retry_after: None, cause: None }
+        Self { code, detail: detail.into(), fields: None, retry_after: None, challenge: None, cause: None }
     }
 
     pub fn not_found(detail: impl Into<String>) -> Self {
@@ -70,6 +75,11 @@ impl ApiError {
         Self { retry_after: Some(pause), ..self }
     }
 
+    #[must_use]
+    pub fn with_challenge(self, challenge: &'static str) -> Self {
+        Self { challenge: Some(challenge), ..self }
+    }
+
     pub const fn code(&self) -> ErrorCode {
         self.code
     }
@@ -77,9 +87,10 @@ impl ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        if error.is_unavailable() {
-            let told = "the database can't be reached; try again in a moment";
-            return Self { cause: Some(Arc::new(error)), ..Self::new(ErrorCode::Unavailable, told) };
+        if let Some(outage) = error.outage() {
+            let told = format!("{outage}; try again in a moment");
+            let refusal = Self::new(ErrorCode::Unavailable, told).retry_after(COME_AGAIN);
+            return Self { cause: Some(Arc::new(error)), ..refusal };
         }
         Self::internal(error)
     }
@@ -103,6 +114,8 @@ impl IntoResponse for ApiError {
             let seconds = pause.as_millis().div_ceil(1_000).to_string();
             response.headers_mut().extend(HeaderValue::try_from(seconds).map(|value| (RETRY_AFTER, value)).ok());
         }
+        let challenge = self.challenge.map(HeaderValue::from_static);
+        response.headers_mut().extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
         if let Some(cause) = self.cause {
             response.extensions_mut().insert(cause);
         }

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod error;
 pub mod housekeeping;
+pub mod kept;
 pub mod key_locks;
 pub mod lifecycle;
 pub mod logs;
@@ -18,6 +19,7 @@ pub mod site;
 pub mod ssh_watch;
 pub mod state;
 pub mod store;
+pub mod waiters;
 
 use axum::Router;
 use axum::extract::Request;

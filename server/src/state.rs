@@ -5,15 +5,19 @@ use crate::api::Estimates;
 use crate::auth::Auth;
 use crate::bell::Bell;
 use crate::config::Config;
+use crate::kept::KeptBodies;
 use crate::key_locks::KeyedLocks;
 use crate::logs::LogStore;
 use crate::metrics::Metrics;
 use crate::remote::Environment;
 use crate::store::{DatabaseUrl, Store, StoreError, environments, jobs};
+use crate::waiters::Waiters;
 use axum::extract::FromRef;
 use protocol::{JobId, Timestamp};
 use std::collections::BTreeMap;
+use std::fs::DirBuilder;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +37,10 @@ pub struct AppState {
     pub keys_in_use: KeyedLocks,
     pub metrics: Arc<Metrics>,
     pub estimates: Estimates,
+    /// Who waits for a job to change.
+    pub waiters: Waiters,
+    /// Bodies of jobs as they were last written.
+    pub kept: Arc<KeptBodies>,
     /// Cancelled when the server is about to end: those who wait for a job to change get their answer.
     pub shutdown: CancellationToken,
 }
@@ -71,6 +79,8 @@ impl AppState {
             keys_in_use: KeyedLocks::default(),
             metrics: Arc::default(),
             estimates: Estimates::default(),
+            waiters: Waiters::default(),
+            kept: Arc::default(),
             shutdown: CancellationToken::new(),
         })
     }
@@ -125,5 +135,6 @@ pub async fn open_store(config: &Config) -> Result<Store, StateError> {
 
 fn make_folder(folder: &Path) -> Result<(), StateError> {
     let failed = |source| StateError::Folder { folder: folder.display().to_string(), source };
-    std::fs::create_dir_all(folder).map_err(failed)
+    // What is made here is for the owner alone; a folder that is there already stays as somebody has made it.
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)
 }

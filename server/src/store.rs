@@ -4,6 +4,9 @@
 pub mod audit;
 pub mod connection;
 pub mod environments;
+mod failure;
+mod group;
+mod held;
 pub mod idempotency;
 pub mod jobs;
 pub mod leases;
@@ -19,78 +22,105 @@ pub mod tokens;
 pub mod tombstones;
 pub mod users;
 mod values;
+mod workers;
 
 pub use connection::{AnyConnection, DatabaseUrl};
+pub use failure::{Outage, StoreError};
 
-use connection::Manager;
-use diesel::Connection;
-use diesel::r2d2::Pool;
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use std::sync::Arc;
-use tokio::sync::Semaphore;
-
-/// Why the store did not do it.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The database can't be reached or is overloaded: try again.
-    #[error("the database can't be reached: {0}")]
-    Unavailable(#[source] diesel::r2d2::PoolError),
-    #[error("the database refused a query: {0}")]
-    Query(#[from] DieselError),
-    #[error("the database could not be brought up to date: {0}")]
-    Migration(String),
-    #[error("a database call was cut off: {0}")]
-    Interrupted(#[from] tokio::task::JoinError),
-}
-
-impl StoreError {
-    /// Nothing is wrong with the query: the database is away or overloaded, and later it may work.
-    pub fn is_unavailable(&self) -> bool {
-        match self {
-            Self::Unavailable(_) | Self::Query(DieselError::BrokenTransactionManager) => true,
-            Self::Query(DieselError::DatabaseError(kind, info)) => {
-                matches!(kind, DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand)
-                    || info.message() == "database is locked"
-            }
-            _ => false,
-        }
-    }
-
-    /// Somebody else has inserted the same key first.
-    pub fn is_duplicate(&self) -> bool {
-        matches!(self, Self::Query(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)))
-    }
-}
+use connection::Connector;
+use diesel::result::Error as DieselError;
+use group::{Mode, work};
+use held::Held;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use workers::Lane;
 
 pub type QueryError = DieselError;
 pub type QueryResult<T> = Result<T, DieselError>;
 
-/// Cheap to clone; all clones share one pool.
+/// Readers of `SQLite`, which reads from memory for the most part: a thread for each core, within reason.
+const SQLITE_READERS: (usize, usize) = (2, 4);
+/// Connections to `PostgreSQL`, opened as they are needed: for those who read, and for those who write.
+const POSTGRES_READERS: usize = 6;
+const POSTGRES_WRITERS: usize = 4;
+/// Writes that one sync of the disk makes durable together: enough for all callers of a busy server at once, and few
+/// enough that the first of them does not wait for long.
+const GROUP: usize = 128;
+/// How often what was committed moves from `SQLite`'s write-ahead log into the database.
+const TIDY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Cheap to clone; all clones share the same threads and connections.
 #[derive(Clone)]
-pub struct Store {
-    pool: Pool<Manager>,
-    /// `SQLite` has one writer at a time and does not queue fairly, so writers take turns here; `PostgreSQL` needs no turns.
-    writers: Arc<Semaphore>,
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    connector: Arc<Connector>,
+    place: Place,
+    /// The last write failed because of the database, so whether it works again is found out by a write.
+    has_trouble: AtomicBool,
+    /// Ends the tidying when it is dropped.
+    _tidying: Option<Sender<()>>,
+}
+
+/// Where queries run.
+enum Place {
+    Threads {
+        readers: Lane,
+        writers: Lane,
+    },
+    /// On the caller's thread, one after the other: for a simulation, whose every run has to be the same.
+    Here(Box<Mutex<Held>>),
+}
+
+/// How busy the store is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    pub reading: usize,
+    pub writing: usize,
+    pub waiting: usize,
 }
 
 impl Store {
     /// Opens the database without touching it yet.
     pub fn open(url: &DatabaseUrl) -> Self {
-        let writers = match url {
-            DatabaseUrl::Sqlite(_) => 1,
-            DatabaseUrl::Postgres(_) => Semaphore::MAX_PERMITS,
+        let connector = Arc::new(Connector::new(url.clone()));
+        let (least, most) = SQLITE_READERS;
+        let cores = std::thread::available_parallelism().map_or(least, usize::from);
+        // SQLite has one writer at a time; PostgreSQL's make one sync of several commits by themselves.
+        let (readers, writers, group) = match url {
+            DatabaseUrl::Sqlite(_) => (cores.clamp(least, most), 1, GROUP),
+            DatabaseUrl::Postgres(_) => (POSTGRES_READERS, POSTGRES_WRITERS, 1),
         };
-        Self { pool: connection::open_pool(url), writers: Arc::new(Semaphore::new(writers)) }
+        let place = Place::Threads {
+            readers: Lane::start("db-read", readers, Mode::Plain, &connector),
+            writers: Lane::start("db-write", writers, Mode::Transaction { group }, &connector),
+        };
+        let tidying = connector.is_sqlite().then(|| keep_tidy(Arc::clone(&connector)));
+        Self(Arc::new(Inner { connector, place, has_trouble: AtomicBool::new(false), _tidying: tidying }))
     }
 
-    /// Brings the schema up to date.
+    /// A store without threads: each query runs where it is asked for, and is done when the call returns.
+    pub fn open_here(url: &DatabaseUrl) -> Self {
+        let connector = Arc::new(Connector::new(url.clone()));
+        let place = Place::Here(Box::new(Mutex::new(Held::new(Arc::clone(&connector)))));
+        Self(Arc::new(Inner { connector, place, has_trouble: AtomicBool::new(false), _tidying: None }))
+    }
+
+    /// Brings the schema up to date, and finds out what database it is.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let pool = self.pool.clone();
-        tokio::task::spawn_blocking(move || {
-            let mut connection = pool.get().map_err(StoreError::Unavailable)?;
+        let connector = Arc::clone(&self.0.connector);
+        let migrate = move || {
+            let mut connection = connector.connect().map_err(|error| StoreError::not_connected(&error))?;
+            connector.look_at(&mut connection).map_err(|error| StoreError::Query(Arc::new(error)))?;
             connection::migrate(&mut connection).map_err(|error| StoreError::Migration(error.to_string()))
-        })
-        .await?
+        };
+        match self.0.place {
+            Place::Here(_) => migrate(),
+            Place::Threads { .. } => tokio::task::spawn_blocking(migrate).await.unwrap_or(Err(StoreError::Interrupted)),
+        }
     }
 
     /// Runs queries that change nothing.
@@ -99,18 +129,22 @@ impl Store {
         F: FnOnce(&mut AnyConnection) -> QueryResult<T> + Send + 'static,
         T: Send + 'static,
     {
-        let pool = self.pool.clone();
-        tokio::task::spawn_blocking(move || {
-            let mut connection = pool.get().map_err(StoreError::Unavailable)?;
-            query(&mut connection).map_err(StoreError::from)
-        })
-        .await?
+        match &self.0.place {
+            Place::Threads { readers, .. } => readers.call(query, |_| ()).await,
+            Place::Here(held) => run_here(held, Mode::Plain, query, |_| ()),
+        }
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, and takes writes.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        use diesel::RunQueryDsl;
-        self.read(|connection| diesel::sql_query("SELECT 1").execute(connection).map(drop)).await
+        if self.0.has_trouble.load(Ordering::Relaxed) {
+            return self.write(connection::try_to_write).await;
+        }
+        if self.read(connection::takes_writes).await? {
+            return Ok(());
+        }
+        self.0.connector.give_up_all();
+        Err(StoreError::unavailable(Outage::ReadOnly, &"the server is a standby"))
     }
 
     /// Runs queries in one transaction, which must begin with a write: on SQLite a transaction that read first
@@ -120,18 +154,59 @@ impl Store {
         F: FnOnce(&mut AnyConnection) -> QueryResult<T> + Send + 'static,
         T: Send + 'static,
     {
-        let writers = Arc::clone(&self.writers);
-        let pool = self.pool.clone();
-        // The turn belongs to the blocking work, not to the caller, who may stop waiting at any moment.
-        let turn = writers.acquire_owned().await.ok();
-        tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            let mut pooled = pool.get().map_err(StoreError::Unavailable)?;
-            let connection: &mut AnyConnection = &mut pooled;
-            connection.transaction(query).map_err(StoreError::from)
-        })
-        .await?
+        self.write_then(query, |_| ()).await
     }
+
+    /// Like `write`; `after` runs once what was written holds, also when the caller has stopped waiting by then:
+    /// whoever hangs up must not keep others from hearing of it.
+    pub async fn write_then<T, F, A>(&self, query: F, after: A) -> Result<T, StoreError>
+    where
+        F: FnOnce(&mut AnyConnection) -> QueryResult<T> + Send + 'static,
+        A: FnOnce(&T) + Send + 'static,
+        T: Send + 'static,
+    {
+        let written = match &self.0.place {
+            Place::Threads { writers, .. } => writers.call(query, after).await,
+            Place::Here(held) => run_here(held, Mode::Transaction { group: 1 }, query, after),
+        };
+        let has_trouble = written.as_ref().is_err_and(StoreError::is_unavailable);
+        self.0.has_trouble.store(has_trouble, Ordering::Relaxed);
+        written
+    }
+
+    pub fn load(&self) -> Load {
+        let Place::Threads { readers, writers } = &self.0.place else { return Load::default() };
+        let ((reading, to_read), (writing, to_write)) = (readers.load(), writers.load());
+        Load { reading, writing, waiting: to_read + to_write }
+    }
+}
+
+fn run_here<T, F, A>(held: &Mutex<Held>, mode: Mode, query: F, after: A) -> Result<T, StoreError>
+where
+    F: FnOnce(&mut AnyConnection) -> QueryResult<T> + Send + 'static,
+    A: FnOnce(&T) + Send + 'static,
+    T: Send + 'static,
+{
+    let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+    held.connect()?;
+    let (sender, mut answer) = oneshot::channel();
+    held.perform(vec![work(query, after, sender)], mode);
+    answer.try_recv().unwrap_or(Err(StoreError::Interrupted))
+}
+
+/// Tidies the write-ahead log now and then, on a thread and a connection of its own, until the sender is dropped.
+fn keep_tidy(connector: Arc<Connector>) -> Sender<()> {
+    let (sender, end) = channel();
+    let tidy = move || {
+        let mut held = Held::new(connector);
+        while end.recv_timeout(TIDY_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            // Nothing is lost when it fails: a commit does it when the log has grown long.
+            held.tidy();
+        }
+    };
+    let started = std::thread::Builder::new().name("db-tidy".to_owned()).spawn(tidy);
+    started.expect("a thread for the database could not be started");
+    sender
 }
 
 /// Takes the next id of a kind. Call it first in a transaction: it is the write that the transaction starts with.

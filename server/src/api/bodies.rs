@@ -3,6 +3,7 @@
 use crate::state::AppState;
 use crate::store::environments::EnvironmentStatus;
 use crate::store::jobs::Job;
+use crate::store::listing;
 use crate::store::tasks::Task;
 use crate::store::users::User;
 use protocol::Timestamp;
@@ -48,18 +49,13 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    /// How old the facts are. A round speaks of the jobs that were still open, not of those that had ended.
     pub(super) fn synced_at(&self) -> Option<Timestamp> {
-        let is_in_rounds = self.job.sync_state == SyncState::Synced && !self.job.status.is_terminal();
-        let round_at = self.surroundings.round_at.filter(|_| is_in_rounds);
-        self.job.last_synced_at.max(round_at)
+        let Job { status, sync_state, last_synced_at, .. } = self.job;
+        listing::synced_at(status, sync_state, last_synced_at, self.surroundings.round_at)
     }
 
-    /// All that can differ between two answers about the same revision.
     pub(super) fn version(&self) -> String {
-        let unconfigured = if self.surroundings.is_configured { "" } else { "-unconfigured" };
-        // The name has no character that an `ETag` can't hold.
-        format!("{}-{}{unconfigured}", self.job.revision, self.username)
+        listing::version(self.job.revision, &self.username, self.surroundings.is_configured)
     }
 
     fn sync(&self) -> api::Sync {

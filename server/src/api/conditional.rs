@@ -1,12 +1,13 @@
 //! Conditional requests: weak `ETag`s, 304, and the header that says how old the facts are.
 
-use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use protocol::Timestamp;
 use protocol::api::SYNCED_AT_HEADER;
-use serde::Serialize;
 use std::marker::PhantomData;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// What a body was made from: the validator, and how old the facts are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,21 +22,21 @@ impl Version {
         Self { etag: format!("W/\"{content}\""), synced_at }
     }
 
-    /// Whether the client has this version already.
-    pub(super) fn is_known_to(&self, headers: &HeaderMap) -> bool {
-        let values = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        let mut known = values.flat_map(|value| value.split(',')).map(str::trim);
-        // Weak comparison: a proxy that compresses may have dropped the `W/`, or added it.
-        let opaque = self.etag.trim_start_matches("W/");
-        known.any(|tag| tag == "*" || tag.trim_start_matches("W/") == opaque)
+    pub(super) fn content(&self) -> &str {
+        self.etag.trim_start_matches("W/").trim_matches('"')
+    }
+
+    pub(super) const fn synced_at(&self) -> Option<Timestamp> {
+        self.synced_at
     }
 
     pub(super) fn unchanged<T>(&self) -> Conditional<T> {
         Conditional::new((StatusCode::NOT_MODIFIED, self.headers()))
     }
 
-    pub(super) fn with_body<T: Serialize>(&self, body: T) -> Conditional<T> {
-        Conditional::new((self.headers(), axum::Json(body)))
+    /// The body as it was written; it must be a `T`.
+    pub(super) fn with_json<T>(&self, json: impl Into<axum::body::Body>) -> Conditional<T> {
+        Conditional::new((self.headers(), [(CONTENT_TYPE, JSON)], json.into()))
     }
 
     fn headers(&self) -> HeaderMap {
@@ -46,6 +47,24 @@ impl Version {
         let synced_at = self.synced_at.and_then(|at| HeaderValue::try_from(at.to_string()).ok());
         headers.extend(synced_at.map(|at| (HeaderName::from_static(SYNCED_AT_HEADER), at)));
         headers
+    }
+}
+
+/// The versions that a client says it has. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known(Vec<HeaderValue>);
+
+impl Known {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        Self(headers.get_all(IF_NONE_MATCH).iter().cloned().collect())
+    }
+
+    pub(super) fn has(&self, version: &Version) -> bool {
+        let values = self.0.iter().filter_map(|value| value.to_str().ok());
+        let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
+        // Weak comparison: a proxy that compresses may have dropped the `W/`, or added it.
+        let opaque = version.etag.trim_start_matches("W/");
+        tags.any(|tag| tag == "*" || tag.trim_start_matches("W/") == opaque)
     }
 }
 
@@ -78,8 +97,9 @@ mod tests {
             [("W/\"7\"", true), ("\"7\"", true), ("\"6\", W/\"7\"", true), ("*", true), ("\"77\"", false), ("7", false)]
         {
             let headers = HeaderMap::from_iter([(IF_NONE_MATCH, header.parse().unwrap())]);
-            assert_eq!(version.is_known_to(&headers), known, "{header}");
+            assert_eq!(Known::of(&headers).has(&version), known, "{header}");
         }
-        assert!(!version.is_known_to(&HeaderMap::new()));
+        assert!(!Known::default().has(&version));
+        assert_eq!(version.content(), "7");
     }
 }

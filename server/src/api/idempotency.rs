@@ -4,9 +4,10 @@
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult};
 use crate::state::AppState;
+use crate::store::AnyConnection;
 use crate::store::audit::{AuditEntry, insert_audit_entry};
 use crate::store::idempotency::{KeyUse, find_key_use, forget_old_keys, insert_key_use};
-use crate::store::jobs::{NewJob, find_job, insert_job};
+use crate::store::jobs::{Job, NewJob, find_job, insert_job};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use base64::Engine;
@@ -21,6 +22,10 @@ use std::time::Duration;
 
 const HEADER: &str = "idempotency-key";
 const MAX_CHARS: usize = 255;
+/// How long a retry waits for an attempt that is under way; no attempt takes longer.
+const PATIENCE: Duration = Duration::from_secs(45);
+/// When to retry what is still being worked on.
+const COME_AGAIN: Duration = Duration::from_secs(2);
 /// How long a key is remembered.
 const REMEMBERED_FOR: Duration = Duration::from_hours(24);
 
@@ -49,36 +54,59 @@ pub(super) fn request_hash(call: &str, request: &impl Serialize) -> String {
     URL_SAFE_NO_PAD.encode(digest.finalize())
 }
 
-pub(super) struct Made {
-    pub(super) id: JobId,
-    pub(super) is_new: bool,
+pub(super) enum Made {
+    /// As it was stored, with its scenarios in their order.
+    New(Box<Job>, Vec<String>),
+    Before(JobId),
 }
+
+/// A key, and the hash of what it is used for.
+pub(super) type Use = (String, String);
 
 /// Stores the job that `check` comes to, unless the key has made one before.
 pub(super) async fn create_once(
     state: &AppState,
     user: &CurrentUser,
-    key: Option<String>,
-    request_hash: String,
+    key: Option<Use>,
     check: impl Future<Output = ApiResult<NewJob>>,
 ) -> ApiResult<Made> {
-    let Some(key) = key else {
-        let id = store(state, user, check.await?, None).await?;
-        return Ok(Made { id, is_new: true });
+    let Some((key, request_hash)) = key else {
+        return Ok(store(state, user, check.await?, None).await?);
     };
-    let _turn = state.keys_in_use.wait_for((user.id(), key.clone())).await;
+    let waiting = state.keys_in_use.wait_for((user.id(), key.clone()));
+    let mut turn = tokio::time::timeout(PATIENCE, waiting).await.map_err(|_| still_worked_on())?;
     if let Some(id) = find_made(state, user.id(), &key, &request_hash).await? {
-        return Ok(Made { id, is_new: false });
+        return Ok(Made::Before(id));
     }
+    if let Some(failure) = turn.take_failure() {
+        return Err(failure);
+    }
+    let made = create(state, user, (key, request_hash), check).await;
+    if let Err(error) = &made {
+        turn.share_failure(error);
+    }
+    made
+}
+
+async fn create(
+    state: &AppState,
+    user: &CurrentUser,
+    (key, request_hash): Use,
+    check: impl Future<Output = ApiResult<NewJob>>,
+) -> ApiResult<Made> {
     let new = check.await?;
     match store(state, user, new, Some((key.clone(), request_hash.clone()))).await {
         Err(StoreFailure::Duplicate) => {
             let made = find_made(state, user.id(), &key, &request_hash).await?;
-            let told = "this idempotency key is in use elsewhere; try again";
-            made.map(|id| Made { id, is_new: false }).ok_or_else(|| ApiError::new(ErrorCode::Unavailable, told))
+            made.map(Made::Before).ok_or_else(still_worked_on)
         }
-        other => Ok(Made { id: other?, is_new: true }),
+        other => Ok(other?),
     }
+}
+
+fn still_worked_on() -> ApiError {
+    let told = "this idempotency key is still being worked on; try again";
+    ApiError::new(ErrorCode::Unavailable, told).retry_after(COME_AGAIN)
 }
 
 enum StoreFailure {
@@ -95,16 +123,11 @@ impl From<StoreFailure> for ApiError {
     }
 }
 
-/// Stores a job, and the use of its key with it, and wakes the poller.
-async fn store(
-    state: &AppState,
-    user: &CurrentUser,
-    new: NewJob,
-    key: Option<(String, String)>,
-) -> Result<JobId, StoreFailure> {
+/// Stores a job, and the use of its key with it, and wakes the poller, even if the caller has hung up by then.
+async fn store(state: &AppState, user: &CurrentUser, new: NewJob, key: Option<Use>) -> Result<Made, StoreFailure> {
     let now = Timestamp::now();
-    let user = user.clone();
-    let stored = state.store.write(move |connection| {
+    let (user, bell) = (user.clone(), state.bell.clone());
+    let write = move |connection: &mut AnyConnection| {
         if key.is_some() {
             forget_old_keys(connection, now.minus(REMEMBERED_FOR))?;
         }
@@ -114,15 +137,17 @@ async fn store(
             insert_key_use(connection, new.user_id, &key, &key_use, now)?;
         }
         insert_audit_entry(connection, audit(&user, &new, job.id), now)?;
-        Ok(job)
-    });
-    let job = stored.await.map_err(|error| {
+        Ok((job, new.scenarios))
+    };
+    let ring = move |(job, _): &(Job, Vec<String>)| {
+        tracing::debug!(job.id = %job.id, environment = job.environment, "job {} stored", job.id);
+        bell.ring_work();
+        bell.ring_saved();
+    };
+    let (job, scenarios) = state.store.write_then(write, ring).await.map_err(|error| {
         if error.is_duplicate() { StoreFailure::Duplicate } else { StoreFailure::Other(error.into()) }
     })?;
-    tracing::info!(job.id = %job.id, environment = job.environment, "job {} stored", job.id);
-    state.bell.ring_work();
-    state.bell.ring_saved();
-    Ok(job.id)
+    Ok(Made::New(Box::new(job), scenarios))
 }
 
 fn audit(user: &CurrentUser, new: &NewJob, id: JobId) -> AuditEntry {

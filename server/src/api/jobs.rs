@@ -1,25 +1,29 @@
 //! One job: shown, waited for, and told whether it has changed.
 
 use super::bodies::{Shown, Surroundings};
-use super::conditional::{Conditional, Version};
+use super::conditional::{Conditional, Known, Version};
 use super::estimate::estimate;
 use super::history::last_passed;
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Path, Query};
+use crate::kept::Body;
 use crate::state::AppState;
 use crate::store::environments::list_environment_status;
+use crate::store::listing::{Head, find_head};
+use crate::store::tasks::Task;
 use crate::store::{AnyConnection, QueryResult, jobs as store, runs};
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use protocol::JobId;
-use protocol::api::{Job, LastPassed, MAX_WAIT_S};
+use protocol::api::{ErrorCode, Job, LastPassed, MAX_WAIT_S};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
-/// How often a waiter looks into the store for what another replica has saved, which rings no bell here.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// When somebody may come again who can't wait because too many do.
+const COME_AGAIN: Duration = Duration::from_secs(5);
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -40,54 +44,104 @@ pub(super) async fn find_job(
         return Err(ApiError::invalid("wait", format!("at most {MAX_WAIT_S} seconds")));
     }
     let until = Instant::now() + Duration::from_secs(wait);
-    tokio::select! {
-        answer = wait_for_change(&state, id, &headers, until) => answer,
-        // Whoever is signed out meanwhile learns nothing more.
-        gone = state.auth.until_gone(&user) => Err(gone),
-    }
-}
-
-async fn wait_for_change(
-    state: &AppState,
-    id: JobId,
-    headers: &HeaderMap,
-    until: Instant,
-) -> ApiResult<Conditional<Job>> {
-    let mut saved = state.bell.listen_for_saved();
+    let known = Known::of(&headers);
+    let mut place = None;
     loop {
-        let version = version_of_looked_at(state, id).await?;
-        if !version.is_known_to(headers) {
-            let (version, job) = shown_job(state, id).await?;
-            return Ok(version.with_body(job));
+        let (version, body) = look(&state, id, &known).await?;
+        if let Some(body) = body {
+            return Ok(version.with_json(body));
         }
-        let is_over = Instant::now() >= until || state.shutdown.is_cancelled();
-        if is_over {
+        if Instant::now() >= until || state.shutdown.is_cancelled() {
             return Ok(version.unchanged());
         }
+        let place = match &mut place {
+            Some(place) => place,
+            none => {
+                none.insert(state.waiters.begin(&state, user.id(), id, version.content()).ok_or_else(too_many_wait)?)
+            }
+        };
         tokio::select! {
-            _ = saved.changed() => {}
-            () = tokio::time::sleep_until(until.min(Instant::now() + LOOK_INTERVAL)) => {}
+            () = place.changed() => {}
+            () = sleep_until(until) => {}
             () = state.shutdown.cancelled() => {}
         }
     }
 }
 
-/// What stands in the conditional headers, read without the job's tasks. The poller learns that somebody is looking.
-async fn version_of_looked_at(state: &AppState, id: JobId) -> ApiResult<Version> {
-    let found = state.store.read(move |connection| {
-        let statuses = list_environment_status(connection)?;
-        Ok(store::find_job(connection, id)?.map(|(job, username)| (job, username, statuses)))
-    });
-    let (job, username, statuses) = found.await?.ok_or_else(|| no_such_job(id))?;
-    if !job.status.is_terminal() {
-        state.look_at(id, &job.environment);
-    }
-    let surroundings = Surroundings::of(&job, state, &statuses);
-    Ok(version(&Shown { job, username, surroundings }))
+fn too_many_wait() -> ApiError {
+    let told = "too many are waiting for jobs already; ask without waiting, or come again";
+    ApiError::new(ErrorCode::Unavailable, told).retry_after(COME_AGAIN)
 }
 
-fn version(shown: &Shown) -> Version {
-    Version::new(&shown.version(), shown.synced_at())
+/// What one look into the store has found.
+enum Found {
+    Unchanged,
+    Kept(Bytes),
+    Whole(Box<(store::Job, String, Vec<Task>)>, PassedBefore),
+}
+
+/// By a task's number, where its scenario had passed last.
+type PassedBefore = Vec<(i64, Option<LastPassed>)>;
+
+/// The job's version, and its body unless the client has it. One look decides; the job's tasks are read only where no
+/// body of this version is kept. The poller learns that somebody is looking.
+async fn look(state: &AppState, id: JobId, known: &Known) -> ApiResult<(Version, Option<Bytes>)> {
+    let (reader, known) = (state.clone(), known.clone());
+    let found = state.store.read(move |connection| {
+        let Some(head) = find_head(connection, id)? else { return Ok(None) };
+        let version = version_of(&head, &reader);
+        if known.has(&version) {
+            return Ok(Some((head, version, Found::Unchanged)));
+        }
+        if let Some(json) = reader.kept.find(Body::Whole, id, version.content(), version.synced_at()) {
+            return Ok(Some((head, version, Found::Kept(json))));
+        }
+        let Some(whole) = store::find_job_and_tasks(connection, id)? else { return Ok(None) };
+        let passed_before = if whole.0.status.is_terminal() { passed_before(connection, id)? } else { Vec::new() };
+        Ok(Some((head, version, Found::Whole(Box::new(whole), passed_before))))
+    });
+    let (head, version, found) = found.await?.ok_or_else(|| no_such_job(id))?;
+    if !head.status.is_terminal() {
+        state.look_at(id, &head.environment);
+    }
+    match found {
+        Found::Unchanged => Ok((version, None)),
+        Found::Kept(json) => Ok((version, Some(json))),
+        Found::Whole(whole, passed_before) => {
+            let (job, username, tasks) = *whole;
+            let surroundings = Surroundings { round_at: head.round_at, ..Surroundings::of(&job, state, &[]) };
+            // It may be newer than the look before it was.
+            let shown = Shown { job, username, surroundings };
+            let (version, body) = whole_body(state, shown, tasks, passed_before).await?;
+            let json = serde_json::to_vec(&body).map(Bytes::from).map_err(ApiError::internal)?;
+            state.kept.keep(Body::Whole, id, version.content(), version.synced_at(), &json);
+            Ok((version, Some(json)))
+        }
+    }
+}
+
+pub(super) fn version_of(head: &Head, state: &AppState) -> Version {
+    let is_configured = state.environments.contains_key(&head.environment);
+    Version::new(&head.version(is_configured), head.synced_at())
+}
+
+async fn whole_body(
+    state: &AppState,
+    shown: Shown,
+    tasks: Vec<Task>,
+    passed_before: PassedBefore,
+) -> ApiResult<(Version, Job)> {
+    let version = Version::new(&shown.version(), shown.synced_at());
+    let mut body = shown.with_tasks(tasks);
+    if !body.summary.status.is_terminal() {
+        body.summary.estimate = estimate(state, &body.summary.environment, body.summary.id).await?;
+    }
+    for (n, passed) in passed_before {
+        if let Some(task) = usize::try_from(n - 1).ok().and_then(|at| body.tasks.get_mut(at)) {
+            task.last_passed = passed;
+        }
+    }
+    Ok((version, body))
 }
 
 /// A job's whole body.
@@ -102,21 +156,11 @@ pub(super) async fn shown_job(state: &AppState, id: JobId) -> ApiResult<(Version
     });
     let ((job, username, tasks), passed_before, statuses) = found.await?.ok_or_else(|| no_such_job(id))?;
     let surroundings = Surroundings::of(&job, state, &statuses);
-    let shown = Shown { job, username, surroundings };
-    let (version, mut body) = (version(&shown), shown.with_tasks(tasks));
-    if !body.summary.status.is_terminal() {
-        body.summary.estimate = estimate(state, &body.summary.environment, id).await?;
-    }
-    for (n, passed) in passed_before {
-        if let Some(task) = usize::try_from(n - 1).ok().and_then(|at| body.tasks.get_mut(at)) {
-            task.last_passed = passed;
-        }
-    }
-    Ok((version, body))
+    whole_body(state, Shown { job, username, surroundings }, tasks, passed_before).await
 }
 
 /// Of an ended job's tasks that did not pass: by number, where they had passed last.
-fn passed_before(connection: &mut AnyConnection, id: JobId) -> QueryResult<Vec<(i64, Option<LastPassed>)>> {
+fn passed_before(connection: &mut AnyConnection, id: JobId) -> QueryResult<PassedBefore> {
     let unpassed = runs::list_unpassed(connection, id)?;
     unpassed.into_iter().map(|run| Ok((run.n, last_passed(connection, &run)?))).collect()
 }

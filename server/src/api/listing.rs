@@ -1,13 +1,17 @@
 //! The list of jobs: filters, search, and paging by key.
 
 use super::bodies::{Shown, Surroundings};
-use super::conditional::{Conditional, Version};
+use super::conditional::{Conditional, Known, Version};
 use super::estimate::estimate;
+use super::jobs::version_of;
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Query};
+use crate::kept::Body;
 use crate::state::AppState;
-use crate::store::environments::list_environment_status;
-use crate::store::listing::{self, JobFilter, Search};
+use crate::store::jobs::Job;
+use crate::store::listing::{self, Head, JobFilter, Search};
+use crate::store::{AnyConnection, QueryResult};
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use base64::Engine;
@@ -17,7 +21,7 @@ use protocol::{JobId, JobStatus};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// An empty value is no filter, as a form with untouched fields sends it.
 #[derive(Deserialize, JsonSchema)]
@@ -39,48 +43,98 @@ pub(super) async fn list_jobs(
     Query(query): Query<ListQuery>,
     headers: HeaderMap,
 ) -> ApiResult<Conditional<JobList>> {
-    let limit = read_limit(query.limit.as_deref())?;
+    let limit = read_limit(query.limit.as_deref())? as usize;
     let filter = read_filter(query, &user)?;
+    let (reader, known) = (state.clone(), Known::of(&headers));
     let found = state.store.read(move |connection| {
-        let statuses = list_environment_status(connection)?;
         // One more than asked for tells whether there is another page.
-        let heads = listing::list_heads(connection, &filter, limit as usize + 1)?;
-        let ids: Vec<_> = heads.iter().map(|head| head.id).collect();
-        let mut rows = listing::find_jobs(connection, &ids)?;
-        rows.sort_unstable_by_key(|(job, _)| std::cmp::Reverse(job.id));
-        Ok((rows, statuses))
+        let mut heads = listing::list_heads(connection, &filter, limit + 1)?;
+        let has_more = heads.len() > limit;
+        heads.truncate(limit);
+        let version = version(&heads, &reader, has_more);
+        if known.has(&version) {
+            return Ok((version, None));
+        }
+        let page = Page::find(connection, &reader, heads, has_more)?;
+        Ok((version, Some(page)))
     });
-    let (rows, statuses) = found.await?;
-    let has_more = rows.len() > limit as usize;
-    let shown: Vec<Shown> = rows
-        .into_iter()
-        .take(limit as usize)
-        .map(|(job, username)| {
-            let surroundings = Surroundings::of(&job, &state, &statuses);
-            Shown { job, username, surroundings }
-        })
-        .collect();
-    let version = version(&shown, has_more);
-    if version.is_known_to(&headers) {
-        return Ok(version.unchanged());
+    match found.await? {
+        (version, None) => Ok(version.unchanged()),
+        (version, Some(page)) => Ok(version.with_json(page.write(&state).await?)),
     }
-    let next_cursor = shown.last().filter(|_| has_more).map(|last| write_cursor(last.job.id));
-    let mut jobs: Vec<_> = shown.into_iter().map(JobSummary::from).collect();
-    for job in jobs.iter_mut().filter(|job| !job.status.is_terminal()) {
-        job.estimate = estimate(&state, &job.environment, job.id).await?;
+}
+
+/// The rows of a page: as they were written before, where their version is still the same, else anew.
+struct Page {
+    heads: Vec<(Head, Option<Bytes>)>,
+    anew: HashMap<JobId, (Job, String)>,
+    has_more: bool,
+}
+
+impl Page {
+    fn find(connection: &mut AnyConnection, state: &AppState, heads: Vec<Head>, has_more: bool) -> QueryResult<Self> {
+        let kept = |head: Head| {
+            let version = version_of(&head, state);
+            let json = state.kept.find(Body::Row, head.id, version.content(), version.synced_at());
+            (head, json)
+        };
+        let heads: Vec<_> = heads.into_iter().map(kept).collect();
+        let missing: Vec<_> = heads.iter().filter(|(_, json)| json.is_none()).map(|(head, _)| head.id).collect();
+        let rows = if missing.is_empty() { Vec::new() } else { listing::find_jobs(connection, &missing)? };
+        let anew = rows.into_iter().map(|(job, username)| (job.id, (job, username))).collect();
+        Ok(Self { heads, anew, has_more })
     }
-    Ok(version.with_body(JobList { jobs, next_cursor }))
+
+    /// The body of a `JobList`.
+    async fn write(mut self, state: &AppState) -> ApiResult<Vec<u8>> {
+        let mut body = b"{\"jobs\":[".to_vec();
+        let last = self.heads.last().map(|(head, _)| head.id);
+        let mut is_first = true;
+        for (head, json) in self.heads {
+            let json = match (json, self.anew.remove(&head.id)) {
+                (Some(json), _) => json,
+                (None, Some((job, username))) => write_row(state, job, username, &head).await?,
+                // Removed between the two looks.
+                (None, None) => continue,
+            };
+            if !is_first {
+                body.push(b',');
+            }
+            is_first = false;
+            body.extend_from_slice(&json);
+        }
+        let next_cursor = last.filter(|_| self.has_more).map(write_cursor);
+        body.extend_from_slice(b"],\"next_cursor\":");
+        serde_json::to_writer(&mut body, &next_cursor).map_err(ApiError::internal)?;
+        body.push(b'}');
+        Ok(body)
+    }
+}
+
+async fn write_row(state: &AppState, job: Job, username: String, head: &Head) -> ApiResult<Bytes> {
+    let surroundings = Surroundings { round_at: head.round_at, ..Surroundings::of(&job, state, &[]) };
+    let shown = Shown { job, username, surroundings };
+    let (version, synced_at) = (shown.version(), shown.synced_at());
+    let mut summary = JobSummary::from(shown);
+    if !summary.status.is_terminal() {
+        summary.estimate = estimate(state, &summary.environment, summary.id).await?;
+    }
+    let json = serde_json::to_vec(&summary).map(Bytes::from).map_err(ApiError::internal)?;
+    state.kept.keep(Body::Row, head.id, &version, synced_at, &json);
+    Ok(json)
 }
 
 /// From the rows themselves: commits may come in another order than revisions, so the highest one says nothing.
-fn version(shown: &[Shown], has_more: bool) -> Version {
+fn version(heads: &[Head], state: &AppState, has_more: bool) -> Version {
     let mut digest = Sha256::new();
-    for job in shown {
-        digest.update(format!("{}:{};", job.job.id, job.version()));
+    for head in heads {
+        let is_configured = state.environments.contains_key(&head.environment);
+        digest.update(format!("{}:{};", head.id, head.version(is_configured)));
     }
     digest.update([u8::from(has_more)]);
-    let open = shown.iter().filter(|shown| !shown.job.status.is_terminal());
-    let oldest = open.filter_map(Shown::synced_at).min();
+    let open = heads.iter().filter(|head| !head.status.is_terminal());
+    // Nothing is known of the age of the whole as long as nothing is known of one.
+    let oldest = open.map(Head::synced_at).min().flatten();
     Version::new(&URL_SAFE_NO_PAD.encode(&digest.finalize()[..16]), oldest)
 }
 

@@ -1,11 +1,13 @@
 //! Figures for Prometheus: requests of this process, jobs and environments as the store knows them.
+//! The store is asked at most every `ASKED_EVERY`, however often the figures are read.
 
 use super::answers::Figures;
 use crate::error::{ApiError, ApiResult};
 use crate::metrics::Metrics;
 use crate::state::AppState;
-use crate::store::environments::{EnvironmentStatus, list_environment_status};
-use crate::store::listing::count_jobs;
+use crate::store::StoreError;
+use crate::store::environments::list_environment_status;
+use crate::store::listing::{count_due, count_jobs};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Method};
@@ -14,17 +16,21 @@ use axum::response::Response;
 use protocol::api::{ErrorCode, Health};
 use protocol::{JobStatus, Timestamp};
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Counting a million jobs takes a moment; nobody needs the figures of the last second.
+const ASKED_EVERY: Duration = Duration::from_secs(10);
+const CHALLENGE: &str = "Bearer realm=\"TestArena\"";
 
 /// Counts every request by method, route and status; a page asking its own API in the process is not one.
 pub async fn count_requests(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let start = Instant::now();
     let method = known_method(request.method());
     // The route, not the path: ids would make a series each.
-    let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let response = next.run(request).await;
-    state.metrics.count((method, route, response.status().as_u16()), start.elapsed());
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    state.metrics.count_request(method, route, response.status().as_u16(), start.elapsed());
     response
 }
 
@@ -42,13 +48,13 @@ fn known_method(method: &Method) -> &'static str {
 
 pub(super) async fn show_metrics(State(state): State<AppState>, headers: HeaderMap) -> ApiResult<Figures> {
     require_token(&state, &headers)?;
-    let found = state.store.read(|connection| Ok((count_jobs(connection)?, list_environment_status(connection)?)));
-    let (jobs, environments) = found.await?;
-    let mut text = String::new();
-    write_requests(&mut text, &state.metrics);
-    write_jobs(&mut text, &jobs);
-    write_environments(&mut text, &environments);
-    Ok(Figures(text))
+    ask_store(&state).await?;
+    let load = state.store.load();
+    for (word, calls) in [("reading", load.reading), ("writing", load.writing), ("waiting", load.waiting)] {
+        state.metrics.database_calls.with_label_values(&[word]).set(whole(calls));
+    }
+    state.metrics.waiters.with_label_values::<&str>(&[]).set(whole(state.waiters.count()));
+    state.metrics.write().map(Figures).map_err(ApiError::internal)
 }
 
 fn require_token(state: &AppState, headers: &HeaderMap) -> ApiResult<()> {
@@ -61,46 +67,47 @@ fn require_token(state: &AppState, headers: &HeaderMap) -> ApiResult<()> {
     if given.is_some_and(|given| digest(given) == digest(token.expose())) {
         return Ok(());
     }
-    Err(ApiError::new(ErrorCode::Unauthenticated, "send the metrics token as a Bearer token"))
+    let refusal = ApiError::new(ErrorCode::Unauthenticated, "send the metrics token as a Bearer token");
+    Err(refusal.with_challenge(CHALLENGE))
 }
 
-// Writing into a String never fails, hence the dropped results.
-
-fn write_requests(text: &mut String, metrics: &Metrics) {
-    let _ = writeln!(text, "# HELP testarena_http_request_duration_seconds Requests and the time they took.");
-    let _ = writeln!(text, "# TYPE testarena_http_request_duration_seconds summary");
-    for ((method, route, status), sum) in metrics.sums() {
-        let labels = format!("method=\"{method}\",route=\"{route}\",status=\"{status}\"");
-        let _ = writeln!(text, "testarena_http_request_duration_seconds_count{{{labels}}} {}", sum.count);
-        let _ = writeln!(text, "testarena_http_request_duration_seconds_sum{{{labels}}} {}", sum.time.as_secs_f64());
+/// Sets the figures that only the store knows, unless that was done a moment ago. Those who ask at once ask once.
+async fn ask_store(state: &AppState) -> Result<(), StoreError> {
+    let mut asked_at = state.metrics.store_asked_at.lock().await;
+    if asked_at.is_some_and(|at| at.elapsed() < ASKED_EVERY) {
+        return Ok(());
     }
-}
-
-fn write_jobs(text: &mut String, jobs: &[(String, String, i64)]) {
-    let _ = writeln!(text, "# HELP testarena_jobs Jobs in the store.\n# TYPE testarena_jobs gauge");
+    let found = state
+        .store
+        .read(|connection| Ok((count_jobs(connection)?, count_due(connection)?, list_environment_status(connection)?)));
+    let (jobs, due, environments) = found.await?;
+    let Metrics { jobs: by_status, jobs_by_environment, jobs_due, environment_up, round_age, .. } = &*state.metrics;
+    jobs_by_environment.reset();
+    for (environment, status, count) in &jobs {
+        jobs_by_environment.with_label_values(&[environment.as_str(), status]).set(whole(*count));
+    }
     for status in JobStatus::ALL {
         let count: i64 = jobs.iter().filter(|(_, word, _)| word == status.as_str()).map(|(_, _, count)| count).sum();
-        let _ = writeln!(text, "testarena_jobs{{status=\"{status}\"}} {count}");
+        by_status.with_label_values(&[status.as_str()]).set(whole(count));
     }
+    jobs_due.reset();
+    for (environment, count) in due {
+        jobs_due.with_label_values(&[environment]).set(whole(count));
+    }
+    let now = Timestamp::now();
+    for status in environments {
+        let up = matches!(status.health, Health::Ok | Health::Degraded);
+        environment_up.with_label_values(&[&status.environment]).set(f64::from(u8::from(up)));
+        if let Some(round_at) = status.round_at {
+            round_age.with_label_values(&[&status.environment]).set(now.since(round_at).as_secs_f64());
+        }
+    }
+    *asked_at = Some(Instant::now());
+    Ok(())
 }
 
-fn write_environments(text: &mut String, environments: &[EnvironmentStatus]) {
-    let now = Timestamp::now();
-    let _ = writeln!(text, "# HELP testarena_environment_up Whether the remote server answers.");
-    let _ = writeln!(text, "# TYPE testarena_environment_up gauge");
-    for environment in environments {
-        let up = u8::from(matches!(environment.health, Health::Ok | Health::Degraded));
-        let _ = writeln!(text, "testarena_environment_up{{environment=\"{}\"}} {up}", environment.environment);
-    }
-    let _ = writeln!(
-        text,
-        "# HELP testarena_environment_round_age_seconds Since all open jobs were last known to be true."
-    );
-    let _ = writeln!(text, "# TYPE testarena_environment_round_age_seconds gauge");
-    for environment in environments {
-        let Some(round_at) = environment.round_at else { continue };
-        let age = now.since(round_at).as_secs_f64();
-        let name = &environment.environment;
-        let _ = writeln!(text, "testarena_environment_round_age_seconds{{environment=\"{name}\"}} {age}");
-    }
+/// Exact up to 2^53, which no count reaches.
+#[allow(clippy::cast_precision_loss)]
+fn whole(count: impl TryInto<i64>) -> f64 {
+    count.try_into().unwrap_or(i64::MAX) as f64
 }

@@ -11,6 +11,7 @@ use crate::store::audit::insert_audit_entry;
 use crate::store::jobs::{self as store, Job};
 use crate::store::tasks::find_tasks;
 use crate::store::tombstones::{NewTombstone, Wanted, insert_tombstone};
+use crate::store::{AnyConnection, QueryResult};
 use axum::extract::State;
 use protocol::api::{self, ErrorCode};
 use protocol::{JobId, Timestamp, reason};
@@ -43,7 +44,6 @@ pub(super) async fn abort_job(
     } else {
         request_abort(&state, &user, id).await?;
     }
-    ring(&state);
     let (_, job) = shown_job(&state, id).await?;
     Ok(Accepted(job))
 }
@@ -59,14 +59,14 @@ async fn request_abort(state: &AppState, user: &CurrentUser, id: JobId) -> ApiRe
     let now = Timestamp::now();
     let reason = reason::aborted_by(&user.user.username);
     let audit = user.audit("job.abort", format!("job:{id}"), &json!({}));
-    let requested = state.store.write(move |connection| {
+    let write = move |connection: &mut AnyConnection| {
         let is_new = store::request_abort(connection, id, &reason, now)?;
         if is_new {
             insert_audit_entry(connection, audit, now)?;
         }
         Ok(is_new)
-    });
-    if requested.await? {
+    };
+    if state.store.write_then(write, ring(state)).await? {
         return Ok(());
     }
     // Asked for before, which is fine, or ended in this very moment, which is not.
@@ -82,15 +82,15 @@ async fn force_end(state: &AppState, user: &CurrentUser, id: JobId) -> ApiResult
         let now = Timestamp::now();
         let (after, open_tasks) = lifecycle::force(&before, tasks, now);
         let audit = user.audit("job.abort", format!("job:{id}"), &json!({ "force": true }));
-        let saved = state.store.write(move |connection| {
+        let write = move |connection: &mut AnyConnection| {
             if !store::save_job(connection, &before, &after, open_tasks)? {
                 return Ok(false);
             }
             abandon(connection, &before, Wanted::Abort, now)?;
             insert_audit_entry(connection, audit, now)?;
             Ok(true)
-        });
-        if saved.await? {
+        };
+        if state.store.write_then(write, ring(state)).await? {
             return Ok(());
         }
     }
@@ -98,12 +98,7 @@ async fn force_end(state: &AppState, user: &CurrentUser, id: JobId) -> ApiResult
 }
 
 /// Notes what is still to be done at the remote server for a job that nobody follows here any more.
-fn abandon(
-    connection: &mut crate::store::AnyConnection,
-    job: &Job,
-    wanted: Wanted,
-    now: Timestamp,
-) -> crate::store::QueryResult<()> {
+fn abandon(connection: &mut AnyConnection, job: &Job, wanted: Wanted, now: Timestamp) -> QueryResult<()> {
     if !store::may_be_there(job) {
         return Ok(());
     }
@@ -132,18 +127,17 @@ pub(super) async fn delete_job(
     let now = Timestamp::now();
     let audit = user.audit("job.delete", format!("job:{id}"), &json!({}));
     let why = reason::aborted_by(&user.user.username);
-    let requested = state.store.write(move |connection| {
+    let write = move |connection: &mut AnyConnection| {
         if store::request_delete(connection, id, &why, now)? {
             insert_audit_entry(connection, audit, now)?;
         }
         store::find_job(connection, id)
-    });
-    if let Some((job, _)) = requested.await?
+    };
+    if let Some((job, _)) = state.store.write_then(write, ring(&state)).await?
         && !store::may_be_there(&job)
     {
         remove_here(&state, id).await?;
     }
-    ring(&state);
     match shown_job(&state, id).await {
         Ok((_, job)) => Ok(Removed::Later(job)),
         // Removed just above, or by the poller since it was asked to.
@@ -156,7 +150,7 @@ pub(super) async fn delete_job(
 /// can be removed again.
 async fn remove_here(state: &AppState, id: JobId) -> ApiResult<()> {
     state.logs.remove_job(id).await.map_err(ApiError::internal)?;
-    state.store.write(move |connection| store::remove_job(connection, id)).await?;
+    state.store.write_then(move |connection| store::remove_job(connection, id), ring(state)).await?;
     Ok(())
 }
 
@@ -164,7 +158,7 @@ async fn force_removal(state: &AppState, user: &CurrentUser, id: JobId) -> ApiRe
     let now = Timestamp::now();
     let audit = user.audit("job.delete", format!("job:{id}"), &json!({ "force": true }));
     let why = reason::aborted_by(&user.user.username);
-    let removed = state.store.write(move |connection| {
+    let write = move |connection: &mut AnyConnection| {
         // The transaction must start with a write, and the row must be read as it stands when it goes.
         store::request_delete(connection, id, &why, now)?;
         let Some((job, _)) = store::find_job(connection, id)? else {
@@ -174,18 +168,21 @@ async fn force_removal(state: &AppState, user: &CurrentUser, id: JobId) -> ApiRe
         abandon(connection, &job, Wanted::Delete, now)?;
         insert_audit_entry(connection, audit, now)?;
         Ok(true)
-    });
-    if !removed.await? {
+    };
+    if !state.store.write_then(write, ring(state)).await? {
         return Err(no_such_job(id));
     }
     if let Err(error) = state.logs.remove_job(id).await {
         tracing::error!(job.id = %id, %error, "files of deleted job {id} could not be removed from data_dir");
     }
-    ring(state);
     Ok(Removed::Gone)
 }
 
-fn ring(state: &AppState) {
-    state.bell.ring_work();
-    state.bell.ring_saved();
+/// Tells the poller and those who wait, once it is stored, also when the caller has hung up by then.
+fn ring<T>(state: &AppState) -> impl FnOnce(&T) + Send + 'static + use<T> {
+    let bell = state.bell.clone();
+    move |_| {
+        bell.ring_work();
+        bell.ring_saved();
+    }
 }

@@ -2,8 +2,9 @@
 //! A remote server that is down keeps nobody from submitting what could be checked.
 
 use super::answers::CreatedOnce;
+use super::bodies::{Shown, Surroundings};
 use super::environments::{choose_environment, require_branch_name};
-use super::idempotency::{IdempotencyKey, create_once, request_hash};
+use super::idempotency::{IdempotencyKey, Made, create_once, request_hash};
 use super::jobs::{find_row, shown_job};
 use super::questions::{Questions, in_time};
 use crate::auth::CurrentUser;
@@ -24,10 +25,10 @@ pub(super) async fn create_job(
     IdempotencyKey(key): IdempotencyKey,
     Json(request): Json<SubmitJobRequest>,
 ) -> ApiResult<CreatedOnce<Job>> {
-    let hash = request_hash("submit_job", &request);
+    let key = key.map(|key| (key, request_hash("submit_job", &request)));
     let check = in_time(check_submission(&state, &user, request));
-    let made = create_once(&state, &user, key, hash, Box::pin(check)).await?;
-    answer(&state, made.id, made.is_new).await
+    let made = create_once(&state, &user, key, Box::pin(check)).await?;
+    answer(&state, &user, made).await
 }
 
 async fn check_submission(state: &AppState, user: &CurrentUser, request: SubmitJobRequest) -> ApiResult<NewJob> {
@@ -105,10 +106,10 @@ pub(super) async fn rerun_job(
     IdempotencyKey(key): IdempotencyKey,
     OptionalJson(request): OptionalJson<RerunRequest>,
 ) -> ApiResult<CreatedOnce<Job>> {
-    let hash = request_hash(&format!("rerun {id}"), &request);
+    let key = key.map(|key| (key, request_hash(&format!("rerun {id}"), &request)));
     let check = in_time(check_rerun(&state, &user, id, request));
-    let made = create_once(&state, &user, key, hash, Box::pin(check)).await?;
-    answer(&state, made.id, made.is_new).await
+    let made = create_once(&state, &user, key, Box::pin(check)).await?;
+    answer(&state, &user, made).await
 }
 
 async fn check_rerun(state: &AppState, user: &CurrentUser, id: JobId, request: RerunRequest) -> ApiResult<NewJob> {
@@ -154,7 +155,17 @@ async fn require_commit(environment: &Environment, questions: Questions<'_>, com
     Err(ApiError::new(ErrorCode::CommitUnavailable, told))
 }
 
-async fn answer(state: &AppState, id: JobId, is_new: bool) -> ApiResult<CreatedOnce<Job>> {
-    let (_, job) = shown_job(state, id).await?;
-    Ok(CreatedOnce { body: job, location: format!("/api/job/{id}"), is_new })
+/// A new job is answered as it was stored: to read it again could fail, and who is told of a failure submits once more.
+async fn answer(state: &AppState, user: &CurrentUser, made: Made) -> ApiResult<CreatedOnce<Job>> {
+    let (body, is_new) = match made {
+        Made::Before(id) => (shown_job(state, id).await?.1, false),
+        Made::New(job, scenarios) => {
+            let tasks = (1..).zip(scenarios).map(|(n, scenario)| Task::new(job.id, n, scenario)).collect();
+            let surroundings = Surroundings::of(&job, state, &[]);
+            let shown = Shown { job: *job, username: user.user.username.clone(), surroundings };
+            (shown.with_tasks(tasks), true)
+        }
+    };
+    let location = format!("/api/job/{}", body.summary.id);
+    Ok(CreatedOnce { body, location, is_new })
 }

@@ -4,7 +4,7 @@
 use super::file::{File, KEYS};
 use super::values;
 use super::variables::name_for_key;
-use super::{Config, ConfigError, Secret, Variables};
+use super::{Config, ConfigError, Variables};
 use crate::store::DatabaseUrl;
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -79,7 +79,7 @@ impl Loader<'_> {
             session_idle: self.duration("session_idle", file.session_idle.as_deref(), "7d")?,
             audit_retention: self.duration("audit_retention", file.audit_retention.as_deref(), "2y")?,
             oidc: file.oidc.as_ref().map(|oidc| self.oidc(oidc)).transpose()?,
-            metrics_token: self.variables.get("TESTARENA_METRICS_TOKEN").map(|token| Secret::new(token.to_owned())),
+            metrics_token: self.variables.secret("TESTARENA_METRICS_TOKEN")?,
             environments,
         })
     }
@@ -251,7 +251,7 @@ mod tests {
         let config = parse(&text, [("TESTARENA_BENCH_TOKEN", "secret")]).unwrap();
         let bench = &config.environments[0];
         assert_eq!(bench.url, "http://127.0.0.1:9000/lab");
-        assert_eq!(bench.token.as_ref().map(Secret::expose), Some("secret"));
+        assert_eq!(bench.token.as_ref().map(crate::config::Secret::expose), Some("secret"));
         assert_eq!(bench.job_timeout, Duration::from_hours(2));
         assert_eq!(bench.waiting_timeout, Duration::from_hours(72));
         assert_eq!(bench.remote_retention, None);

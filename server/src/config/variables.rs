@@ -1,8 +1,8 @@
 //! The environment variables that count: the process's own, and those of a `.env` file in the working folder.
 //! Read once into a map, so that loading is a pure function of its inputs.
 
-use super::ConfigError;
 use super::file::KEYS;
+use super::{ConfigError, Secret};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
@@ -59,6 +59,14 @@ impl Variables {
     /// A variable's value; an empty one counts as not set.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// A secret that opens something to all where it is left out: to give an empty one is a mistake.
+    pub(super) fn secret(&self, name: &str) -> Result<Option<Secret>, ConfigError> {
+        match self.0.get(name).map(|value| value.trim()) {
+            Some("") => Err(ConfigError(format!("{name} is empty; give a value, or leave the variable out"))),
+            value => Ok(value.map(|value| Secret::new(value.to_owned()))),
+        }
     }
 
     /// The value that stands in for a top-level key of the file.

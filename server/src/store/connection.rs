@@ -1,22 +1,30 @@
-//! One connection type for both databases, its pool and its settings.
+//! One connection type for both databases, how it is opened, and its settings.
 //! The scheme of the URL picks the database explicitly; diesel's own guessing would make a file called `postgres:…`.
 
-use diesel::connection::SimpleConnection;
-use diesel::r2d2::{ManageConnection, Pool, R2D2Connection};
-use diesel::{Connection, ConnectionError, PgConnection, SqliteConnection};
+use super::QueryResult;
+use diesel::connection::{CacheSize, SimpleConnection};
+use diesel::r2d2::R2D2Connection;
+use diesel::{Connection, ConnectionError, PgConnection, RunQueryDsl, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
-use std::path::PathBuf;
-use std::time::Duration;
+use std::fs::{OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations");
-/// How long a caller waits for a free connection before the answer is "unavailable".
-const POOL_TIMEOUT: Duration = Duration::from_secs(10);
-/// Enough for the readers of a busy server; `SQLite` writers take turns before they ask for one.
-const POOL_SIZE: u32 = 10;
 /// Limits of a connection to `PostgreSQL` where its URL sets none, in seconds and, the last, milliseconds:
-/// without them a server that vanished holds its callers for many minutes.
-const POSTGRES_LIMITS: [(&str, &str); 3] =
-    [("connect_timeout", "5"), ("keepalives_idle", "30"), ("tcp_user_timeout", "30000")];
+/// without them a server that vanished holds its callers for many minutes. After a failover only the new primary will do.
+const POSTGRES_LIMITS: [(&str, &str); 4] = [
+    ("connect_timeout", "5"),
+    ("keepalives_idle", "30"),
+    ("tcp_user_timeout", "30000"),
+    ("target_session_attrs", "read-write"),
+];
+/// How SQLite has to be compiled to be fast (see `.cargo/config.toml`), as `PRAGMA compile_options` tells it.
+const SQLITE_OPTIONS: [&str; 2] = ["ENABLE_QPSG", "DEFAULT_MEMSTATUS=0"];
+/// Pages of the write-ahead log after which a commit tidies it up itself, should the store's own tidying lag behind.
+const CHECKPOINT_PAGES: u32 = 20_000;
 /// Key of the advisory lock under which replicas take turns to migrate; any constant of our own will do.
 const MIGRATION_LOCK: i64 = 0x7465_7374_6172_6e61;
 
@@ -66,13 +74,14 @@ impl DatabaseUrl {
         match self {
             Self::Postgres(url) => PgConnection::establish(&with_limits(url)).map(AnyConnection::Postgresql),
             Self::Sqlite(path) => {
+                keep_private(path).map_err(|error| ConnectionError::BadConnection(error.to_string()))?;
                 let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
                 // The timeout first: switching to WAL itself needs the lock. FULL: what was accepted survives a power cut.
                 connection
-                    .batch_execute(
+                    .batch_execute(&format!(
                         "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                         PRAGMA foreign_keys = ON;",
-                    )
+                         PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
+                    ))
                     .map_err(ConnectionError::CouldntSetupConfiguration)?;
                 Ok(AnyConnection::Sqlite(connection))
             }
@@ -88,34 +97,166 @@ fn with_limits(url: &str) -> String {
     })
 }
 
-/// Opens and checks the pool's connections.
-pub struct Manager(DatabaseUrl);
+/// The database is for its owner alone: it holds password hashes. What SQLite keeps beside the file gets its rights.
+fn keep_private(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let permissions = file.metadata()?.permissions();
+    let of_others = permissions.mode() & 0o077;
+    if of_others == 0 {
+        return Ok(());
+    }
+    // One that an earlier version or somebody else has made; where it is not ours, its owner has decided.
+    if let Err(error) = file.set_permissions(Permissions::from_mode(0o600)) {
+        tracing::warn!(path = %path.display(), %error, "others can read the database {}", path.display());
+    }
+    for end in ["-wal", "-shm"] {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(end);
+        if let Err(error) = std::fs::set_permissions(&beside, Permissions::from_mode(0o600))
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = %path.display(), %error, "others can read the database {}{end}", path.display());
+        }
+    }
+    Ok(())
+}
 
-impl ManageConnection for Manager {
-    type Connection = AnyConnection;
-    type Error = diesel::r2d2::Error;
+/// Opens connections, and knows which of them are of no more use.
+pub(super) struct Connector {
+    url: DatabaseUrl,
+    generation: AtomicUsize,
+    /// Connections to a pooler that may give each transaction another session.
+    is_pooled: AtomicBool,
+}
 
-    fn connect(&self) -> Result<AnyConnection, Self::Error> {
-        self.0.connect().map_err(diesel::r2d2::Error::ConnectionError)
+impl Connector {
+    pub(super) fn new(url: DatabaseUrl) -> Self {
+        Self { url, generation: AtomicUsize::new(0), is_pooled: AtomicBool::new(false) }
     }
 
-    fn is_valid(&self, connection: &mut AnyConnection) -> Result<(), Self::Error> {
-        connection.ping().map_err(diesel::r2d2::Error::QueryError)
+    pub(super) fn connect(&self) -> Result<AnyConnection, ConnectionError> {
+        let mut connection = self.url.connect()?;
+        if self.is_pooled() {
+            // Statements that are prepared once and used later would be looked for in another session.
+            connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+        }
+        Ok(connection)
     }
 
-    fn has_broken(&self, connection: &mut AnyConnection) -> bool {
-        connection.is_broken()
+    pub(super) fn is_sqlite(&self) -> bool {
+        matches!(self.url, DatabaseUrl::Sqlite(_))
+    }
+
+    /// Whether there is a database file that somebody else has made: only a caller makes one.
+    pub(super) fn exists(&self) -> bool {
+        matches!(&self.url, DatabaseUrl::Sqlite(path) if path.exists())
+    }
+
+    pub(super) fn is_pooled(&self) -> bool {
+        self.is_pooled.load(Ordering::Relaxed)
+    }
+
+    /// A local file can't go away under an open connection as a server can.
+    pub(super) fn still_works(&self, connection: &mut AnyConnection) -> bool {
+        self.is_sqlite() || connection.ping().is_ok()
+    }
+
+    /// Changes when all open connections have to be given up.
+    pub(super) fn generation(&self) -> usize {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// The server has become a read-only one: all connections stay with it, so none is of any more use.
+    pub(super) fn give_up_all(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Finds out what is at the other end, and says where it is not what it should be.
+    pub(super) fn look_at(&self, connection: &mut AnyConnection) -> QueryResult<()> {
+        match connection {
+            AnyConnection::Sqlite(sqlite) => warn_of_missing_options(sqlite),
+            AnyConnection::Postgresql(_) => self.look_for_pooler(connection),
+        }
+    }
+
+    /// Two connections that share a session are those of a pooler that pools transactions.
+    fn look_for_pooler(&self, connection: &mut AnyConnection) -> QueryResult<()> {
+        let Ok(mut other) = self.url.connect() else { return Ok(()) };
+        for connection in [&mut *connection, &mut other] {
+            connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+        }
+        let session = |connection: &mut AnyConnection| {
+            let found: Session = diesel::sql_query("SELECT pg_backend_pid() AS pid").get_result(connection)?;
+            QueryResult::Ok(found.pid)
+        };
+        let first = connection.transaction(session)?;
+        let second = other.transaction(session)?;
+        if first == second {
+            tracing::info!("the database is behind a pooler of transactions: no statement is kept prepared");
+            self.is_pooled.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 }
 
-pub fn open_pool(url: &DatabaseUrl) -> Pool<Manager> {
-    Pool::builder()
-        .max_size(POOL_SIZE)
-        .min_idle(Some(1))
-        .connection_timeout(POOL_TIMEOUT)
-        // A local file can't go away under an open connection as a server can.
-        .test_on_check_out(matches!(url, DatabaseUrl::Postgres(_)))
-        .build_unchecked(Manager(url.clone()))
+#[derive(diesel::QueryableByName)]
+struct Session {
+    #[diesel(sql_type = diesel::sql_types::Integer)]
+    pid: i32,
+}
+
+#[derive(diesel::QueryableByName)]
+struct CompileOption {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    compile_options: String,
+}
+
+fn warn_of_missing_options(sqlite: &mut SqliteConnection) -> QueryResult<()> {
+    let found: Vec<CompileOption> = diesel::sql_query("PRAGMA compile_options").load(sqlite)?;
+    for option in SQLITE_OPTIONS {
+        if !found.iter().any(|found| found.compile_options == option) {
+            tracing::warn!(
+                option,
+                "SQLite was compiled without {option}, which makes every query slower; see LIBSQLITE3_FLAGS"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Whether the database takes writes. A connection to `PostgreSQL` may have stayed with a server that has become a
+/// standby, and `SQLite` finds out about a full disk only by writing.
+pub(super) fn takes_writes(connection: &mut AnyConnection) -> QueryResult<bool> {
+    match connection {
+        AnyConnection::Sqlite(sqlite) => sqlite.batch_execute("SELECT 1").map(|()| true),
+        AnyConnection::Postgresql(postgres) => {
+            let found: ReadOnly = diesel::sql_query(
+                "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS read_only",
+            )
+            .get_result(postgres)?;
+            Ok(!found.read_only)
+        }
+    }
+}
+
+/// Writes what stands there already.
+pub(super) fn try_to_write(connection: &mut AnyConnection) -> QueryResult<()> {
+    diesel::sql_query("UPDATE counters SET value = value WHERE name = 'job'").execute(connection).map(drop)
+}
+
+#[derive(diesel::QueryableByName)]
+struct ReadOnly {
+    #[diesel(sql_type = diesel::sql_types::Bool)]
+    read_only: bool,
+}
+
+/// Moves what has been committed from the write-ahead log into the database, as far as nobody is in the way, so that no
+/// commit has to do it.
+pub(super) fn tidy_log(connection: &mut AnyConnection) -> QueryResult<()> {
+    match connection {
+        AnyConnection::Sqlite(sqlite) => sqlite.batch_execute("PRAGMA wal_checkpoint(PASSIVE)"),
+        AnyConnection::Postgresql(_) => Ok(()),
+    }
 }
 
 /// Brings the schema up to date; several replicas may start at once.
@@ -125,12 +266,11 @@ pub fn migrate(connection: &mut AnyConnection) -> Result<(), Box<dyn std::error:
         AnyConnection::Sqlite(sqlite) => {
             sqlite.immediate_transaction(|sqlite| sqlite.run_pending_migrations(MIGRATIONS).map(drop))
         }
-        AnyConnection::Postgresql(postgres) => {
-            postgres.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})"))?;
-            let migrated = postgres.run_pending_migrations(MIGRATIONS).map(drop);
-            postgres.batch_execute(&format!("SELECT pg_advisory_unlock({MIGRATION_LOCK})"))?;
-            migrated
-        }
+        // In one transaction, so that the lock needs no session of its own, which a pooler would not give.
+        AnyConnection::Postgresql(postgres) => postgres.transaction(|postgres| {
+            postgres.batch_execute(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))?;
+            postgres.run_pending_migrations(MIGRATIONS).map(drop)
+        }),
     }
 }
 
@@ -140,11 +280,11 @@ mod tests {
 
     #[test]
     fn a_postgres_connection_has_limits_unless_its_url_sets_them() {
-        let ours = "connect_timeout=5&keepalives_idle=30&tcp_user_timeout=30000";
+        let ours = "connect_timeout=5&keepalives_idle=30&tcp_user_timeout=30000&target_session_attrs=read-write";
         assert_eq!(with_limits("postgres://db/x"), format!("postgres://db/x?{ours}"));
         assert_eq!(
             with_limits("postgres://db/x?tcp_user_timeout=1"),
-            "postgres://db/x?tcp_user_timeout=1&connect_timeout=5&keepalives_idle=30"
+            "postgres://db/x?tcp_user_timeout=1&connect_timeout=5&keepalives_idle=30&target_session_attrs=read-write"
         );
     }
 

@@ -6,7 +6,7 @@ mod search;
 pub use search::Search;
 
 use super::jobs::Job;
-use super::schema::{jobs, users};
+use super::schema::{environment_status, jobs, users};
 use super::values::{JobKey, JobStatusText, OptionalMillis, SyncStateText};
 use super::{AnyConnection, QueryResult};
 use diesel::dsl::sql;
@@ -44,26 +44,58 @@ pub struct Head {
     pub last_synced_at: Option<Timestamp>,
     pub environment: String,
     pub username: String,
+    /// When all of the environment's synced jobs were last known to be as they stand here.
+    #[diesel(deserialize_as = OptionalMillis)]
+    pub round_at: Option<Timestamp>,
 }
 
-type HeadColumns = (
-    jobs::id,
-    jobs::revision,
-    jobs::status,
-    jobs::sync_state,
-    jobs::last_synced_at,
-    jobs::environment,
-    users::username,
-);
-const HEAD: HeadColumns = (
-    jobs::id,
-    jobs::revision,
-    jobs::status,
-    jobs::sync_state,
-    jobs::last_synced_at,
-    jobs::environment,
-    users::username,
-);
+impl Head {
+    /// Of the job as it is shown: all that can differ between two answers about it.
+    pub fn version(&self, is_configured: bool) -> String {
+        version(self.revision, &self.username, is_configured)
+    }
+
+    /// How old the facts are.
+    pub fn synced_at(&self) -> Option<Timestamp> {
+        synced_at(self.status, self.sync_state, self.last_synced_at, self.round_at)
+    }
+}
+
+/// In characters that an `ETag` may have. The name stands in the body and can change without the job.
+pub fn version(revision: i64, username: &str, is_configured: bool) -> String {
+    let unconfigured = if is_configured { "" } else { "-unconfigured" };
+    format!("{revision}-{username}{unconfigured}")
+}
+
+/// A round speaks of the jobs that were still open, not of those that had ended.
+pub fn synced_at(
+    status: JobStatus,
+    sync_state: SyncState,
+    last_synced_at: Option<Timestamp>,
+    round_at: Option<Timestamp>,
+) -> Option<Timestamp> {
+    let is_in_rounds = sync_state == SyncState::Synced && !status.is_terminal();
+    last_synced_at.max(round_at.filter(|_| is_in_rounds))
+}
+
+/// A query for heads: the same for one job and for many.
+macro_rules! heads {
+    () => {
+        jobs::table
+            .inner_join(users::table)
+            .left_join(environment_status::table.on(environment_status::environment.eq(jobs::environment)))
+            .select((
+                jobs::id,
+                jobs::revision,
+                jobs::status,
+                jobs::sync_state,
+                jobs::last_synced_at,
+                jobs::environment,
+                users::username,
+                environment_status::round_at.nullable(),
+            ))
+    };
+}
 
 /// Some of the wanted jobs, which the database can read in the order of their ids without sorting.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +105,12 @@ struct Source {
 }
 
 pub fn find_head(connection: &mut AnyConnection, id: JobId) -> QueryResult<Option<Head>> {
-    jobs::table.inner_join(users::table).filter(jobs::id.eq(id.0)).select(HEAD).first(connection).optional()
+    heads!().filter(jobs::id.eq(id.0)).first(connection).optional()
+}
+
+/// In no certain order; one that is gone is left out.
+pub fn find_heads(connection: &mut AnyConnection, ids: &[JobId]) -> QueryResult<Vec<Head>> {
+    heads!().filter(jobs::id.eq_any(ids.iter().map(|id| id.0))).load(connection)
 }
 
 /// The newest of the jobs that match a filter within one source; a macro, because each query's type is its own.
@@ -111,8 +148,7 @@ pub fn list_heads(connection: &mut AnyConnection, filter: &JobFilter, limit: usi
         }
     };
     if let ([source], None) = (&sources[..], named) {
-        let heads = jobs::table.inner_join(users::table).select(HEAD);
-        return newest!(heads, filter, *source, limit).load(connection);
+        return newest!(heads!(), filter, *source, limit).load(connection);
     }
     // Each source gives its newest, so the newest of all are among them; a job is in one source, or was named.
     let mut ids = Vec::new();
@@ -163,5 +199,14 @@ pub fn count_jobs(connection: &mut AnyConnection) -> QueryResult<Vec<(String, St
     jobs::table
         .group_by((jobs::environment, jobs::status))
         .select((jobs::environment, jobs::status, sql::<diesel::sql_types::BigInt>("count(*)")))
+        .load(connection)
+}
+
+/// How many jobs of each environment have something to be done for them beside the plain rounds, for the metrics.
+pub fn count_due(connection: &mut AnyConnection) -> QueryResult<Vec<(String, i64)>> {
+    jobs::table
+        .filter(jobs::next_at.is_not_null())
+        .group_by(jobs::environment)
+        .select((jobs::environment, sql::<diesel::sql_types::BigInt>("count(*)")))
         .load(connection)
 }

@@ -11,7 +11,7 @@ use diesel::{RunQueryDsl, sql_query};
 pub async fn try_rights(store: &Store, is_filled: bool) -> Result<(), StoreError> {
     let tried = store.write(move |connection| try_all(connection, is_filled)).await;
     match tried {
-        Err(StoreError::Query(DieselError::RollbackTransaction)) => Ok(()),
+        Err(error) if error.is_rollback() => Ok(()),
         other => other,
     }
 }

@@ -243,5 +243,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     oidc_accounts,
     tasks,
     result_files,
-    runs
+    runs,
+    environment_status,
 );

@@ -1,11 +1,14 @@
 //! A throw-away database for one test: a file of its own, or a database of its own on the PostgreSQL server
 //! that `TEST_DATABASE_URL` names.
 
+use diesel::connection::{InstrumentationEvent, SimpleConnection};
 use diesel::dsl::sql;
-use diesel::sql_types::BigInt;
-use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
-use server::store::{AnyConnection, DatabaseUrl, QueryResult};
+use diesel::sql_types::{BigInt, Text};
+use diesel::{Connection, ExpressionMethods, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
+use server::store::schema::counters;
+use server::store::{AnyConnection, DatabaseUrl, QueryResult, Store};
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 pub struct TestDatabase {
     pub url: DatabaseUrl,
@@ -52,4 +55,126 @@ pub fn count(connection: &mut AnyConnection, table: &str) -> QueryResult<i64> {
         AnyConnection::Sqlite(sqlite) => diesel::select(all).get_result(sqlite),
         AnyConnection::Postgresql(postgres) => diesel::select(all).get_result(postgres),
     }
+}
+
+/// Inserts a row under a name that no other may have.
+pub fn insert_counter(connection: &mut AnyConnection, name: &str) -> QueryResult<()> {
+    let row = (counters::name.eq(name), counters::value.eq(0));
+    diesel::insert_into(counters::table).values(row).execute(connection).map(drop)
+}
+
+/// Keeps everybody from writing to an SQLite file, as backup tools do, until it is dropped.
+pub fn lock_out_writers(url: &DatabaseUrl) -> Option<SqliteConnection> {
+    let DatabaseUrl::Sqlite(path) = url else { return None };
+    let mut connection = SqliteConnection::establish(&path.to_string_lossy()).unwrap();
+    connection.batch_execute("BEGIN EXCLUSIVE").unwrap();
+    Some(connection)
+}
+
+/// Lets an SQLite file take up no more room than it has, or as much as it wants; `false` with another database.
+pub async fn allow_growth(store: &Store, allowed: bool) -> bool {
+    let pages = if allowed { 1_000_000 } else { 1 };
+    let set = move |connection: &mut AnyConnection| match connection {
+        AnyConnection::Sqlite(sqlite) => {
+            sqlite.batch_execute(&format!("PRAGMA max_page_count = {pages}")).map(|()| true)
+        }
+        AnyConnection::Postgresql(_) => Ok(false),
+    };
+    // There is one connection that writes.
+    store.write(set).await.unwrap()
+}
+
+/// Makes one of the connections that write a read-only one, as those to a former primary are.
+pub async fn make_session_read_only(store: &Store) -> bool {
+    let set = |connection: &mut AnyConnection| match connection {
+        AnyConnection::Sqlite(_) => Ok(false),
+        AnyConnection::Postgresql(postgres) => {
+            postgres.batch_execute("SET default_transaction_read_only = on").map(|()| true)
+        }
+    };
+    store.write(set).await.unwrap()
+}
+
+/// Ends all connections to a PostgreSQL database, as a restart of its server does.
+pub fn end_connections(url: &DatabaseUrl) -> bool {
+    let DatabaseUrl::Postgres(url) = url else { return false };
+    let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                  WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    run(url, others);
+    true
+}
+
+pub fn make_database_read_only(url: &DatabaseUrl, read_only: bool) {
+    let DatabaseUrl::Postgres(url) = url else { return };
+    let name = url.rsplit_once('/').unwrap().1;
+    let server = std::env::var("TEST_DATABASE_URL").unwrap();
+    run(&server, &format!("ALTER DATABASE {name} SET default_transaction_read_only = {read_only}"));
+}
+
+/// Ended jobs of 30 users on 100 branches in two environments, with what the planners know of them.
+pub fn seed_jobs(connection: &mut AnyConnection, count: u32) -> QueryResult<()> {
+    let statements = format!(
+        "INSERT INTO users (id, username, login, password_hash, is_admin, must_change_password, created_at)
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30)
+         SELECT i, 'user' || i, 'user' || i, 'x', FALSE, FALSE, 0 FROM n;
+         INSERT INTO jobs (id, revision, instance, user_id, environment, branch_name, commit_hash, remote_queue_id,
+             timeout_ms, created_at, status, count_waiting, count_running, count_passed, count_failed, count_error,
+             count_aborted, count_skipped, sync_state, logs_state, cleanup_state, attempts)
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
+         SELECT i, 1, 'x', 1 + i % 30, CASE WHEN i % 2 = 0 THEN 'bench-a' ELSE 'bench-b' END, 'feature/' || i % 100, 'x',
+             'x', 1, 0, CASE WHEN i % 5 = 0 THEN 'failed' ELSE 'passed' END, 0, 0, 1, 0, 0, 0, 0, 'synced', 'complete',
+             'done', 0
+         FROM n;
+         ANALYZE;"
+    );
+    connection.batch_execute(&statements)
+}
+
+#[derive(QueryableByName)]
+struct SqliteStep {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+#[derive(QueryableByName)]
+struct PostgresStep {
+    #[diesel(sql_type = Text)]
+    #[diesel(column_name = "QUERY PLAN")]
+    line: String,
+}
+
+/// What the database says of how it runs the queries that a function makes, line by line.
+pub fn plans_of(
+    connection: &mut AnyConnection,
+    ask: impl FnOnce(&mut AnyConnection) -> QueryResult<()>,
+) -> QueryResult<Vec<String>> {
+    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+    let recorder = Arc::clone(&asked);
+    connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+        if let InstrumentationEvent::StartQuery { query, .. } = event {
+            recorder.lock().unwrap().push(query.to_string());
+        }
+    });
+    ask(connection)?;
+    let asked = std::mem::take(&mut *asked.lock().unwrap());
+    let mut lines = Vec::new();
+    for query in asked {
+        let (sql, binds) = query.split_once(" -- binds: [").unwrap_or((&query, "]"));
+        match connection {
+            AnyConnection::Sqlite(sqlite) => {
+                let steps: Vec<SqliteStep> = sql_query(format!("EXPLAIN QUERY PLAN {sql}")).load(sqlite)?;
+                lines.extend(steps.into_iter().map(|step| step.detail));
+            }
+            AnyConnection::Postgresql(postgres) => {
+                let values: Vec<_> = binds.trim_end_matches(']').split(", ").collect();
+                // From the last one on, so that $1 does not stand for the beginning of $10.
+                let sql = values.iter().enumerate().rev().fold(sql.to_owned(), |sql, (n, value)| {
+                    sql.replace(&format!("${}", n + 1), &value.replace('"', "'"))
+                });
+                let steps: Vec<PostgresStep> = sql_query(format!("EXPLAIN {sql}")).load(postgres)?;
+                lines.extend(steps.into_iter().map(|step| step.line));
+            }
+        }
+    }
+    Ok(lines)
 }

@@ -1,0 +1,127 @@
+//! Why the store did not do it, and whether the query or the database is to blame.
+//! What is the database's own trouble passes, so the caller is told to come again.
+
+use super::AnyConnection;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::{ConnectionError, RunQueryDsl};
+use std::fmt;
+use std::sync::Arc;
+
+/// Why the store did not do it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing is wrong with the query; later it may work.
+    #[error("{0}: {1}")]
+    Unavailable(Outage, Arc<str>),
+    #[error("the database refused a query: {0}")]
+    Query(Arc<DieselError>),
+    #[error("the database could not be brought up to date: {0}")]
+    Migration(String),
+    #[error("a database call was cut off by a defect of ours")]
+    Interrupted,
+}
+
+/// What keeps a database from working.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outage {
+    Away,
+    /// All connections are at work, or somebody else holds the lock.
+    Busy,
+    /// Another server may have taken over from this one.
+    ReadOnly,
+    Full,
+}
+
+impl fmt::Display for Outage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Away => "the database can't be reached",
+            Self::Busy => "the database is busy",
+            Self::ReadOnly => "the database takes no writes at the moment",
+            Self::Full => "the database has no room left: disk full",
+        })
+    }
+}
+
+impl StoreError {
+    pub(super) fn unavailable(outage: Outage, cause: &impl ToString) -> Self {
+        Self::Unavailable(outage, cause.to_string().into())
+    }
+
+    pub(super) fn not_connected(error: &ConnectionError) -> Self {
+        let cause = error.to_string();
+        // What libpq says of a server that `target_session_attrs` refuses.
+        let outage =
+            if cause.contains("read-only") || cause.contains("hot standby") { Outage::ReadOnly } else { Outage::Away };
+        Self::unavailable(outage, &cause)
+    }
+
+    /// What keeps the database from working, if that is the reason.
+    pub fn outage(&self) -> Option<Outage> {
+        match self {
+            Self::Unavailable(outage, _) => Some(*outage),
+            _ => None,
+        }
+    }
+
+    /// Nothing is wrong with the query: the database is away, full or overloaded, and later it may work.
+    pub fn is_unavailable(&self) -> bool {
+        self.outage().is_some()
+    }
+
+    /// The query itself wanted nothing of it to stay.
+    pub fn is_rollback(&self) -> bool {
+        matches!(self, Self::Query(error) if matches!(**error, DieselError::RollbackTransaction))
+    }
+
+    /// Somebody else has inserted the same key first.
+    pub fn is_duplicate(&self) -> bool {
+        let Self::Query(error) = self else { return false };
+        matches!(**error, DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
+    }
+}
+
+/// Whether the database is to blame for an error, not the query. Asks it only where the error itself does not say.
+pub(super) fn outage_behind(connection: &mut AnyConnection, error: &DieselError) -> Option<Outage> {
+    let (kind, message) = match error {
+        DieselError::BrokenTransactionManager => return Some(Outage::Away),
+        DieselError::DatabaseError(kind, info) => (kind, info.message()),
+        DieselError::RollbackErrorOnCommit { commit_error, .. } => return outage_behind(connection, commit_error),
+        _ => return None,
+    };
+    match kind {
+        DatabaseErrorKind::ReadOnlyTransaction => Some(Outage::ReadOnly),
+        DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => Some(Outage::Away),
+        DatabaseErrorKind::SerializationFailure => Some(Outage::Busy),
+        DatabaseErrorKind::Unknown if message == "deadlock detected" => Some(Outage::Busy),
+        DatabaseErrorKind::Unknown => match connection {
+            AnyConnection::Sqlite(_) => outage_of_sqlite(message),
+            // A connection that still answers was not the reason.
+            AnyConnection::Postgresql(_) if message.contains("No space left on device") => Some(Outage::Full),
+            AnyConnection::Postgresql(_) => is_dead(connection).then_some(Outage::Away),
+        },
+        _ => None,
+    }
+}
+
+/// diesel tells no error code of `SQLite`, only its fixed text for it.
+fn outage_of_sqlite(message: &str) -> Option<Outage> {
+    match message {
+        "database is locked" | "database table is locked" => Some(Outage::Busy),
+        "database or disk is full" => Some(Outage::Full),
+        "attempt to write a readonly database" => Some(Outage::ReadOnly),
+        "disk I/O error" | "unable to open database file" => Some(Outage::Away),
+        _ => None,
+    }
+}
+
+/// Inside a failed transaction every statement is refused, which is an answer as well.
+fn is_dead(connection: &mut AnyConnection) -> bool {
+    let asked = diesel::sql_query("SELECT 1").execute(connection);
+    asked.is_err_and(|error| match error {
+        DieselError::DatabaseError(kind, info) => {
+            !matches!(kind, DatabaseErrorKind::Unknown) || !info.message().contains("current transaction is aborted")
+        }
+        _ => true,
+    })
+}

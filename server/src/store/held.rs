@@ -1,0 +1,90 @@
+//! A thread's own connection: opened when it is first needed, and given up when it is of no more use.
+
+use super::connection::Connector;
+use super::group::{Mode, Transactions, Work, run_plain, run_together};
+use super::{AnyConnection, Outage, StoreError, connection};
+use diesel::connection::TransactionManager;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A connection that has lain idle for so long may have been lost meanwhile, so it is tried before it is used.
+const TRIED_AFTER: Duration = Duration::from_secs(5);
+
+/// A connection, opened when it is first needed and given up when it is of no more use.
+pub(super) struct Held {
+    connector: Arc<Connector>,
+    open: Option<Open>,
+}
+
+struct Open {
+    connection: AnyConnection,
+    /// Of the connector's connections; those from before a failover are of no more use.
+    generation: usize,
+    used_at: Instant,
+}
+
+impl Held {
+    pub(super) fn new(connector: Arc<Connector>) -> Self {
+        Self { connector, open: None }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Makes sure that there is a connection that works.
+    pub(super) fn connect(&mut self) -> Result<(), StoreError> {
+        let generation = self.connector.generation();
+        if let Some(mut open) = self.open.take() {
+            let is_fresh = open.used_at.elapsed() < TRIED_AFTER;
+            if open.generation == generation && (is_fresh || self.connector.still_works(&mut open.connection)) {
+                self.open = Some(open);
+                return Ok(());
+            }
+        }
+        let connection = self.connector.connect().map_err(|error| StoreError::not_connected(&error))?;
+        self.open = Some(Open { connection, generation, used_at: Instant::now() });
+        Ok(())
+    }
+
+    /// Moves what was committed into the database itself, where there is one already.
+    pub(super) fn tidy(&mut self) {
+        if !self.connector.exists() || self.connect().is_err() {
+            return;
+        }
+        if let Some(open) = &mut self.open {
+            let _ = connection::tidy_log(&mut open.connection);
+        }
+    }
+
+    /// Runs calls on the open connection, which is given up if it is of no more use afterwards.
+    pub(super) fn perform(&mut self, works: Vec<Work>, mode: Mode) {
+        let Some(mut open) = self.open.take() else { return };
+        let is_plain = mode == Mode::Plain && !self.connector.is_pooled();
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            if is_plain { run_plain(&mut open.connection, works) } else { run_together(&mut open.connection, works) }
+        }));
+        let outage = match outcome {
+            Ok(outage) => outage,
+            Err(panic) => {
+                let cause = panic_text(&*panic);
+                tracing::error!(cause, "store.panic: a query broke off, its connection is given up: {cause}");
+                return;
+            }
+        };
+        if outage == Some(Outage::ReadOnly) {
+            self.connector.give_up_all();
+        }
+        let is_lost = matches!(outage, Some(Outage::ReadOnly | Outage::Away));
+        if !is_lost && !Transactions::is_broken_transaction_manager(&mut open.connection) {
+            self.open = Some(Open { used_at: Instant::now(), ..open });
+        }
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words")
+}

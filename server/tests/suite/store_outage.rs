@@ -1,0 +1,140 @@
+//! The database busy, full, read-only or gone for a moment: who asks is told to come again, nothing is lost,
+//! and all is well again by itself.
+
+use crate::test_app::{Client, TestApp};
+use crate::test_database::{
+    allow_growth, end_connections, insert_counter, lock_out_writers, make_database_read_only, make_session_read_only,
+};
+use server::store::Outage;
+use std::time::{Duration, Instant};
+
+/// Longest that anything may take to be well again.
+const SOON: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn who_hangs_up_does_not_keep_others_from_hearing_of_what_was_stored() {
+    let app = TestApp::start().await;
+    let (sender, heard) = tokio::sync::oneshot::channel();
+    {
+        let tell = move |(): &()| sender.send(()).unwrap();
+        let mut call = Box::pin(app.state.store.write_then(|connection| insert_counter(connection, "a"), tell));
+        assert!(futures_util::poll!(&mut call).is_pending());
+    }
+    tokio::time::timeout(SOON, heard).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn writes_that_are_made_durable_together_fail_each_by_itself() {
+    let app = TestApp::start().await;
+    // More than one group of them, and every third inserts what is there already.
+    let calls = (0..300).map(|n| {
+        let store = app.state.store.clone();
+        let name = if n % 3 == 0 { "job".to_owned() } else { format!("counter {n}") };
+        tokio::spawn(async move { store.write(move |connection| insert_counter(connection, &name)).await })
+    });
+    for (n, call) in calls.collect::<Vec<_>>().into_iter().enumerate() {
+        match call.await.unwrap() {
+            Ok(()) => assert!(n % 3 > 0, "{n}"),
+            Err(error) => assert!(n % 3 == 0 && error.is_duplicate(), "{n}: {error}"),
+        }
+    }
+    let again = app.state.store.write(|connection| insert_counter(connection, "counter 1")).await;
+    assert!(again.unwrap_err().is_duplicate(), "what was answered is stored");
+}
+
+#[tokio::test]
+async fn a_backup_that_locks_the_database_puts_off_writes_and_no_reads() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    let Some(lock) = lock_out_writers(&app.state.config.database_url) else { return };
+    let abort = format!("/api/job/{id}/abort");
+    let calls = (0..3).map(|_| {
+        let (ada, abort) = (ada.clone(), abort.clone());
+        tokio::spawn(async move { ada.send_nothing(&abort).await })
+    });
+    let calls: Vec<_> = calls.collect();
+    ada.get(&format!("/api/job/{id}")).await.expect(200);
+    let start = Instant::now();
+    for call in calls {
+        let refused = call.await.unwrap();
+        assert_eq!(refused.code(), "unavailable");
+        assert!(!refused.header("retry-after").is_empty());
+    }
+    assert!(start.elapsed() < SOON);
+    ada.get(&format!("/api/job/{id}")).await.expect(200);
+    assert_eq!(app.anybody().get("/readyz").await.status, 503);
+    drop(lock);
+    ada.send_nothing(&abort).await.expect(202);
+    assert_eq!(app.anybody().get("/readyz").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_as_such_and_passes() {
+    let app = TestApp::start().await;
+    if !allow_growth(&app.state.store, false).await {
+        return;
+    }
+    let long = "x".repeat(1_000_000);
+    let refused = app.state.store.write(move |connection| insert_counter(connection, &long)).await.unwrap_err();
+    assert_eq!(refused.outage(), Some(Outage::Full), "{refused}");
+    allow_growth(&app.state.store, true).await;
+    app.state.store.write(|connection| insert_counter(connection, "short")).await.unwrap();
+}
+
+/// Asks until the answer is the wanted one; on the way there is no other than 503 with a hint when to come again.
+async fn becomes(client: &Client, path: &str, is_post: bool, wanted: u16) {
+    let start = Instant::now();
+    loop {
+        let answer = if is_post { client.send_nothing(path).await } else { client.get(path).await };
+        if answer.status == wanted {
+            return;
+        }
+        assert!(start.elapsed() < SOON, "{path} is still {answer:?}");
+        if answer.status == 503 {
+            assert_eq!(answer.code(), "unavailable");
+            assert!(!answer.header("retry-after").is_empty());
+        } else {
+            assert!(answer.status.is_success(), "{answer:?}");
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_has_become_a_standby_is_left_for_the_new_one() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    let abort = format!("/api/job/{id}/abort");
+    for _ in 0..5 {
+        if !make_session_read_only(&app.state.store).await {
+            return;
+        }
+        becomes(&ada, &abort, true, 202).await;
+        becomes(&ada, "/readyz", false, 200).await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_server_that_starts_again_is_found_again() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    let (job, abort) = (format!("/api/job/{id}"), format!("/api/job/{id}/abort"));
+    for _ in 0..3 {
+        if !end_connections(&app.state.config.database_url) {
+            return;
+        }
+        becomes(&ada, &job, false, 200).await;
+        becomes(&ada, &abort, true, 202).await;
+    }
+    // As long as no server takes writes, nobody is told something that may be old.
+    make_database_read_only(&app.state.config.database_url, true);
+    end_connections(&app.state.config.database_url);
+    becomes(&ada, &abort, true, 503).await;
+    becomes(&ada, "/readyz", false, 503).await;
+    make_database_read_only(&app.state.config.database_url, false);
+    becomes(&ada, &abort, true, 202).await;
+    becomes(&ada, "/readyz", false, 200).await;
+}
