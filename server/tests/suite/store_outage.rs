@@ -8,8 +8,8 @@ use crate::test_database::{
 use server::store::Outage;
 use std::time::{Duration, Instant};
 
-/// Longest that anything may take to be well again.
-const SOON: Duration = Duration::from_secs(20);
+/// Longest that anything may take to be well again; far more than it takes, for a machine that has much else to do.
+const SOON: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn who_hangs_up_does_not_keep_others_from_hearing_of_what_was_stored() {

@@ -169,7 +169,7 @@ pub fn plans_of(
                 let values: Vec<_> = binds.trim_end_matches(']').split(", ").collect();
                 // From the last one on, so that $1 does not stand for the beginning of $10.
                 let sql = values.iter().enumerate().rev().fold(sql.to_owned(), |sql, (n, value)| {
-                    sql.replace(&format!("${}", n + 1), &value.replace('"', "'"))
+                    sql.replace(&format!("${}", n + 1), &value.replace('"', "'").replace(r"\\", r"\"))
                 });
                 let steps: Vec<PostgresStep> = sql_query(format!("EXPLAIN {sql}")).load(postgres)?;
                 lines.extend(steps.into_iter().map(|step| step.line));
