@@ -2,7 +2,7 @@
 //! `cargo run --release -p server --example log_bench`; see `bench/README.md`.
 
 use protocol::JobId;
-use server::logs::{LogId, LogStore};
+use server::logs::{KeepLimits, LogId, LogStore};
 use std::error::Error;
 use std::fmt::Write;
 use std::future::Future;
@@ -20,7 +20,7 @@ const LOG: LogId = LogId::Task(1);
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::temp_dir().join(format!("testarena-log-bench-{}", std::process::id()));
-    let measured = measure(&LogStore::new(folder.clone())).await;
+    let measured = measure(&LogStore::new(folder.clone(), KeepLimits::default())).await;
     std::fs::remove_dir_all(&folder)?;
     measured?;
     Ok(())

@@ -32,6 +32,10 @@ pub struct Config {
     pub session_idle: Duration,
     /// How long entries of the audit log are kept.
     pub audit_retention: Duration,
+    /// Kept of one log.
+    pub max_log_bytes: u64,
+    /// Kept of the result files of one job.
+    pub max_results_bytes: u64,
     pub metrics_token: Option<Secret>,
     /// Single sign-on beside the local accounts.
     pub oidc: Option<OidcConfig>,

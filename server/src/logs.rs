@@ -5,10 +5,15 @@ mod files;
 mod fold;
 mod index;
 mod lines;
+mod part;
+mod room;
 mod search;
+mod sweep;
 mod window;
 
 pub use fold::without_escapes;
+pub use part::{Budget, Outcome, Part};
+pub use room::is_full;
 pub use search::{Match, Matches};
 pub use window::Window;
 
@@ -16,6 +21,7 @@ use fold::Needle;
 use index::LineIndex;
 use protocol::JobId;
 use protocol::names::is_result_path;
+use room::{FULL_WORDS, Room};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -45,17 +51,58 @@ pub struct StoredFile {
     pub size: u64,
 }
 
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeepLimits {
+    /// Of one log.
+    pub log_bytes: u64,
+    /// Of all result files of one job.
+    pub results_bytes: u64,
+}
+
+impl Default for KeepLimits {
+    fn default() -> Self {
+        Self { log_bytes: 256 << 20, results_bytes: 1 << 30 }
+    }
+}
+
 /// Cheap to clone; all clones are one mirror.
 #[derive(Clone, Debug)]
 pub struct LogStore {
     data_dir: Arc<Path>,
+    limits: KeepLimits,
+    room: Room,
     searches: Arc<Semaphore>,
 }
 
 impl LogStore {
     /// Touches nothing yet; folders are made when there is something to keep.
-    pub fn new(data_dir: PathBuf) -> Self {
-        Self { data_dir: data_dir.into(), searches: Arc::new(Semaphore::new(PARALLEL_SEARCHES)) }
+    pub fn new(data_dir: PathBuf, limits: KeepLimits) -> Self {
+        let data_dir: Arc<Path> = data_dir.into();
+        let searches = Arc::new(Semaphore::new(PARALLEL_SEARCHES));
+        Self { room: Room::new(Arc::clone(&data_dir)), data_dir, limits, searches }
+    }
+
+    pub fn limits(&self) -> KeepLimits {
+        self.limits
+    }
+
+    /// Why nothing can be kept now, for people; `None` where it can, or where it may be tried again.
+    pub fn closed(&self) -> Option<&'static str> {
+        self.room.closed()
+    }
+
+    /// Whether something can be kept here; tried if the disk was full the last time.
+    pub async fn check(&self) -> Result<(), &'static str> {
+        if self.room.closed().is_some() {
+            return Err(FULL_WORDS);
+        }
+        let (room, parts, was_full) = (self.room.clone(), self.parts_folder(), self.room.is_full());
+        let tried = off_thread(move || room.guard(|| if was_full { files::try_to_write(&parts) } else { Ok(()) }));
+        match tried.await {
+            Err(error) if is_full(&error) => Err(FULL_WORDS),
+            _ => Ok(()),
+        }
     }
 
     /// Bytes of a log that are here; 0 when there is none.
@@ -68,8 +115,9 @@ impl LogStore {
     /// `at` beyond the end is an error. After a crash the log ends early but is right as far as it goes.
     pub async fn append(&self, job: JobId, log: LogId, at: u64, bytes: Vec<u8>) -> io::Result<u64> {
         let (path, sidecar) = (self.log_path(job, log), self.index_path(job, log));
+        let room = self.room.clone();
         off_thread(move || {
-            let size = files::append(&path, at, &bytes)?;
+            let size = room.guard(|| files::append(&path, at, &bytes))?;
             if LineIndex::gains(at, size) {
                 keep_index(&path, &sidecar, size);
             }
@@ -82,18 +130,6 @@ impl LogStore {
     pub async fn sync(&self, job: JobId, log: LogId) -> io::Result<()> {
         let (path, root) = (self.log_path(job, log), Arc::clone(&self.data_dir));
         off_thread(move || files::sync(&path, &root)).await
-    }
-
-    /// Where a result file of task `n` belongs; its folders are made. A path that could lead elsewhere is an error.
-    pub async fn result_target(&self, job: JobId, n: i64, path: &str) -> io::Result<PathBuf> {
-        let target = self.result_path(job, n, path)?;
-        off_thread(move || {
-            if let Some(folder) = target.parent() {
-                std::fs::create_dir_all(folder)?;
-            }
-            Ok(target)
-        })
-        .await
     }
 
     /// Removes a job's logs and results; one of which nothing is here is fine.
@@ -164,7 +200,7 @@ impl LogStore {
 
     /// A thousand jobs to a folder keeps every folder quick to list.
     fn job_folder(&self, job: JobId) -> PathBuf {
-        self.data_dir.join("jobs").join((job.0 / 1_000).to_string()).join(job.to_string())
+        self.data_dir.join("jobs").join((job.0 / sweep::JOBS_PER_FOLDER).to_string()).join(job.to_string())
     }
 
     fn log_path(&self, job: JobId, log: LogId) -> PathBuf {
@@ -230,7 +266,7 @@ mod tests {
 
     fn store() -> (tempfile::TempDir, LogStore) {
         let folder = tempfile::tempdir().unwrap();
-        let store = LogStore::new(folder.path().to_owned());
+        let store = LogStore::new(folder.path().to_owned(), KeepLimits::default());
         (folder, store)
     }
 
@@ -270,12 +306,14 @@ mod tests {
         store.append(JOB, LogId::Queue, 0, b"queue".to_vec()).await.unwrap();
         store.append(JOB, LogId::Task(1), 0, b"one".to_vec()).await.unwrap();
         store.append(JobId(42_008), LogId::Task(1), 0, b"other".to_vec()).await.unwrap();
-        let result = store.result_target(JOB, 1, "a/b.xml").await.unwrap();
-        std::fs::write(&result, "<x/>").unwrap();
+        let budget = Budget::new(100);
+        let mut part = store.begin_result(JOB, 1, "a/b.xml", &budget).unwrap();
+        assert!(part.write(b"<x/>").await);
+        assert!(matches!(part.keep().await.unwrap(), Outcome::Kept(4)));
         assert_eq!(store.open_result(JOB, 1, "a/b.xml").await.unwrap().unwrap().size, 4);
         assert!(store.open_result(JOB, 1, "a").await.unwrap().is_none());
         assert!(store.open_result(JOB, 1, "../../task-1.log").await.unwrap().is_none());
-        assert!(store.result_target(JOB, 1, "../x").await.is_err());
+        assert!(store.begin_result(JOB, 1, "../x", &budget).is_err());
         assert_eq!(store.size(JOB, LogId::Queue).await.unwrap(), 5);
         store.remove_job(JOB).await.unwrap();
         assert_eq!(store.size(JOB, LogId::Queue).await.unwrap(), 0);

@@ -10,20 +10,26 @@ mod files;
 mod finish;
 mod health;
 mod lanes;
+mod last_look;
 mod lease;
 mod line;
+mod marks;
 mod mirror;
+mod missing;
 mod outcome;
+mod result_files;
 mod rounds;
 mod steps;
+mod sweep;
 mod tombstones;
 
 pub use breaker::Breaker;
 pub use clock::{Chance, Clock};
 pub use files::fetch_files;
-pub use finish::Marks;
 pub use lanes::Lanes;
 pub use lease::Lease;
+pub use marks::Marks;
+pub use sweep::{SweepError, sweep};
 
 use crate::bell::Bell;
 use crate::config::EnvironmentConfig;

@@ -29,10 +29,10 @@ pub use repository::{QuestionError, Repository};
 pub use server::Server;
 pub use ssh_state::{Fared, SshStatus};
 
+use crate::logs::Part;
 use protocol::Timestamp;
 use protocol::remote::{Changes, HealthBody, QueueBody, QueueRequest, RemoteFile, TaskBody};
 use std::future::Future;
-use std::path::Path;
 use std::time::Duration;
 
 /// Why a call did not do what was asked.
@@ -80,6 +80,14 @@ pub enum ChangedQueue {
     },
 }
 
+/// A piece of a log, and what the server says of the whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogPiece {
+    pub bytes: Vec<u8>,
+    /// Bytes of the whole log; `None`: not said.
+    pub total: Option<u64>,
+}
+
 /// Which queue a call is about, and under which installation it was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueRef<'a> {
@@ -113,27 +121,29 @@ pub trait Remote: Send + Sync + 'static {
     fn delete(&self, queue: QueueRef<'_>) -> impl Future<Output = Result<(), RemoteError>> + Send;
 
     /// The bytes of a log (of a task, or the queue's own) from offset `from`, at most a few MiB; empty: nothing new.
+    /// `None`: if the server knows the id, it keeps no such log.
     fn log_piece(
         &self,
         queue: QueueRef<'_>,
         log_id: &str,
         from: u64,
-    ) -> impl Future<Output = Result<Vec<u8>, RemoteError>> + Send;
+    ) -> impl Future<Output = Result<Option<LogPiece>, RemoteError>> + Send;
 
+    /// `None`: if the server knows the id, it keeps no results.
     fn results(
         &self,
         queue: QueueRef<'_>,
         task_id: &str,
-    ) -> impl Future<Output = Result<Vec<RemoteFile>, RemoteError>> + Send;
+    ) -> impl Future<Output = Result<Option<Vec<RemoteFile>>, RemoteError>> + Send;
 
-    /// Writes one result file to `target`, which is replaced. `None`: the server does not have it, though it may list it.
+    /// Writes one result file into `part`. `false`: the server does not have it, though it may list it.
     fn fetch_result(
         &self,
         queue: QueueRef<'_>,
         task_id: &str,
         path: &str,
-        target: &Path,
-    ) -> impl Future<Output = Result<Option<u64>, RemoteError>> + Send;
+        part: &mut Part,
+    ) -> impl Future<Output = Result<bool, RemoteError>> + Send;
 
     /// Removes the queue's workspace.
     fn clean_up(&self, queue_id: &str) -> impl Future<Output = Result<(), RemoteError>> + Send;

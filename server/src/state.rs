@@ -7,7 +7,7 @@ use crate::bell::Bell;
 use crate::config::Config;
 use crate::kept::KeptBodies;
 use crate::key_locks::KeyedLocks;
-use crate::logs::LogStore;
+use crate::logs::{KeepLimits, LogStore};
 use crate::metrics::Metrics;
 use crate::remote::Environment;
 use crate::store::{DatabaseUrl, Store, StoreError, environments, jobs};
@@ -68,8 +68,9 @@ impl AppState {
             environments.insert(environment.name.clone(), Arc::new(made));
         }
         let config = Arc::new(config);
+        let limits = KeepLimits { log_bytes: config.max_log_bytes, results_bytes: config.max_results_bytes };
         Ok(Self {
-            logs: LogStore::new(config.data_dir.clone()),
+            logs: LogStore::new(config.data_dir.clone(), limits),
             auth: Auth::new(Arc::clone(&config), store.clone()).map_err(StateError::Environment)?,
             config,
             store,

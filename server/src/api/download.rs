@@ -4,10 +4,10 @@ use crate::error::{ApiError, ApiResult};
 use crate::logs::StoredFile;
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, IF_RANGE, RANGE,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, IF_RANGE,
+    RANGE, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use protocol::api::ErrorCode;
 use std::fmt::Write;
@@ -19,6 +19,10 @@ use tokio_util::io::ReaderStream;
 const READ_BYTES: usize = 256 * 1024;
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+/// What is in a stored file comes from test code: whatever it is, it runs nothing and is no part of another page.
+const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
+const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 const BYTES: HeaderValue = HeaderValue::from_static("bytes");
 
 /// What a browser does with a file.
@@ -49,6 +53,8 @@ pub(super) async fn send(
         (CONTENT_TYPE, content_type),
         (CONTENT_DISPOSITION, disposition),
         (X_CONTENT_TYPE_OPTIONS, NOSNIFF),
+        (CONTENT_SECURITY_POLICY, SANDBOX),
+        (CORP, SAME_ORIGIN),
         (ACCEPT_RANGES, BYTES),
     ]);
     let (status, part) = match requested_part(request, size) {

@@ -1,8 +1,9 @@
 //! For those who watch the process: whether it lives, and whether it can work.
 
-use crate::error::ApiResult;
+use crate::error::{ApiError, ApiResult};
 use crate::state::AppState;
 use axum::extract::State;
+use protocol::api::ErrorCode;
 
 pub(super) async fn is_alive() -> &'static str {
     "ok\n"
@@ -10,5 +11,6 @@ pub(super) async fn is_alive() -> &'static str {
 
 pub(super) async fn is_ready(State(state): State<AppState>) -> ApiResult<&'static str> {
     state.store.ping().await?;
+    state.logs.check().await.map_err(|full| ApiError::new(ErrorCode::Unavailable, full))?;
     Ok("ok\n")
 }

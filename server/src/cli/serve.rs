@@ -55,6 +55,7 @@ pub async fn serve(state: AppState, listener: TcpListener, shutdown: Cancellatio
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, public_url = state.config.public_url, "serving at {address}");
     }
+    sweep_meanwhile(&state);
     let mut parts = JoinSet::new();
     let pollers = poller::run(pollers(&state), shutdown.clone());
     parts.spawn(async move { ("poller", pollers.await.map_err(|error| error.to_string())) });
@@ -87,6 +88,17 @@ pub async fn serve(state: AppState, listener: TcpListener, shutdown: Cancellatio
     shutdown.cancel();
     stop(parts).await;
     failure.map_or(Ok(()), Err)
+}
+
+/// Beside the work, since a large `data_dir` takes long to look through and nobody waits for it.
+fn sweep_meanwhile(state: &AppState) {
+    let (store, logs, shutdown) = (state.store.clone(), state.logs.clone(), state.shutdown.clone());
+    let swept = shutdown.run_until_cancelled_owned(async move {
+        if let Err(error) = poller::sweep(&store, &logs).await {
+            tracing::error!(%error, "data_dir could not be swept of what is left of jobs that are gone");
+        }
+    });
+    tokio::spawn(swept);
 }
 
 /// Dropping the set afterwards cuts off what is still there.

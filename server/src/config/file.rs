@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 /// The top-level keys that are one value each; also the environment variables that may stand in for them.
-pub(super) const KEYS: [&str; 17] = [
+pub(super) const KEYS: [&str; 19] = [
     "listen",
     "public_url",
     "trusted_proxies",
@@ -19,6 +19,8 @@ pub(super) const KEYS: [&str; 17] = [
     "session_lifetime",
     "session_idle",
     "audit_retention",
+    "max_log_bytes",
+    "max_results_bytes",
     "http_timeout",
     "oidc",
     "environments",
@@ -41,6 +43,8 @@ pub(super) struct File {
     pub(super) session_lifetime: Option<String>,
     pub(super) session_idle: Option<String>,
     pub(super) audit_retention: Option<String>,
+    pub(super) max_log_bytes: Option<String>,
+    pub(super) max_results_bytes: Option<String>,
     pub(super) http_timeout: Option<String>,
     pub(super) oidc: Option<Oidc>,
     #[serde(default)]

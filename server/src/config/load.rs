@@ -79,6 +79,13 @@ impl Loader<'_> {
             session_idle: self.duration("session_idle", file.session_idle.as_deref(), "7d")?,
             audit_retention: self.duration("audit_retention", file.audit_retention.as_deref(), "2y")?,
             oidc: file.oidc.as_ref().map(|oidc| self.oidc(oidc)).transpose()?,
+            max_log_bytes: self.value("max_log_bytes", file.max_log_bytes.as_deref(), "256MiB", values::size)?,
+            max_results_bytes: self.value(
+                "max_results_bytes",
+                file.max_results_bytes.as_deref(),
+                "1GiB",
+                values::size,
+            )?,
             metrics_token: self.variables.secret("TESTARENA_METRICS_TOKEN")?,
             environments,
         })
@@ -160,6 +167,8 @@ fn overlay(file: &mut File, variables: &Variables) -> Result<(), ConfigError> {
         ("session_lifetime", &mut file.session_lifetime),
         ("session_idle", &mut file.session_idle),
         ("audit_retention", &mut file.audit_retention),
+        ("max_log_bytes", &mut file.max_log_bytes),
+        ("max_results_bytes", &mut file.max_results_bytes),
         ("http_timeout", &mut file.http_timeout),
     ];
     for (key, place) in texts {

@@ -48,6 +48,14 @@ pub(super) fn sync(path: &Path, root: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a small file can be written.
+pub(super) fn try_to_write(folder: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(&[0; 4096])?;
+    file.as_file().sync_all()
+}
+
 pub(super) fn remove_folder(folder: &Path) -> io::Result<()> {
     match std::fs::remove_dir_all(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

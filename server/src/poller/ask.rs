@@ -60,6 +60,7 @@ pub(super) async fn take_status<R: Remote>(
     heard: Heard,
 ) -> Result<After, StoreError> {
     let id = job.id;
+    poller.marks.heard(id, &answer.body);
     let rows = poller.store.read(move |c| tasks::find_tasks(c, id)).await?;
     let Completed { said, failure } = complete_tasks(poller, job, &rows, &answer.body, heard).await;
     note_clock(poller, job, &answer);

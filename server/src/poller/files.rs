@@ -7,14 +7,15 @@ use crate::remote::Remote;
 use crate::store::StoreError;
 use crate::store::environments::find_environment_status;
 use crate::store::jobs::{self, Job, Lane};
-use protocol::Timestamp;
 use protocol::api::Health;
+use protocol::{JobId, Timestamp};
 use std::sync::Arc;
 
 /// Most ended jobs in one pass, so that running jobs' logs come in between.
 const ENDED_PER_PASS: i64 = 16;
 
-/// Whether the server could be asked: while it can't be reached nothing is tried, and so nothing given up.
+/// Whether anything could be done: while the server can't be reached, or nothing can be kept here, nothing is tried, and so
+/// nothing given up.
 ///
 /// # Errors
 /// Only the store's: a remote server's failures are facts that are stored.
@@ -28,8 +29,26 @@ pub async fn fetch_files<R: Remote>(poller: &Arc<Poller<R>>, now: Timestamp) -> 
     let ended =
         poller.store.read(move |c| jobs::list_due(c, &name, Lane::Files, now, &under_way, ENDED_PER_PASS)).await?;
     let jobs = poller.lanes.take_followed().into_iter().chain(ended.into_iter().map(|job| job.id));
+    if let Some(words) = poller.logs.closed() {
+        say_why(poller, jobs.collect(), words).await;
+        return Ok(false);
+    }
     work_off(poller, Lane::Files, jobs, now, fetch).await;
     Ok(true)
+}
+
+/// Tells the readers of jobs whose files are to be fetched why they are not. A disk that is full may keep not even that.
+async fn say_why<R: Remote>(poller: &Poller<R>, jobs: Vec<JobId>, words: &str) {
+    for id in jobs {
+        let told = async {
+            let Some((job, _)) = poller.store.read(move |c| jobs::find_job(c, id)).await? else { return Ok(()) };
+            mirror::tell(poller, &job, Some(words.to_owned())).await
+        };
+        let told: Result<(), StoreError> = told.await;
+        if let Err(error) = told {
+            tracing::debug!(job = id.0, %error, "job {id} could not be told that the disk is full");
+        }
+    }
 }
 
 async fn fetch<R: Remote>(poller: Arc<Poller<R>>, job: Job) -> Result<(), StoreError> {
@@ -45,6 +64,7 @@ async fn fetch<R: Remote>(poller: Arc<Poller<R>>, job: Job) -> Result<(), StoreE
         return fetched;
     }
     // It was removed meanwhile, and leaves nothing behind.
+    poller.marks.forget(id);
     if let Err(error) = poller.logs.remove_job(id).await {
         tracing::error!(job = id.0, %error, "files of removed job {id} could not be removed from data_dir");
     }

@@ -2,13 +2,13 @@
 //! The length of a log here is where the next piece begins, so a crash in between costs nothing.
 
 use super::Poller;
-use super::outcome::queue_of;
-use crate::logs::LogId;
-use crate::remote::{Remote, RemoteError};
+use super::missing::{Missing, in_units, shown};
+use super::outcome::{queue_of, save};
+use crate::logs::{LogId, is_full};
+use crate::remote::{LogPiece, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::jobs::{self, Job};
 use crate::store::tasks::{self, Task};
-use protocol::TaskStatus;
 
 /// Pieces of one log in one pass, so that one huge log does not hold up the others; the rest follows in the next pass.
 const PIECES_PER_PASS: usize = 8;
@@ -16,6 +16,8 @@ const PIECES_PER_PASS: usize = 8;
 /// Why something could not be mirrored now.
 pub(super) enum MirrorError {
     Remote(RemoteError),
+    /// The disk has no room. Nothing is wrong with this job, and it is tried for as long as it takes.
+    Full(String),
     Local(String),
     Store(StoreError),
 }
@@ -23,7 +25,7 @@ pub(super) enum MirrorError {
 impl MirrorError {
     #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
     pub(super) fn local(error: std::io::Error) -> Self {
-        Self::Local(error.to_string())
+        if is_full(&error) { Self::Full(error.to_string()) } else { Self::Local(error.to_string()) }
     }
 }
 
@@ -46,17 +48,41 @@ pub(super) enum Progress {
     UpToDate,
 }
 
+/// What a look at a log has brought.
+pub(super) struct Looked {
+    pub(super) progress: Progress,
+    /// Bytes that are here now.
+    pub(super) size: u64,
+    /// Why not all of it is, or will be, here.
+    pub(super) missing: Option<Missing>,
+    /// The server keeps logs, or at least this one.
+    pub(super) is_kept_there: bool,
+}
+
 /// Mirrors what a running job has written since. What the server can't give now is asked for again after the next status.
 pub(super) async fn follow<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), StoreError> {
-    match follow_logs(poller, job).await {
-        Ok(()) => {}
+    let local = match follow_logs(poller, job).await {
+        Ok(()) => None,
         Err(MirrorError::Store(error)) => return Err(error),
         Err(MirrorError::Remote(error)) => {
-            tracing::debug!(job = job.id.0, %error, "job {}: a log could not be followed", job.id);
+            let error = error.private();
+            tracing::debug!(job = job.id.0, error, "job {}: a log could not be followed", job.id);
+            None
         }
+        Err(MirrorError::Full(words)) => Some(words),
         Err(MirrorError::Local(error)) => {
             tracing::error!(job = job.id.0, error, "job {}: a log could not be kept", job.id);
+            Some(format!("could not be kept here: {error}"))
         }
+    };
+    tell(poller, job, local.or_else(|| poller.marks.first_trouble(job.id))).await
+}
+
+/// Says in a running job's row what is wrong with its logs, or that nothing is any more.
+pub(super) async fn tell<R: Remote>(poller: &Poller<R>, job: &Job, words: Option<String>) -> Result<(), StoreError> {
+    if job.logs_error != words {
+        // Somebody else has changed the job: they are told after its next status.
+        save(poller, job, &Job { logs_error: words, ..job.clone() }, Vec::new()).await?;
     }
     Ok(())
 }
@@ -64,10 +90,17 @@ pub(super) async fn follow<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(
 async fn follow_logs<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), MirrorError> {
     let id = job.id;
     let rows = poller.store.read(move |c| tasks::find_tasks(c, id)).await?;
-    let mut has_new_whole_log = false;
-    for task in rows.into_iter().filter(|task| task.status != TaskStatus::Waiting && !task.log_complete) {
-        match mirror_task_log(poller, job, task).await {
-            Ok((_, task)) => has_new_whole_log |= task.log_complete,
+    let to_follow = poller.marks.to_follow(id, rows, poller.logs.limits().log_bytes);
+    let (mut has_new_whole_log, mut has_more) = (false, false);
+    for task in to_follow.tasks {
+        let n = task.n;
+        match mirror_task_log(poller, job, task, None).await {
+            Ok((looked, task)) => {
+                has_new_whole_log |= task.log_complete;
+                has_more |= looked.progress == Progress::More;
+                let words = looked.missing.filter(|missing| !matches!(missing, Missing::ShortLog { .. }));
+                poller.marks.trouble(id, n, words.map(|missing| missing.to_string()));
+            }
             // One log that the server does not have is no reason to leave the others behind.
             Err(MirrorError::Remote(RemoteError::Permanent(_))) => {}
             Err(error) => return Err(error),
@@ -78,21 +111,30 @@ async fn follow_logs<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), Mir
         poller.store.write(move |c| jobs::bump_revision(c, id)).await?;
         poller.bell.ring_saved();
     }
-    mirror_log(poller, job, LogId::Queue, &job.remote_queue_id).await?;
+    if to_follow.queue_log {
+        let looked = mirror_log(poller, job, LogId::Queue, &job.remote_queue_id, None).await?;
+        has_more |= looked.progress == Progress::More;
+        poller.marks.trouble(id, 0, looked.missing.map(|missing| missing.to_string()));
+    }
+    if !has_more {
+        poller.marks.followed(id);
+    }
     Ok(())
 }
 
-/// Reads on in a task's log and notes how much of it is here.
+/// Reads on in a task's log and notes how much of it is here. `said` is what a status named as its size.
 pub(super) async fn mirror_task_log<R: Remote>(
     poller: &Poller<R>,
     job: &Job,
     mut task: Task,
-) -> Result<(Progress, Task), MirrorError> {
+    said: Option<u64>,
+) -> Result<(Looked, Task), MirrorError> {
     let log = LogId::Task(task.n);
-    let (progress, size) = mirror_log(poller, job, log, &job.task_id(task.n)).await?;
-    let log_size = i64::try_from(size).unwrap_or(i64::MAX);
+    let looked = mirror_log(poller, job, log, &job.task_id(task.n), said).await?;
+    let log_size = i64::try_from(looked.size).unwrap_or(i64::MAX);
     // The status was known before the log was read, so an ended task's log that is up to date is whole.
-    let log_complete = progress == Progress::UpToDate && task.status.is_terminal();
+    let is_whole = looked.progress == Progress::UpToDate && looked.missing.is_none();
+    let log_complete = is_whole && task.status.is_terminal();
     if log_complete {
         poller.logs.sync(job.id, log).await.map_err(MirrorError::local)?;
     }
@@ -101,25 +143,62 @@ pub(super) async fn mirror_task_log<R: Remote>(
         task.log_complete = log_complete;
         note(poller, &task).await?;
     }
-    Ok((progress, task))
+    Ok((looked, task))
 }
 
-/// Reads a log on from where it ends here; also how long it is now.
+/// Reads a log on from where it ends here.
 pub(super) async fn mirror_log<R: Remote>(
     poller: &Poller<R>,
     job: &Job,
     log: LogId,
     log_id: &str,
-) -> Result<(Progress, u64), MirrorError> {
+    said: Option<u64>,
+) -> Result<Looked, MirrorError> {
+    let limit = poller.logs.limits().log_bytes;
     let mut size = poller.logs.size(job.id, log).await.map_err(MirrorError::local)?;
+    let done = |size, missing| Looked { progress: Progress::UpToDate, size, missing, is_kept_there: true };
+    let too_long = || Missing::LongLog { log_id: shown(log_id), limit: in_units(limit) };
     for _ in 0..PIECES_PER_PASS {
-        let piece = poller.remote.log_piece(queue_of(job), log_id, size).await?;
-        if piece.is_empty() {
-            return Ok((Progress::UpToDate, size));
+        if size > limit {
+            // With the mark that says so.
+            return Ok(done(size, Some(too_long())));
         }
-        size = poller.logs.append(job.id, log, size, piece).await.map_err(MirrorError::local)?;
+        let turn = poller.marks.log_turns.acquire().await;
+        let Some(LogPiece { mut bytes, total }) = poller.remote.log_piece(queue_of(job), log_id, size).await? else {
+            return Ok(Looked { is_kept_there: false, ..done(size, None) });
+        };
+        if let Some(total) = total.filter(|total| *total < size) {
+            return Ok(done(size, Some(Missing::CutLog { log_id: shown(log_id), kept: size, total })));
+        }
+        if bytes.is_empty() {
+            return Ok(done(size, shorter_than_said(log_id, size, total.max(said))));
+        }
+        let room = usize::try_from(limit - size).unwrap_or(usize::MAX);
+        let is_too_long = bytes.len() > room;
+        bytes.truncate(room);
+        size = poller.logs.append(job.id, log, size, bytes).await.map_err(MirrorError::local)?;
+        drop(turn);
+        if is_too_long {
+            let mark = cut_mark(limit).into_bytes();
+            size = poller.logs.append(job.id, log, limit, mark).await.map_err(MirrorError::local)?;
+            poller.logs.sync(job.id, log).await.map_err(MirrorError::local)?;
+            return Ok(done(size, Some(too_long())));
+        }
+        if total == Some(size) {
+            return Ok(done(size, shorter_than_said(log_id, size, said)));
+        }
     }
-    Ok((Progress::More, size))
+    Ok(Looked { progress: Progress::More, ..done(size, None) })
+}
+
+fn shorter_than_said(log_id: &str, kept: u64, said: Option<u64>) -> Option<Missing> {
+    let said = said.filter(|said| *said > kept)?;
+    Some(Missing::ShortLog { log_id: shown(log_id), kept, said })
+}
+
+/// The last line of a log that is too long.
+fn cut_mark(limit: u64) -> String {
+    format!("\n[TestArena: cut here, because this log is longer than {} (max_log_bytes)]\n", in_units(limit))
 }
 
 pub(super) async fn note<R: Remote>(poller: &Poller<R>, task: &Task) -> Result<(), StoreError> {

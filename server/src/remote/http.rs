@@ -203,21 +203,16 @@ impl Reply {
         Ok(true)
     }
 
-    pub async fn json<T: DeserializeOwned>(self) -> Result<T, RemoteError> {
-        self.json_within(MAX_ANSWER_BYTES).await
-    }
-
-    /// For the one answer that may be longer than the others.
-    pub async fn json_within<T: DeserializeOwned>(mut self, max_bytes: usize) -> Result<T, RemoteError> {
+    pub async fn json<T: DeserializeOwned>(mut self) -> Result<T, RemoteError> {
         let announced = self.header(CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok()).unwrap_or(0);
         let mut body = Vec::new();
-        let mut is_too_large = announced > max_bytes as u64;
+        let mut is_too_large = announced > MAX_ANSWER_BYTES as u64;
         while !is_too_large && let Some(chunk) = self.chunk().await? {
             body.extend_from_slice(chunk.as_ref());
-            is_too_large = body.len() > max_bytes;
+            is_too_large = body.len() > MAX_ANSWER_BYTES;
         }
         if is_too_large {
-            let limit = max_bytes >> 20;
+            let limit = MAX_ANSWER_BYTES >> 20;
             return Err(RemoteError::told_apart(
                 format!("{} answered more than {limit} MiB", self.environment),
                 format!("{} answered more than {limit} MiB", self.name),

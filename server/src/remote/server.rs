@@ -7,25 +7,22 @@ use super::refusal::About;
 use super::shell::{Shell, stdout_of};
 use super::ssh::Output;
 use super::ssh_state::Purpose;
-use super::{Answer, ChangedQueue, QueueRef, Refusal, Remote, RemoteError, transfer, words};
+use super::{Answer, ChangedQueue, LogPiece, QueueRef, Refusal, Remote, RemoteError, transfer, words};
 use crate::config::EnvironmentConfig;
+use crate::logs::Part;
 use axum::http::header::{IF_NONE_MATCH, RANGE};
 use axum::http::{Method, StatusCode};
 use protocol::remote::{
     Changes, HealthBody, MAX_CHANGES, MAX_CHANGES_WAIT_S, QueueAccepted, QueueBody, QueueRequest, RemoteFile,
-    StatusBody, TaskBody, TaskResults,
+    StatusBody, TaskBody,
 };
 use protocol::{Timestamp, names};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Largest list of a task's result files. The contract exempts results from its limit of an answer; this one only
-/// keeps a wrong server from filling our memory.
-const MAX_RESULT_LIST_BYTES: usize = 64 * 1024 * 1024;
 
 /// One environment's server.
 pub struct Server {
@@ -143,26 +140,29 @@ impl Remote for Server {
         }
     }
 
-    async fn log_piece(&self, queue: QueueRef<'_>, log_id: &str, from: u64) -> Result<Vec<u8>, RemoteError> {
+    async fn log_piece(&self, queue: QueueRef<'_>, log_id: &str, from: u64) -> Result<Option<LogPiece>, RemoteError> {
         let call = self.call_with_id(Method::GET, "/api/logs/{id}", log_id, queue.instance);
         let reply = call.header(RANGE, &format!("bytes={from}-")).send().await?;
         if reply.status() == StatusCode::RANGE_NOT_SATISFIABLE {
-            return Ok(Vec::new());
+            return Ok(Some(LogPiece { bytes: Vec::new(), total: transfer::named_total(&reply) }));
         }
-        transfer::read_piece(successful(reply, self.about_id()).await?, from).await
+        match kept(reply).await? {
+            Some(reply) => transfer::read_piece(reply, from).await.map(Some),
+            None => Ok(None),
+        }
     }
 
-    async fn results(&self, queue: QueueRef<'_>, task_id: &str) -> Result<Vec<RemoteFile>, RemoteError> {
+    async fn results(&self, queue: QueueRef<'_>, task_id: &str) -> Result<Option<Vec<RemoteFile>>, RemoteError> {
         let call = self.call_with_id(Method::GET, "/api/results/{id}", task_id, queue.instance);
-        let reply = successful(call.send().await?, self.about_id()).await?;
-        let results: TaskResults = reply.json_within(MAX_RESULT_LIST_BYTES).await?;
+        let Some(reply) = kept(call.send().await?).await? else { return Ok(None) };
+        let listed: ListedResults = reply.json().await?;
         let mut seen = HashSet::new();
-        let mut files = results.files;
+        let mut files: Vec<RemoteFile> = listed.files.into_iter().map(Into::into).collect();
         files.retain(|file| seen.insert(file.path.clone()));
         for file in &mut files {
             words::tidy(&mut file.content_type);
         }
-        Ok(files)
+        Ok(Some(files))
     }
 
     async fn fetch_result(
@@ -170,8 +170,8 @@ impl Remote for Server {
         queue: QueueRef<'_>,
         task_id: &str,
         path: &str,
-        target: &Path,
-    ) -> Result<Option<u64>, RemoteError> {
+        part: &mut Part,
+    ) -> Result<bool, RemoteError> {
         if !names::is_result_path(path) {
             return Err(RemoteError::transient(format!("{path:?} is not the path of a result file")));
         }
@@ -181,9 +181,9 @@ impl Remote for Server {
         let reply = call.send().await?;
         // Whatever its words: the server has just listed this file under an address that works.
         if reply.status() == StatusCode::NOT_FOUND {
-            return Ok(None);
+            return Ok(false);
         }
-        transfer::save(successful(reply, self.about_id()).await?, target).await.map(Some)
+        transfer::save(successful(reply, self.about_id()).await?, part).await.map(|()| true)
     }
 
     async fn clean_up(&self, queue_id: &str) -> Result<(), RemoteError> {
@@ -221,6 +221,44 @@ impl Remote for Server {
         // No more than the contract's page: what is left out the plain rounds find.
         let queues = queues.into_iter().take(MAX_CHANGES).map(read_changed_queue).collect();
         Ok(Answer { body: Changes { cursor, reset, queues }, server_now, etag })
+    }
+}
+
+/// A task's result files as a server lists them.
+#[derive(Deserialize)]
+struct ListedResults {
+    files: Vec<ListedFile>,
+}
+
+/// An entry that can't be read is no reason to miss the others.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ListedFile {
+    File(RemoteFile),
+    Odd(IgnoredAny),
+}
+
+impl From<ListedFile> for RemoteFile {
+    fn from(listed: ListedFile) -> Self {
+        match listed {
+            ListedFile::File(file) => file,
+            // No path at all: it counts as one that can't be kept.
+            ListedFile::Odd(_) => Self { path: String::new(), size: 0, content_type: String::new() },
+        }
+    }
+}
+
+/// `None`: a plain 404, 405 or 501, by which an older server says that it has no such address.
+async fn kept(reply: Reply) -> Result<Option<Reply>, RemoteError> {
+    let status = reply.status();
+    if status.is_success() {
+        return Ok(Some(reply));
+    }
+    let is_no_address =
+        matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED);
+    match reply.into_error(About::Id { plain_404_means_unknown: false }).await {
+        RemoteError::Transient { .. } if is_no_address => Ok(None),
+        error => Err(error),
     }
 }
 

@@ -1,14 +1,11 @@
 //! Bodies that may be large: pieces of a log, and result files on their way to disk.
 //! Both are read as they come, so that their size is never the size of our memory.
 
-use super::RemoteError;
 use super::http::Reply;
+use super::{LogPiece, RemoteError};
+use crate::logs::Part;
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_RANGE;
-use std::io;
-use std::path::Path;
-use tempfile::NamedTempFile;
-use tokio::io::AsyncWriteExt;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
 
 /// Most bytes of a log that one call brings.
 const MAX_PIECE_BYTES: usize = 4 * 1024 * 1024;
@@ -16,70 +13,94 @@ const MAX_PIECE_BYTES: usize = 4 * 1024 * 1024;
 const BYTES_PER_DEADLINE: usize = 4 * 1024 * 1024;
 
 /// The log from offset `from` on, at most 4 MiB of it.
-pub async fn read_piece(mut reply: Reply, from: u64) -> Result<Vec<u8>, RemoteError> {
+pub async fn read_piece(mut reply: Reply, from: u64) -> Result<LogPiece, RemoteError> {
+    require_plain_text(&reply)?;
     let is_part = reply.status() == StatusCode::PARTIAL_CONTENT;
+    let range = content_range(&reply);
+    if is_part && range.first != Some(from) {
+        return Err(odd(&reply, &format!("answered another range than from byte {from} on")));
+    }
+    let mut total = if is_part { range.total } else { content_length(&reply) };
+    let mut bytes = Vec::new();
+    if total.is_some_and(|total| total < from) {
+        return Ok(LogPiece { bytes, total });
+    }
     // A server without ranges sends the log from its beginning.
     let mut to_skip = if is_part { 0 } else { from };
-    if is_part && first_byte(&reply) != Some(from) {
-        let name = reply.name();
-        return Err(RemoteError::transient(format!("{name} answered another range than from byte {from} on")));
-    }
-    let mut piece = Vec::new();
-    while piece.len() < MAX_PIECE_BYTES {
+    let mut seen = 0;
+    while bytes.len() < MAX_PIECE_BYTES {
         let chunk = match reply.chunk().await {
             Ok(Some(chunk)) => chunk,
-            Ok(None) => break,
+            Ok(None) => {
+                // A whole log that has ended has told its size.
+                let is_whole = reply.status() == StatusCode::OK;
+                total = total.or(is_whole.then_some(seen));
+                break;
+            }
             // What has come is part of the log; the rest is asked for next time.
-            Err(_) if !piece.is_empty() => break,
+            Err(_) if !bytes.is_empty() => break,
             Err(error) => return Err(error),
         };
         let chunk = chunk.as_ref();
+        seen += chunk.len() as u64;
         let skipped = usize::try_from(to_skip).unwrap_or(usize::MAX).min(chunk.len());
         to_skip -= skipped as u64;
-        let room = MAX_PIECE_BYTES - piece.len();
-        piece.extend(chunk[skipped..].iter().take(room));
+        let room = MAX_PIECE_BYTES - bytes.len();
+        bytes.extend(chunk[skipped..].iter().take(room));
     }
-    Ok(piece)
+    Ok(LogPiece { bytes, total })
 }
 
-/// N of `Content-Range: bytes N-M/size`.
-fn first_byte(reply: &Reply) -> Option<u64> {
-    reply.header(CONTENT_RANGE)?.strip_prefix("bytes ")?.split_once('-')?.0.trim().parse().ok()
+/// A log is plain text: anything else is some other program's page, such as a proxy's.
+fn require_plain_text(reply: &Reply) -> Result<(), RemoteError> {
+    let Some(named) = reply.headers().get(CONTENT_TYPE) else { return Ok(()) };
+    let essence = named.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("text/plain") {
+        return Ok(());
+    }
+    Err(odd(reply, "answered a page that is no log, since its type is not text/plain: check for a proxy in between"))
 }
 
-/// Writes a body beside `target` and puts it there when it is whole. Gives its size in bytes.
-pub async fn save(mut reply: Reply, target: &Path) -> Result<u64, RemoteError> {
-    let here = |error: io::Error| {
-        let private = format!("can't write {}: {error}", target.display());
-        RemoteError::told_apart(format!("a result file can't be kept here: {}", error.kind()), private)
-    };
-    let (part, mut file) = create_beside(target).await.map_err(here)?;
-    let (mut size, mut since_deadline) = (0, 0);
+fn odd(reply: &Reply, what: &str) -> RemoteError {
+    RemoteError::told_apart(format!("the remote server {what}"), format!("{} {what}", reply.name()))
+}
+
+/// `Content-Range: bytes N-M/total`, or `bytes */total` where there is nothing from there on.
+struct ContentRange {
+    first: Option<u64>,
+    total: Option<u64>,
+}
+
+fn content_range(reply: &Reply) -> ContentRange {
+    let named = reply.header(CONTENT_RANGE).and_then(|range| range.trim().strip_prefix("bytes "));
+    let (range, total) = named.and_then(|named| named.split_once('/')).unwrap_or_default();
+    let first = range.split_once('-').and_then(|(first, _)| first.trim().parse().ok());
+    ContentRange { first, total: total.trim().parse().ok() }
+}
+
+/// What the answer to a range behind the end names as the log's size.
+pub fn named_total(reply: &Reply) -> Option<u64> {
+    content_range(reply).total
+}
+
+fn content_length(reply: &Reply) -> Option<u64> {
+    let is_without_body = reply.status() == StatusCode::NO_CONTENT;
+    reply.header(CONTENT_LENGTH).filter(|_| !is_without_body)?.trim().parse().ok()
+}
+
+/// Takes a body down as it comes, until it ends or there is no use in reading on, which the part itself knows.
+pub async fn save(mut reply: Reply, part: &mut Part) -> Result<(), RemoteError> {
+    let mut since_deadline = 0;
     while let Some(chunk) = reply.chunk().await? {
         let chunk = chunk.as_ref();
-        file.write_all(chunk).await.map_err(here)?;
-        size += chunk.len() as u64;
+        if !part.write(chunk).await {
+            return Ok(());
+        }
         since_deadline += chunk.len();
         if since_deadline >= BYTES_PER_DEADLINE {
             since_deadline = 0;
             reply.renew_deadline();
         }
     }
-    file.sync_all().await.map_err(here)?;
-    let path = target.to_owned();
-    let kept = tokio::task::spawn_blocking(move || part.persist(path).map(drop).map_err(|error| error.error)).await;
-    kept.map_err(io::Error::other).flatten().map_err(here)?;
-    Ok(size)
-}
-
-/// A file that goes away by itself unless it is put in its place.
-async fn create_beside(target: &Path) -> io::Result<(NamedTempFile, tokio::fs::File)> {
-    let folder = target.parent().unwrap_or(Path::new(".")).to_owned();
-    let create = move || {
-        std::fs::create_dir_all(&folder)?;
-        let part = NamedTempFile::new_in(folder)?;
-        let file = part.reopen()?;
-        Ok((part, tokio::fs::File::from_std(file)))
-    };
-    tokio::task::spawn_blocking(create).await.map_err(io::Error::other)?
+    Ok(())
 }

@@ -83,18 +83,40 @@ pub fn save_task(connection: &mut AnyConnection, task: Task) -> QueryResult<()> 
         .map(drop)
 }
 
-/// Notes a task's result files; noting the same twice changes nothing.
-pub fn replace_results(connection: &mut AnyConnection, job: JobId, n: i64, files: Vec<ResultFile>) -> QueryResult<()> {
-    let old = result_files::table.filter(result_files::job_id.eq(job.0)).filter(result_files::n.eq(n));
-    diesel::delete(old).execute(connection)?;
-    add_results(connection, files)
-}
-
+/// Notes result files; noting the same twice changes nothing.
 pub fn add_results(connection: &mut AnyConnection, files: Vec<ResultFile>) -> QueryResult<()> {
     for file in files {
-        diesel::insert_into(result_files::table).values(file).execute(connection)?;
+        let noted = result_files::table.find((file.job_id.0, file.n, &file.path));
+        let known = diesel::update(noted)
+            .set((result_files::size.eq(file.size), result_files::content_type.eq(&file.content_type)))
+            .execute(connection)?;
+        if known == 0 {
+            diesel::insert_into(result_files::table).values(file).execute(connection)?;
+        }
     }
     Ok(())
+}
+
+/// All result files of these tasks of a job are here.
+pub fn complete_results(connection: &mut AnyConnection, job: JobId, through: &[i64]) -> QueryResult<()> {
+    for n in through {
+        diesel::update(tasks::table.find((job.0, n))).set(tasks::results_complete.eq(true)).execute(connection)?;
+    }
+    Ok(())
+}
+
+/// How much of a job's results is here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeptResults {
+    pub files: u64,
+    pub bytes: u64,
+}
+
+pub fn sum_results(connection: &mut AnyConnection, job: JobId) -> QueryResult<KeptResults> {
+    let sizes = result_files::table.filter(result_files::job_id.eq(job.0)).select(result_files::size);
+    let sizes: Vec<i64> = sizes.load(connection)?;
+    let bytes = sizes.iter().map(|size| size.unsigned_abs()).sum();
+    Ok(KeptResults { files: sizes.len() as u64, bytes })
 }
 
 pub fn find_results(connection: &mut AnyConnection, job: JobId, n: i64) -> QueryResult<Vec<ResultFile>> {
@@ -103,6 +125,10 @@ pub fn find_results(connection: &mut AnyConnection, job: JobId, n: i64) -> Query
         .filter(result_files::n.eq(n))
         .order(result_files::path)
         .load(connection)
+}
+
+pub fn find_result(connection: &mut AnyConnection, job: JobId, n: i64, path: &str) -> QueryResult<Option<ResultFile>> {
+    result_files::table.find((job.0, n, path)).first(connection).optional()
 }
 
 /// Notes how much of a task's log and results is here. Readers' entity tags leave this out, so the job's revision stays.

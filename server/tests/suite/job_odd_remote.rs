@@ -12,7 +12,8 @@ use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
 use serde_json::{Value, json};
 use server::cli::serve::pollers;
 use server::config::EnvironmentConfig;
-use server::poller;
+use server::poller::{self, Poller};
+use server::remote::Server;
 use server::store::jobs::Job;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,6 +85,11 @@ impl Odd {
 
     pub async fn tick(&self) {
         tick_all(&self.app.state, Timestamp::now()).await;
+    }
+
+    /// One environment's poller, which remembers from one pass to the next.
+    pub fn poller(&self) -> Arc<Poller<Server>> {
+        pollers(&self.app.state).pop().unwrap()
     }
 
     pub async fn job(&self) -> Value {
@@ -165,9 +171,13 @@ async fn a_log_that_the_server_has_not_keeps_no_other_from_being_kept() {
     })
     .await;
     odd.end().await;
-    odd.tick().await;
-    let job = odd.job().await;
-    assert_eq!(job["logs"], json!({"state": "incomplete", "error": "the remote server does not know this id"}));
+    let (mut poller, words) = (odd.poller(), "the remote server does not know this id");
+    for (seconds, state) in [(0, "mirroring"), (31, "mirroring"), (62, "incomplete")] {
+        let now = Timestamp::now().plus(Duration::from_secs(seconds));
+        Arc::get_mut(&mut poller).unwrap().clock = poller::Clock::starting_at(now);
+        poller::fetch_files(&poller, now).await.unwrap();
+        assert_eq!(odd.job().await["logs"], json!({"state": state, "error": words}), "it may only be starting");
+    }
     assert_eq!(odd.ada.get("/api/job/1/tasks/1-2/log").await.body, "here\n");
     assert_eq!(odd.ada.get("/api/job/1/log").await.body, "here\n");
 }

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use protocol::{JobId, TaskStatus, Timestamp};
 use serde_json::Value;
 use server::config::{Config, Variables};
-use server::logs::LogId;
+use server::logs::{Budget, LogId, Outcome};
 use server::state::AppState;
 use server::store::jobs::{self, NewJob};
 use server::store::tasks::{self, ResultFile};
@@ -97,17 +97,14 @@ impl Kept {
     }
 
     pub(crate) async fn keep_result(&self, path: &str, content_type: &str, content: &[u8]) {
-        let target = self.state.logs.result_target(self.job, 1, path).await.unwrap();
-        std::fs::write(target, content).unwrap();
+        let budget = Budget::new(u64::MAX);
+        let mut part = self.state.logs.begin_result(self.job, 1, path, &budget).unwrap();
+        assert!(part.write(content).await);
+        assert!(matches!(part.keep().await.unwrap(), Outcome::Kept(_)));
         let size = i64::try_from(content.len()).unwrap();
         let (path, content_type) = (path.to_owned(), content_type.to_owned());
         let file = ResultFile { job_id: self.job, n: 1, path, size, content_type };
-        let noted = move |connection: &mut _| {
-            let mut files = tasks::find_results(connection, file.job_id, 1)?;
-            files.push(file.clone());
-            tasks::replace_results(connection, file.job_id, 1, files)
-        };
-        self.state.store.write(noted).await.unwrap();
+        self.state.store.write(move |connection| tasks::add_results(connection, vec![file])).await.unwrap();
     }
 
     /// Gets a path below `/api/job/`.

@@ -2,12 +2,13 @@
 //! Each loop asks for one environment and one lane at a time.
 
 use super::{Job, Lane};
-use crate::store::schema::jobs;
+use crate::store::schema::{counters, jobs};
 use crate::store::{AnyConnection, QueryResult};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use protocol::{JobId, Timestamp};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long a job counts as watched after somebody looked at it.
@@ -161,4 +162,13 @@ pub fn bring_forward(connection: &mut AnyConnection, environment: &str, by: Dura
         .set((jobs::next_at.eq(jobs::next_at - by), jobs::version.eq(jobs::version + 1)))
         .execute(connection)
         .map(drop)
+}
+
+/// Those of these ids that were given to jobs and are no job's any more.
+pub fn find_removed(connection: &mut AnyConnection, ids: &[JobId]) -> QueryResult<Vec<JobId>> {
+    let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else { return Ok(Vec::new()) };
+    let there = jobs::table.filter(jobs::id.ge(first.0)).filter(jobs::id.le(last.0)).select(jobs::id);
+    let there: BTreeSet<i64> = there.load(connection)?.into_iter().collect();
+    let last_given: i64 = counters::table.filter(counters::name.eq("job")).select(counters::value).first(connection)?;
+    Ok(ids.iter().copied().filter(|id| id.0 >= 1 && id.0 <= last_given && !there.contains(&id.0)).collect())
 }

@@ -1,0 +1,191 @@
+//! What is remembered of each job's files between passes: what its status said of its logs, and how far the last look
+//! has come. Lost at a restart, which costs some calls and nothing else.
+
+use super::missing::{Doubt, Missing};
+use crate::store::tasks::Task;
+use protocol::remote::{QueueBody, RemoteFile};
+use protocol::{JobId, QueueStatus, TaskStatus, names};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+/// Most jobs that are remembered; past that all begin again.
+const MOST_MARKS: usize = 50_000;
+/// Most listed files that are remembered, over all jobs; past that a list is asked for once more.
+const MOST_LISTED: usize = 200_000;
+/// Pieces of logs that are held in memory at once, of a few MiB each.
+const LOG_PIECES_AT_ONCE: usize = 8;
+/// Result files on their way at once, over all jobs of the environment.
+const FILES_AT_ONCE: usize = 32;
+/// No status tells when a queue's own log grows, so it is asked for with the others, and not more often than this.
+const QUEUE_LOG_INTERVAL: Duration = Duration::from_secs(5);
+
+/// One environment's.
+pub struct Marks {
+    jobs: Mutex<HashMap<JobId, Mark>>,
+    /// Files in all the lists that are kept there.
+    listed: AtomicUsize,
+    /// Whether the server's statuses tell how large logs are.
+    tells_log_sizes: AtomicBool,
+    pub(super) log_turns: Semaphore,
+    pub(super) file_turns: Semaphore,
+}
+
+impl Default for Marks {
+    fn default() -> Self {
+        Self {
+            jobs: Mutex::default(),
+            listed: AtomicUsize::new(0),
+            tells_log_sizes: AtomicBool::new(false),
+            log_turns: Semaphore::new(LOG_PIECES_AT_ONCE),
+            file_turns: Semaphore::new(FILES_AT_ONCE),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Mark {
+    said: Option<Said>,
+    /// What the last status said has been fetched.
+    is_followed: bool,
+    queue_log_asked_at: Option<Instant>,
+    /// What is wrong with the logs of a running job, by task; 0 is the queue's own.
+    troubles: BTreeMap<i64, String>,
+    last_look: LastLook,
+}
+
+/// Sizes of logs in the last status, by task.
+pub(super) type Said = BTreeMap<i64, u64>;
+
+/// How far the look at an ended job has come.
+#[derive(Default)]
+pub(super) struct LastLook {
+    pub(super) tasks: BTreeMap<i64, TaskLook>,
+    /// The first thing that can't be had.
+    pub(super) missing: Option<Missing>,
+    pub(super) doubt: Option<Doubt>,
+}
+
+#[derive(Default)]
+pub(super) struct TaskLook {
+    pub(super) log_is_done: bool,
+    /// Listed, and still to be fetched; `None`: not yet listed.
+    pub(super) files: Option<VecDeque<RemoteFile>>,
+    /// Could not be had in this pass.
+    pub(super) again: Vec<RemoteFile>,
+    /// Something listed is not here.
+    pub(super) lacks_files: bool,
+    pub(super) results_are_done: bool,
+}
+
+/// The logs of a running job that may have grown.
+pub(super) struct ToFollow {
+    pub(super) tasks: Vec<Task>,
+    pub(super) queue_log: bool,
+}
+
+impl Marks {
+    fn locked(&self) -> MutexGuard<'_, HashMap<JobId, Mark>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<T>(&self, job: JobId, work: impl FnOnce(&mut Mark) -> T) -> T {
+        let mut marks = self.locked();
+        if marks.len() >= MOST_MARKS && !marks.contains_key(&job) {
+            marks.clear();
+            self.listed.store(0, Ordering::Relaxed);
+        }
+        work(marks.entry(job).or_default())
+    }
+
+    /// Takes in what a queue's status says of its logs.
+    pub(super) fn heard(&self, job: JobId, queue: &QueueBody) {
+        if queue.status == QueueStatus::Waiting {
+            return;
+        }
+        let sizes = queue.tasks.iter().flatten().filter_map(|task| {
+            let (_, n) = names::split_task_id(&task.task_id)?;
+            Some((i64::from(n), task.log_size?))
+        });
+        let said: Said = sizes.collect();
+        if !said.is_empty() {
+            self.tells_log_sizes.store(true, Ordering::Relaxed);
+        }
+        self.with(job, |mark| (mark.said, mark.is_followed) = (Some(said), false));
+    }
+
+    pub(super) fn said(&self, job: JobId) -> Option<Said> {
+        self.locked().get(&job).and_then(|mark| mark.said.clone())
+    }
+
+    /// Which logs to ask for after a status. One that nobody tells the size of is asked for each time, unless the
+    /// server tells sizes and has said nothing new since.
+    pub(super) fn to_follow(&self, job: JobId, tasks: Vec<Task>, log_limit: u64) -> ToFollow {
+        let tells_sizes = self.tells_log_sizes.load(Ordering::Relaxed);
+        self.with(job, |mark| {
+            let nothing_new = tells_sizes && mark.is_followed;
+            let may_have_grown = |task: &Task| {
+                let size = task.log_size.unsigned_abs();
+                if task.log_complete || task.status == TaskStatus::Waiting || size > log_limit {
+                    return false;
+                }
+                let said = mark.said.as_ref().and_then(|said| said.get(&task.n));
+                task.status.is_terminal() || said.map_or(!nothing_new, |said| *said > size)
+            };
+            let now = Instant::now();
+            let is_soon = mark.queue_log_asked_at.is_some_and(|asked| now < asked + QUEUE_LOG_INTERVAL);
+            let is_left_out = nothing_new || (tells_sizes && is_soon);
+            let queue_log = !is_left_out;
+            if queue_log {
+                mark.queue_log_asked_at = Some(now);
+            }
+            ToFollow { tasks: tasks.into_iter().filter(may_have_grown).collect(), queue_log }
+        })
+    }
+
+    pub(super) fn followed(&self, job: JobId) {
+        self.with(job, |mark| mark.is_followed = true);
+    }
+
+    /// Notes what is wrong with a log of a running job, or that nothing is.
+    pub(super) fn trouble(&self, job: JobId, n: i64, words: Option<String>) {
+        self.with(job, |mark| match words {
+            Some(words) => drop(mark.troubles.insert(n, words)),
+            None => drop(mark.troubles.remove(&n)),
+        });
+    }
+
+    pub(super) fn first_trouble(&self, job: JobId) -> Option<String> {
+        self.locked().get(&job).and_then(|mark| mark.troubles.values().next().cloned())
+    }
+
+    pub(super) fn take_look(&self, job: JobId) -> LastLook {
+        let look = self.locked().get_mut(&job).map(|mark| std::mem::take(&mut mark.last_look)).unwrap_or_default();
+        self.listed.fetch_sub(look.listed(), Ordering::Relaxed);
+        look
+    }
+
+    pub(super) fn keep_look(&self, job: JobId, mut look: LastLook) {
+        if self.listed.load(Ordering::Relaxed) + look.listed() > MOST_LISTED {
+            look.tasks.values_mut().for_each(|task| (task.files, task.again) = (None, Vec::new()));
+        }
+        self.listed.fetch_add(look.listed(), Ordering::Relaxed);
+        let before = self.with(job, |mark| std::mem::replace(&mut mark.last_look, look));
+        self.listed.fetch_sub(before.listed(), Ordering::Relaxed);
+    }
+
+    /// Nothing more is fetched of it.
+    pub(super) fn forget(&self, job: JobId) {
+        let forgotten = self.locked().remove(&job);
+        self.listed.fetch_sub(forgotten.map_or(0, |mark| mark.last_look.listed()), Ordering::Relaxed);
+    }
+}
+
+impl LastLook {
+    fn listed(&self) -> usize {
+        self.tasks.values().map(|task| task.again.len() + task.files.as_ref().map_or(0, VecDeque::len)).sum()
+    }
+}

@@ -1,0 +1,135 @@
+//! What of a job's logs and results can't be had or is not kept, in words, and how often it is asked for again.
+
+use crate::remote::Refusal;
+use crate::store::jobs::Job;
+use protocol::{Timestamp, reason};
+use std::time::Duration;
+
+/// Answers in a row after which the remote server is believed.
+const ANSWERS: u32 = 3;
+/// How long it has to say so where it may have started without its files, or lag behind.
+const LONG_PATIENCE: Duration = Duration::from_mins(1);
+/// Of paths and ids in words.
+const MAX_SHOWN_CHARS: usize = 200;
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Missing {
+    #[error("{0}")]
+    Refused(Refusal),
+    #[error("the remote server lists the result file {path} of {task_id} and does not have it")]
+    File { task_id: String, path: String },
+    #[error("the remote server lists the result file {path:?} of {task_id}, which is no path that can be kept")]
+    BadPath { task_id: String, path: String },
+    #[error("the remote server gives {size} of the {listed} bytes of the result file {path} of {task_id}")]
+    ShortFile { task_id: String, path: String, size: u64, listed: u64 },
+    #[error("the log {log_id} was cut at the remote server: it has {total} bytes there, and {kept} are kept here")]
+    CutLog { log_id: String, kept: u64, total: u64 },
+    #[error("the remote server gives {kept} of the {said} bytes of the log {log_id}")]
+    ShortLog { log_id: String, kept: u64, said: u64 },
+    #[error("the log {log_id} is longer than {limit} (max_log_bytes), and was cut there")]
+    LongLog { log_id: String, limit: String },
+    #[error("there are more than {limit} result files; the others are not kept")]
+    ManyFiles { limit: u64 },
+    #[error("the result files have more than {limit} (max_results_bytes); not all are kept")]
+    ManyBytes { limit: String },
+}
+
+impl Missing {
+    /// For how long it is doubted; `None`: it is so at once.
+    fn patience(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(Refusal::UnknownId | Refusal::OtherInstance | Refusal::IdTaken(_) | Refusal::Rejected(_))
+            | Self::ShortLog { .. }
+            | Self::ShortFile { .. } => Some(LONG_PATIENCE),
+            // Its size is named plainly; only a server that is just starting may name a wrong one.
+            Self::CutLog { .. } => Some(Duration::ZERO),
+            Self::Refused(Refusal::Gone)
+            | Self::File { .. }
+            | Self::BadPath { .. }
+            | Self::LongLog { .. }
+            | Self::ManyFiles { .. }
+            | Self::ManyBytes { .. } => None,
+        }
+    }
+
+    pub(super) fn is_final(&self) -> bool {
+        self.patience().is_none()
+    }
+
+    /// A queue that the server never had, or that it has denied for long, has no logs to wait for.
+    pub(super) fn is_known_before(&self, job: &Job) -> bool {
+        let is_lost = job.status_reason.as_deref() == Some(reason::LOST);
+        matches!(self, Self::Refused(_)) && (job.accepted_at.is_none() || is_lost)
+    }
+}
+
+/// Since when, and how often in a row, something has been missing that may yet come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Doubt {
+    since: Timestamp,
+    answers: u32,
+}
+
+impl Doubt {
+    pub(super) fn again(before: Option<Self>, now: Timestamp) -> Self {
+        before.map_or(Self { since: now, answers: 1 }, |doubt| Self { answers: doubt.answers + 1, ..doubt })
+    }
+
+    pub(super) fn is_over(self, missing: &Missing, now: Timestamp) -> bool {
+        self.answers >= ANSWERS && now.since(self.since) >= missing.patience().unwrap_or_default()
+    }
+
+    /// Until it is asked again.
+    pub(super) fn pause(missing: &Missing) -> Duration {
+        let long = missing.patience().unwrap_or_default() / (ANSWERS - 1);
+        long.max(Duration::from_secs(1)) + Duration::from_millis(1)
+    }
+}
+
+/// A path or an id as it stands in a sentence: whatever its length is.
+pub(super) fn shown(text: &str) -> String {
+    match text.char_indices().nth(MAX_SHOWN_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]).replace('\0', "\u{fffd}"),
+        None => text.replace('\0', "\u{fffd}"),
+    }
+}
+
+/// Bytes as they stand in the configuration.
+pub(super) fn in_units(bytes: u64) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let whole = units.into_iter().find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit));
+    whole.map_or_else(|| format!("{bytes} bytes"), |(unit, name)| format!("{} {name}", bytes / unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_yet_come_is_asked_for_three_times_and_as_long_as_a_server_takes_to_start() {
+        let unknown = Missing::Refused(Refusal::UnknownId);
+        let (mut now, mut doubt) = (Timestamp(0), None);
+        for is_over in [false, false, true] {
+            let again = Doubt::again(doubt, now);
+            assert_eq!(again.is_over(&unknown, now), is_over);
+            now = now.plus(Doubt::pause(&unknown));
+            doubt = Some(again);
+        }
+        assert!(now >= Timestamp(60_000));
+        let quick = Doubt { since: now, answers: 9 };
+        assert!(!quick.is_over(&unknown, now), "many answers at once are one");
+    }
+
+    #[test]
+    fn sizes_are_named_as_they_are_configured() {
+        assert_eq!(in_units(256 << 20), "256 MiB");
+        assert_eq!(in_units(1 << 30), "1 GiB");
+        assert_eq!(in_units(1_000), "1000 bytes");
+    }
+
+    #[test]
+    fn a_path_of_megabytes_is_cut_in_a_sentence() {
+        assert_eq!(shown(&"ä".repeat(1 << 20)).chars().count(), MAX_SHOWN_CHARS + 1);
+        assert_eq!(shown("a\0b"), "a\u{fffd}b");
+    }
+}
