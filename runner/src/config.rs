@@ -141,7 +141,7 @@ impl Config {
         let text = std::fs::read_to_string(path).map_err(read_error)?;
         let absolute = std::path::absolute(path).map_err(read_error)?;
         let folder = absolute.parent().unwrap_or(Path::new("/"));
-        let file: File = toml::from_str(&text)
+        let file: File = toml::from_str(text.trim_start_matches('\u{feff}'))
             .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })?;
         from_file(file, folder).map_err(|(key, problem)| ConfigError::Value { path: path.to_owned(), key, problem })
     }

@@ -60,7 +60,12 @@ pub fn fingerprint_of(key: &PublicKey) -> String {
 pub fn is_authorized(path: &Path, key: &PublicKey) -> io::Result<bool> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
-    let entries = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    // An editor on Windows may begin a file with a mark of its own.
+    let entries = text
+        .trim_start_matches('\u{feff}')
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
     Ok(entries.filter_map(|line| line.parse::<Entry>().ok()).any(|entry| lists(&entry, key)))
 }
 

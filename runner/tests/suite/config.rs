@@ -33,7 +33,8 @@ fn a_full_file_is_understood() {
          [[slot]]\nenv = {{ DEVICE = '/dev/ttyUSB0' }}\n[[slot]]\n\
          [ssh]\nlisten = '127.0.0.1:2222'\nhost_key = 'keys/host'\nauthorized_keys = 'keys/authorized_keys'\n"
     );
-    let config = load(&text).unwrap();
+    // As an editor on Windows saves it.
+    let config = load(&format!("\u{feff}{}", text.replace('\n', "\r\n"))).unwrap();
     assert_eq!((config.scenario_dir.as_str(), config.slots.len()), ("tests/scenarios", 2));
     assert_eq!(config.slots[0]["DEVICE"], "/dev/ttyUSB0");
     assert_eq!((config.task_timeout, config.queue_overtime), (Duration::from_mins(90), Duration::from_secs(10)));

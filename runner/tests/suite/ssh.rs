@@ -156,6 +156,10 @@ async fn only_listed_keys_get_in() {
     std::fs::write(ssh.keys.path().join("authorized_keys"), format!("restrict,no-pty {public}")).unwrap();
     assert_eq!(ssh.run(&line).await.0, 255);
     assert_eq!(said(&ssh.client("other").arg(&line).output().await.unwrap()).0, 0);
+    // As an editor on Windows leaves it.
+    let marked = format!("\u{feff}{}\r\n", public.trim_end());
+    std::fs::write(ssh.keys.path().join("authorized_keys"), marked).unwrap();
+    assert_eq!(said(&ssh.client("other").arg(&line).output().await.unwrap()).0, 0);
     std::fs::write(ssh.keys.path().join("authorized_keys"), format!("command=\"id\" {public}")).unwrap();
     assert_eq!(said(&ssh.client("other").arg(&line).output().await.unwrap()).0, 255);
 }

@@ -24,8 +24,8 @@ impl Config {
 
     /// Checks a file's text; relative paths in it are relative to `folder`.
     pub fn parse(text: &str, folder: &Path, variables: &Variables) -> Result<Self, ConfigError> {
-        let mut file: File =
-            toml::from_str(text).map_err(|error| ConfigError(error.to_string().trim_end().to_owned()))?;
+        let mut file: File = toml::from_str(text.trim_start_matches('\u{feff}'))
+            .map_err(|error| ConfigError(error.to_string().trim_end().to_owned()))?;
         if file.database_url.as_deref().is_some_and(carries_password) {
             return Err(ConfigError(
                 "database_url: a password does not belong into the file; give the whole URL in TESTARENA_DATABASE_URL"

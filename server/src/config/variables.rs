@@ -5,6 +5,7 @@ use super::file::KEYS;
 use super::{ConfigError, Secret};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::ErrorKind;
 
 /// Every variable of ours begins so.
 pub(super) const PREFIX: &str = "TESTARENA_";
@@ -34,16 +35,11 @@ impl Variables {
     /// Reads `.env` in the working folder, if there is one, and the process's environment.
     pub fn read() -> Result<Self, ConfigError> {
         let mut variables = BTreeMap::new();
-        match dotenvy::from_path_iter(".env") {
-            Ok(lines) => {
-                for line in lines {
-                    let (name, value) =
-                        line.map_err(|_| ConfigError(".env has a line that is no NAME=value".into()))?;
-                    variables.insert(name, value);
-                }
-            }
-            Err(error) if error.not_found() => {}
-            Err(_) => return Err(ConfigError(".env can't be read".into())),
+        match std::fs::read_to_string(".env") {
+            // An editor on Windows may begin a file with a mark of its own.
+            Ok(text) => variables.extend(read_lines(text.trim_start_matches('\u{feff}'))?),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(ConfigError(format!(".env can't be read: {error}"))),
         }
         variables.extend(Self::of_process().0);
         Ok(Self(variables))
@@ -56,9 +52,10 @@ impl Variables {
         Self(std::env::vars_os().filter_map(text).collect())
     }
 
-    /// A variable's value; an empty one counts as not set.
+    /// A variable's value; an empty one counts as not set. The end of a line, which a file with those of Windows leaves
+    /// behind in many a supervisor, is no part of it.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.0.get(name).map(|value| value.trim_end_matches(['\r', '\n'])).filter(|value| !value.is_empty())
     }
 
     /// A secret that opens something to all where it is left out: to give an empty one is a mistake.
@@ -109,6 +106,11 @@ impl Variables {
             None => Ok(()),
         }
     }
+}
+
+fn read_lines(text: &str) -> Result<Vec<(String, String)>, ConfigError> {
+    let wrong = |_| ConfigError(".env has a line that is no NAME=value".into());
+    dotenvy::from_read_iter(text.as_bytes()).map(|line| line.map_err(wrong)).collect()
 }
 
 pub(super) fn name_for_key(key: &str) -> String {

@@ -148,7 +148,12 @@ fn too_large() -> ApiError {
 fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     // First as any JSON: a typo in the JSON itself comes before what the JSON says.
     let malformed = |error: String| ApiError::new(ErrorCode::MalformedJson, format!("the body is no JSON: {error}"));
+    if body.starts_with(b"\xff\xfe") || body.starts_with(b"\xfe\xff") {
+        return Err(malformed("it is UTF-16; send UTF-8".to_owned()));
+    }
     let body = std::str::from_utf8(body).map_err(|error| malformed(error.to_string()))?;
+    // What programs on Windows put before a text says nothing more about it.
+    let body = body.strip_prefix('\u{feff}').unwrap_or(body);
     serde_json::from_str::<IgnoredAny>(body).map_err(|error| malformed(error.to_string()))?;
     // Serde would take a list for the fields in their order.
     if !body.trim_start().starts_with('{') {
@@ -182,14 +187,14 @@ mod tests {
 
     #[test]
     fn what_is_no_json_differs_from_what_is_wrong_json() {
-        for body in ["", "{", "x", "{} {}", "{\"a\":1,}"] {
+        for body in ["", "{", "x", "{} {}", "{\"a\":1,}", "\u{feff}", "\u{feff}\u{feff}{}", "{}\u{feff}"] {
             assert_eq!(refused(body).0, ErrorCode::MalformedJson, "{body}");
         }
         let Err(error) = parse_json::<SubmitJobRequest>(b"{\"branch_name\":\"\xff\",\"scenarios\":[]}") else {
             panic!("accepted what is not UTF-8")
         };
         assert_eq!(error.code, ErrorCode::MalformedJson);
-        for body in ["[]", "null", "7", " [null,\"main\",[\"a\"],null]"] {
+        for body in ["[]", "null", "7", "\u{feff}{}", " [null,\"main\",[\"a\"],null]"] {
             assert_eq!(refused(body).0, ErrorCode::InvalidInput, "{body}");
         }
     }

@@ -34,6 +34,22 @@ async fn errors_are_problems_with_a_stable_code() {
 }
 
 #[tokio::test]
+async fn a_body_as_windows_writes_it_is_read_or_refused_in_words() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await.with_json();
+    let submit = async |body: Vec<u8>| ada.send(Method::POST, "/api/submit_job", Body::from(body)).await;
+    let text = "{\r\n\"branch_name\": \"main\",\r\n\"scenarios\": []\r\n}\r\n";
+    // It is read: what is wrong is what it says.
+    let marked = submit(format!("\u{feff}{text}").into_bytes()).await;
+    assert!(marked.problem().fields.unwrap().contains_key("scenarios"));
+    for order in [u16::to_le_bytes, u16::to_be_bytes] {
+        let utf16 = submit(format!("\u{feff}{text}").encode_utf16().flat_map(order).collect()).await;
+        assert_eq!(utf16.code(), "malformed_json");
+        assert!(utf16.problem().detail.contains("it is UTF-16; send UTF-8"), "{}", utf16.problem().detail);
+    }
+}
+
+#[tokio::test]
 async fn an_id_has_one_way_to_be_written() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;

@@ -73,6 +73,26 @@ fn a_bad_configuration_stops_the_start_with_its_name() {
 }
 
 #[test]
+fn what_windows_puts_around_lines_is_no_part_of_them() {
+    let folder = folder("\u{feff}# comment\r\nlisten = \"127.0.0.1:0\"\r\n");
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path(".env"), "\u{feff}TESTARENA_DATABASE_URL=sqlite://from-env-file.db\r\n\r\n# comment\r\n").unwrap();
+    good(&run(folder.path(), &["migrate"], ""));
+    assert!(path("from-env-file.db").exists());
+    // As a supervisor takes it from a file of its own.
+    let mut migrate = program(folder.path(), &["migrate"]);
+    good(&migrate.env("TESTARENA_DATABASE_URL", "sqlite://from-process.db\r").output().unwrap());
+    assert!(path("from-process.db").exists());
+    // The mark counts for no character of the password.
+    let short = run(folder.path(), &["user", "add", "ada"], "\u{feff}1234567\r\n");
+    assert!(bad(&short).contains("8 to 256 characters"));
+    fs::write(path(".env"), b"\xff\xfeA\0=\0b\0").unwrap();
+    assert!(
+        bad(&run(folder.path(), &["migrate"], "")).contains(".env can't be read: stream did not contain valid UTF-8")
+    );
+}
+
+#[test]
 fn a_mistyped_variable_stops_demo_and_runner_too() {
     let folder = folder("");
     let mut demo = Command::new(env!("CARGO_BIN_EXE_testarena"));
