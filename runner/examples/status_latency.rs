@@ -35,6 +35,7 @@ async fn main() -> Result<(), Failure> {
         slots: vec![BTreeMap::new(); 1],
         task_timeout: Duration::from_hours(1),
         queue_overtime: Duration::from_secs(50),
+        submodules: true,
         ssh: None,
     };
     let running = Runner::start(config).await?;

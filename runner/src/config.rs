@@ -30,6 +30,8 @@ pub struct Config {
     /// The scenarios' folder, relative to the repository's root.
     pub scenario_dir: String,
     pub workspace_root: PathBuf,
+    /// Whether checkouts get the submodules that their commit records.
+    pub submodules: bool,
     /// One entry per slot: the variables that tasks in it get.
     pub slots: Vec<BTreeMap<String, String>>,
     pub task_timeout: Duration,
@@ -93,6 +95,8 @@ struct File {
     #[serde(default = "default_scenario_dir")]
     scenario_dir: String,
     workspace_root: PathBuf,
+    #[serde(default = "default_submodules")]
+    submodules: bool,
     slots: Option<usize>,
     slot: Option<Vec<Slot>>,
     #[serde(default = "default_task_timeout")]
@@ -128,6 +132,10 @@ fn default_scenario_dir() -> String {
     "scenarios".to_owned()
 }
 
+fn default_submodules() -> bool {
+    true
+}
+
 fn default_task_timeout() -> String {
     "1h".to_owned()
 }
@@ -156,6 +164,7 @@ fn from_file(file: File, folder: &Path) -> Result<Config, Problem> {
         repository: folder.join(file.repository),
         scenario_dir: scenario_dir(&file.scenario_dir)?,
         workspace_root: folder.join(file.workspace_root),
+        submodules: file.submodules,
         slots: slots(file.slots, file.slot)?,
         task_timeout: duration("task_timeout", &file.task_timeout)?,
         queue_overtime: match file.queue_overtime {

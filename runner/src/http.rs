@@ -3,9 +3,11 @@
 
 mod bodies;
 mod changes;
+mod connections;
 mod error;
 mod extract;
 mod files;
+mod patience;
 mod queues;
 mod serve_file;
 
@@ -17,6 +19,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
+pub use connections::serve;
 use error::Refused;
 use protocol::remote::{FEATURE_CHANGES, HealthBody};
 pub use queues::remove_queue;

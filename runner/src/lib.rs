@@ -6,6 +6,7 @@ mod http;
 mod layout;
 mod process;
 mod queue;
+mod results;
 mod scheduler;
 mod server;
 mod ssh;

@@ -1,18 +1,25 @@
-//! A task's process: started in a process group of its own, watched, and ended with all that it started.
-//! Whatever ends it, nothing of its group lives on and its log is complete.
+//! A task's process: started in a session of its own, watched, and ended with all that it started.
+//! Whatever ends it, nothing of it lives on and its log is complete.
 
+pub mod family;
 mod leftovers;
+mod mark;
 mod output;
+mod program;
+mod progress;
 
+use family::Own;
 pub use leftovers::kill_leftovers;
+use leftovers::kill_once;
+pub use mark::Mark;
 pub use output::Report;
 
 use crate::queue::End;
 use crate::workspace::git::leads_astray;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::io;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -34,7 +41,12 @@ pub struct Task {
     /// Variables of the runner's own environment that tasks don't get.
     pub hidden_env: Vec<String>,
     pub log: PathBuf,
-    pub results: PathBuf,
+    pub mark: Mark,
+}
+
+/// What all processes of a task are known by: its results folder, which is no other task's.
+pub fn mark_of_task(results: &Path) -> Mark {
+    Mark::new("TESTARENA_RESULTS", results)
 }
 
 /// What may end a task before its time.
@@ -58,18 +70,18 @@ pub struct Outcome {
 pub async fn run(task: Task, limits: Limits, reports: watch::Sender<Report>) -> io::Result<Outcome> {
     let log = tokio::fs::File::create(&task.log).await?;
     let (reader, writer) = io::pipe()?;
-    let results = task.results.clone();
-    let child = tokio::task::spawn_blocking(move || spawn(&task, writer)).await??;
+    let mark = task.mark.clone();
+    let (child, own) = tokio::task::spawn_blocking(move || spawn(&task, writer)).await??;
     let group = Group::of(&child)?;
-    let guard = KillOnDrop(group.clone());
+    let mut guard = KillOnDrop(Some((group.clone(), mark.clone())));
     let ended = CancellationToken::new();
     let pump = tokio::spawn(output::pump(reader, log, ended.clone(), reports));
 
-    let end = wait(child, group, &limits).await;
-    drop(guard);
-    // What left the group, but not our mark in its environment, must not hold the device either; and a task
-    // has only ended when the last of its processes is gone.
-    let killed = tokio::task::spawn_blocking(move || kill_leftovers(&results)).await?;
+    let end = wait(child, own, group, &limits).await;
+    // What left the group must not hold the device either; and a task has only ended when the last of its
+    // processes is gone.
+    let killed = tokio::task::spawn_blocking(move || kill_leftovers(&mark)).await?;
+    guard.0 = None;
     if killed > 0 {
         tracing::info!(processes = killed, "killed processes that a task had left behind");
     }
@@ -78,7 +90,11 @@ pub async fn run(task: Task, limits: Limits, reports: watch::Sender<Report>) -> 
     Ok(Outcome { end: end?, log_size: written.size, log_error: written.error })
 }
 
-fn spawn(task: &Task, output: io::PipeWriter) -> io::Result<Child> {
+fn spawn(task: &Task, output: io::PipeWriter) -> io::Result<(Child, Own)> {
+    let explain = |error| io::Error::other(program::explain(&error, &task.program, &task.workspace));
+    if let Some(problem) = program::problem(&task.program, &task.workspace).map_err(explain)? {
+        return Err(io::Error::other(problem));
+    }
     let mut command = Command::new(&task.program);
     for (name, _) in std::env::vars_os() {
         // A setting of TestArena itself may be a secret.
@@ -94,9 +110,9 @@ fn spawn(task: &Task, output: io::PipeWriter) -> io::Result<Child> {
         .current_dir(&task.workspace)
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
-        .stderr(output)
-        .process_group(0)
-        .spawn()
+        .stderr(output);
+    family::in_own_session(&mut command)?;
+    family::start(&task.mark, || command.spawn(), |child| Some(child.id())).map_err(explain)
 }
 
 /// A child's process group. Its id stays ours until the child is reaped, so nothing is signalled after that.
@@ -121,7 +137,7 @@ impl Group {
     }
 
     /// Waits for the leader, kills what is left of its group and only then reaps it. Blocks.
-    fn reap(&self, mut child: Child) -> io::Result<ExitStatus> {
+    fn reap(&self, mut child: Child, own: Own) -> io::Result<ExitStatus> {
         while let Err(error) = waitid(WaitId::Pid(self.leader), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
             if error != rustix::io::Errno::INTR {
                 return Err(error.into());
@@ -130,25 +146,30 @@ impl Group {
         self.signal(Signal::KILL);
         let mut is_reaped = self.is_reaped.lock().unwrap_or_else(PoisonError::into_inner);
         *is_reaped = true;
-        child.wait()
+        let status = child.wait();
+        drop(own);
+        status
     }
 }
 
 /// A task whose future is dropped, because the whole runner goes down, leaves nothing running.
-struct KillOnDrop(Arc<Group>);
+struct KillOnDrop(Option<(Arc<Group>, Mark)>);
 
 impl Drop for KillOnDrop {
     fn drop(&mut self) {
-        self.0.signal(Signal::KILL);
+        if let Some((group, mark)) = self.0.take() {
+            group.signal(Signal::KILL);
+            kill_once(&mark);
+        }
     }
 }
 
-async fn wait(child: Child, group: Arc<Group>, limits: &Limits) -> io::Result<End> {
+async fn wait(child: Child, own: Own, group: Arc<Group>, limits: &Limits) -> io::Result<End> {
     let (sender, mut exit) = oneshot::channel();
     let reaper = group.clone();
     // A thread of its own: a task runs for hours, and the pool of blocking threads serves everything else.
     std::thread::Builder::new().name("task-wait".to_owned()).spawn(move || {
-        let _receiver_may_be_gone = sender.send(reaper.reap(child));
+        let _receiver_may_be_gone = sender.send(reaper.reap(child, own));
     })?;
     let lost = |_| io::Error::other("the thread that waits for the process is gone");
     let (end, grace) = tokio::select! {

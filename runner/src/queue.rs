@@ -1,7 +1,7 @@
 //! Pure decisions about queues and tasks: what starts next, what an exit means, what a queue has become.
 //! No clock, no database, no process: all of it can be tested as tables.
 
-use protocol::{QueueStatus, TaskStatus, Timestamp};
+use protocol::{QueueStatus, TaskStatus};
 use std::time::Duration;
 
 /// A queue that has tasks waiting.
@@ -92,23 +92,10 @@ pub fn final_status(tasks: &[TaskStatus]) -> Option<QueueStatus> {
     Some(if was_aborted { QueueStatus::Aborted } else { QueueStatus::Finished })
 }
 
-/// Whether the server itself must end a running queue now.
-pub fn is_overdue(started_at: Timestamp, timeout_s: u64, overtime: Duration, now: Timestamp) -> bool {
-    now >= started_at.plus(Duration::from_secs(timeout_s)).plus(overtime)
+/// Whether the server itself must end a queue that has run for so long.
+pub fn is_overdue(ran_for: Duration, timeout_s: u64, overtime: Duration) -> bool {
+    ran_for >= Duration::from_secs(timeout_s).saturating_add(overtime)
 }
-
-/// Progress and message of a line `::progress 0.4 3 of 7 checks`; `None` for any other line.
-pub fn parse_progress(line: &[u8]) -> Option<(f64, String)> {
-    let rest = line.strip_prefix(b"::progress ")?;
-    let text = String::from_utf8_lossy(rest);
-    let (value, message) = text.trim().split_once(char::is_whitespace).unwrap_or((text.trim(), ""));
-    let progress: f64 = value.parse().ok()?;
-    let message = message.trim().chars().take(MAX_MESSAGE_CHARS).collect();
-    (0.0..=1.0).contains(&progress).then_some((progress, message))
-}
-
-/// A message is one line on a page; what is longer belongs into the log.
-const MAX_MESSAGE_CHARS: usize = 200;
 
 #[cfg(test)]
 mod tests {
@@ -164,20 +151,8 @@ mod tests {
 
     #[test]
     fn the_server_ends_a_queue_after_its_limit_and_overtime() {
-        let overdue = |now| is_overdue(Timestamp(1_000), 10, Duration::from_secs(50), Timestamp(now));
-        assert_eq!([60_999, 61_000, i64::MAX].map(overdue), [false, true, true]);
-        assert!(!is_overdue(Timestamp(0), u64::MAX, Duration::from_secs(50), Timestamp(i64::MAX - 1)));
-    }
-
-    #[test]
-    fn progress_lines_are_told_from_output() {
-        let parsed = |line: &str| parse_progress(line.as_bytes());
-        assert_eq!(parsed("::progress 0.4 3 of 7 checks"), Some((0.4, "3 of 7 checks".to_owned())));
-        assert_eq!(parsed("::progress 1\r"), Some((1.0, String::new())));
-        for line in
-            ["", "::progress", "::progress x", "::progress 1.1 a", "::progress -0.1", "::progress NaN", " ::progress 1"]
-        {
-            assert_eq!(parsed(line), None, "{line}");
-        }
+        let overdue = |ms| is_overdue(Duration::from_millis(ms), 10, Duration::from_secs(50));
+        assert_eq!([59_999, 60_000, u64::MAX].map(overdue), [false, true, true]);
+        assert!(!is_overdue(Duration::from_secs(1), u64::MAX, Duration::from_secs(50)));
     }
 }

@@ -3,13 +3,13 @@
 
 mod work;
 
-use crate::queue::{Checkout, Step, next_step};
+use crate::queue::{Checkout, Step, is_overdue, next_step};
 use crate::state::State;
-use crate::store::{StoreError, StoreResult};
+use crate::store::{QueueRow, StoreError, StoreResult};
 use protocol::Timestamp;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::{JoinError, JoinSet};
 use work::Ended;
 
@@ -23,6 +23,7 @@ pub async fn run(state: State) -> Result<(), JoinError> {
     let mut scheduler = Scheduler {
         is_taken: vec![false; state.config.slots.len()],
         preparing: HashSet::new(),
+        running_since: HashMap::new(),
         work: JoinSet::new(),
         state,
     };
@@ -49,8 +50,17 @@ pub async fn run(state: State) -> Result<(), JoinError> {
     Ok(())
 }
 
+/// From when a queue has run, on the clock that nobody sets. Only for one that was running before this process
+/// the other clock has to be believed.
+fn since(queue: &QueueRow, now: Timestamp) -> Instant {
+    let ran_for = queue.started_at.map_or(0, |start| now.0.saturating_sub(start));
+    let ran_for = Duration::from_millis(u64::try_from(ran_for).unwrap_or(0));
+    Instant::now().checked_sub(ran_for).unwrap_or_else(Instant::now)
+}
+
 struct Scheduler {
     state: State,
+    running_since: HashMap<i64, Instant>,
     is_taken: Vec<bool>,
     preparing: HashSet<i64>,
     work: JoinSet<Ended>,
@@ -63,8 +73,15 @@ impl Scheduler {
         Ok(())
     }
 
-    async fn end_overdue(&self, now: Timestamp) -> StoreResult<()> {
-        for queue in self.state.store.overdue(self.state.config.queue_overtime, now).await? {
+    async fn end_overdue(&mut self, now: Timestamp) -> StoreResult<()> {
+        let running = self.state.store.running().await?;
+        self.running_since.retain(|number, _| running.iter().any(|queue| queue.number == *number));
+        for queue in running {
+            let since = self.running_since.entry(queue.number).or_insert_with(|| since(&queue, now));
+            let timeout_s = u64::try_from(queue.timeout_s).unwrap_or(0);
+            if !is_overdue(since.elapsed(), timeout_s, self.state.config.queue_overtime) {
+                continue;
+            }
             let reason = format!("ended by the test server: it ran for longer than its limit of {} s", queue.timeout_s);
             self.state.note(&queue.queue_id, reason.clone()).await;
             self.state.store.abort_number(queue.number, reason, now).await?;
@@ -99,6 +116,7 @@ impl Scheduler {
             return Ok(false);
         };
         self.preparing.insert(number);
+        self.running_since.insert(number, Instant::now());
         self.take(slot);
         self.work.spawn(work::prepare(self.state.clone(), in_use, slot, queue));
         Ok(true)

@@ -3,8 +3,8 @@
 
 use crate::config::Config;
 use crate::http;
-use crate::layout::Layout;
-use crate::process::kill_leftovers;
+use crate::layout::{Layout, remove_tree};
+use crate::process::{family, kill_leftovers, mark_of_task};
 use crate::scheduler;
 use crate::ssh;
 use crate::state::State;
@@ -32,6 +32,8 @@ pub enum RunError {
     Io { what: String, source: io::Error },
     #[error("another runner works on {}; stop it, or give this one a data_dir of its own", .0.display())]
     InUse(PathBuf),
+    #[error("{0}")]
+    Defect(String),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("a part of the runner ended by itself: {0}")]
@@ -65,12 +67,17 @@ impl Runner {
         let (lock, store) = open(layout.clone()).await?;
         let stop = CancellationToken::new();
         let state = State::new(config, layout, store, stop.clone());
+        family::prepare_process();
+        if let Some(defect) = state.repository.defect().await {
+            return Err(RunError::Defect(defect));
+        }
         recover(&state).await?;
 
         let listen = state.config.listen;
         let listener = TcpListener::bind(listen).await.map_err(io_error(format!("can't listen on {listen}")))?;
         let http_addr = listener.local_addr().map_err(io_error("the listening socket has no address"))?;
         let mut parts = JoinSet::new();
+        parts.spawn(family::reap(state.stop.clone()));
         parts.spawn(serve_http(state.clone(), listener));
         tracing::info!(address = %http_addr, "the runner listens on http://{http_addr}");
         let (mut ssh_addr, mut ssh_host_key_fingerprint) = (None, None);
@@ -155,12 +162,24 @@ fn lock(path: PathBuf) -> Result<File, RunError> {
 
 /// Ends what a former run left over: its processes, its running tasks, its unfinished deletions.
 async fn recover(state: &State) -> Result<(), RunError> {
+    // First of all: a checkout that a killed runner left at work would go on in a folder that is made anew.
+    let git = state.repository.git.clone();
+    let killed = tokio::task::spawn_blocking(move || git.kill_leftovers()).await.map_err(StoreError::from)?;
+    if killed > 0 {
+        tracing::warn!(killed, "ended git that a former run had left at work");
+    }
     let recovered = state.store.recover(state.layout.clone(), Timestamp::now()).await?;
     for (id, n) in recovered.interrupted {
-        let results = state.layout.results(&id, n);
-        let killed = tokio::task::spawn_blocking(move || kill_leftovers(&results)).await.map_err(StoreError::from)?;
+        let mark = mark_of_task(&state.layout.results(&id, n));
+        let killed = tokio::task::spawn_blocking(move || kill_leftovers(&mark)).await.map_err(StoreError::from)?;
         state.note(&id, format!("the test server was restarted while task {id}-{n} was running")).await;
         tracing::warn!(queue = id, killed, "task {id}-{n} was running when the runner ended; it is now an error");
+    }
+    let half_done = recovered.half_done;
+    let layout = state.layout.clone();
+    tokio::task::spawn_blocking(move || remove_half_done(&layout, &half_done)).await.map_err(StoreError::from)?;
+    if let Err(error) = state.repository.put_holds_right(recovered.held).await {
+        tracing::error!(%error, "the refs that hold queues' commits could not be put right");
     }
     for (number, id) in recovered.to_delete {
         let state = state.clone();
@@ -173,10 +192,17 @@ async fn recover(state: &State) -> Result<(), RunError> {
     Ok(())
 }
 
+/// A queue that was aborted during its checkout has no use for what there is of it. Blocks.
+fn remove_half_done(layout: &Layout, queues: &[String]) {
+    for id in queues {
+        if let Err(error) = remove_tree(&layout.workspace(id)) {
+            tracing::warn!(queue = id, %error, "half a checkout could not be removed");
+        }
+    }
+}
+
 async fn serve_http(state: State, listener: TcpListener) -> Result<(), String> {
     let stop = state.stop.clone();
-    axum::serve(listener, http::router(state))
-        .with_graceful_shutdown(async move { stop.cancelled().await })
-        .await
-        .map_err(|error| format!("http: {error}"))
+    http::serve(listener, http::router(state), stop, family::open_files()).await;
+    Ok(())
 }

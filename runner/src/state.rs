@@ -4,6 +4,7 @@
 use crate::config::Config;
 use crate::layout::Layout;
 use crate::store::Store;
+use crate::workspace::Repository;
 use std::collections::HashMap;
 use std::io::Write;
 use std::sync::atomic::AtomicU32;
@@ -21,12 +22,15 @@ pub struct Inner {
     pub config: Config,
     pub layout: Layout,
     pub store: Store,
+    pub repository: Repository,
     /// Rung when the scheduler should look again.
     pub bell: Notify,
     /// Slots that are taken.
     pub busy: AtomicU32,
     /// Held while a queue that was handed in is checked against the repository.
     pub checks: Semaphore,
+    /// Held from the last look whether an id is free until its queue is stored.
+    pub accepting: tokio::sync::Mutex<()>,
     /// The runner stops.
     pub stop: CancellationToken,
     active: Active,
@@ -43,8 +47,9 @@ impl std::ops::Deref for State {
 impl State {
     pub fn new(config: Config, layout: Layout, store: Store, stop: CancellationToken) -> Self {
         let (bell, busy, active) = (Notify::new(), AtomicU32::new(0), Active::default());
-        let checks = Semaphore::new(MAX_CHECKS);
-        Self(Arc::new(Inner { config, layout, store, bell, busy, checks, stop, active }))
+        let (checks, accepting) = (Semaphore::new(MAX_CHECKS), tokio::sync::Mutex::default());
+        let repository = Repository::new(&config);
+        Self(Arc::new(Inner { config, layout, store, repository, bell, busy, checks, accepting, stop, active }))
     }
 
     /// Marks work on a queue. Enter before the store is asked whether the work is still wanted: an abort

@@ -72,6 +72,8 @@ impl Store {
         let readers = Pool::builder()
             .max_size(READERS)
             .connection_timeout(READER_WAIT)
+            // A file at hand does not hang up.
+            .test_on_check_out(false)
             .connection_customizer(Box::new(SetPragmas))
             .build(ConnectionManager::new(url))?;
         Ok(Self { writer: Arc::new(Mutex::new(writer)), readers, changed: watch::Sender::new(()) })

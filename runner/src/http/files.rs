@@ -5,19 +5,18 @@ use super::error::Refused;
 use super::extract::{Id, InPath, Instance};
 use super::queues::owned;
 use super::serve_file::{Served, respond};
+use crate::results::{PLAIN_TEXT, Results, content_type};
 use crate::state::State;
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use protocol::remote::{RemoteFile, TaskResults};
-use rustix::fs::{Access, CWD, Mode, OFlags, access, openat};
+use protocol::remote::TaskResults;
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
-
-const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
+use std::path::PathBuf;
 
 pub async fn find_log(
     Shared(state): Shared<State>,
@@ -51,13 +50,7 @@ pub async fn list_results(
     Instance(instance): Instance,
 ) -> Result<Json<TaskResults>, Refused> {
     let folder = results_folder(&state, &id, instance).await?;
-    let files = blocking(move || {
-        let mut files = Vec::new();
-        list(&folder, "", &mut files);
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(files)
-    })
-    .await?;
+    let files = blocking(move || Ok(Results::find(&folder).files)).await?;
     Ok(Json(TaskResults { task_id: id, files }))
 }
 
@@ -96,48 +89,6 @@ async fn results_folder(state: &State, id: &str, instance: String) -> Result<Pat
     }
 }
 
-/// Adds every plain file below a folder. Links are left out, and so are names that JSON can't carry.
-/// What can't be read is left out as well: a task may lock one folder, and the others are still wanted.
-fn list(folder: &Path, prefix: &str, files: &mut Vec<RemoteFile>) {
-    let is_folder = std::fs::symlink_metadata(folder).is_ok_and(|metadata| metadata.is_dir());
-    if !is_folder {
-        return;
-    }
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) => return warn_unreadable(folder, &error),
-    };
-    for entry in entries {
-        let entry = match entry {
-            Ok(entry) => entry,
-            // The rest of a folder that breaks off can't be had either.
-            Err(error) => return warn_unreadable(folder, &error),
-        };
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
-        let path = format!("{prefix}{name}");
-        let Ok(metadata) = entry.metadata() else {
-            // A running task has just removed it.
-            continue;
-        };
-        if metadata.is_dir() {
-            list(&entry.path(), &format!("{path}/"), files);
-        } else if metadata.is_file() {
-            if let Err(error) = access(entry.path(), Access::READ_OK) {
-                warn_unreadable(&entry.path(), &error.into());
-                continue;
-            }
-            let content_type = content_type(&path).to_owned();
-            files.push(RemoteFile { path, size: metadata.len(), content_type });
-        }
-    }
-}
-
-fn warn_unreadable(path: &Path, error: &io::Error) {
-    tracing::warn!(path = %path.display(), %error, "a result can't be read and is left out");
-}
-
 /// Opens a plain file below a folder without following any link; `None` where there is no such file.
 fn open_below(folder: PathBuf, path: &str) -> io::Result<Option<File>> {
     // Not to wait for the other end of a named pipe.
@@ -159,26 +110,4 @@ fn open_below(folder: PathBuf, path: &str) -> io::Result<Option<File>> {
     };
     let is_plain = file.metadata()?.is_file();
     Ok(is_plain.then_some(file))
-}
-
-fn content_type(path: &str) -> &'static str {
-    let extension = path.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase()).unwrap_or_default();
-    match extension.as_str() {
-        "txt" | "log" | "md" | "tap" | "out" | "err" => PLAIN_TEXT,
-        "xml" => "application/xml",
-        "json" => "application/json",
-        "html" | "htm" => "text/html; charset=utf-8",
-        "csv" => "text/csv; charset=utf-8",
-        "png" => "image/png",
-        "jpg" | "jpeg" => "image/jpeg",
-        "gif" => "image/gif",
-        "webp" => "image/webp",
-        "svg" => "image/svg+xml",
-        "mp4" => "video/mp4",
-        "webm" => "video/webm",
-        "pdf" => "application/pdf",
-        "zip" => "application/zip",
-        "gz" | "tgz" => "application/gzip",
-        _ => "application/octet-stream",
-    }
 }

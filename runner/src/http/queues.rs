@@ -6,7 +6,7 @@ use super::error::Refused;
 use super::extract::{Id, InPath, Instance, JsonBody};
 use crate::state::State;
 use crate::store::{Acceptance, NewQueue, NewTask, OfInstance};
-use crate::workspace::{self, Refusal};
+use crate::workspace::Refusal;
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::{HeaderMap, StatusCode};
@@ -27,15 +27,20 @@ pub async fn create_queue(
     check_id(&request)?;
     let id = request.queue_id.clone();
     let scenarios = request.tasks.iter().map(|task| task.scenario.clone()).collect();
-    let met = state.store.probe(id.clone(), instance.clone(), request.commit.clone(), scenarios).await?;
-    if let Some(met) = met {
+    let probe = |scenarios| state.store.probe(id.clone(), instance.clone(), request.commit.clone(), scenarios);
+    if let Some(met) = probe(Vec::clone(&scenarios)).await? {
         return answer(&id, met);
     }
     check_tasks(&request)?;
     let tasks = find_files(&state, &request).await?;
+    let turn = state.accepting.lock().await;
+    if let Some(met) = probe(scenarios).await? {
+        return answer(&id, met);
+    }
+    state.repository.hold(&id, &request.commit).await.map_err(Refusal::from)?;
     let new = NewQueue {
         queue_id: request.queue_id,
-        instance,
+        instance: instance.clone(),
         branch: request.branch,
         commit: request.commit,
         submitted_by: request.submitted_by,
@@ -44,6 +49,10 @@ pub async fn create_queue(
     };
     let note = format!("accepted: {} tasks, submitted by {}", new.tasks.len(), new.submitted_by.escape_debug());
     let acceptance = state.store.accept(new, Timestamp::now()).await?;
+    if acceptance == Acceptance::Gone {
+        state.repository.release(&id).await;
+    }
+    drop(turn);
     if acceptance == Acceptance::New {
         state.note(&id, note).await;
         state.bell.notify_one();
@@ -105,8 +114,8 @@ fn check_tasks(request: &QueueRequest) -> Result<(), Refused> {
 async fn find_files(state: &State, request: &QueueRequest) -> Result<Vec<NewTask>, Refused> {
     let config = &state.config;
     let _permit = state.checks.acquire().await;
-    workspace::ensure_commit(&config.repository, &request.branch, &request.commit).await?;
-    let files = workspace::scenario_files(&config.repository, &request.commit, &config.scenario_dir).await;
+    state.repository.ensure_commit(&request.branch, &request.commit).await?;
+    let files = state.repository.scenario_files(&request.commit).await;
     let files = files.map_err(Refusal::from)?;
     let find = |scenario: &String| {
         let unknown = || {
@@ -203,8 +212,9 @@ async fn end_and_remove_queue(state: State, id: String, instance: String) -> Res
 /// Removes a queue whose deletion the store knows of, once nobody works on it any more.
 pub async fn remove_queue(state: &State, number: i64, id: String) -> Result<(), Refused> {
     state.wait_idle(number).await;
-    let layout = state.layout.clone();
-    tokio::task::spawn_blocking(move || layout.remove_queue(&id)).await.map_err(std::io::Error::from)??;
+    let (layout, files_of) = (state.layout.clone(), id.clone());
+    tokio::task::spawn_blocking(move || layout.remove_queue(&files_of)).await.map_err(std::io::Error::from)??;
+    state.repository.release(&id).await;
     state.store.forget(number).await?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use std::fs::File;
-use std::io::{self, SeekFrom};
+use std::io::{self, Read, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
@@ -18,24 +18,38 @@ use tokio_util::io::ReaderStream;
 /// Bytes that are read at once.
 const CHUNK: usize = 64 * 1024;
 
+/// What is not larger is read in the same go in which it was opened.
+const READ_AT_ONCE: u64 = CHUNK as u64;
+
+enum Content {
+    Whole(Vec<u8>),
+    File(File),
+}
+
 pub struct Served {
-    file: Option<File>,
+    content: Content,
     size: u64,
     tag: String,
     content_type: &'static str,
 }
 
 impl Served {
-    /// A file as it is at this moment; what is appended later is not part of the answer.
+    /// A file as it is at this moment; what is appended later is not part of the answer. Blocks.
     pub fn file(file: File, content_type: &'static str) -> io::Result<Self> {
         let metadata = file.metadata()?;
         let size = metadata.len();
         let tag = format!("\"{:x}-{size:x}-{:x}-{:x}\"", metadata.ino(), metadata.mtime(), metadata.mtime_nsec());
-        Ok(Self { file: Some(file), size, tag, content_type })
+        if size > READ_AT_ONCE {
+            return Ok(Self { content: Content::File(file), size, tag, content_type });
+        }
+        let mut bytes = Vec::new();
+        file.take(size).read_to_end(&mut bytes)?;
+        let size = bytes.len() as u64;
+        Ok(Self { content: Content::Whole(bytes), size, tag, content_type })
     }
 
     pub fn empty(content_type: &'static str) -> Self {
-        Self { file: None, size: 0, tag: "\"empty\"".to_owned(), content_type }
+        Self { content: Content::Whole(Vec::new()), size: 0, tag: "\"empty\"".to_owned(), content_type }
     }
 }
 
@@ -53,7 +67,10 @@ pub fn respond(headers: &HeaderMap, served: Served) -> Response {
             return (shared, [(CONTENT_RANGE, format!("bytes */{size}"))], nothing_there()).into_response();
         }
     };
-    let body = served.file.map_or_else(Body::empty, |file| stream(file, first, length));
+    let body = match served.content {
+        Content::File(file) => stream(file, first, length),
+        Content::Whole(bytes) => Body::from(part(bytes, first, length)),
+    };
     let mut response = (status, shared, body).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(served.content_type));
@@ -68,6 +85,13 @@ pub fn respond(headers: &HeaderMap, served: Served) -> Response {
 
 fn nothing_there() -> Refused {
     Refused::new(StatusCode::RANGE_NOT_SATISFIABLE, "nothing_there", "the file ends before this range begins")
+}
+
+fn part(mut bytes: Vec<u8>, first: u64, length: u64) -> Vec<u8> {
+    // Both lie within what was read.
+    let (first, length) = (usize::try_from(first).unwrap_or(0), usize::try_from(length).unwrap_or(0));
+    bytes.truncate(first + length);
+    bytes.split_off(first)
 }
 
 fn stream(file: File, first: u64, length: u64) -> Body {

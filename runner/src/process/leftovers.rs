@@ -1,24 +1,35 @@
 //! Processes that outlived their task or the runner that started them.
-//! They are known by the results folder in their environment, which no other process has.
+//! They are those with its mark, and all that descends from them.
 
-use rustix::process::{Pid, Signal, kill_process};
+use super::mark::Mark;
+use rustix::process::{Pid, Signal, getpid, kill_process};
 use std::collections::HashSet;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A killed process is gone after a few milliseconds, unless the kernel holds it; then nobody waits for it.
-const GONE_WITHIN: Duration = Duration::from_secs(1);
+const GONE_WITHIN: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Kills every process whose environment names this results folder, waits until none is left, and tells how many
-/// there were. Blocks. Without a `/proc` it finds none.
-pub fn kill_leftovers(results: &Path) -> usize {
-    let mark = [b"TESTARENA_RESULTS=", results.as_os_str().as_encoded_bytes()].concat();
+/// A process as `/proc` tells of it.
+pub struct Process {
+    pub pid: Pid,
+    pub parent: Option<Pid>,
+    /// Its end has not been seen by its parent yet.
+    pub is_dead: bool,
+}
+
+/// Kills every process with this mark, waits until none is left, and tells how many there were.
+/// Blocks. Without a `/proc` it finds none.
+pub fn kill_leftovers(mark: &Mark) -> usize {
     let start = Instant::now();
     let mut killed = HashSet::new();
     loop {
-        let found: Vec<Pid> = processes().into_iter().filter(|pid| has_mark(*pid, &mark)).collect();
-        if found.is_empty() || start.elapsed() > GONE_WITHIN {
+        let found = living(mark);
+        if found.is_empty() {
+            return killed.len();
+        }
+        if start.elapsed() > GONE_WITHIN {
+            tracing::error!(processes = found.len(), "processes that were left behind can't be ended");
             return killed.len();
         }
         killed.extend(found.into_iter().filter(|pid| kill_process(*pid, Signal::KILL).is_ok()));
@@ -26,16 +37,48 @@ pub fn kill_leftovers(results: &Path) -> usize {
     }
 }
 
-fn processes() -> Vec<Pid> {
+/// Kills those that are there now, without waiting for their end.
+pub fn kill_once(mark: &Mark) {
+    for pid in living(mark) {
+        // It may have ended by itself.
+        let _gone = kill_process(pid, Signal::KILL);
+    }
+}
+
+/// Those with the mark, and their descendants: a child may have put on other limits and another environment.
+fn living(mark: &Mark) -> HashSet<Pid> {
+    let mut others: Vec<Process> = processes();
+    others.retain(|process| !process.is_dead && process.pid != getpid());
+    let mut found = HashSet::new();
+    others.retain(|process| !(mark.is_on(process.pid) && found.insert(process.pid)));
+    loop {
+        let before = found.len();
+        others.retain(|process| {
+            let is_child = process.parent.is_some_and(|parent| found.contains(&parent));
+            !(is_child && found.insert(process.pid))
+        });
+        if found.len() == before {
+            return found;
+        }
+    }
+}
+
+/// All processes. One that ends meanwhile is left out.
+pub fn processes() -> Vec<Process> {
     let Ok(folder) = std::fs::read_dir("/proc") else {
         return Vec::new();
     };
     let ids = folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    ids.filter_map(Pid::from_raw).collect()
+    ids.filter_map(Pid::from_raw).filter_map(look_at).collect()
 }
 
-fn has_mark(pid: Pid, mark: &[u8]) -> bool {
-    // Other users' processes can't be read, and are none of ours. One that has died has no environment.
-    let environment = std::fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).unwrap_or_default();
-    environment.split(|byte| *byte == 0).any(|variable| variable == mark)
+/// The line is `<pid> (<name>) <state> <parent> …`; the name may hold anything.
+fn look_at(pid: Pid) -> Option<Process> {
+    let line = std::fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    let name_end = line.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(&line[name_end + 1..]).ok()?;
+    let mut words = rest.split_whitespace();
+    let state = words.next()?;
+    let parent = words.next()?.parse().ok().and_then(Pid::from_raw);
+    Some(Process { pid, parent, is_dead: matches!(state, "Z" | "X" | "x") })
 }

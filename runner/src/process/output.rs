@@ -1,7 +1,7 @@
 //! A task's output on its way from the pipe into the log file, with an eye on its progress lines.
 //! It holds one buffer, however much is printed.
 
-use crate::queue::parse_progress;
+use super::progress::parse_progress;
 use rustix::io::Errno;
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -42,6 +42,7 @@ pub async fn pump(
     if let Err(error) = copy(reader, &ended, &mut sink).await {
         sink.error.get_or_insert(error);
     }
+    sink.take_last_line();
     if let Err(error) = sink.log.sync_data().await {
         sink.error.get_or_insert(error);
     }
@@ -103,6 +104,13 @@ impl Sink {
                 report.progress = progress;
             }
         });
+    }
+
+    /// A process that ends within a line has said it all the same.
+    fn take_last_line(&mut self) {
+        if let Some(progress) = parse_progress(&self.line) {
+            self.reports.send_modify(|report| report.progress = Some(progress));
+        }
     }
 
     async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {

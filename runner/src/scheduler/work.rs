@@ -1,11 +1,13 @@
 //! What happens in a slot: a queue's checkout, or one task from its start to its stored verdict.
 //! Nothing that has happened is lost to a database that fails for a while: its words are tried again.
 
+use crate::layout::remove_tree;
 use crate::process::{self, Limits, Outcome, Report};
 use crate::queue::{Verdict, verdict};
+use crate::results::Results;
 use crate::state::{InUse, State};
 use crate::store::{Finished, QueueRow, StoreResult, TaskRow};
-use crate::workspace;
+use crate::workspace::Wanted;
 use protocol::{TaskStatus, Timestamp};
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -17,6 +19,10 @@ const REPORT_EVERY: Duration = Duration::from_millis(500);
 const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How long the end of a task may go on trying after the runner was told to stop.
 const WRITE_AT_STOP: Duration = Duration::from_secs(3);
+
+/// Tries to remove half a checkout.
+const CLEAR_TRIES: u32 = 10;
+const CLEAR_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// A slot is free again.
 pub struct Ended {
@@ -30,7 +36,9 @@ pub async fn prepare(state: State, in_use: InUse, slot: usize, queue: QueueRow) 
     let (id, commit) = (&queue.queue_id, &queue.commit_hash);
     state.note(id, format!("checkout of {commit} (branch {})", queue.branch)).await;
     let start = Instant::now();
-    let checkout = workspace::checkout(&state.config.repository, state.layout.workspace(id), commit);
+    let workspace = state.layout.workspace(id);
+    let wanted = Wanted { branch: queue.branch.clone(), commit: commit.clone(), submodules: state.config.submodules };
+    let checkout = state.repository.checkout(&workspace, &wanted);
     let result = tokio::select! {
         biased;
         () = in_use.abort.cancelled() => None,
@@ -39,8 +47,14 @@ pub async fn prepare(state: State, in_use: InUse, slot: usize, queue: QueueRow) 
     };
     match result {
         // Aborted: the store knows. Stopped: the next start of the runner begins again.
-        None => state.note(id, "the checkout was cut off".to_owned()).await,
-        Some(Ok(())) => {
+        None => {
+            state.note(id, "the checkout was cut off".to_owned()).await;
+            clear_away(&state, id).await;
+        }
+        Some(Ok(told)) => {
+            for line in told {
+                state.note(id, line).await;
+            }
             state.note(id, format!("checked out after {:.1} s", start.elapsed().as_secs_f64())).await;
             insist(&state, id, || state.store.mark_prepared(queue.number)).await;
         }
@@ -48,11 +62,29 @@ pub async fn prepare(state: State, in_use: InUse, slot: usize, queue: QueueRow) 
             let message = format!("the checkout failed: {error}");
             tracing::error!(queue = id, %error, "the checkout of queue {id} failed");
             state.note(id, message.clone()).await;
+            clear_away(&state, id).await;
             insist(&state, id, || state.store.fail_queue(queue.number, message.clone(), Timestamp::now())).await;
         }
     }
     drop(in_use);
     Ended { slot, prepared: Some(queue.number) }
+}
+
+/// Removes what there is of a checkout that will not be finished. Git, which was killed, may still be dying in it.
+async fn clear_away(state: &State, id: &str) {
+    let mut result = Ok(());
+    for _ in 0..CLEAR_TRIES {
+        let folder = state.layout.workspace(id);
+        let removed = tokio::task::spawn_blocking(move || remove_tree(&folder)).await;
+        result = removed.map_err(std::io::Error::from).flatten();
+        if result.is_ok() {
+            return;
+        }
+        tokio::time::sleep(CLEAR_AGAIN_AFTER).await;
+    }
+    if let Err(error) = result {
+        tracing::warn!(queue = id, %error, "half a checkout of queue {id} could not be removed");
+    }
 }
 
 /// Runs one task and stores how it ended.
@@ -66,6 +98,11 @@ pub async fn run_task(state: State, in_use: InUse, slot: usize, queue: QueueRow,
         outcome = run_process(&state, &in_use, slot, &queue, &task, reports) => outcome,
         never = pass_on_reports(&state, queue.number, task.n, seen.clone()) => match never {},
     };
+    let results = state.layout.results(id, task.n);
+    let found = tokio::task::spawn_blocking(move || Results::find(&results)).await.unwrap_or_default();
+    if let Some(complaint) = found.complaint() {
+        state.note(id, format!("of task {name} {complaint}")).await;
+    }
     let (verdict, log_size) = judge(outcome, &task);
     let progress = seen.borrow_and_update().progress.clone();
     let code = verdict.exit_code.map(|code| format!(", exit code {code}")).unwrap_or_default();
@@ -118,7 +155,7 @@ async fn run_process(
         env: slot_env.chain(own_env.map(|(name, value)| (name.to_owned(), value))).collect(),
         hidden_env: state.config.token_env.iter().cloned().collect(),
         log: state.layout.task_log(id, n),
-        results,
+        mark: process::mark_of_task(&results),
     };
     let limits = Limits { timeout: state.config.task_timeout, abort: in_use.abort.clone(), stop: state.stop.clone() };
     process::run(task, limits, reports).await

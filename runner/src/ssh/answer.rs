@@ -3,9 +3,10 @@
 
 use super::command::Command;
 use crate::state::State;
-use crate::workspace::git::{self, GroupGuard};
+use crate::workspace::git::GroupGuard;
 use russh::ChannelWriteHalf;
 use russh::server::Msg;
+use std::process::Stdio;
 use std::time::Duration;
 
 type Writer = ChannelWriteHalf<Msg>;
@@ -59,14 +60,15 @@ async fn execute(state: &State, command: Command, writer: &Writer) -> Result<u32
 }
 
 async fn run_git(state: &State, arguments: &[String], writer: &Writer) -> Result<u32, russh::Error> {
-    let mut child = match git::command(&state.config.repository, arguments).spawn() {
-        Ok(child) => child,
+    let repository = &state.repository;
+    let (mut child, own) = match repository.git.start(&repository.path, arguments, &[], Stdio::null()) {
+        Ok(started) => started,
         Err(error) => {
             complain(writer, &format!("can't run git: {error}")).await?;
             return Ok(FAILED);
         }
     };
-    let mut group = GroupGuard::of(&child);
+    let mut group = GroupGuard::of(&child, own);
     if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
         tokio::try_join!(writer.data(stdout), writer.extended_data(STDERR, stderr))?;
     }

@@ -119,6 +119,7 @@ mod tests {
             repository: "/srv/re po".into(),
             scenario_dir: "scenarios".to_owned(),
             workspace_root: "/srv/work".into(),
+            submodules: true,
             slots: vec![],
             task_timeout: Duration::from_secs(1),
             queue_overtime: Duration::ZERO,

@@ -64,8 +64,30 @@ fn changes(connection: &mut SqliteConnection, instance: &str, since: Option<Curs
             .limit(page)
             .load(connection)?,
     };
-    let is_full = rows.len() >= MAX_CHANGES;
-    let seq = rows.last().filter(|_| is_full).map_or(last, |row| row.changed);
-    let queues = rows.into_iter().map(|row| view(connection, row)).collect::<StoreResult<_>>()?;
+    let mut is_full = rows.len() >= MAX_CHANGES;
+    let (mut queues, mut size) = (Vec::with_capacity(rows.len()), 0);
+    for row in rows {
+        let view = view(connection, row)?;
+        size += size_of(&view);
+        // One that is larger than a page by itself still has to go out.
+        if size > PAGE_BYTES && !queues.is_empty() {
+            is_full = true;
+            break;
+        }
+        queues.push(view);
+    }
+    let seq = queues.last().filter(|_| is_full).map_or(last, |view: &QueueView| view.queue.changed);
     Ok(FeedPage { cursor: Cursor { epoch, seq }, reset: since.is_none(), queues })
+}
+
+/// Where a page ends that has not had its number of queues yet: half of what a client takes.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// A queue's and a task's fields around their texts, in bytes of JSON.
+const AROUND_TEXTS: usize = 260;
+
+/// About how many bytes of JSON a queue's status is.
+fn size_of(view: &QueueView) -> usize {
+    let id = view.queue.queue_id.len();
+    let tasks = view.tasks.iter().map(|task| AROUND_TEXTS + id + task.scenario.len() + task.message.len());
+    AROUND_TEXTS + id + view.queue.message.len() + tasks.sum::<usize>()
 }

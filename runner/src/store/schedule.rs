@@ -7,12 +7,12 @@ use super::queues::{QueueRow, TaskRow, tasks_of};
 use super::schema::{queues, tasks};
 use super::{Store, StoreResult};
 use crate::layout::Layout;
-use crate::queue::{Candidate, Checkout, RUNNER_STOPPED, is_overdue};
+use crate::queue::{Candidate, Checkout, RUNNER_STOPPED};
 use diesel::dsl::{count_star, min, sql};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use protocol::{QueueStatus, TaskStatus, Timestamp};
-use std::time::Duration;
+use std::collections::HashMap;
 
 /// What a start of the runner found left over.
 #[derive(Debug, Default)]
@@ -21,6 +21,10 @@ pub struct Recovered {
     pub interrupted: Vec<(String, i32)>,
     /// Queues whose deletion had begun.
     pub to_delete: Vec<(i64, String)>,
+    /// Queues that ended before their checkout was whole.
+    pub half_done: Vec<String>,
+    /// All queues' ids and the commits they need.
+    pub held: HashMap<String, String>,
 }
 
 impl Store {
@@ -70,17 +74,11 @@ impl Store {
         .await
     }
 
-    /// Running queues that are past their limit and the server's own overtime.
-    pub async fn overdue(&self, overtime: Duration, now: Timestamp) -> StoreResult<Vec<QueueRow>> {
-        self.read(move |connection| {
+    /// Queues that run and shall go on.
+    pub async fn running(&self) -> StoreResult<Vec<QueueRow>> {
+        self.read(|connection| {
             let running = queues::table.filter(queues::status.eq(QueueStatus::Running.as_str()));
-            let mut rows: Vec<QueueRow> =
-                running.filter(queues::abort_requested.eq(false)).select(QueueRow::as_select()).load(connection)?;
-            rows.retain(|row| {
-                let timeout_s = u64::try_from(row.timeout_s).unwrap_or(0);
-                row.started_at.is_some_and(|start| is_overdue(Timestamp(start), timeout_s, overtime, now))
-            });
-            Ok(rows)
+            Ok(running.filter(queues::abort_requested.eq(false)).select(QueueRow::as_select()).load(connection)?)
         })
         .await
     }
@@ -165,6 +163,10 @@ fn recover(connection: &mut SqliteConnection, layout: &Layout, now: Timestamp) -
     }
     let to_delete = queues::table.filter(queues::delete_requested.eq(true));
     recovered.to_delete = to_delete.select((queues::number, queues::queue_id)).load(connection)?;
+    let ended = queues::table.filter(queues::prepared.eq(false)).filter(queues::finished_at.is_not_null());
+    recovered.half_done = ended.select(queues::queue_id).load(connection)?;
+    let all = queues::table.select((queues::queue_id, queues::commit_hash));
+    recovered.held = all.load(connection)?.into_iter().collect();
     Ok(recovered)
 }
 

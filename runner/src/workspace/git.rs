@@ -1,85 +1,133 @@
-//! Git as a child process with a time limit, in a process group that never outlives the call.
+//! Git as a child process with a time limit, in a session of its own that never outlives the call.
 //! The repository is the one named, whatever the runner's own environment says of git.
 
+use crate::process::family::{self, Own};
+use crate::process::{Mark, kill_leftovers};
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsStr;
+use std::io;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
-/// Most of git's complaint that goes into a message, in bytes.
+/// Most of git's complaint that goes into a message, in bytes. What ended it stands last.
 const MAX_COMPLAINT: usize = 2_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
     #[error("can't run git: {source}")]
-    Start { source: std::io::Error },
+    Start { source: io::Error },
     #[error("git {command} took longer than {} s", limit.as_secs())]
     TimedOut { command: String, limit: Duration },
     #[error("git {command} failed: {complaint}")]
     Failed { command: String, code: Option<i32>, complaint: String },
 }
 
-/// Runs git in a folder and returns what it printed.
-pub async fn git(folder: &Path, arguments: &[&str], limit: Duration) -> Result<Vec<u8>, GitError> {
-    git_with_input(folder, arguments, String::new(), limit).await
+impl From<io::Error> for GitError {
+    fn from(source: io::Error) -> Self {
+        Self::Start { source }
+    }
 }
 
-/// The same, with something to read on its standard input.
-pub async fn git_with_input(
-    folder: &Path,
-    arguments: &[&str],
-    input: String,
-    limit: Duration,
-) -> Result<Vec<u8>, GitError> {
-    let name = arguments.first().copied().unwrap_or_default().to_owned();
-    let mut command = command(folder, arguments);
-    command.stdin(Stdio::piped());
-    let mut child = command.spawn().map_err(|source| GitError::Start { source })?;
-    let mut group = GroupGuard::of(&child);
-    let stdin = child.stdin.take();
-    let work = async {
-        if let Some(mut stdin) = stdin {
-            // Git that ends without reading has its say on stderr.
-            let _closed_early = stdin.write_all(input.as_bytes()).await;
-        }
-        child.wait_with_output().await
-    };
-    let output = match tokio::time::timeout(limit, work).await {
-        Err(_) => return Err(GitError::TimedOut { command: name, limit }),
-        Ok(output) => output.map_err(|source| GitError::Start { source })?,
-    };
-    group.disarm();
-    if output.status.success() {
-        return Ok(output.stdout);
-    }
-    let complaint = &output.stderr[..output.stderr.len().min(MAX_COMPLAINT)];
-    let complaint = String::from_utf8_lossy(complaint).trim().to_owned();
-    Err(GitError::Failed { command: name, code: output.status.code(), complaint })
+/// One call of git, before it is made.
+#[derive(Clone, Debug)]
+pub struct Call<'a> {
+    pub folder: &'a Path,
+    pub arguments: &'a [&'a str],
+    /// On top of the runner's own environment.
+    pub env: &'a [(&'a str, &'a OsStr)],
+    pub input: String,
+    pub limit: Duration,
 }
 
-/// Git, ready to be started in a folder with no input and its output piped.
-pub fn command(folder: &Path, arguments: &[impl AsRef<OsStr>]) -> Command {
-    let mut command = Command::new("git");
-    for (name, _) in std::env::vars_os() {
-        // GIT_DIR and its kin, as hooks have them, would lead it to another repository.
-        if leads_astray(&name) {
-            command.env_remove(name);
+/// One runner's git: its processes bear a mark of their own, by which the next start finds what a crash left.
+#[derive(Clone, Debug)]
+pub struct Git(Mark);
+
+impl Git {
+    pub fn new(data_dir: &Path) -> Self {
+        Self(Mark::new("TESTARENA_GIT_OF", data_dir))
+    }
+
+    /// Ends what git a killed runner left at work. Blocks.
+    pub fn kill_leftovers(&self) -> usize {
+        kill_leftovers(&self.0)
+    }
+
+    /// Runs git in a folder and returns what it printed.
+    pub async fn run(&self, folder: &Path, arguments: &[&str], limit: Duration) -> Result<Vec<u8>, GitError> {
+        self.call(Call { folder, arguments, env: &[], input: String::new(), limit }).await
+    }
+
+    pub async fn call(&self, call: Call<'_>) -> Result<Vec<u8>, GitError> {
+        let name = name_of(call.arguments);
+        let (mut child, own) = self.start(call.folder, call.arguments, call.env, Stdio::piped())?;
+        let mut group = GroupGuard::of(&child, own);
+        let stdin = child.stdin.take();
+        let work = async {
+            if let Some(mut stdin) = stdin {
+                // Git that ends without reading has its say on stderr.
+                let _closed_early = stdin.write_all(call.input.as_bytes()).await;
+            }
+            child.wait_with_output().await
+        };
+        let output = match tokio::time::timeout(call.limit, work).await {
+            Err(_) => return Err(GitError::TimedOut { command: name, limit: call.limit }),
+            Ok(output) => output?,
+        };
+        group.disarm();
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        let complaint = &output.stderr[output.stderr.len().saturating_sub(MAX_COMPLAINT)..];
+        let complaint = String::from_utf8_lossy(complaint).trim().to_owned();
+        Err(GitError::Failed { command: name, code: output.status.code(), complaint })
+    }
+
+    /// Starts git with its output piped. Nobody can ask it anything: it has no terminal.
+    pub fn start(
+        &self,
+        folder: &Path,
+        arguments: &[impl AsRef<OsStr>],
+        env: &[(&str, &OsStr)],
+        stdin: Stdio,
+    ) -> io::Result<(Child, Own)> {
+        let mut command = std::process::Command::new("git");
+        for (name, _) in std::env::vars_os() {
+            // GIT_DIR and its kin, as hooks have them, would lead it to another repository.
+            if leads_astray(&name) {
+                command.env_remove(name);
+            }
+        }
+        let (mark, folder_of_mark) = self.0.variable();
+        command
+            .arg("-C")
+            .arg(folder)
+            .args(arguments)
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("LC_ALL", "C")
+            .env(mark, folder_of_mark)
+            .envs(env.iter().copied());
+        family::in_own_session(&mut command)?;
+        let mut command = tokio::process::Command::from(command);
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        family::start(&self.0, || command.spawn(), Child::id)
+    }
+}
+
+/// The command's name among its arguments, behind options of git itself.
+fn name_of(arguments: &[&str]) -> String {
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        match *word {
+            "-c" => drop(words.next()),
+            option if option.starts_with('-') => {}
+            name => return name.to_owned(),
         }
     }
-    command
-        .arg("-C")
-        .arg(folder)
-        .args(arguments)
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
-    command
+    String::new()
 }
 
 /// Whether a variable would make git work on another repository than the one it is started in.
@@ -98,24 +146,28 @@ pub fn leads_astray(variable: &OsStr) -> bool {
 }
 
 /// Kills a child's process group when a call is cut off, so that a helper of git (ssh, a transport) ends with it.
-pub struct GroupGuard(Option<rustix::process::Pid>);
+pub struct GroupGuard {
+    group: Option<Pid>,
+    _own: Own,
+}
 
 impl GroupGuard {
-    pub fn of(child: &Child) -> Self {
-        Self(child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw))
+    pub fn of(child: &Child, own: Own) -> Self {
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        Self { group, _own: own }
     }
 
     /// The child has ended by itself: its id may be somebody else's from now on.
     pub fn disarm(&mut self) {
-        self.0 = None;
+        self.group = None;
     }
 }
 
 impl Drop for GroupGuard {
     fn drop(&mut self) {
-        if let Some(group) = self.0 {
+        if let Some(group) = self.group {
             // Usually there is nobody left.
-            let _nobody = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+            let _nobody = kill_process_group(group, Signal::KILL);
         }
     }
 }

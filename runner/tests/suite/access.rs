@@ -60,3 +60,18 @@ async fn every_refusal_has_the_contracts_shape() {
         server.client.request(Method::POST, "/api/queue").body("x".repeat(5 * 1024 * 1024)).send().await.unwrap();
     assert_eq!(refusal(large).await, (413, "too_large".into()));
 }
+
+#[tokio::test]
+async fn half_sent_headers_shut_nobody_out() {
+    let server = TestRunner::start(&[]).await;
+    let address = server.running.as_ref().unwrap().http_addr;
+    let mut silent = Vec::new();
+    for _ in 0..1_100 {
+        use tokio::io::AsyncWriteExt;
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let _closed = stream.write_all(b"GET /api/health HTTP/1.1\r\nHost: x\r\n").await;
+        silent.push(stream);
+    }
+    assert_eq!(server.client.get("/api/health").await.status(), 200);
+    drop(silent);
+}

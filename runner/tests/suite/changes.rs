@@ -139,3 +139,24 @@ async fn a_query_that_says_two_things_is_refused_in_the_contracts_shape() {
     let answer = server.client.get("/api/changes?since=a&since=b").await;
     assert_eq!(refusal(answer).await, (400, "bad_query".to_owned()));
 }
+
+#[tokio::test]
+async fn a_page_ends_where_it_would_grow_too_large_for_a_client() {
+    let server = TestRunner::start_with(&[WAIT], |config| config.slots.truncate(1)).await;
+    let thousand = vec!["wait"; 1_000];
+    for n in 1..=20 {
+        server.submit(&format!("{n}"), &thousand).await;
+    }
+    let (mut found, mut query) = (Vec::new(), String::new());
+    while found.len() < 20 {
+        let answer = server.client.get(&format!("/api/changes{query}")).await;
+        let text = answer.text().await.unwrap();
+        assert!(text.len() < 5 * 1024 * 1024, "{}", text.len());
+        let page: Changes = serde_json::from_str(&text).unwrap();
+        assert!(!page.queues.is_empty());
+        found.extend(ids(&page).into_iter().map(|(id, _)| id.to_owned()));
+        found.sort();
+        found.dedup();
+        query = format!("?since={}", page.cursor);
+    }
+}

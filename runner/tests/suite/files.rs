@@ -140,3 +140,58 @@ async fn what_can_not_be_read_hides_no_other_result() {
         assert_eq!(refusal(server.client.get(&format!("/api/results/42-1/{path}")).await).await.0, 404, "{path}");
     }
 }
+
+#[tokio::test]
+async fn odd_names_are_handed_on_or_told() {
+    let longest = format!("{}.txt", "l".repeat(246));
+    let text = format!(
+        "cd $TESTARENA_RESULTS; mkdir -p './%2e%2e' './-rf'; for name in '#1 50%?.txt' '..foo' 'back\\slash.txt' 'q\"uote'\\''s.txt' '{longest}' \\
+        'a+b c.txt' '%2e%2e/x' '-rf/-rf' '&;$(x).txt' '...'; do printf %s \"$name\" > \"./$name\"; done; \\
+        echo x > $'new\\nline'; echo x > $'esc\\e[1m'; echo x > $'latin\\xe4'"
+    );
+    let server = TestRunner::start(&[("a", &text)]).await;
+    assert_eq!(server.run("42", &["a"]).await.status, protocol::QueueStatus::Finished);
+    let listed = server.client.get_json("/api/results/42-1").await;
+    let paths: Vec<&str> =
+        listed["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
+    assert_eq!(paths.len(), 10, "{paths:?}");
+    for path in paths {
+        let segments = path
+            .split('/')
+            .map(|segment| segment.bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02X}")));
+        // Dots alone would be taken for a way up by whoever reads the address.
+        let encoded = segments.collect::<Vec<_>>().join("/");
+        let file = server.client.get(&format!("/api/results/42-1/{encoded}")).await;
+        assert_eq!((file.status().as_u16(), file.text().await.unwrap()), (200, path.to_owned()));
+    }
+    let log = server.client.log("42").await;
+    assert!(log.contains("of task 42-1 3 results are left out: "), "{log}");
+    for words in ["\"new\\nline\" (control characters)", "latin", "(not UTF-8)"] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+}
+
+#[tokio::test]
+async fn thousands_of_small_results_are_served_quickly() {
+    let text = "cd $TESTARENA_RESULTS; mkdir d; for i in $(seq 5000); do echo $i > d/$i.txt; done";
+    let server = TestRunner::start(&[("a", text)]).await;
+    server.run("42", &["a"]).await;
+    let start = std::time::Instant::now();
+    let listed = server.client.get_json("/api/results/42-1").await;
+    assert_eq!(listed["files"].as_array().unwrap().len(), 5000);
+    let listing = start.elapsed();
+    let readers = (0..8).map(|reader| {
+        let client = server.client.clone();
+        tokio::spawn(async move {
+            for n in (1..=5000).filter(|n| n % 8 == reader) {
+                let file = client.get(&format!("/api/results/42-1/d/{n}.txt")).await;
+                assert_eq!(file.text().await.unwrap(), format!("{n}\n"));
+            }
+        })
+    });
+    for reader in readers.collect::<Vec<_>>() {
+        reader.await.unwrap();
+    }
+    println!("5,000 results: listed in {listing:?}, all read after {:?}", start.elapsed());
+    assert!(start.elapsed() < std::time::Duration::from_secs(20), "{:?}", start.elapsed());
+}

@@ -6,8 +6,10 @@
 
 mod access;
 mod changes;
+mod clones;
 mod config;
 mod files;
+mod leftovers;
 mod queues;
 mod restart;
 mod schedule;

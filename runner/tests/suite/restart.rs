@@ -73,7 +73,7 @@ async fn after_a_crash_what_ran_is_an_error_and_its_processes_are_ended() {
     }
 }
 
-async fn address_in(folder: &Path) -> SocketAddr {
+pub async fn address_in(folder: &Path) -> SocketAddr {
     let start = Instant::now();
     loop {
         if let Ok(address) = std::fs::read_to_string(folder.join("address")) {

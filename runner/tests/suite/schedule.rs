@@ -83,7 +83,7 @@ async fn a_checkout_that_fails_ends_its_queue_as_an_error_and_no_other() {
     std::fs::write(server.workspace("1").join("go"), "").unwrap();
     let queue = server.client.ended("2").await;
     assert_eq!(statuses(&queue), (QueueStatus::Error, vec![Error, Error]));
-    assert!(queue.message.starts_with("the checkout failed: git clone failed: "), "{}", queue.message);
+    assert!(queue.message.starts_with("the checkout failed: git rev-parse failed: "), "{}", queue.message);
     std::fs::rename(server.folder.path().join("away"), repository).unwrap();
     assert_eq!(server.run("3", &["pass"]).await.status, QueueStatus::Finished);
 }

@@ -144,6 +144,46 @@ async fn a_scenario_that_can_not_start_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_no_program_is_an_error_in_clear_words() {
+    let files: [(&str, &[u8], &str); 8] = [
+        ("a", b"#!/bin/sh\r\necho hi\r\n", "the interpreter \"/bin/sh\\r\", with a carriage return"),
+        ("b", b"#!/usr/bin/env bash\r\necho hi\r\n", "with a carriage return"),
+        ("c", b"#!/bin/sh -e\r\necho hi\r\n", "with a carriage return"),
+        ("d", b"echo hi\n", "has no #! line"),
+        ("e", b"\xef\xbb\xbf#!/bin/sh\necho hi\n", "byte order mark"),
+        ("f", b"", "is empty"),
+        ("g", b"#!/no/such/interpreter\n", "\"/no/such/interpreter\" is not on this bench"),
+        ("h", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xf3\x7f", "another kind of processor"),
+    ];
+    let names: Vec<(&str, &str)> = files.iter().map(|(name, _, _)| (*name, "true")).collect();
+    let server = TestRunner::start(&names).await;
+    for (name, bytes, _) in &files {
+        std::fs::write(server.folder.path().join("source/scenarios").join(name), bytes).unwrap();
+    }
+    server.git_at_source(&["-c", "core.autocrlf=false", "commit", "--quiet", "--all", "--message", "odd"]);
+    let scenarios: Vec<&str> = files.iter().map(|(name, _, _)| *name).collect();
+    let mut queue = server.queue("42", &scenarios);
+    queue.commit = server.git_at_source(&["rev-parse", "HEAD"]);
+    assert_eq!(server.client.post_queue(&queue).await.status(), 202);
+    let ended = server.client.ended("42").await;
+    for (task, (_, _, words)) in tasks(&ended).iter().zip(files) {
+        assert_eq!(task.status, Error, "{task:?}");
+        assert!(task.message.contains(words), "{}", task.message);
+    }
+}
+
+#[tokio::test]
+async fn progress_lines_are_words_and_nothing_more() {
+    let odd = "printf '::progress 0.5 a\\0b\\033[31mc\\377\\r\\n'; for x in NaN 1e999 -1 2 x; do echo \"::progress $x bad\"; done";
+    let many = "echo '::progress 1.0 all good'; seq -f '::progress 0.25 line %.0f' 1 200000; printf '::progress 0.75 last'; exit 1";
+    let server = TestRunner::start(&[("odd", odd), ("many", many)]).await;
+    let queue = server.run("42", &["odd", "many"]).await;
+    assert_eq!(statuses(&queue), (QueueStatus::Finished, vec![Passed, Failed]));
+    assert_eq!(tasks(&queue)[0].message, "abc\u{fffd}");
+    assert_eq!((tasks(&queue)[1].progress, tasks(&queue)[1].message.as_str()), (Some(0.75), "last"));
+}
+
+#[tokio::test]
 async fn a_hundred_megabytes_of_output_do_not_grow_the_memory() {
     // Of this process the peak is measured, to which other tests would add.
     if !is_alone() {

@@ -45,10 +45,15 @@ impl TestRunner {
     }
 
     pub async fn start_with(scenarios: &[(&str, &str)], configure: impl FnOnce(&mut Config)) -> Self {
+        Self::start_in(scenarios, |config, _| configure(config)).await
+    }
+
+    /// `configure` may also change what lies in the folder.
+    pub async fn start_in(scenarios: &[(&str, &str)], configure: impl FnOnce(&mut Config, &Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let commit = make_repositories(folder.path(), scenarios);
         let mut config = config_in(folder.path());
-        configure(&mut config);
+        configure(&mut config, folder.path());
         let running = Runner::start(config.clone()).await.unwrap();
         let client = Client::new(running.http_addr, INSTANCE);
         Self { config, running: Some(running), commit, folder, client }
@@ -191,6 +196,7 @@ pub fn config_in(folder: &Path) -> Config {
         repository: folder.join("repository"),
         scenario_dir: "scenarios".to_owned(),
         workspace_root: folder.join("workspaces"),
+        submodules: true,
         slots: vec![BTreeMap::new(); 2],
         task_timeout: Duration::from_mins(1),
         queue_overtime: Duration::from_secs(50),

@@ -81,6 +81,7 @@ async fn start_runner(folder: &Folder, token: &str) -> Result<Running, Box<dyn s
         slots: vec![BTreeMap::new(); SLOTS],
         task_timeout: TASK_TIMEOUT,
         queue_overtime: runner::MAX_QUEUE_OVERTIME,
+        submodules: true,
         ssh: Some(runner::SshConfig {
             listen: ANY_PORT,
             host_key: folder.host_key(),

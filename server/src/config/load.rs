@@ -277,7 +277,7 @@ mod tests {
         let config = parse(text, [("TESTARENA_OIDC_SECRET", "hunter2")]).unwrap();
         assert!(!format!("{config:?}").contains("hunter2"));
         let oidc = config.oidc.unwrap();
-        assert_eq!(oidc.client_secret.as_ref().map(Secret::expose), Some("hunter2"));
+        assert_eq!(oidc.client_secret.as_ref().map(crate::config::Secret::expose), Some("hunter2"));
         assert_eq!((oidc.issuer.as_str(), oidc.username_claim.as_str()), ("https://id.example/", "preferred_username"));
         assert!(parse(text, []).unwrap().oidc.unwrap().client_secret.is_none());
         let inline = [("TESTARENA_OIDC", "{ issuer = \"https://id.example\", client_id = \"a\" }")];

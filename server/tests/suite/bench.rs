@@ -57,6 +57,7 @@ impl Bench {
             slots: vec![slot; 2],
             task_timeout: Duration::from_mins(1),
             queue_overtime: Duration::from_secs(1),
+            submodules: true,
             ssh: Some(runner::SshConfig {
                 listen: SocketAddr::from(([127, 0, 0, 1], 0)),
                 host_key: root.join("host_key"),

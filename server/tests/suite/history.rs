@@ -5,7 +5,7 @@ use crate::remote_environment::environment_config;
 use crate::test_app::{COMMIT, Client, TestApp};
 use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
 use serde_json::{Value, json};
-use server::store::environments::{EnvironmentStatus, save_environment_status};
+use server::store::environments::{EnvironmentStatus, save_health};
 
 const BENCH: &str = "bench-a";
 const ROUTE: &str = "/api/scenarios/history?scenario=smoke/boot";
@@ -154,7 +154,7 @@ async fn a_job_in_the_line_tells_when_it_will_have_its_turn() {
     let (app, ada) = start().await;
     ended(&app, "main", 60, &[("a", TaskStatus::Passed)]).await;
     let status = EnvironmentStatus { slots: Some(1), ..EnvironmentStatus::unknown(BENCH, Timestamp(0)) };
-    app.state.store.write(move |connection| save_environment_status(connection, status)).await.unwrap();
+    app.state.store.write(move |connection| save_health(connection, status)).await.unwrap();
     let first = app.store_job("ada", BENCH, "main", &["a"]).await;
     let second = app.store_job("ada", BENCH, "main", &["a"]).await;
     let estimate = async |id: JobId| ada.get(&format!("/api/job/{id}")).await.expect(200)["estimate"].clone();

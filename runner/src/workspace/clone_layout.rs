@@ -1,0 +1,81 @@
+//! Where a clone keeps what is its own and what it borrows, however it was made.
+//! A clone that can never be whole is found at the start, with the command that mends it.
+
+use super::git::GitError;
+use super::{LOCAL_LIMIT, Repository};
+use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+/// As deep as git follows alternates of alternates.
+const MAX_DEPTH: u32 = 5;
+
+#[derive(Clone, Debug)]
+pub struct CloneLayout {
+    /// Of this working tree; the same as the next unless it is a linked one.
+    pub git_dir: PathBuf,
+    pub common_dir: PathBuf,
+    pub is_shallow: bool,
+    /// `sha1`, as a rule.
+    pub object_format: String,
+}
+
+impl CloneLayout {
+    /// The folders that objects are read from: the clone's own and those it borrows from. Blocks.
+    pub fn object_folders(&self) -> BTreeSet<PathBuf> {
+        let mut found = BTreeSet::new();
+        add_objects(self.common_dir.join("objects"), 0, &mut found);
+        found
+    }
+}
+
+fn add_objects(folder: PathBuf, depth: u32, found: &mut BTreeSet<PathBuf>) {
+    let folder = folder.canonicalize().unwrap_or(folder);
+    if depth > MAX_DEPTH || !found.insert(folder.clone()) {
+        return;
+    }
+    let list = std::fs::read(folder.join("info/alternates")).unwrap_or_default();
+    for line in list.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && !line.starts_with(b"#")) {
+        let path = PathBuf::from(std::ffi::OsString::from_vec(line.to_owned()));
+        add_objects(folder.join(path), depth + 1, found);
+    }
+}
+
+impl Repository {
+    pub async fn clone_layout(&self) -> Result<CloneLayout, GitError> {
+        let questions = ["--absolute-git-dir", "--git-common-dir", "--is-shallow-repository", "--show-object-format"];
+        let arguments: Vec<&str> = std::iter::once("rev-parse").chain(questions).collect();
+        let answer = self.run(&arguments, LOCAL_LIMIT).await?;
+        let mut lines = answer.split(|byte| *byte == b'\n').map(<[u8]>::to_vec);
+        let mut next = || lines.next().unwrap_or_default();
+        let git_dir = PathBuf::from(std::ffi::OsString::from_vec(next()));
+        let common_dir = self.path.join(Path::new(&std::ffi::OsString::from_vec(next())));
+        let is_shallow = next() == b"true";
+        Ok(CloneLayout {
+            git_dir,
+            common_dir: common_dir.canonicalize().unwrap_or(common_dir),
+            is_shallow,
+            object_format: String::from_utf8_lossy(&next()).into_owned(),
+        })
+    }
+
+    /// Why no queue could ever run from this clone; `None` when nothing is known against it.
+    /// A clone that can't be asked now may be asked later.
+    pub async fn defect(&self) -> Option<String> {
+        let layout = match self.clone_layout().await {
+            Ok(layout) => layout,
+            Err(error) => {
+                tracing::error!(%error, "the repository can't be asked now; queues are refused until it can");
+                return None;
+            }
+        };
+        let folders = tokio::task::spawn_blocking(move || layout.object_folders()).await.ok()?;
+        let gone = folders.into_iter().find(|folder| !folder.is_dir())?;
+        let (repository, gone) = (self.path.display(), gone.display());
+        Some(format!(
+            "repository {repository} borrows objects from {gone}, which is not there: put that back and run \
+             `git -C {repository} repack -a -d`, then remove its objects/info/alternates; or make the clone anew \
+             with `git clone URL {repository}`"
+        ))
+    }
+}
