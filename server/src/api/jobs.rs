@@ -61,6 +61,9 @@ pub(super) async fn find_job(
             }
         };
         tokio::select! {
+            biased;
+            // Whoever is signed out meanwhile learns nothing more.
+            gone = state.auth.until_gone(&user) => return Err(gone),
             () = place.changed() => {}
             () = sleep_until(until) => {}
             () = state.shutdown.cancelled() => {}

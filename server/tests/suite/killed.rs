@@ -41,7 +41,10 @@ impl Server {
     }
 
     async fn call(&self, method: Method, path: &str, key: &str, body: Value) -> reqwest::Result<Response> {
-        let request = Client::new().request(method, format!("{}{path}", self.url)).header("idempotency-key", key);
+        let request = Client::new()
+            .request(method, format!("{}{path}", self.url))
+            .header("idempotency-key", key)
+            .header("content-type", "application/json");
         request.basic_auth("ada", Some(PASSWORD)).body(body.to_string()).send().await?.error_for_status()
     }
 

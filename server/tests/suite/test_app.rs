@@ -230,7 +230,7 @@ impl Client {
     }
 
     pub async fn patch(&self, path: &str, body: Value) -> Answer {
-        self.send(Method::PATCH, path, Body::from(body.to_string())).await
+        self.clone().with_json().send(Method::PATCH, path, Body::from(body.to_string())).await
     }
 
     /// A POST without a body.
