@@ -85,7 +85,7 @@ fn environments_tell_admins_more() {
     let all: Environments = read(include_str!("fixtures/api/environments.json"));
     assert_eq!(all.environments[0].last_error, Some(None));
     let plain: Environment = read(
-        r#"{"name": "bench-a", "health": "unknown", "since": null, "slots": null, "busy": null, "waiting": null}"#,
+        r#"{"name": "bench-a", "health": "unknown", "since": "2026-01-04T10:00:00Z", "slots": null, "busy": null, "waiting": null, "ssh": "unknown"}"#,
     );
     assert_eq!((plain.url, plain.host_key), (None, None));
 }
