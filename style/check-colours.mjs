@@ -24,10 +24,19 @@ function token(name, theme) {
   if (value === undefined) throw new Error(`tokens.css has no --${name}`);
   const other = value.match(/^var\(--([\w-]+)\)$/);
   if (other) return token(other[1], theme);
+  const mixed = value.match(/^color-mix\(in oklab, var\(--([\w-]+)\) (\d+)%, var\(--([\w-]+)\)\)$/);
+  if (mixed) return mix(token(mixed[1], theme), token(mixed[3], theme), Number(mixed[2]) / 100);
   const colours = [...value.matchAll(/oklch\(([\d.]+)% ([\d.]+) ([\d.]+)\)/g)].map((found) => found.slice(1).map(Number));
   const colour = theme === 'dark' ? (colours[1] ?? colours[0]) : colours[0];
   if (!colour) throw new Error(`--${name} is no oklch() colour: ${value}`);
   return [colour[0] / 100, colour[1], colour[2]];
+}
+
+function mix(one, other, share) {
+  const axes = ([lightness, chroma, hue]) => [lightness, chroma * Math.cos((hue * Math.PI) / 180), chroma * Math.sin((hue * Math.PI) / 180)];
+  const [from, to] = [axes(one), axes(other)];
+  const [lightness, a, b] = from.map((value, at) => value * share + to[at] * (1 - share));
+  return [lightness, Math.hypot(a, b), (Math.atan2(b, a) * 180) / Math.PI];
 }
 
 function linear([lightness, chroma, hue]) {
