@@ -5,6 +5,7 @@ use super::Poller;
 use super::missing::{Missing, in_units, shown};
 use super::outcome::{queue_of, save};
 use crate::logs::{LogId, is_full};
+use crate::metrics::process;
 use crate::remote::{LogPiece, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::jobs::{self, Job};
@@ -176,6 +177,7 @@ pub(super) async fn mirror_log<R: Remote>(
         let room = usize::try_from(limit - size).unwrap_or(usize::MAX);
         let is_too_long = bytes.len() > room;
         bytes.truncate(room);
+        process::mirrored(poller.name(), bytes.len() as u64);
         size = poller.logs.append(job.id, log, size, bytes).await.map_err(MirrorError::local)?;
         drop(turn);
         if is_too_long {

@@ -5,6 +5,7 @@ use super::mirror::MirrorError;
 use super::missing::{Missing, in_units, shown};
 use super::outcome::queue_of;
 use crate::logs::{Budget, Outcome};
+use crate::metrics::process;
 use crate::remote::Remote;
 use crate::store::jobs::Job;
 use crate::store::tasks::ResultFile;
@@ -80,7 +81,10 @@ async fn fetch_now<R: Remote>(
         return Ok(Err(Missing::ShortFile { task_id, path, size, listed: file.size }));
     }
     Ok(match part.keep().await.map_err(MirrorError::local)? {
-        Outcome::Kept(size) => Ok(size),
+        Outcome::Kept(size) => {
+            process::mirrored(poller.name(), size);
+            Ok(size)
+        }
         Outcome::TooLarge => Err(too_many()),
         Outcome::NoPlace => Err(Missing::BadPath { task_id, path }),
     })

@@ -5,6 +5,7 @@
 use super::outcome::After;
 use super::{Poller, STORE_RETRY, ask, line, locked};
 use crate::lifecycle::Heard;
+use crate::metrics::process;
 use crate::remote::Remote;
 use crate::store::StoreError;
 use crate::store::environments;
@@ -79,9 +80,10 @@ pub(super) async fn round<R: Remote>(poller: &Arc<Poller<R>>) -> Result<bool, St
     if poller.breaker.is_open() {
         return Ok(false);
     }
-    let (name, began_at) = (poller.name().to_owned(), poller.clock.now());
+    let (name, began_at, started) = (poller.name().to_owned(), poller.clock.now(), Instant::now());
     let open = poller.store.read(move |c| jobs::list_open(c, &name)).await?;
     let is_whole = ask_all(poller, open).await?;
+    process::poll_round(poller.name(), started.elapsed());
     if is_whole && !poller.breaker.is_open() {
         note_freshness(poller, began_at).await?;
     }

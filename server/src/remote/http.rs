@@ -6,6 +6,7 @@ use super::odd_json;
 use super::refusal::{self, About};
 use super::{Reach, RemoteError};
 use crate::config::{EnvironmentConfig, Secret};
+use crate::metrics::process;
 use axum::http::header::{
     AUTHORIZATION, CONTENT_LENGTH, DATE, ETAG, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue,
 };
@@ -76,7 +77,8 @@ impl HttpClient {
             request = request.header(AUTHORIZATION, authorization);
         }
         let environment = Arc::clone(&self.environment);
-        Call { environment, request, name: format!("{method} {path}"), time_limit: self.time_limit }
+        let name = format!("{method} {path}");
+        Call { environment, request, name, time_limit: self.time_limit, is_held_back: false }
     }
 }
 
@@ -104,6 +106,7 @@ pub struct Call {
     request: reqwest::RequestBuilder,
     name: String,
     time_limit: Duration,
+    is_held_back: bool,
 }
 
 impl Call {
@@ -117,13 +120,16 @@ impl Call {
 
     /// For a call that the server holds back on purpose.
     pub fn longer_by(self, wait: Duration) -> Self {
-        Self { time_limit: self.time_limit + wait, ..self }
+        Self { time_limit: self.time_limit + wait, is_held_back: true, ..self }
     }
 
     /// Sends it. Any answer of the server's is a reply, whatever its status.
     pub async fn send(self) -> Result<Reply, RemoteError> {
-        let deadline = Instant::now() + self.time_limit;
-        let Ok(result) = tokio::time::timeout_at(deadline, self.request.send()).await else {
+        let started = Instant::now();
+        let deadline = started + self.time_limit;
+        let sent = tokio::time::timeout_at(deadline, self.request.send()).await;
+        process::remote_call(&self.environment, outcome(&sent, self.is_held_back), started.elapsed());
+        let Ok(result) = sent else {
             return Err(too_late(&self.environment, &self.name, self.time_limit));
         };
         let response = result.map_err(|error| {
@@ -136,6 +142,20 @@ impl Call {
         })?;
         let Self { environment, name, time_limit, .. } = self;
         Ok(Reply { environment, response, name, time_limit, deadline })
+    }
+}
+
+/// What came of a call, in one of few words. An answer that was held back on purpose says nothing about the server's
+/// speed, so it is counted apart.
+fn outcome<E>(sent: &Result<reqwest::Result<reqwest::Response>, E>, is_held_back: bool) -> &'static str {
+    match sent {
+        Err(_) => "timeout",
+        Ok(Err(error)) if error.is_connect() => "unreachable",
+        Ok(Err(_)) => "broken",
+        Ok(Ok(answer)) if answer.status().is_server_error() => "failed",
+        Ok(Ok(answer)) if answer.status().is_client_error() => "refused",
+        Ok(Ok(_)) if is_held_back => "waited",
+        Ok(Ok(_)) => "ok",
     }
 }
 

@@ -5,6 +5,7 @@ use super::Failure;
 use super::ssh::{self, Connection, MAX_OUTPUT_BYTES, OfferedKey, Output, SshError};
 use super::ssh_state::{Purpose, SshState};
 use crate::config::SshConfig;
+use crate::metrics::process;
 use std::sync::{Arc, PoisonError};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
@@ -84,18 +85,24 @@ impl Shell {
         command: String,
         read: impl FnOnce(&Output) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let inner = Arc::clone(&self.0);
+        let (inner, started) = (Arc::clone(&self.0), Instant::now());
         // In a task of its own, so that the server's session is closed in order also when the asker goes away.
         let task = tokio::spawn(async move { inner.run(purpose, &command).await });
         let ran = task.await.unwrap_or_else(|_| Err(Stop::Busy("the command was cut off".into())));
+        let count = |outcome| process::ssh_call(&self.0.environment, outcome, started.elapsed());
         match ran {
             Ok(output) => {
                 let answer = read(&output).map_err(|reason| self.0.unable(purpose, &reason));
+                count(if answer.is_ok() { "ok" } else { "failed" });
                 self.0.state.ran(purpose, answer.as_ref().map(drop), self.0.offered_host_key());
                 answer
             }
-            Err(Stop::Busy(reason)) => Err(self.0.unreachable(&reason)),
+            Err(Stop::Busy(reason)) => {
+                count("busy");
+                Err(self.0.unreachable(&reason))
+            }
             Err(Stop::Ssh(error)) => {
+                count("unreachable");
                 let failure = self.0.unreachable(error.failure());
                 self.0.state.no_connection(&failure, self.0.offered_host_key());
                 Err(failure)

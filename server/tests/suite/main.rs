@@ -14,6 +14,7 @@ mod client_log;
 mod client_outages;
 mod client_terminal;
 mod command_line;
+mod figures;
 mod history;
 mod job_faults;
 mod job_feed;
