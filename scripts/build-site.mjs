@@ -1,10 +1,10 @@
 // Makes the site's files from the compiled page: target/site/pkg with the loader, the WASM and the CSS, each with
-// its content's hash in the name and a brotli copy beside it, and target/site/manifest.json, which names them.
+// its content's hash in the name and a brotli and a gzip copy beside it, and target/site/manifest.json, which names them.
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { brotliCompressSync, constants } from 'node:zlib';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 
 const WASM_BINDGEN = process.env.WASM_BINDGEN ?? 'wasm-bindgen';
 const COMPILED = 'target/wasm32-unknown-unknown/wasm-release/frontend.wasm';
@@ -43,7 +43,7 @@ function kib(bytes) {
   return `${(bytes / 1024).toFixed(1)} KiB`;
 }
 
-/** Writes a file under its content's hash, with its brotli copy, and returns its path below the site's root. */
+/** Writes a file under its content's hash, with its compressed copies, and returns its path below the site's root. */
 function publish(source, extension) {
   const content = readFileSync(source);
   const hash = createHash('sha256').update(content).digest('hex').slice(0, 16);
@@ -53,6 +53,7 @@ function publish(source, extension) {
   });
   writeFileSync(`${WORK}/site/${path}`, content);
   writeFileSync(`${WORK}/site/${path}.br`, packed);
+  writeFileSync(`${WORK}/site/${path}.gz`, gzipSync(content, { level: constants.Z_BEST_COMPRESSION }));
   console.log(`${path}: ${kib(content.length)}, ${kib(packed.length)} with brotli`);
   return path;
 }

@@ -63,7 +63,7 @@ fn head(title: &str, assets: &SiteAssets, answers: &Answers, nonce: &str) -> Str
         );
         view! {
             <script type="application/json" id=Answers::ELEMENT inner_html=answers.to_script()></script>
-            <link rel="modulepreload" href=js.clone() />
+            <link rel="modulepreload" nonce=nonce.to_owned() href=js.clone() />
             <link rel="preload" href=wasm.clone() r#as="fetch" r#type="application/wasm" crossorigin="anonymous" />
             <script type="module" nonce=nonce.to_owned() inner_html=start></script>
         }

@@ -29,10 +29,10 @@ mod tokens;
 mod users;
 
 pub use estimate::Estimates;
-pub use metrics::count_requests;
+pub use metrics::Counted;
 
 use crate::state::AppState;
-use crate::{auth, error};
+use crate::{around, auth, error};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::HeaderValue;
@@ -42,9 +42,6 @@ use axum::routing::{self, any};
 use openapi::{delete, get, patch, post};
 use protocol::api::SINGLE_SIGN_ON_PATH;
 use tower_http::set_header::SetResponseHeaderLayer;
-
-/// Largest body of a request: a thousand scenarios of the longest names are a quarter of it.
-const MAX_BODY_BYTES: usize = 1_024 * 1_024;
 
 pub fn routes(state: AppState) -> Router {
     let mut documented = openapi::Collected::default();
@@ -108,7 +105,7 @@ pub fn routes(state: AppState) -> Router {
         .merge(single_sign_on(&state))
         .route("/login", routing::post(forms::sign_in))
         .route("/logout", routing::post(forms::sign_out))
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(DefaultBodyLimit::max(around::MAX_BODY_BYTES))
         .layer(from_fn(error::log_cause))
         .with_state(state)
 }

@@ -5,8 +5,8 @@ use app::{ApiRouter, Document, PAGES, SiteAssets, render};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName,
-    IF_NONE_MATCH, LOCATION, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, LOCATION,
+    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
@@ -20,7 +20,9 @@ mod files;
 
 use files::{File, Files};
 
-/// The names under `/pkg/` carry a hash of their content: what was fetched once is good for ever (a year, in HTTP).
+/// What the build makes.
+const BUILT: &str = "/pkg/";
+/// Its names carry a hash of their content: what was fetched once is good for ever (a year, in HTTP).
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 /// Icons and the like: an hour old is new enough.
 const AN_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
@@ -46,8 +48,10 @@ pub fn routes(api: Router, options: SiteOptions) -> Router {
         router = router.route(path, get(page.clone()));
     }
     let other = move |State(files): State<Files>, request: Request| async move {
-        match files.find(request.uri().path(), accepts_brotli(request.headers())).await {
-            Some(file) => send(file, &request),
+        match files.find(request.uri().path(), request.headers()).await {
+            Some(file) => send(&files, file, request.uri().path(), request.headers()).await,
+            // Of another version of the site: whoever has that page is to load it anew, not to sign in.
+            None if request.uri().path().starts_with(BUILT) => StatusCode::NOT_FOUND.into_response(),
             None => unknown(request).await,
         }
     };
@@ -67,57 +71,44 @@ async fn draw(api: ApiRouter, request: Request, assets: Arc<SiteAssets>) -> Resp
     (page_headers(&nonce), response).into_response()
 }
 
-fn accepts_brotli(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    accepted.flat_map(|value| value.split(',')).any(|coding| coding.trim() == "br")
-}
-
-fn send(file: File, request: &Request) -> Response {
-    let cache_control = if request.uri().path().starts_with("/pkg/") { FOR_EVER } else { AN_HOUR };
-    let fixed = [
-        (CACHE_CONTROL, cache_control),
-        (VARY, HeaderValue::from_static("accept-encoding")),
-        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    ];
-    let etag = [(ETAG, file.etag.clone())];
-    let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == file.etag) {
-        return (StatusCode::NOT_MODIFIED, fixed, etag).into_response();
+async fn send(files: &Files, file: File, path: &str, request: &HeaderMap) -> Response {
+    let cache_control = if path.starts_with(BUILT) { FOR_EVER } else { AN_HOUR };
+    let mut headers = HeaderMap::from_iter([(CACHE_CONTROL, cache_control)]);
+    headers.extend(HeaderValue::try_from(&file.etag).map(|etag| (ETAG, etag)).ok());
+    if file.has_forms {
+        headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
     }
-    let encoding = file.is_brotli.then_some([(CONTENT_ENCODING, HeaderValue::from_static("br"))]);
-    let mut response = (fixed, etag, [(CONTENT_TYPE, file.content_type)], file.bytes).into_response();
-    response.headers_mut().extend(encoding.into_iter().flatten());
-    response
+    let known = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut known = known.flat_map(|value| value.split(',')).map(|tag| tag.trim().trim_start_matches("W/"));
+    if known.any(|tag| tag == "*" || tag == file.etag) {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    let Some(bytes) = files.read(&file).await else {
+        // Gone since it was found.
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    headers.extend(file.coding.header().map(|coding| (CONTENT_ENCODING, coding)));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(file.content_type));
+    (headers, bytes).into_response()
 }
 
-/// Scripts run only from here, or with the nonce of this very answer. Style attributes are how progress and the
+/// Scripts run only with the nonce of this very answer, which what they import inherits: nothing else that can be had
+/// here, such as a test's result file, ever becomes one. Style attributes are how progress and the
 /// place of a log's lines are drawn on the server; style sheets come from files alone.
 fn page_headers(nonce: &str) -> HeaderMap {
     let policy = format!(
-        "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; \
+        "default-src 'none'; script-src 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; \
          style-src-attr 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; form-action 'self'; \
          base-uri 'none'; frame-ancestors 'none'"
     );
-    let fixed: [(HeaderName, HeaderValue); 4] = [
+    let fixed: [(HeaderName, HeaderValue); 5] = [
         (CACHE_CONTROL, NOT_KEPT),
         // Not `no-referrer`, which would make the sign-in form's post carry `Origin: null`.
         (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+        (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
     ];
     let policy = HeaderValue::from_str(&policy).ok().map(|policy| (CONTENT_SECURITY_POLICY, policy));
     fixed.into_iter().chain(policy).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn brotli_is_sent_only_to_those_who_take_it() {
-        let headers = |value: &'static str| HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(value))]);
-        assert!(accepts_brotli(&headers("gzip, deflate, br")));
-        assert!(!accepts_brotli(&headers("gzip")));
-        assert!(!accepts_brotli(&HeaderMap::new()));
-    }
 }

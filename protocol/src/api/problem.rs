@@ -12,7 +12,9 @@ words! {
         NotFound = "not_found",
         RateLimited = "rate_limited",
         MethodNotAllowed = "method_not_allowed",
+        TooSlow = "too_slow",
         TooLarge = "too_large",
+        HeadersTooLarge = "headers_too_large",
         MalformedJson = "malformed_json",
         InvalidInput = "invalid_input",
         UnsupportedMediaType = "unsupported_media_type",
@@ -44,6 +46,7 @@ impl ErrorCode {
             Self::Forbidden | Self::CrossSite => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::TooSlow => 408,
             Self::BranchMoved | Self::CommitUnavailable | Self::JobFinished | Self::UsernameTaken | Self::LastAdmin => {
                 409
             }
@@ -59,6 +62,7 @@ impl ErrorCode {
             | Self::IdempotencyKeyReused
             | Self::WrongPassword => 422,
             Self::RateLimited => 429,
+            Self::HeadersTooLarge => 431,
             Self::Internal => 500,
             Self::EnvironmentUnreachable | Self::Unavailable => 503,
         }
@@ -73,7 +77,9 @@ impl ErrorCode {
             Self::NotFound => "Not found",
             Self::RateLimited => "Too many attempts",
             Self::MethodNotAllowed => "Method not allowed",
+            Self::TooSlow => "Request too slow",
             Self::TooLarge => "Request too large",
+            Self::HeadersTooLarge => "Headers too large",
             Self::MalformedJson => "Malformed JSON",
             Self::InvalidInput => "Invalid input",
             Self::UnsupportedMediaType => "Unsupported media type",

@@ -11,7 +11,6 @@ use crate::store::listing::{count_due, count_jobs};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Method};
-use axum::middleware::Next;
 use axum::response::Response;
 use protocol::api::{ErrorCode, Health};
 use protocol::{JobStatus, Timestamp};
@@ -22,16 +21,25 @@ use std::time::{Duration, Instant};
 const ASKED_EVERY: Duration = Duration::from_secs(10);
 const CHALLENGE: &str = "Bearer realm=\"TestArena\"";
 
-/// Counts every request by method, route and status; a page asking its own API in the process is not one.
-pub async fn count_requests(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let start = Instant::now();
-    let method = known_method(request.method());
-    // The route, not the path: ids would make a series each.
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let response = next.run(request).await;
-    let route = route.as_ref().map_or("other", MatchedPath::as_str);
-    state.metrics.count_request(method, route, response.status().as_u16(), start.elapsed());
-    response
+/// A request that is counted by method, route and status when it has its answer; a page asking its own API in the
+/// process is not one.
+pub struct Counted {
+    begun_at: Instant,
+    method: &'static str,
+    /// The route, not the path: ids would make a series each.
+    route: Option<MatchedPath>,
+}
+
+impl Counted {
+    pub fn begin(request: &Request) -> Self {
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        Self { begun_at: Instant::now(), method: known_method(request.method()), route }
+    }
+
+    pub fn end(self, metrics: &Metrics, response: &Response) {
+        let route = self.route.as_ref().map_or("other", MatchedPath::as_str);
+        metrics.count_request(self.method, route, response.status().as_u16(), self.begun_at.elapsed());
+    }
 }
 
 /// Clients may make up methods, and each would be a series of its own.

@@ -5,6 +5,7 @@ use super::CommandResult;
 use super::signals::shutdown_on_signal;
 use crate::config::Config;
 use crate::housekeeping;
+use crate::listener::{self, Limits, raise_open_files};
 use crate::poller::{self, Breaker, Chance, Clock, Lease, Poller, Signals};
 use crate::remote::{Server, require_files};
 use crate::ssh_watch;
@@ -34,6 +35,7 @@ pub enum ServeError {
 
 pub(super) async fn from_file(file: &Path) -> CommandResult {
     let config = Config::load(file)?;
+    raise_open_files();
     for environment in &config.environments {
         require_files(environment).await?;
     }
@@ -70,9 +72,12 @@ pub async fn serve(state: AppState, listener: TcpListener, shutdown: Cancellatio
         watch.await;
         ("watch over SSH", Ok(()))
     });
-    let app = crate::build(state).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    parts.spawn(async move { ("web server", server.await.map_err(|error| error.to_string())) });
+    let limits = Limits::new(&state.config);
+    let server = listener::serve(listener, crate::build(state), limits, shutdown.clone());
+    parts.spawn(async move {
+        server.await;
+        ("web server", Ok(()))
+    });
 
     let ended = tokio::select! {
         biased;

@@ -141,7 +141,7 @@ async fn read_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes,
     })
 }
 
-fn too_large() -> ApiError {
+pub fn too_large() -> ApiError {
     ApiError::new(ErrorCode::TooLarge, "a body may have at most 1 MiB")
 }
 

@@ -1,29 +1,45 @@
 //! The site's built files: inside the binary (feature `embed-site`), else in a folder. Where nothing was built there
-//! are none, and the pages come without scripts.
+//! are none, and the pages come without scripts. Each is hashed once, not at each request.
 
+use crate::encoding::{self, Coding};
 use axum::body::Bytes;
+use axum::http::HeaderMap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::env;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 #[cfg(feature = "embed-site")]
 #[derive(rust_embed::RustEmbed)]
 #[folder = "../target/site"]
 struct Embedded;
 
+/// Cheap to clone; all clones are one.
 #[derive(Clone)]
-pub(super) struct Files {
+pub(super) struct Files(Arc<Inner>);
+
+struct Inner {
     folder: Option<PathBuf>,
+    /// By path, with the file's state at that time. There are never more than there are files.
+    tags: Mutex<HashMap<String, (State, String)>>,
 }
 
+/// Tells a file from the one that was there before; `None` of one inside the binary, which never changes.
+type State = Option<(SystemTime, u64)>;
+
+/// One of the site's files, not yet read.
 pub(super) struct File {
-    pub(super) bytes: Bytes,
+    path: String,
     pub(super) content_type: &'static str,
     pub(super) etag: String,
-    pub(super) is_brotli: bool,
+    pub(super) coding: Coding,
+    /// It is in other forms as well, so what was sent depends on what was asked for.
+    pub(super) has_forms: bool,
 }
 
 /// Written by the build: where the files with hashed names are, from the site's root.
@@ -43,13 +59,13 @@ impl Manifest {
 
 impl Files {
     pub(super) fn open(folder: Option<PathBuf>) -> Self {
-        Self { folder: folder.or_else(usual_folder) }
+        Self(Arc::new(Inner { folder: folder.or_else(usual_folder), tags: Mutex::default() }))
     }
 
     /// Read once, at start.
     pub(super) fn manifest(&self) -> Option<Manifest> {
         const NAME: &str = "manifest.json";
-        let bytes = embedded(NAME).or_else(|| std::fs::read(self.folder.as_ref()?.join(NAME)).ok().map(Bytes::from))?;
+        let bytes = embedded(NAME).or_else(|| std::fs::read(self.on_disk(NAME)?).ok().map(Bytes::from))?;
         serde_json::from_slice(&bytes)
             .inspect_err(
                 |error| tracing::error!(%error, "the site's manifest.json can't be read: pages have no scripts"),
@@ -57,24 +73,62 @@ impl Files {
             .ok()
     }
 
-    /// The file at an URL's path, in its compressed form where there is one and it is welcome.
-    pub(super) async fn find(&self, url_path: &str, brotli_is_welcome: bool) -> Option<File> {
+    /// The file at an URL's path, in the form that is most welcome.
+    pub(super) async fn find(&self, url_path: &str, request: &HeaderMap) -> Option<File> {
         let path = url_path.strip_prefix('/').filter(|path| is_plain(path))?;
         let content_type = content_type(path)?;
-        let compressed = if brotli_is_welcome { self.read(&format!("{path}.br")).await } else { None };
-        let is_brotli = compressed.is_some();
-        let bytes = match compressed {
-            Some(bytes) => bytes,
-            None => self.read(path).await?,
+        let plain = self.state(path).await?;
+        let (mut codings, mut states) = (vec![Coding::Identity], vec![plain]);
+        for (end, coding) in [("gz", Coding::Gzip), ("br", Coding::Brotli)] {
+            if let Some(state) = self.state(&format!("{path}.{end}")).await {
+                codings.insert(0, coding);
+                states.insert(0, state);
+            }
+        }
+        let coding = encoding::choose(request, &codings);
+        let state = states.into_iter().zip(&codings).find(|(_, other)| **other == coding)?.0;
+        let path = match coding {
+            Coding::Brotli => format!("{path}.br"),
+            Coding::Gzip => format!("{path}.gz"),
+            Coding::Identity => path.to_owned(),
         };
-        Some(File { etag: etag(&bytes), bytes, content_type, is_brotli })
+        let etag = self.etag(&path, state).await?;
+        Some(File { path, content_type, etag, coding, has_forms: codings.len() > 1 })
     }
 
-    async fn read(&self, path: &str) -> Option<Bytes> {
+    pub(super) async fn read(&self, file: &File) -> Option<Bytes> {
+        self.read_path(&file.path).await
+    }
+
+    async fn read_path(&self, path: &str) -> Option<Bytes> {
         if let Some(bytes) = embedded(path) {
             return Some(bytes);
         }
-        tokio::fs::read(self.folder.as_ref()?.join(path)).await.ok().map(Bytes::from)
+        tokio::fs::read(self.on_disk(path)?).await.ok().map(Bytes::from)
+    }
+
+    /// `None` where there is no such file.
+    async fn state(&self, path: &str) -> Option<State> {
+        if embedded(path).is_some() {
+            return Some(None);
+        }
+        let found = tokio::fs::metadata(self.on_disk(path)?).await.ok().filter(std::fs::Metadata::is_file)?;
+        Some(Some((found.modified().ok()?, found.len())))
+    }
+
+    async fn etag(&self, path: &str, state: State) -> Option<String> {
+        let tags = || self.0.tags.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = tags().get(path).filter(|(of, _)| *of == state).map(|(_, etag)| etag.clone());
+        if known.is_some() {
+            return known;
+        }
+        let made = etag(&self.read_path(path).await?);
+        tags().insert(path.to_owned(), (state, made.clone()));
+        Some(made)
+    }
+
+    fn on_disk(&self, path: &str) -> Option<PathBuf> {
+        Some(self.0.folder.as_ref()?.join(path))
     }
 }
 
@@ -132,6 +186,7 @@ fn etag(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::header::ACCEPT_ENCODING;
 
     #[test]
     fn no_path_leads_out_of_the_site() {
@@ -141,15 +196,39 @@ mod tests {
         }
     }
 
+    fn accepting(codings: &str) -> HeaderMap {
+        HeaderMap::from_iter([(ACCEPT_ENCODING, codings.parse().expect("a header"))])
+    }
+
     #[tokio::test]
-    async fn a_compressed_file_goes_to_those_who_take_it() {
+    async fn a_file_goes_in_the_form_that_is_most_welcome() {
         let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("a.js"), "plain").expect("written");
-        std::fs::write(folder.path().join("a.js.br"), "short").expect("written");
+        for (name, content) in [("a.js", "plain"), ("a.js.br", "smallest"), ("a.js.gz", "small"), ("b.css", "lone")] {
+            std::fs::write(folder.path().join(name), content).expect("written");
+        }
         let files = Files::open(Some(folder.path().to_owned()));
-        let found = async |welcome| files.find("/a.js", welcome).await.map(|file| (file.bytes, file.is_brotli));
-        assert_eq!(found(true).await, Some((Bytes::from("short"), true)));
-        assert_eq!(found(false).await, Some((Bytes::from("plain"), false)));
-        assert!(files.find("/b.js", true).await.is_none());
+        for (path, accepted, content) in [
+            ("/a.js", "gzip, br", "smallest"),
+            ("/a.js", "br;q=0, gzip", "small"),
+            ("/a.js", "br;q=0", "plain"),
+            ("/b.css", "br", "lone"),
+        ] {
+            let file = files.find(path, &accepting(accepted)).await.expect("a file");
+            assert_eq!(files.read(&file).await, Some(Bytes::from(content)), "{path} {accepted}");
+            assert_eq!(file.etag, etag(content.as_bytes()));
+        }
+        assert!(files.find("/b.js", &HeaderMap::new()).await.is_none());
+        assert!(files.find("/a.js.br", &HeaderMap::new()).await.is_none(), "a form is no file of its own");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_written_anew_is_another_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = Files::open(Some(folder.path().to_owned()));
+        for content in ["one", "another"] {
+            std::fs::write(folder.path().join("a.js"), content).expect("written");
+            let file = files.find("/a.js", &HeaderMap::new()).await.expect("a file");
+            assert_eq!(file.etag, etag(content.as_bytes()));
+        }
     }
 }

@@ -4,6 +4,7 @@
 // Helpers beside the tests may unwrap as the tests do.
 #![allow(clippy::unwrap_used)]
 
+mod answers;
 mod api_errors;
 mod audit;
 mod bench;
@@ -14,6 +15,7 @@ mod client_log;
 mod client_outages;
 mod client_terminal;
 mod command_line;
+mod connections;
 mod figures;
 mod history;
 mod job_faults;
@@ -32,6 +34,7 @@ mod lab;
 mod list_plans;
 mod logs;
 mod mirror_logs;
+mod open_files;
 mod remote_bench;
 mod remote_branches;
 mod remote_environment;
@@ -45,6 +48,7 @@ mod remote_ssh;
 mod remote_state;
 mod remote_talking_shell;
 mod remote_transfer;
+mod requests;
 mod results;
 mod sessions;
 mod sign_in;

@@ -107,10 +107,11 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
     if path.starts_with("/api/") {
         // A query that the call does not have.
         codes.push(ErrorCode::InvalidInput);
+        codes.extend([ErrorCode::HeadersTooLarge, ErrorCode::TooSlow, ErrorCode::TooLarge]);
         codes.push(ErrorCode::Internal);
         codes.push(ErrorCode::Unavailable);
         if method != "get" {
-            codes.extend([ErrorCode::CrossSite, ErrorCode::TooLarge]);
+            codes.push(ErrorCode::CrossSite);
         }
     }
     add_path_parameters(path, operation);
