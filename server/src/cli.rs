@@ -6,6 +6,7 @@ pub mod serve;
 mod check;
 mod client;
 mod demo;
+mod log;
 mod migrate;
 mod runner;
 mod signals;
@@ -13,11 +14,9 @@ mod user;
 
 use crate::config::Variables;
 use clap::{Args, Parser, Subcommand};
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use tracing_subscriber::EnvFilter;
 
 /// How long the process waits for blocking work (a database call) that nobody needs any more.
 const LAST_WORK_LIMIT: Duration = Duration::from_secs(1);
@@ -82,7 +81,7 @@ pub fn main() -> ExitCode {
 }
 
 fn start(command: ServerCommand) -> CommandResult {
-    start_log(&Variables::read()?, "info")?;
+    log::start(&Variables::read()?, "info")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(run(command));
     runtime.shutdown_timeout(LAST_WORK_LIMIT);
@@ -98,18 +97,4 @@ async fn run(command: ServerCommand) -> CommandResult {
         ServerCommand::Migrate(file) => migrate::run(&file.config).await,
         ServerCommand::Check(file) => check::run(&file.config).await,
     }
-}
-
-/// To standard error, filtered by `TESTARENA_LOG` (such as `debug` or `info,server::poller=debug`).
-fn start_log(variables: &Variables, default: &str) -> CommandResult {
-    let directives = variables.get("TESTARENA_LOG").unwrap_or(default);
-    let filter = EnvFilter::try_new(directives).map_err(|error| format!("TESTARENA_LOG: {error}"))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        // A reader of the log who has gone away must not bring anything down.
-        .log_internal_errors(false)
-        .init();
-    Ok(())
 }

@@ -12,8 +12,9 @@ pub(super) const PREFIX: &str = "TESTARENA_";
 
 /// Known besides the file's top-level keys: the log filter, the command-line client's own two, the token for
 /// `/metrics`, and what a task gets from the runner (a task may itself start TestArena).
-const OTHERS: [&str; 12] = [
+const OTHERS: [&str; 13] = [
     "LOG",
+    "LOG_FORMAT",
     "URL",
     "TOKEN",
     "METRICS_TOKEN",

@@ -32,6 +32,7 @@ mod kept;
 mod killed;
 mod lab;
 mod list_plans;
+mod log_lines;
 mod logs;
 mod mirror_logs;
 mod open_files;
