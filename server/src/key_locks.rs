@@ -4,16 +4,19 @@
 use crate::error::ApiError;
 use protocol::UserId;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OwnedMutexGuard;
 
 /// A user's own key: two users may choose the same.
-type Key = (UserId, String);
+pub type Key = (UserId, String);
 type Locks = HashMap<Key, Arc<Slot>>;
 
 #[derive(Default)]
 struct Slot {
     turn: Arc<tokio::sync::Mutex<()>>,
+    /// Who holds the turn or waits for it.
+    present: AtomicUsize,
     failed: Mutex<Failed>,
 }
 
@@ -48,9 +51,15 @@ impl KeyedLocks {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many hold the key or wait for it.
+    pub fn crowd(&self, key: &Key) -> usize {
+        self.locks().get(key).map_or(0, |slot| slot.present.load(Ordering::Relaxed))
+    }
+
     /// Waits until nobody else holds the key.
     pub async fn wait_for(&self, key: Key) -> KeyTurn {
         let slot = Arc::clone(self.locks().entry(key).or_default());
+        slot.present.fetch_add(1, Ordering::Relaxed);
         let before = slot.failed().count;
         let mut turn = KeyTurn { locks: self.clone(), slot: Some(Arc::clone(&slot)), guard: None, failure: None };
         turn.guard = Some(Arc::clone(&slot.turn).lock_owned().await);
@@ -81,7 +90,9 @@ impl KeyTurn {
 impl Drop for KeyTurn {
     fn drop(&mut self) {
         self.guard = None;
-        self.slot = None;
+        if let Some(slot) = self.slot.take() {
+            slot.present.fetch_sub(1, Ordering::Relaxed);
+        }
         // What nobody holds or waits for any more is only known to the map.
         self.locks.locks().retain(|_, slot| Arc::strong_count(slot) > 1);
     }
@@ -102,6 +113,7 @@ mod tests {
         let other = locks.wait_for(key("b")).await;
         let mut second = Box::pin(locks.wait_for(key("a")));
         assert!(futures_util::poll!(&mut second).is_pending());
+        assert_eq!((locks.crowd(&key("a")), locks.crowd(&key("b")), locks.crowd(&key("c"))), (2, 1, 0));
         drop(first);
         let second = second.await;
         assert_eq!(locks.locks().len(), 2);

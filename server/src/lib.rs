@@ -22,6 +22,7 @@ pub mod site;
 pub mod ssh_watch;
 pub mod state;
 pub mod store;
+pub mod turns;
 pub mod waiters;
 
 use axum::Router;

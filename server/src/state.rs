@@ -11,6 +11,7 @@ use crate::logs::{KeepLimits, LogStore};
 use crate::metrics::Metrics;
 use crate::remote::Environment;
 use crate::store::{DatabaseUrl, Store, StoreError, environments, jobs};
+use crate::turns::{Rules, Turns};
 use crate::waiters::Waiters;
 use axum::extract::FromRef;
 use protocol::{JobId, Timestamp};
@@ -20,7 +21,27 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// A search keeps a core and a disk busy for up to 10 s.
+const SEARCHES: Rules = Rules {
+    what: "searches",
+    at_once: 2,
+    at_once_of_a_user: 1,
+    most_of_a_user: 4,
+    most: 40,
+    patience: Duration::from_secs(5),
+};
+/// Lines are found in milliseconds, unless they are very long.
+const WINDOWS: Rules = Rules {
+    what: "readers of logs",
+    at_once: 16,
+    at_once_of_a_user: 8,
+    most_of_a_user: 100,
+    most: 500,
+    patience: Duration::from_secs(5),
+};
 
 #[derive(Clone)]
 pub struct AppState {
@@ -35,6 +56,9 @@ pub struct AppState {
     pub auth: Auth,
     /// Requests with the same idempotency key wait for each other here.
     pub keys_in_use: KeyedLocks,
+    /// Who may search a log, or read lines of one.
+    pub searches: Turns,
+    pub windows: Turns,
     pub metrics: Arc<Metrics>,
     pub estimates: Estimates,
     /// Who waits for a job to change.
@@ -78,6 +102,8 @@ impl AppState {
             bell: Bell::default(),
             instance: instance.into(),
             keys_in_use: KeyedLocks::default(),
+            searches: Turns::new(SEARCHES),
+            windows: Turns::new(WINDOWS),
             metrics: Arc::default(),
             estimates: Estimates::default(),
             waiters: Waiters::default(),

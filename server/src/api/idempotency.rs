@@ -24,6 +24,8 @@ const HEADER: &str = "idempotency-key";
 const MAX_CHARS: usize = 255;
 /// How long a retry waits for an attempt that is under way; no attempt takes longer.
 const PATIENCE: Duration = Duration::from_secs(45);
+/// A script retries one call at a time; this many are a mistake.
+const MOST_WITH_A_KEY: usize = 20;
 /// When to retry what is still being worked on.
 const COME_AGAIN: Duration = Duration::from_secs(2);
 /// How long a key is remembered.
@@ -73,7 +75,11 @@ pub(super) async fn create_once(
     let Some((key, request_hash)) = key else {
         return Ok(store(state, user, check.await?, None).await?);
     };
-    let waiting = state.keys_in_use.wait_for((user.id(), key.clone()));
+    let name = (user.id(), key.clone());
+    if state.keys_in_use.crowd(&name) >= MOST_WITH_A_KEY {
+        return Err(still_worked_on());
+    }
+    let waiting = state.keys_in_use.wait_for(name);
     let mut turn = tokio::time::timeout(PATIENCE, waiting).await.map_err(|_| still_worked_on())?;
     if let Some(id) = find_made(state, user.id(), &key, &request_hash).await? {
         return Ok(Made::Before(id));

@@ -61,7 +61,7 @@ pub(super) async fn read_log(
 }
 
 pub(super) async fn list_lines(
-    _: CurrentUser,
+    user: CurrentUser,
     State(state): State<AppState>,
     Path(path): Path<LogPath>,
     Query(query): Query<LinesQuery>,
@@ -75,6 +75,7 @@ pub(super) async fn list_lines(
     if let Some(environment) = &log.open_in {
         state.look_at(log.job, environment);
     }
+    let _turn = state.windows.take(user.id()).await?;
     let window = match tail {
         Some(tail) => state.logs.tail(log.job, log.id, tail).await,
         None => state.logs.window(log.job, log.id, from, limit).await,
@@ -83,7 +84,7 @@ pub(super) async fn list_lines(
 }
 
 pub(super) async fn search_log(
-    _: CurrentUser,
+    user: CurrentUser,
     State(state): State<AppState>,
     Path(path): Path<LogPath>,
     Query(query): Query<SearchQuery>,
@@ -91,6 +92,7 @@ pub(super) async fn search_log(
     let (from, limit) = (check_from(query.from)?, check_count("limit", query.limit)?);
     check_search(&query.q)?;
     let log = Log::find(&state, path).await?;
+    let _turn = state.searches.take(user.id()).await?;
     let found = state.logs.search(log.job, log.id, &query.q, from, limit).await;
     Ok(Json(found.map_err(ApiError::internal)?.into()))
 }

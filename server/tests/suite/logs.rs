@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
 use axum::http::{Request, StatusCode};
 use protocol::api::{LogsState, MAX_LINE_BYTES};
-use protocol::{JobStatus, TaskStatus};
+use protocol::{JobStatus, TaskStatus, UserId};
 use serde_json::json;
 use server::logs::LogId;
 use server::store::jobs;
@@ -151,4 +151,19 @@ async fn a_wrong_query_is_refused_by_name() {
     for path in ["lines?from=x", "lines?line=1", "search?q=a&q=b"] {
         assert_eq!(kept.get(&format!("1/log/{path}")).await.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
     }
+}
+
+#[tokio::test]
+async fn who_searches_beside_too_many_others_is_told_to_come_again() {
+    let kept = Kept::new().await;
+    kept.append(LogId::Queue, "one\ntwo\n").await;
+    let others =
+        [kept.state.searches.take(UserId(100)).await.unwrap(), kept.state.searches.take(UserId(101)).await.unwrap()];
+    let refused = kept.get("1/log/search?q=two").await;
+    assert_eq!((refused.status, &refused.json()["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("unavailable")));
+    assert_eq!(refused.header("retry-after"), "2");
+    // Lines are another thing than searches.
+    assert_eq!(kept.get("1/log/lines").await.status, StatusCode::OK);
+    drop(others);
+    assert_eq!(kept.get("1/log/search?q=two").await.json()["total"], 1);
 }
