@@ -365,6 +365,7 @@ pub fn change_job(
 
 /// Removes a job with its tasks and notes of result files.
 pub fn remove_job(connection: &mut AnyConnection, id: JobId) -> QueryResult<bool> {
+    runs::touch_later(connection, id)?;
     Ok(diesel::delete(jobs::table.filter(jobs::id.eq(id.0))).execute(connection)? == 1)
 }
 

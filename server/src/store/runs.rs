@@ -68,7 +68,32 @@ pub fn record(connection: &mut AnyConnection, job: JobId) -> QueryResult<()> {
          FROM tasks JOIN jobs ON jobs.id = tasks.job_id
          WHERE tasks.job_id = {job} AND tasks.status NOT IN ('waiting', 'running')"
     );
-    diesel::sql_query(insert).execute(connection).map(drop)
+    diesel::sql_query(insert).execute(connection)?;
+    touch_later(connection, job)
+}
+
+/// Makes another version of each job that shows, as where a scenario had passed last, one of this job's runs: called
+/// when these come, which may be in another order than that of their ends, and before they go. A run counts up to the
+/// next one on its branch that passed; one on a default branch also for the others.
+pub fn touch_later(connection: &mut AnyConnection, job: JobId) -> QueryResult<()> {
+    let touch = format!(
+        "UPDATE jobs SET revision = revision + 1, version = version + 1 WHERE id IN (
+             SELECT later.job_id
+             FROM runs AS passed
+             JOIN runs AS later ON later.environment = passed.environment AND later.scenario = passed.scenario
+                 AND later.finished_at >= passed.finished_at
+                 AND later.finished_at <= COALESCE((
+                     SELECT MIN(next.finished_at) FROM runs AS next
+                     WHERE next.environment = passed.environment AND next.branch_name = passed.branch_name
+                         AND next.scenario = passed.scenario AND next.status = 'passed'
+                         AND next.finished_at > passed.finished_at
+                 ), 9223372036854775807)
+             WHERE passed.job_id = {job} AND passed.status = 'passed'
+                 AND later.status <> 'passed' AND later.job_id <> passed.job_id
+                 AND (later.branch_name = passed.branch_name OR passed.branch_name IN ('main', 'master'))
+         )"
+    );
+    diesel::sql_query(touch).execute(connection).map(drop)
 }
 
 /// A page of a scenario's runs, newest first.

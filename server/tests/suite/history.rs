@@ -164,3 +164,39 @@ async fn a_job_in_the_line_tells_when_it_will_have_its_turn() {
     let listed = ada.get("/api/jobs").await.expect(200);
     assert_eq!(listed["jobs"][0]["estimate"], second);
 }
+
+#[tokio::test]
+async fn where_a_scenario_had_passed_last_is_part_of_a_jobs_version() {
+    let (app, ada) = start().await;
+    let root = app.admin("root").await;
+    let boot = |status| [("smoke/boot", status)];
+    let first = ended(&app, "main", 1, &boot(TaskStatus::Passed)).await;
+    let failed = ended(&app, "main", 5, &boot(TaskStatus::Failed)).await;
+    let beside = ended(&app, "topic", 5, &boot(TaskStatus::Failed)).await;
+    let after = ended(&app, "main", 7, &boot(TaskStatus::Passed)).await;
+    let unconcerned = ended(&app, "main", 9, &boot(TaskStatus::Failed)).await;
+    let look = async |job: JobId, known: &str| {
+        let answer = ada.clone().with("if-none-match", known).get(&format!("/api/job/{job}")).await;
+        let passed = (answer.status == 200).then(|| answer.json()["tasks"][0]["last_passed"]["job_id"].as_i64());
+        (answer.header("etag").to_owned(), passed)
+    };
+    let mut known = Vec::new();
+    for (job, passed) in [(failed, first), (beside, first), (unconcerned, after)] {
+        let (etag, shown) = look(job, "").await;
+        assert_eq!(shown, Some(Some(passed.0)));
+        known.push(etag);
+    }
+    // A job that ended before them and is known of later.
+    let between = ended(&app, "main", 3, &boot(TaskStatus::Passed)).await;
+    for (job, known) in [failed, beside].into_iter().zip(&mut known) {
+        let (etag, shown) = look(job, known).await;
+        assert_eq!(shown, Some(Some(between.0)), "{job}");
+        *known = etag;
+    }
+    assert_eq!(look(unconcerned, &known[2]).await.1, None, "nothing has changed for it");
+    assert_eq!(root.delete(&format!("/api/job/{between}?force=true")).await.status, 204);
+    for (job, known) in [failed, beside].into_iter().zip(&known) {
+        assert_eq!(look(job, known).await.1, Some(Some(first.0)), "{job}");
+    }
+    assert_eq!(look(unconcerned, &known[2]).await.1, None);
+}
