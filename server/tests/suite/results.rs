@@ -1,9 +1,12 @@
 //! Result files and the JUnit report through the API.
 //! What is in them comes from test code, so the headers matter as much as the bodies.
 
-use crate::kept::Kept;
-use axum::http::StatusCode;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use crate::kept::{Kept, send};
+use axum::body::Body;
+use axum::http::header::{AUTHORIZATION, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RANGE};
+use axum::http::{Request, StatusCode};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use protocol::TaskStatus;
 use serde_json::json;
 use server::logs::LogId;
@@ -50,4 +53,48 @@ async fn a_junit_report_shows_the_end_of_a_failed_tasks_log() {
     let (xml, failure) = (report.text(), "<failure message=\"exit code 1\" type=\"failed\"/>");
     assert!(xml.contains(failure) && xml.contains("<system-out>1 &lt; 2</system-out>"), "{xml}");
     assert!(xml.contains("tests=\"2\" failures=\"1\" errors=\"0\" time="), "{xml}");
+}
+
+#[tokio::test]
+async fn a_hostile_report_is_saved_and_never_a_page_of_ours_however_it_is_asked_for() {
+    let kept = Kept::new().await;
+    let script = b"<svg xmlns='http://www.w3.org/2000/svg'><script>fetch('/api/me')</script></svg>";
+    for (path, kind) in [
+        ("a.svg", "image/svg+xml"),
+        ("a.xhtml", "application/xhtml+xml"),
+        ("a.xml", "text/xml"),
+        ("a.html", "text/html; charset=utf-7"),
+        ("a.HTM", "TEXT/HTML"),
+        ("a.mht", "multipart/related"),
+        ("a.pdf", "application/pdf"),
+        ("a.swf", "application/x-shockwave-flash"),
+        ("a.js", "text/javascript"),
+        ("a.mjs", "application/ecmascript"),
+        ("a.css", "text/css"),
+        ("a.wasm", "application/wasm"),
+        ("a", "text/html\r\nContent-Security-Policy: x"),
+    ] {
+        kept.keep_result(path, kind, script).await;
+        let path = format!("/api/job/1/tasks/a.1-1/results/{path}");
+        for (method, range) in [("GET", None), ("GET", Some("bytes=0-9")), ("GET", Some("bytes=999-")), ("HEAD", None)]
+        {
+            let basic = format!("Basic {}", STANDARD.encode("ada:a good password"));
+            let mut request = Request::builder().method(method).uri(&path).header(AUTHORIZATION, basic);
+            if let Some(range) = range {
+                request = request.header(RANGE, range);
+            }
+            let answer = send(&server::build(kept.state.clone()), request.body(Body::empty()).unwrap()).await;
+            let policy = answer.header(CONTENT_SECURITY_POLICY);
+            assert!(policy.contains("default-src 'none'"), "{path} {range:?}: {policy}");
+            assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+            if answer.status == StatusCode::RANGE_NOT_SATISFIABLE {
+                continue;
+            }
+            assert_eq!(policy, "sandbox; default-src 'none'", "{path}");
+            assert!(answer.header(CONTENT_DISPOSITION).starts_with("attachment"), "{path}");
+            // What a page of ours could be made to run or to dress itself with has no type.
+            let kind = answer.header(CONTENT_TYPE);
+            assert!(!["script", "css"].iter().any(|word| kind.contains(word)), "{path}: {kind}");
+        }
+    }
 }
