@@ -115,6 +115,7 @@ setup_test() {
     want python3 have python3
     want python3-venv python3 -c 'import ensurepip, venv'
     want postgresql has_postgres
+    want pgbouncer test -x /usr/sbin/pgbouncer
     want openssh-server test -x /usr/sbin/sshd
     want wrk have wrk
     want sqlite3 have sqlite3

@@ -82,8 +82,36 @@ async fn a_full_disk_is_told_as_such_and_passes() {
     app.state.store.write(|connection| insert_counter(connection, "short")).await.unwrap();
 }
 
+#[tokio::test]
+async fn what_is_refused_for_a_full_disk_is_not_there_and_can_be_had_later() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    if !allow_growth(&app.state.store, false).await {
+        return;
+    }
+    let make = async |n: i64| ada.post("/api/tokens", serde_json::json!({"name": format!("token {n}")})).await;
+    let mut made = 0;
+    // Some fit in where there was room left.
+    let refused = loop {
+        assert!(made < 100, "it takes up more room than it may");
+        let answer = make(made).await;
+        if answer.status != 201 {
+            break answer;
+        }
+        made += 1;
+    };
+    assert_eq!(refused.code(), "unavailable");
+    assert!(refused.problem().detail.contains("disk full"), "{}", refused.problem().detail);
+    assert!(!refused.header("retry-after").is_empty());
+    ada.get("/api/tokens").await.expect(200);
+    assert_eq!(app.count("tokens").await, made);
+    allow_growth(&app.state.store, true).await;
+    make(made).await.expect(201);
+    assert_eq!(app.count("tokens").await, made + 1);
+}
+
 /// Asks until the answer is the wanted one; on the way there is no other than 503 with a hint when to come again.
-async fn becomes(client: &Client, path: &str, is_post: bool, wanted: u16) {
+pub async fn becomes(client: &Client, path: &str, is_post: bool, wanted: u16) {
     let start = Instant::now();
     loop {
         let answer = if is_post { client.send_nothing(path).await } else { client.get(path).await };

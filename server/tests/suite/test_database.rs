@@ -1,10 +1,12 @@
 //! A throw-away database for one test: a file of its own, or a database of its own on the PostgreSQL server
 //! that `TEST_DATABASE_URL` names.
 
+use diesel::backend::Backend;
 use diesel::connection::{InstrumentationEvent, SimpleConnection};
 use diesel::dsl::sql;
 use diesel::sql_types::{BigInt, Text};
 use diesel::{Connection, ExpressionMethods, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
+use diesel_migrations::{FileBasedMigrations, MigrationHarness};
 use server::store::schema::counters;
 use server::store::{AnyConnection, DatabaseUrl, QueryResult, Store};
 use std::path::Path;
@@ -41,6 +43,46 @@ impl Drop for TestDatabase {
 fn run(server: &str, statement: &str) {
     let mut connection = PgConnection::establish(server).unwrap();
     sql_query(statement).execute(&mut connection).unwrap();
+}
+
+pub const MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations");
+
+#[derive(Clone, Copy)]
+pub enum Way {
+    Up,
+    Down,
+}
+
+/// Applies the next migration or takes back the last; how many are applied then.
+pub fn step(url: &DatabaseUrl, way: Way) -> usize {
+    match url {
+        DatabaseUrl::Sqlite(path) => go(&mut SqliteConnection::establish(&path.to_string_lossy()).unwrap(), way),
+        DatabaseUrl::Postgres(url) => go(&mut PgConnection::establish(url).unwrap(), way),
+    }
+}
+
+fn go<D: Backend>(connection: &mut impl MigrationHarness<D>, way: Way) -> usize {
+    let all = FileBasedMigrations::from_path(MIGRATIONS).unwrap();
+    match way {
+        Way::Up => drop(connection.run_next_migration(all).unwrap()),
+        Way::Down => drop(connection.revert_last_migration(all).unwrap()),
+    }
+    connection.applied_migrations().unwrap().len()
+}
+
+/// Runs statements as they stand, on a connection of its own.
+pub fn execute_all(url: &DatabaseUrl, statements: &str) {
+    match url {
+        DatabaseUrl::Sqlite(path) => {
+            SqliteConnection::establish(&path.to_string_lossy()).unwrap().batch_execute(statements).unwrap();
+        }
+        DatabaseUrl::Postgres(url) => PgConnection::establish(url).unwrap().batch_execute(statements).unwrap(),
+    }
+}
+
+/// Runs a statement at a PostgreSQL server, on a connection of its own.
+pub fn execute_at(url: &str, statement: &str) {
+    run(url, statement);
 }
 
 /// Runs a statement as it stands.

@@ -1,0 +1,83 @@
+//! The schema's way up and down again, with rows in every table: nothing that people have is lost on it.
+
+use crate::test_app::TestApp;
+use crate::test_database::{MIGRATIONS, TestDatabase, Way, count, execute_all, step};
+use server::store::{DatabaseUrl, Store};
+
+fn all() -> usize {
+    std::fs::read_dir(MIGRATIONS).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir()).count()
+}
+
+/// What a team had when there was only the first schema.
+const FIRST: &str = "
+    INSERT INTO users (id, username, login, password_hash, is_admin, must_change_password, created_at)
+        VALUES (1, 'ada', 'ada', 'x', TRUE, FALSE, 5), (2, 'bob', NULL, 'x', FALSE, FALSE, 6);
+    INSERT INTO sessions (token_hash, user_id, created_at, expires_at) VALUES ('s', 1, 7, 9000000000000);
+    INSERT INTO jobs (id, revision, instance, user_id, environment, branch_name, commit_hash, remote_queue_id, timeout_ms,
+        created_at, status, finished_at, count_waiting, count_running, count_passed, count_failed, count_error,
+        count_aborted, count_skipped, submit_attempted_at, accepted_at, sync_state, logs_state, cleanup_state, attempts)
+        VALUES (1, 3, 'i', 1, 'bench-a', 'main', 'c', '1', 1000, 5, 'failed', 9, 0, 0, 1, 1, 0, 0, 0, 6, 7, 'synced',
+            'complete', 'done', 0),
+        (2, 1, 'i', 2, 'bench-a', 'main', 'c', '2', 1000, 5, 'waiting', NULL, 1, 0, 0, 0, 0, 0, 0, NULL, NULL, 'pending',
+            'mirroring', 'none', 0);
+    INSERT INTO tasks (job_id, n, scenario, status, message, started_at, finished_at, log_size, log_complete,
+        results_complete)
+        VALUES (1, 1, 'a', 'passed', '', 6, 8, 10, TRUE, TRUE), (1, 2, 'b', 'failed', '', 6, 9, 10, TRUE, TRUE),
+        (2, 1, 'a', 'waiting', '', NULL, NULL, 0, FALSE, FALSE);
+    INSERT INTO result_files (job_id, n, path, size, content_type) VALUES (1, 1, 'x', 1, 'text/plain');
+    INSERT INTO idempotency_keys (user_id, idempotency_key, request_hash, job_id, created_at) VALUES (1, 'k', 'h', 1, 5);
+    INSERT INTO environment_status (environment, health, since) VALUES ('bench-a', 'ok', 5);
+    INSERT INTO abandoned_queues (id, environment, instance, remote_queue_id, created_at, next_at, attempts)
+        VALUES (1, 'bench-a', 'i', '9', 5, 6, 0);
+    INSERT INTO audit_log (id, at, via, action, object, detail) VALUES (1, 5, 'cli', 'user.add', 'user:1', '{}');
+    UPDATE counters SET value = 2;";
+
+/// Of the tables that came later.
+const LATER: &str = "
+    INSERT INTO tokens (id, user_id, name, token_hash, scope, created_at) VALUES (1, 1, 'ci', 'h', 'submit', 5);
+    INSERT INTO oidc_accounts (issuer, subject, user_id, created_at) VALUES ('i', 's', 1, 5);
+    INSERT INTO leases (environment, holder, fence, beat) VALUES ('bench-a', 'p', 1, 1);
+    INSERT INTO ssh_status (environment, at) VALUES ('bench-a', 5);";
+
+const KEPT: [(&str, i64); 8] = [
+    ("users", 2),
+    ("sessions", 1),
+    ("jobs", 2),
+    ("tasks", 3),
+    ("result_files", 1),
+    ("idempotency_keys", 1),
+    ("environment_status", 1),
+    ("audit_log", 1),
+];
+
+async fn require_all_kept(url: &DatabaseUrl, more: &[(&'static str, i64)]) {
+    let store = Store::open(url);
+    for (table, kept) in KEPT.iter().chain(more).copied() {
+        let found = store.read(move |connection| count(connection, table)).await.unwrap();
+        assert_eq!(found, kept, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_there_stays_on_the_way_up_and_down_and_up_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = TestDatabase::create(folder.path());
+    let url = &database.url;
+    assert_eq!(step(url, Way::Up), 1);
+    execute_all(url, FIRST);
+    while step(url, Way::Up) < all() {}
+    require_all_kept(url, &[("tombstones", 1), ("runs", 2)]).await;
+    execute_all(url, LATER);
+    while step(url, Way::Down) > 1 {}
+    require_all_kept(url, &[("abandoned_queues", 1)]).await;
+    while step(url, Way::Up) < all() {}
+    require_all_kept(url, &[("tombstones", 1), ("runs", 2), ("tokens", 0)]).await;
+
+    let app = TestApp::with_config(|config| config.database_url = url.clone()).await;
+    let eve = app.user("eve").await;
+    let job = eve.get("/api/job/1").await.expect(200);
+    assert_eq!((&job["user"]["username"], &job["status"]), (&"ada".into(), &"failed".into()));
+    let next = app.store_job("eve", "bench-a", "main", &["a"]).await;
+    assert_eq!(next.0, 3, "ids go on where they were");
+    assert_eq!(eve.get("/api/jobs?search=ada").await.expect(200)["jobs"].as_array().unwrap().len(), 1);
+}
