@@ -46,7 +46,6 @@ impl Address {
     fn of(ip: IpAddr) -> Self {
         match ip.to_canonical() {
             IpAddr::V4(ip) => Self::V4(ip.to_bits()),
-            #[expect(clippy::cast_possible_truncation, reason = "the upper half")]
             IpAddr::V6(ip) => Self::V6((ip.to_bits() >> 64) as u64),
         }
     }

@@ -198,8 +198,8 @@ async fn a_file_of_the_site_goes_in_the_most_welcome_form_and_only_once() {
 #[tokio::test]
 async fn a_handler_that_panics_answers_like_any_failure() {
     let app = TestApp::start().await;
-    let routes = Router::new().route("/defect", get(async || -> String { panic!("a defect\nof ours") }));
-    let router = wrap(routes, &app.state);
+    let defect = Router::new().route("/defect", get(async || -> String { panic!("a defect\nof ours") }));
+    let router = wrap(defect, &app.state);
     for id in ["mine", "not mine"] {
         let answer = ask(&router, "/defect", &[("x-request-id", id)]).await;
         assert_eq!((answer.status.as_u16(), answer.header("content-type")), (500, "application/problem+json"));

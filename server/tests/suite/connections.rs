@@ -35,7 +35,7 @@ impl Site {
         Self::with(change, |router| router).await
     }
 
-    async fn with(change: impl FnOnce(&mut Limits), routes: impl FnOnce(Router) -> Router) -> Self {
+    async fn with(change: impl FnOnce(&mut Limits), add_to: impl FnOnce(Router) -> Router) -> Self {
         let app = TestApp::start().await;
         let shutdown = CancellationToken::new();
         let router = server::build(AppState { shutdown: shutdown.clone(), ..app.state.clone() });
@@ -43,7 +43,7 @@ impl Site {
         change(&mut limits);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let serving = tokio::spawn(serve(listener, routes(router), limits, shutdown.clone()));
+        let serving = tokio::spawn(serve(listener, add_to(router), limits, shutdown.clone()));
         Self { address, shutdown, serving, app }
     }
 

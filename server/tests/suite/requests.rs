@@ -107,7 +107,7 @@ async fn a_body_that_never_ends_is_given_up() {
     let start = Instant::now();
     // It says no while more is still coming, and then takes no more.
     while stream.write_all(chunk.as_bytes()).await.is_ok() {
-        assert!(start.elapsed() < Duration::from_secs(60), "it takes all that comes");
+        assert!(start.elapsed() < Duration::from_mins(1), "it takes all that comes");
     }
 }
 

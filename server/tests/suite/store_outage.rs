@@ -89,12 +89,12 @@ async fn what_is_refused_for_a_full_disk_is_not_there_and_can_be_had_later() {
     if !allow_growth(&app.state.store, false).await {
         return;
     }
-    let make = async |n: i64| ada.post("/api/tokens", serde_json::json!({"name": format!("token {n}")})).await;
+    let add = async |n: i64| ada.post("/api/tokens", serde_json::json!({"name": format!("token {n}")})).await;
     let mut made = 0;
     // Some fit in where there was room left.
     let refused = loop {
         assert!(made < 100, "it takes up more room than it may");
-        let answer = make(made).await;
+        let answer = add(made).await;
         if answer.status != 201 {
             break answer;
         }
@@ -106,7 +106,7 @@ async fn what_is_refused_for_a_full_disk_is_not_there_and_can_be_had_later() {
     ada.get("/api/tokens").await.expect(200);
     assert_eq!(app.count("tokens").await, made);
     allow_growth(&app.state.store, true).await;
-    make(made).await.expect(201);
+    add(made).await.expect(201);
     assert_eq!(app.count("tokens").await, made + 1);
 }
 
