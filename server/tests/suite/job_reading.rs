@@ -178,6 +178,38 @@ async fn waiters_are_let_go_when_time_is_up_and_when_the_server_ends() {
 }
 
 #[tokio::test]
+async fn who_waits_with_too_many_requests_is_told_to_come_again_and_nobody_else_is() {
+    let (app, ada) = start().await;
+    let bob = app.user("bob").await;
+    app.store_job("ada", CONFIGURED, "main", &["smoke/boot"]).await;
+    let first = ada.get("/api/job/1").await;
+    let wait = |client: &Client| {
+        let waiter = known(client, &first);
+        tokio::spawn(async move { waiter.get("/api/job/1?wait=60").await })
+    };
+    let is_waited_by = async |count: usize| {
+        let start = Instant::now();
+        while app.state.waiters.count() != count {
+            assert!(start.elapsed() < Duration::from_secs(30), "{} wait", app.state.waiters.count());
+            tokio::task::yield_now().await;
+        }
+    };
+    let mut waiting: Vec<_> = (0..50).map(|_| wait(&ada)).collect();
+    is_waited_by(50).await;
+    let refused = known(&ada, &first).get("/api/job/1?wait=60").await;
+    assert_eq!((refused.code(), refused.header("retry-after")), ("unavailable", "5"));
+    // To ask without waiting is always possible, and others have their own places.
+    assert_eq!(known(&ada, &first).get("/api/job/1").await.status, 304);
+    waiting.push(wait(&bob));
+    is_waited_by(51).await;
+    app.state.shutdown.cancel();
+    for waiter in waiting {
+        assert_eq!(waiter.await.unwrap().status, 304);
+    }
+    is_waited_by(0).await;
+}
+
+#[tokio::test]
 async fn plain_users_see_their_own_jobs_and_find_everybodys() {
     let (app, ada) = start().await;
     let (bob, admin) = (app.user("bob").await, app.admin("adam").await);

@@ -170,6 +170,33 @@ async fn a_retry_with_the_same_key_gets_the_same_job() {
 }
 
 #[tokio::test]
+async fn no_crowd_waits_with_one_key() {
+    let bench = Bench::start();
+    let app = app_with(&bench).await;
+    let (ada, bob) = (app.user("ada").await, app.user("bob").await);
+    let keyed = |client: &Client| client.clone().with("idempotency-key", "k");
+    let key = (app.find_user("ada").await.id, "k".to_owned());
+    // An attempt that takes its time.
+    let first = app.state.keys_in_use.wait_for(key.clone()).await;
+    let submit = || {
+        let ada = keyed(&ada);
+        tokio::spawn(async move { ada.post("/api/submit_job", boot()).await })
+    };
+    let waiting: Vec<_> = (0..19).map(|_| submit()).collect();
+    let start = std::time::Instant::now();
+    while app.state.keys_in_use.crowd(&key) < 20 {
+        assert!(start.elapsed() < Duration::from_secs(30));
+        tokio::task::yield_now().await;
+    }
+    let refused = keyed(&ada).post("/api/submit_job", boot()).await;
+    assert_eq!((refused.code(), refused.header("retry-after")), ("unavailable", "2"));
+    keyed(&bob).post("/api/submit_job", boot()).await.expect(201);
+    drop(first);
+    let answers = join_all(waiting).await.into_iter().map(Result::unwrap);
+    assert_eq!(answers.filter(|answer| answer.status == 201).count(), 1, "one job of all of them");
+}
+
+#[tokio::test]
 async fn a_refused_submission_does_not_use_up_its_key() {
     let bench = Bench::start();
     let app = app_with(&bench).await;
