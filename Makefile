@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help run test check build site bench fmt setup setup-check setup-test
+.PHONY: help run test check build site size watch bench fmt setup setup-check setup-test
 
 export WASM_BINDGEN := $(CURDIR)/.tools/bin/wasm-bindgen
 
@@ -44,6 +44,12 @@ site: setup $(SITE) ## the page's files below target/site
 $(SITE): $(SITE_SOURCES)
 	cargo build --locked -p frontend --profile wasm-release --target $(WASM)
 	node scripts/build-site.mjs
+
+size: site ## what the page costs over the network, and whether that is within its budget
+	node scripts/size.mjs
+
+watch: setup site ## `make run` that builds and starts again whenever a source is saved
+	node scripts/watch.mjs $(if $(LISTEN),--listen $(LISTEN)) $(if $(DATA),--data $(DATA))
 
 bench: build setup-test ## measurements, see bench/README.md
 	cargo run --locked --release -p server --example log_bench

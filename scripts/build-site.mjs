@@ -7,7 +7,10 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, r
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 
 const WASM_BINDGEN = process.env.WASM_BINDGEN ?? 'wasm-bindgen';
-const COMPILED = 'target/wasm32-unknown-unknown/wasm-release/frontend.wasm';
+// `wasm-dev` for the page as it is being written: neither made small nor compressed well.
+const PROFILE = process.env.SITE_PROFILE ?? 'wasm-release';
+const IS_RELEASE = PROFILE === 'wasm-release';
+const COMPILED = `target/wasm32-unknown-unknown/${PROFILE}/frontend.wasm`;
 const WORK = 'target/site-work';
 const SITE = 'target/site';
 
@@ -49,7 +52,7 @@ function publish(source, extension) {
   const hash = createHash('sha256').update(content).digest('hex').slice(0, 16);
   const path = `pkg/testarena.${hash}.${extension}`;
   const packed = brotliCompressSync(content, {
-    params: { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY, [constants.BROTLI_PARAM_SIZE_HINT]: content.length },
+    params: { [constants.BROTLI_PARAM_QUALITY]: IS_RELEASE ? constants.BROTLI_MAX_QUALITY : 1, [constants.BROTLI_PARAM_SIZE_HINT]: content.length },
   });
   writeFileSync(`${WORK}/site/${path}`, content);
   writeFileSync(`${WORK}/site/${path}.br`, packed);
@@ -62,7 +65,11 @@ rmSync(WORK, { recursive: true, force: true });
 mkdirSync(`${WORK}/site/pkg`, { recursive: true });
 
 run(WASM_BINDGEN, COMPILED, '--target', 'web', '--no-typescript', '--remove-producers-section', '--out-name', 'testarena', '--out-dir', WORK);
-run('node_modules/.bin/wasm-opt', ...WASM_OPTIMISATION, ...WASM_FEATURES, `${WORK}/testarena_bg.wasm`, '-o', `${WORK}/small.wasm`);
+if (IS_RELEASE) {
+  run('node_modules/.bin/wasm-opt', ...WASM_OPTIMISATION, ...WASM_FEATURES, `${WORK}/testarena_bg.wasm`, '-o', `${WORK}/small.wasm`);
+} else {
+  renameSync(`${WORK}/testarena_bg.wasm`, `${WORK}/small.wasm`);
+}
 run('node_modules/.bin/esbuild', `${WORK}/testarena.js`, '--bundle', '--minify', '--format=esm', '--log-level=warning', `--outfile=${WORK}/small.js`);
 run('node_modules/.bin/esbuild', 'style/main.css', '--bundle', '--minify', `--target=${BROWSERS}`, '--log-level=warning', `--outfile=${WORK}/small.css`);
 

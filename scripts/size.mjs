@@ -1,0 +1,31 @@
+// What the page costs a reader's network, with brotli: prints it beside the budget and fails past it.
+// Before the first view is live: the loader, the main WASM and the CSS. Later: chunks that single views ask for.
+
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+
+const SITE = 'target/site';
+const KB = 1000;
+const BUDGET = { first: 280 * KB, all: 520 * KB, chunk: 80 * KB };
+
+const manifest = JSON.parse(readFileSync(`${SITE}/manifest.json`, 'utf8'));
+const first = new Set([manifest.js, manifest.wasm, manifest.css]);
+const sizes = readdirSync(`${SITE}/pkg`)
+  .filter((name) => name.endsWith('.br'))
+  .map((name) => ({ path: `pkg/${name.slice(0, -'.br'.length)}`, bytes: statSync(`${SITE}/pkg/${name}`).size }))
+  .sort((a, b) => b.bytes - a.bytes);
+const sum = (files) => files.reduce((total, { bytes }) => total + bytes, 0);
+const later = sizes.filter(({ path }) => !first.has(path));
+
+let isOver = false;
+function tell(what, bytes, limit) {
+  const over = limit !== undefined && bytes > limit;
+  isOver ||= over;
+  const budget = limit === undefined ? '' : ` of ${(limit / KB).toFixed(0)}`;
+  console.log(`${(bytes / KB).toFixed(1).padStart(7)}${budget} kB  ${what}${over ? '  OVER THE BUDGET' : ''}`);
+}
+
+for (const { path, bytes } of sizes) tell(path, bytes, first.has(path) ? undefined : BUDGET.chunk);
+tell('before the first view is live', sum(sizes.filter(({ path }) => first.has(path))), BUDGET.first);
+tell('all chunks', sum(sizes), BUDGET.all);
+if (later.length === 0) console.log('(one file: no view is a chunk of its own)');
+process.exit(isOver ? 1 : 0);
