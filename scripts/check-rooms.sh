@@ -47,7 +47,7 @@ only_in 'server/src/api\.rs|server/src/api/openapi' '\baide::' 'aide'
 only_in 'server/src/auth' '\bargon2(::| as )' 'argon2'
 only_in 'app/src/poll\.rs' '\bgloo_timers::' 'gloo-timers'
 only_in 'server/src/(remote/http|auth/oidc|cli)|(server|runner)/(tests|examples)/' '\breqwest(::| as )' 'reqwest'
-only_in 'app/' '\bleptos::' 'leptos'
+only_in 'app/|server/src/site\.rs' '\bleptos(_\w+)?::' 'leptos'
 only_in 'server/src/cli|server/tests/|runner/' '\brunner::' 'the runner'
 only_in 'server/src/site\.rs|frontend/' '\bapp::' 'the page'
 

@@ -4,7 +4,7 @@
 use crate::paths;
 use leptos::prelude::{document, window};
 use protocol::Timestamp;
-use web_sys::wasm_bindgen::{JsCast, JsValue};
+use web_sys::wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, VisibilityState};
 
 /// Where the last tab used is remembered for the next job opened.
@@ -30,27 +30,6 @@ pub(crate) fn is_hidden() -> bool {
 pub(crate) fn address() -> String {
     let location = window().location();
     location.pathname().unwrap_or_default() + &location.search().unwrap_or_default()
-}
-
-pub(crate) fn hash() -> String {
-    window().location().hash().unwrap_or_default()
-}
-
-pub(crate) fn origin() -> String {
-    window().location().origin().unwrap_or_default()
-}
-
-/// A step that one can go back from.
-pub(crate) fn push_address(address: &str) {
-    if let Ok(history) = window().history() {
-        let _ = history.push_state_with_url(&JsValue::NULL, "", Some(address));
-    }
-}
-
-pub(crate) fn replace_address(address: &str) {
-    if let Ok(history) = window().history() {
-        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(address));
-    }
 }
 
 pub(crate) fn focus(id: &str) {

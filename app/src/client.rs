@@ -7,7 +7,7 @@ use crate::transport::{self, Method, Request, Response};
 use protocol::JobId;
 use protocol::api::{
     Branches, Environments, Job, JobList, LogLines, LogMatches, LoginOptions, RerunRequest, Results, Scenarios,
-    SubmitJobRequest, Task, User, ValidateBranchRequest, ValidatedBranch,
+    SubmitJobRequest, Task, ValidateBranchRequest, ValidatedBranch,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,8 @@ pub(crate) enum Lines {
     },
 }
 
-pub(crate) async fn me() -> Answer<User> {
+#[cfg(feature = "ssr")]
+pub(crate) async fn me() -> Answer<protocol::api::User> {
     get("/api/me".to_owned()).await
 }
 

@@ -1,97 +1,101 @@
 //! One file per page: what it needs is loaded first, then drawn; plain values go down to the components.
-//! Here: which address leads to which page.
+//! Here: the way from a route to its view.
 
 use crate::client::ClientError;
-use crate::html::Child;
-use crate::url::Url;
-use crate::{paths, words};
 use leptos::prelude::*;
-use protocol::JobId;
+#[cfg(feature = "ssr")]
+use leptos::tachys::reactive_graph::OwnedView;
+use leptos_router::ChooseView;
+use leptos_router::hooks::{use_params_map, use_query_map};
+use leptos_router::params::ParamsMap;
 use protocol::api::ErrorCode;
 
-mod dashboard;
-mod job;
-mod login;
-mod new_job;
-mod not_found;
+pub(crate) mod dashboard;
+pub(crate) mod job;
+pub(crate) mod login;
+pub(crate) mod new_job;
+pub(crate) mod not_found;
 
-/// A page with what it shows at first, also where that could not be had.
-#[derive(Clone)]
-pub(crate) enum Page {
-    Dashboard(dashboard::Seed),
-    Login(login::Seed),
-    NewJob(new_job::Seed),
-    Job(Box<job::Seed>),
-    NotFound,
+/// What of the address says which view it is, and in which state.
+pub(crate) struct At {
+    pub(crate) params: ParamsMap,
+    pub(crate) query: ParamsMap,
 }
 
-/// The addresses that `load` knows, as the server's router spells them.
-pub const PAGES: [&str; 4] = [paths::HOME, paths::LOGIN, paths::NEW_JOB, "/jobs/{id}"];
-
-pub(crate) async fn load(url: &Url) -> Page {
-    match url.path.as_str() {
-        paths::HOME => Page::Dashboard(dashboard::load(url).await),
-        paths::LOGIN => Page::Login(login::load().await),
-        paths::NEW_JOB => Page::NewJob(new_job::load().await),
-        path => match job_of(path) {
-            Some(id) => job::load(id, url).await.map_or(Page::NotFound, |seed| Page::Job(Box::new(seed))),
-            None => Page::NotFound,
-        },
+impl At {
+    fn here() -> Self {
+        Self { params: use_params_map().get_untracked(), query: use_query_map().get_untracked() }
     }
 }
 
-fn job_of(path: &str) -> Option<JobId> {
-    path.strip_prefix("/jobs/")?.parse().ok()
-}
-
-impl Page {
-    /// In the window's title, before the product's name.
-    pub(crate) fn title(&self) -> String {
-        match self {
-            Self::Dashboard(_) => "Jobs".to_owned(),
-            Self::Login(_) => "Sign in".to_owned(),
-            Self::NewJob(_) => "New job".to_owned(),
-            Self::Job(seed) => seed.title(),
-            Self::NotFound => "Not found".to_owned(),
-        }
-    }
-
+/// What a page shows at first, also where that could not be had.
+pub(crate) trait Seed: 'static {
+    /// Why it could not.
     fn error(&self) -> Option<&ClientError> {
-        match self {
-            Self::Dashboard(seed) => seed.error(),
-            Self::NewJob(seed) => seed.as_ref().err(),
-            Self::Job(seed) => seed.error(),
-            Self::Login(_) | Self::NotFound => None,
-        }
+        None
+    }
+}
+
+/// On the server it may be waited for by another thread than began it; a browser has but one.
+#[cfg(feature = "ssr")]
+pub(crate) trait Loading: Future + Send + 'static {}
+#[cfg(feature = "ssr")]
+impl<F: Future + Send + 'static> Loading for F {}
+#[cfg(not(feature = "ssr"))]
+pub(crate) trait Loading: Future + 'static {}
+#[cfg(not(feature = "ssr"))]
+impl<F: Future + 'static> Loading for F {}
+
+/// The view of a route: loaded, then drawn. So no view is ever empty, and the one before it stays until then.
+pub(crate) fn page<S: Seed, L: Loading<Output = S>>(load: fn(At) -> L, draw: fn(S) -> AnyView) -> impl ChooseView {
+    Page { load, draw }
+}
+
+struct Page<S: 'static, L: 'static> {
+    load: fn(At) -> L,
+    draw: fn(S) -> AnyView,
+}
+
+impl<S, L> Clone for Page<S, L> {
+    fn clone(&self) -> Self {
+        Self { load: self.load, draw: self.draw }
+    }
+}
+
+impl<S: Seed, L: Loading<Output = S>> ChooseView for Page<S, L> {
+    async fn choose(self) -> AnyView {
+        drawn((self.load)(At::here()), self.draw).await
     }
 
-    pub(crate) fn needs_sign_in(&self) -> bool {
-        self.error().is_some_and(|error| error.is(ErrorCode::Unauthenticated))
-    }
+    async fn preload(&self) {}
+}
 
-    /// Of the HTTP answer that carries it.
-    #[cfg(feature = "ssr")]
-    pub(crate) fn status(&self) -> u16 {
-        match (self, self.error()) {
-            (Self::NotFound, _) => 404,
-            (_, None) => 200,
+/// The router does not wait on the server; the document does.
+#[cfg(feature = "ssr")]
+async fn drawn<S: Seed>(loading: impl Loading<Output = S>, draw: fn(S) -> AnyView) -> AnyView {
+    let view = async move {
+        let seed = loading.await;
+        if let Some(error) = seed.error() {
             // Without a word of the API's it may be different in a moment.
-            (_, Some(error)) => error.code().map_or(503, ErrorCode::status),
+            crate::visit::answer_with(error.code().map_or(503, ErrorCode::status));
         }
-    }
+        // It is written out later, perhaps by another thread: what it reads has to live until then.
+        OwnedView::new(draw(seed))
+    };
+    Suspend::new(view).into_any()
 }
 
-pub(crate) fn draw(page: Page) -> AnyView {
-    match page {
-        Page::Dashboard(seed) => dashboard::dashboard_page(seed),
-        Page::Login(seed) => login::login_page(seed).drawn(),
-        Page::NewJob(seed) => new_job::new_job_page(seed),
-        Page::Job(seed) => job::job_page(*seed),
-        Page::NotFound => not_found::not_found_page().drawn(),
+#[cfg(not(feature = "ssr"))]
+async fn drawn<S: Seed>(loading: impl Loading<Output = S>, draw: fn(S) -> AnyView) -> AnyView {
+    let to = leptos_router::hooks::use_url().with_untracked(|url| {
+        let query = if url.search().is_empty() { "" } else { "?" };
+        format!("{}{query}{}", url.path(), url.search())
+    });
+    let seed = loading.await;
+    if seed.error().is_some_and(|error| error.is(ErrorCode::Unauthenticated)) {
+        crate::browser::sign_in_for(&to);
+        // What is there stays until the browser has left it.
+        return std::future::pending().await;
     }
-}
-
-/// `Jobs · TestArena`.
-pub(crate) fn window_title(title: &str) -> String {
-    format!("{title} · {}", words::PRODUCT)
+    draw(seed)
 }

@@ -1,7 +1,7 @@
 //! Something that a person asked for and that is under way: one at a time, and seen to be.
 
-use crate::boxed::{Work, spawn};
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Pending(RwSignal<bool>);
@@ -22,14 +22,11 @@ impl Pending {
 
     /// Does nothing while the last one is still under way. Goes on when the view is left: what was asked for is wanted.
     pub(crate) fn run(self, work: impl Future<Output = ()> + 'static) {
-        if !self.0.get_untracked() {
-            self.start(Box::pin(work));
+        if self.0.get_untracked() {
+            return;
         }
-    }
-
-    fn start(self, work: Work) {
         self.0.set(true);
-        spawn(async move {
+        spawn_local(async move {
             work.await;
             self.0.set(false);
         });

@@ -1,12 +1,12 @@
 //! The single polling primitive: facts that keep themselves up to date while somebody looks at them.
 //! And the page's one clock, because timers live here only.
 
-use crate::boxed::{effect, memo, spawn_scoped};
 use crate::browser;
 use crate::client::{ClientError, Fetched, Loaded};
 use gloo_timers::callback::Timeout;
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
+use leptos::task::spawn_local_scoped_with_cancellation;
 use protocol::Timestamp;
 use protocol::api::ErrorCode;
 
@@ -106,7 +106,7 @@ where
     Asking: Future<Output = Result<Fetched<U>, ClientError>> + 'static,
 {
     let live = Live::new(seed);
-    effect(move || {
+    Effect::new(move |_| {
         let (ask, merge, is_final) = (ask.clone(), merge.clone(), is_final.clone());
         live.answered_at.set(Some(browser::now()));
         let bell = live.bell.get_value();
@@ -115,7 +115,7 @@ where
             window_event_listener_untyped("visibilitychange", move |_| bell.ring(Ring::Woken))
         };
         on_cleanup(move || on_visibility.remove());
-        spawn_scoped(async move {
+        spawn_local_scoped_with_cancellation(async move {
             loop {
                 let is_over = live.value.with_untracked(&is_final);
                 let timer = (!is_over && !browser::is_hidden()).then(|| {
@@ -146,9 +146,9 @@ pub(crate) struct Clock {
 impl Clock {
     pub(crate) fn provide() {
         let now = RwSignal::new(None);
-        provide_context(Self { now, is_live: memo(move || now.with(Option::is_some)) });
-        effect(move || {
-            spawn_scoped(async move {
+        provide_context(Self { now, is_live: Memo::new(move |_| now.with(Option::is_some)) });
+        Effect::new(move |_| {
+            spawn_local_scoped_with_cancellation(async move {
                 loop {
                     if !browser::is_hidden() {
                         now.set(Some(browser::now()));

@@ -1,8 +1,8 @@
 //! What a page was opened with and loads anew: when what it depends on changes, or when somebody asks again.
 //! What is there stays until the new has come, and only the latest question counts.
 
-use crate::boxed::{effect, spawn_scoped};
 use leptos::prelude::*;
+use leptos::task::spawn_local_scoped_with_cancellation;
 
 pub(crate) struct Reload<T: Send + Sync + 'static> {
     pub(crate) value: RwSignal<T>,
@@ -19,12 +19,12 @@ where
     let value = RwSignal::new(seed);
     let asked = RwSignal::new(());
     let mut is_first = true;
-    effect(move || {
+    Effect::new(move |_| {
         asked.track();
         let key = key.get();
         if !std::mem::replace(&mut is_first, false) {
             let loading = load(key);
-            spawn_scoped(async move { value.set(loading.await) });
+            spawn_local_scoped_with_cancellation(async move { value.set(loading.await) });
         }
     });
     Reload { value, again: Callback::new(move |()| asked.set(())) }
@@ -38,9 +38,9 @@ where
     Asking: Future<Output = T> + 'static,
 {
     let value = RwSignal::new(T::default());
-    effect(move || {
+    Effect::new(move |_| {
         if let Some(asking) = ask() {
-            spawn_scoped(async move { value.set(asking.await) });
+            spawn_local_scoped_with_cancellation(async move { value.set(asking.await) });
         }
     });
     value.into()

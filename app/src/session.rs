@@ -1,5 +1,6 @@
 //! Who is at the page. Asked once, with the first view: signing in and out are plain forms that load the page anew.
 
+#[cfg(feature = "ssr")]
 use crate::client::{self, ClientError};
 use protocol::api::{User, UserRef};
 
@@ -9,6 +10,7 @@ pub(crate) struct Session {
     pub(crate) user: Option<User>,
 }
 
+#[cfg(feature = "ssr")]
 impl Session {
     pub(crate) async fn load() -> Result<Self, ClientError> {
         client::me().await.map(|user| Self { user: Some(user) })

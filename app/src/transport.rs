@@ -2,24 +2,17 @@
 //! the server. One data path and one set of handlers either way. What the server asked for to draw a page goes along
 //! in the document, and answers the same questions there.
 
-use serde::{Deserialize, Serialize};
-
 #[cfg(not(feature = "ssr"))]
 mod browser;
 #[cfg(feature = "ssr")]
 mod server;
 
 #[cfg(not(feature = "ssr"))]
-pub(crate) use browser::send;
-#[cfg(all(feature = "hydrate", not(feature = "ssr")))]
-pub(crate) use browser::take_over_answers;
+pub(crate) use browser::{forget_answers, send, take_over};
 #[cfg(feature = "ssr")]
 pub use server::ApiRouter;
 #[cfg(feature = "ssr")]
 pub(crate) use server::{Answers, send};
-
-/// Of the element in the document that holds what the server was answered.
-const ANSWERS_ELEMENT: &str = "answers";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
@@ -37,7 +30,7 @@ pub(crate) struct Request {
     pub(crate) json: Option<String>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) etag: Option<String>,
@@ -45,13 +38,58 @@ pub(crate) struct Response {
     pub(crate) body: String,
 }
 
+/// No answer came: the server or the network is away, or the time was up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoAnswer;
+
 /// What was answered to a GET of that URL.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Answer {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
     url: String,
-    response: Response,
+    response: Result<Response, NoAnswer>,
 }
 
-/// No answer came: the server or the network is away, or the time was up.
-#[derive(Debug)]
-pub(crate) struct NoAnswer;
+/// For the way to the browser as lines of text: bodies are JSON already, and to wrap them in more of it would only
+/// escape all of it once more.
+impl Answer {
+    /// None where there are no more.
+    #[cfg(any(test, not(feature = "ssr")))]
+    pub(crate) fn of_parts<'a>(parts: &mut impl Iterator<Item = &'a str>) -> Option<Self> {
+        let text = |part: &str| Some(part).filter(|part| !part.is_empty()).map(str::to_owned);
+        let (url, status) = (parts.next()?.to_owned(), parts.next()?);
+        let (etag, synced_at, body) = (text(parts.next()?), text(parts.next()?), parts.next()?.to_owned());
+        let response = status.parse().map(|status| Response { status, etag, synced_at, body });
+        Some(Self { url, response: response.map_err(|_| NoAnswer) })
+    }
+
+    #[cfg(feature = "ssr")]
+    fn to_parts(&self) -> [String; 5] {
+        let url = self.url.clone();
+        match self.response.clone() {
+            Err(NoAnswer) => [url, String::new(), String::new(), String::new(), String::new()],
+            Ok(Response { status, etag, synced_at, body }) => {
+                [url, status.to_string(), etag.unwrap_or_default(), synced_at.unwrap_or_default(), body]
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_come_to_the_browser_as_they_were_given() {
+        let response =
+            Response { status: 200, etag: Some("\"7\"".to_owned()), synced_at: None, body: "{\"a\":1}".to_owned() };
+        let answers = [
+            Answer { url: "/api/jobs".to_owned(), response: Ok(response) },
+            Answer { url: "/api/environments".to_owned(), response: Err(NoAnswer) },
+        ];
+        let parts: Vec<String> = answers.iter().flat_map(Answer::to_parts).collect();
+        let mut parts = parts.iter().map(String::as_str);
+        let read = [Answer::of_parts(&mut parts), Answer::of_parts(&mut parts)];
+        assert_eq!(read, answers.map(Some));
+        assert_eq!(Answer::of_parts(&mut parts), None);
+    }
+}

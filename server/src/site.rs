@@ -1,7 +1,8 @@
-//! The pages and the site's built files. The only file that names `app`: it gives each page that is drawn here the
-//! API's router to talk to, and its scripts under the names that the build gave them.
+//! The pages and the site's built files. The only file that names `app` and leptos: it gives each page that is drawn
+//! here the API's router to talk to, and its scripts under the names that the build gave them.
 
-use app::{ApiRouter, Document, PAGES, SiteAssets, render};
+use any_spawner::Executor;
+use app::{ApiRouter, SiteAssets, Visit, route_paths, shell};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -9,12 +10,12 @@ use axum::http::header::{
     REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use leptos::nonce::{Nonce, use_nonce};
+use leptos::prelude::expect_context;
+use leptos_axum::{ResponseOptions, ResponseParts, render_app_async_with_context};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 mod files;
 
@@ -40,13 +41,9 @@ pub struct SiteOptions {
 /// `api` is the complete API with its state, as the pages ask it in this process.
 pub fn routes(api: Router, options: SiteOptions) -> Router {
     let files = Files::open(options.folder);
-    let assets = Arc::new(files.manifest().map(files::Manifest::assets).unwrap_or_default());
+    let assets = files.manifest().map(files::Manifest::assets).unwrap_or_default();
     let page = move |request: Request| draw(ApiRouter(api.clone()), request, assets.clone());
     let unknown = page.clone();
-    let mut router = Router::new();
-    for path in PAGES {
-        router = router.route(path, get(page.clone()));
-    }
     let other = move |State(files): State<Files>, request: Request| async move {
         match files.find(request.uri().path(), request.headers()).await {
             Some(file) => send(&files, file, request.uri().path(), request.headers()).await,
@@ -55,20 +52,34 @@ pub fn routes(api: Router, options: SiteOptions) -> Router {
             None => unknown(request).await,
         }
     };
+    // Fails when another router of this process has done it already, which is as good. leptos_axum would do it with
+    // its default features, which bring WebSockets and server functions along.
+    let _ = Executor::init_tokio();
+    let mut router = Router::new();
+    for path in route_paths() {
+        router = router.route(&path, get(page.clone()));
+    }
     router.fallback(get(other)).with_state(files)
 }
 
-async fn draw(api: ApiRouter, request: Request, assets: Arc<SiteAssets>) -> Response {
-    let nonce = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
-    let (visitor, _) = request.into_parts();
-    let response = match render(api, visitor, &assets, &nonce).await {
-        Document::Elsewhere(path) => (StatusCode::SEE_OTHER, [(LOCATION, path)]).into_response(),
-        Document::Page { status, html } => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, Html(html)).into_response()
+async fn draw(api: ApiRouter, request: Request, assets: SiteAssets) -> Response {
+    let (visitor, body) = request.into_parts();
+    let visit = match Visit::begin(api, &visitor).await {
+        Ok(visit) => visit,
+        Err(sign_in) => return (StatusCode::SEE_OTHER, page_headers(None), [(LOCATION, sign_in)]).into_response(),
+    };
+    let context = {
+        let visit = visit.clone();
+        move || {
+            visit.provide();
+            let headers = page_headers(use_nonce());
+            expect_context::<ResponseOptions>().overwrite(ResponseParts { headers, status: None });
         }
     };
-    (page_headers(&nonce), response).into_response()
+    let render = render_app_async_with_context(context, move || shell(assets.clone()));
+    let mut response = render(Request::from_parts(visitor, body)).await;
+    *response.status_mut() = StatusCode::from_u16(visit.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
 }
 
 async fn send(files: &Files, file: File, path: &str, request: &HeaderMap) -> Response {
@@ -95,9 +106,10 @@ async fn send(files: &Files, file: File, path: &str, request: &HeaderMap) -> Res
 /// Scripts run only with the nonce of this very answer, which what they import inherits: nothing else that can be had
 /// here, such as a test's result file, ever becomes one. Style attributes are how progress and the
 /// place of a log's lines are drawn on the server; style sheets come from files alone.
-fn page_headers(nonce: &str) -> HeaderMap {
+fn page_headers(nonce: Option<Nonce>) -> HeaderMap {
+    let nonce = nonce.map(|nonce| format!("'nonce-{nonce}' ")).unwrap_or_default();
     let policy = format!(
-        "default-src 'none'; script-src 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; \
+        "default-src 'none'; script-src {nonce}'wasm-unsafe-eval'; style-src 'self'; \
          style-src-attr 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; form-action 'self'; \
          base-uri 'none'; frame-ancestors 'none'"
     );

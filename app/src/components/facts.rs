@@ -1,11 +1,18 @@
 //! Names and values side by side: what there is to know about something.
 
-use crate::html::{Child, Html, el};
+use leptos::prelude::*;
 
-pub(crate) fn facts(facts: Vec<Html>) -> Html {
-    el("dl").class("facts").child(facts)
+#[component]
+pub(crate) fn Facts(children: Children) -> impl IntoView {
+    view! { <dl class="facts">{children()}</dl> }
 }
 
-pub(crate) fn fact(name: &'static str, value: impl Child) -> Html {
-    el("div").class("fact").child(el("dt").child(name)).child(el("dd").child(value))
+#[component]
+pub(crate) fn Fact(name: &'static str, children: Children) -> impl IntoView {
+    view! {
+        <div class="fact">
+            <dt>{name}</dt>
+            <dd>{children()}</dd>
+        </div>
+    }
 }

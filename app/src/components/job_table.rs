@@ -1,61 +1,81 @@
 //! The list of jobs, newest first: a table on a wide screen, cards on a phone.
 
-use super::progress::{counted, outcome_bar};
-use super::status_badge::job_status_badge;
-use super::time_stamp::{time_stamp, took};
-use crate::html::{Html, Keyed, el, keyed, live};
+use super::progress::{OutcomeBar, counted};
+use super::status_badge::JobStatusBadge;
+use super::time_stamp::{TimeStamp, took};
 use crate::poll::Clock;
 use crate::words;
 use leptos::prelude::*;
 use protocol::JobId;
 use protocol::api::JobSummary;
 
-/// `href`: where a job's own view is.
-pub(crate) fn job_table(jobs: Signal<Vec<JobSummary>>, href: fn(JobId) -> String) -> Html {
+#[component]
+pub(crate) fn JobTable(
+    #[prop(into)] jobs: Signal<Vec<JobSummary>>,
+    /// Where a job's own view is.
+    href: fn(JobId) -> String,
+) -> impl IntoView {
+    let row = move |job: JobSummary| view! { <JobRow jobs seed=job href /> };
+    view! {
+        <table class="table job-table" role="table" aria-label="Jobs">
+            <thead role="rowgroup">
+                <tr role="row">
+                    <th role="columnheader" scope="col">"Job"</th>
+                    <th role="columnheader" scope="col">"Status"</th>
+                    <th role="columnheader" scope="col">"Branch"</th>
+                    <th role="columnheader" scope="col">"Scenarios"</th>
+                    <th role="columnheader" scope="col">"By"</th>
+                    <th role="columnheader" scope="col">"Submitted"</th>
+                    <th role="columnheader" scope="col">"Took"</th>
+                </tr>
+            </thead>
+            <tbody role="rowgroup">
+                <For each=move || jobs.get() key=|job| job.id children=row />
+            </tbody>
+        </table>
+    }
+}
+
+/// What never changes of a job is drawn once; of the rest, only what did change is drawn anew.
+#[component]
+fn JobRow(jobs: Signal<Vec<JobSummary>>, seed: JobSummary, href: fn(JobId) -> String) -> impl IntoView {
     let clock = expect_context::<Clock>();
-    let row = move |job: JobSummary| {
-        let job = row_of(jobs, job);
-        live(move || job.with(|job| job_row(job, href, clock)))
-    };
-    let rows = move || jobs.get().into_iter().map(|job| Keyed::new(job.id, move || row(job))).collect();
-    let column = |name: &'static str| el("th").attr("role", "columnheader").attr("scope", "col").child(name);
-    let columns = ["Job", "Status", "Branch", "Scenarios", "By", "Submitted", "Took"].map(column);
-    let titles = el("tr").attr("role", "row").child(Vec::from(columns));
-    el("table")
-        .class("table job-table")
-        .attr("role", "table")
-        .attr("aria-label", "Jobs")
-        .child(el("thead").attr("role", "rowgroup").child(titles))
-        .child(el("tbody").attr("role", "rowgroup").child(keyed(rows)))
+    let (id, created_at) = (seed.id, seed.created_at);
+    let (branch, environment, user) = (seed.branch_name.clone(), seed.environment.clone(), seed.user.username.clone());
+    let job = job_of(jobs, seed);
+    let status = Memo::new(move |_| job.with(|job| job.status));
+    let counts = Memo::new(move |_| job.with(|job| job.counts));
+    let times = Memo::new(move |_| job.with(|job| (job.started_at, job.finished_at)));
+    view! {
+        <tr role="row">
+            <td role="cell" class="job-number">
+                <a href=href(id) aria-label=format!("Job #{id}")>{format!("#{id}")}</a>
+            </td>
+            <td role="cell" class="job-status">
+                {move || view! { <JobStatusBadge status=status.get() /> }}
+                <span class="job-hint">{move || job.with(hint)}</span>
+            </td>
+            <td role="cell" class="job-branch">
+                <span class="branch">{branch}</span>
+                <span class="job-environment">{environment}</span>
+            </td>
+            <td role="cell" class="job-counts">
+                {move || view! { <OutcomeBar counts=counts.get() /> }}
+                {move || counted(counts.get())}
+            </td>
+            <td role="cell" class="job-user">{user}</td>
+            <td role="cell" class="job-created"><TimeStamp at=created_at /></td>
+            <td role="cell" class="job-took">{move || took(times.get().0, times.get().1, clock)}</td>
+        </tr>
+    }
 }
 
 /// The row's own job in the list as it changes; while the row is on its way out, as it was last.
-fn row_of(jobs: Signal<Vec<JobSummary>>, seed: JobSummary) -> Memo<JobSummary> {
+fn job_of(jobs: Signal<Vec<JobSummary>>, seed: JobSummary) -> Memo<JobSummary> {
     Memo::new(move |last: Option<&JobSummary>| {
         let found = jobs.with(|jobs| jobs.iter().find(|job| job.id == seed.id).cloned());
         found.or_else(|| last.cloned()).unwrap_or_else(|| seed.clone())
     })
-}
-
-/// Drawn as a whole: what changed in it is all that the browser gets to change.
-fn job_row(job: &JobSummary, href: fn(JobId) -> String, clock: Clock) -> Html {
-    let id = job.id;
-    let cell = |class: &'static str| el("td").attr("role", "cell").class(class);
-    let link = el("a").attr("href", href(id)).attr("aria-label", format!("Job #{id}")).child(format!("#{id}"));
-    let status =
-        cell("job-status").child(job_status_badge(job.status)).child(el("span").class("job-hint").child(hint(job)));
-    let branch = cell("job-branch")
-        .child(el("span").class("branch").child(job.branch_name.clone()))
-        .child(el("span").class("job-environment").child(job.environment.clone()));
-    el("tr")
-        .attr("role", "row")
-        .child(cell("job-number").child(link))
-        .child(status)
-        .child(branch)
-        .child(cell("job-counts").child(outcome_bar(job.counts)).child(counted(job.counts)))
-        .child(cell("job-user").child(job.user.username.clone()))
-        .child(cell("job-created").child(time_stamp(job.created_at, clock)))
-        .child(cell("job-took").child(took(job.started_at, job.finished_at, clock)))
 }
 
 /// What is wanted of it, or why it ended.

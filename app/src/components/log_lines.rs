@@ -4,8 +4,7 @@
 use super::ansi;
 use super::log_buffer::LogBuffer;
 use super::log_window::{self, Viewport, above, drawn, full_height};
-use crate::boxed::{effect, memo};
-use crate::html::{ElementRef, Html, Keyed, el, keyed};
+use leptos::html::Div;
 use leptos::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ pub(crate) struct LogView {
     /// The line that a link or a search points at.
     pub(crate) target: RwSignal<Option<u64>>,
     pub(crate) matches: RwSignal<BTreeSet<u64>>,
-    scroller: ElementRef,
+    scroller: NodeRef<Div>,
 }
 
 impl LogView {
@@ -31,13 +30,13 @@ impl LogView {
             follows: RwSignal::new(true),
             target: RwSignal::new(None),
             matches: RwSignal::new(BTreeSet::new()),
-            scroller: ElementRef::new(),
+            scroller: NodeRef::new(),
         }
     }
 
     /// Numbers of the lines to draw.
     pub(crate) fn lines(self) -> Memo<(u64, u64)> {
-        memo(move || {
+        Memo::new(move |_| {
             let total = self.buffer.with(|buffer| buffer.total);
             let lines = match self.viewport.get() {
                 Some(viewport) => drawn(total, viewport),
@@ -109,16 +108,16 @@ impl LogView {
 
     /// Runs in the browser only: measures, and keeps to the end while following.
     fn watch(self) {
-        effect(move || {
+        Effect::new(move |_| {
             if self.scroller.get().is_some() {
                 self.measure();
                 let resized = window_event_listener_untyped("resize", move |_| self.scrolled());
                 on_cleanup(move || resized.remove());
             }
         });
-        let total = memo(move || self.buffer.with(|buffer| buffer.total));
-        let is_measured = memo(move || self.viewport.with(Option::is_some));
-        effect(move || {
+        let total = Memo::new(move |_| self.buffer.with(|buffer| buffer.total));
+        let is_measured = Memo::new(move |_| self.viewport.with(Option::is_some));
+        Effect::new(move |_| {
             let total = total.get();
             if is_measured.get() && self.follows.get() {
                 let height = self.viewport.get_untracked().map_or(0, |viewport| viewport.height);
@@ -131,7 +130,8 @@ impl LogView {
 /// Drawn on the server, where no screen's height is known: enough to read the end of most logs.
 const UNSEEN_LINES: u64 = 60;
 
-pub(crate) fn log_scroller(view: LogView) -> Html {
+#[component]
+pub(crate) fn LogScroller(view: LogView) -> impl IntoView {
     view.watch();
     let lines = view.lines();
     let rows = move || {
@@ -139,16 +139,13 @@ pub(crate) fn log_scroller(view: LogView) -> Html {
         let target = view.target.get();
         view.buffer.with(|buffer| {
             view.matches.with(|matches| {
-                let row = |number| {
-                    let row = Row {
-                        number,
-                        text: buffer.line(number),
-                        is_target: target == Some(number),
-                        is_match: matches.contains(&number),
-                    };
-                    Keyed::new(row.key(), move || log_line(&row))
+                let row = |number| Row {
+                    number,
+                    text: buffer.line(number),
+                    is_target: target == Some(number),
+                    is_match: matches.contains(&number),
                 };
-                (first..=last).map(row).collect()
+                (first..=last).map(row).collect::<Vec<_>>()
             })
         })
     };
@@ -158,18 +155,17 @@ pub(crate) fn log_scroller(view: LogView) -> Html {
     };
     let offset = move || {
         let (first, last) = lines.get();
-        let above = above(&(first..=last));
-        view.viewport.with(Option::is_some).then(|| format!("transform:translateY({above}px)"))
+        view.viewport.with(Option::is_some).then(|| format!("transform:translateY({}px)", above(&(first..=last))))
     };
-    let drawn = el("div").class("log-drawn").attr_of("style", offset).child(keyed(rows));
-    el("div")
-        .class("log")
-        .attr("role", "region")
-        .attr("aria-label", "Log")
-        .attr("tabindex", "0")
-        .element_ref(view.scroller)
-        .on("scroll", move |_| view.scrolled())
-        .child(el("div").class("log-all").attr_of("style", height).child(drawn))
+    view! {
+        <div class="log" role="region" aria-label="Log" tabindex="0" node_ref=view.scroller on:scroll=move |_| view.scrolled()>
+            <div class="log-all" style=height>
+                <div class="log-drawn" style=offset>
+                    <For each=rows key=Row::key children=log_line />
+                </div>
+            </div>
+        </div>
+    }
 }
 
 struct Row {
@@ -182,30 +178,27 @@ struct Row {
 
 impl Row {
     /// A line is drawn anew when its text has come or grown, or what points at it has changed.
-    fn key(&self) -> String {
-        let length = self.text.as_ref().map_or(0, |text| text.len() + 1);
-        format!("{}/{length}/{}{}", self.number, u8::from(self.is_target), u8::from(self.is_match))
+    fn key(&self) -> (u64, Option<usize>, bool, bool) {
+        (self.number, self.text.as_ref().map(|text| text.len()), self.is_target, self.is_match)
     }
 }
 
-fn log_line(row: &Row) -> Html {
+fn log_line(row: Row) -> impl IntoView {
     let spans = row.text.as_deref().map(ansi::spans).unwrap_or_default();
-    let span = |span: ansi::Span| el("span").attr("class", span.class).child(span.text);
-    let number = row.number.to_string();
-    let link = el("a")
-        .class("log-number")
-        .attr("href", format!("#L{number}"))
-        .attr("aria-label", format!("Line {number}"))
-        .attr("tabindex", "-1")
-        .child(number.clone());
+    let spans = spans.into_iter().map(|span| view! { <span class=span.class>{span.text}</span> }).collect_view();
+    let number = row.number;
     let class = match (row.is_target, row.is_match) {
         (true, _) => "log-line is-target",
         (false, true) => "log-line is-match",
         (false, false) => "log-line",
     };
-    el("div")
-        .class(class)
-        .attr("data-line", number)
-        .child(link)
-        .child(el("span").class("log-text").child(spans.into_iter().map(span).collect::<Vec<_>>()))
+    view! {
+        <div class=class data-line=number.to_string()>
+            <a class="log-number" href=format!("#L{number}") aria-label=format!("Line {number}") data-noscroll=""
+                tabindex="-1">
+                {number.to_string()}
+            </a>
+            <span class="log-text">{spans}</span>
+        </div>
+    }
 }

@@ -1,34 +1,46 @@
 //! How far a job has come: a bar of its tasks' outcomes, and the same in numbers.
 
-use crate::html::{Html, el};
 use crate::words;
+use leptos::prelude::*;
 use protocol::api::TaskCounts;
 
 /// `3 of 12 scenarios` with a bar whose parts are the outcomes.
-pub(crate) fn job_progress(counts: TaskCounts) -> Html {
+#[component]
+pub(crate) fn JobProgress(counts: TaskCounts) -> impl IntoView {
     let text = format!("{} of {}", counts.ended(), words::plural(counts.total.into(), "scenario"));
-    let bar = el("div")
-        .class("outcomes")
-        .attr("role", "progressbar")
-        .attr("aria-label", "Progress")
-        .attr("aria-valuemin", "0")
-        .attr("aria-valuemax", counts.total.to_string())
-        .attr("aria-valuenow", counts.ended().to_string())
-        .attr("aria-valuetext", counted(counts))
-        .child(outcomes(counts));
-    el("div").class("progress").child(bar).child(el("span").class("progress-text").child(text))
+    view! {
+        <div class="progress">
+            <div
+                class="outcomes"
+                role="progressbar"
+                aria-label="Progress"
+                aria-valuemin="0"
+                aria-valuemax=counts.total.to_string()
+                aria-valuenow=counts.ended().to_string()
+                aria-valuetext=counted(counts)
+            >
+                {outcomes(counts)}
+            </div>
+            <span class="progress-text">{text}</span>
+        </div>
+    }
 }
 
 /// The same bar where the numbers stand beside it, for the eye alone.
-pub(crate) fn outcome_bar(counts: TaskCounts) -> Html {
-    el("div").class("outcomes").attr("aria-hidden", "true").child(outcomes(counts))
+#[component]
+pub(crate) fn OutcomeBar(counts: TaskCounts) -> impl IntoView {
+    view! {
+        <div class="outcomes" aria-hidden="true">
+            {outcomes(counts)}
+        </div>
+    }
 }
 
-fn outcomes(counts: TaskCounts) -> Vec<Html> {
+fn outcomes(counts: TaskCounts) -> impl IntoView {
     let part = |(count, status): (u32, &'static str)| {
-        el("span").attr("data-status", status).attr("style", format!("flex-grow:{count}"))
+        view! { <span data-status=status style=format!("flex-grow:{count}")></span> }
     };
-    parts(counts).into_iter().map(part).collect()
+    parts(counts).into_iter().filter(|(count, _)| *count > 0).map(part).collect_view()
 }
 
 /// What ended first, what waits last.

@@ -1,22 +1,30 @@
 //! The files that a task left behind, to look at or to keep.
 
-use crate::html::{Html, el, live};
 use crate::words;
 use leptos::prelude::*;
 use protocol::api::ResultFile;
 
-/// Each of `files` with where it can be had.
-pub(crate) fn result_list(files: Signal<Vec<(ResultFile, String)>>) -> Html {
+#[component]
+pub(crate) fn ResultList(
+    /// Each with where it can be had.
+    #[prop(into)]
+    files: Signal<Vec<(ResultFile, String)>>,
+) -> impl IntoView {
     let items = move || {
         let item = |(file, href): (ResultFile, String)| {
-            let link = el("a").class("scenario").attr("href", href).attr("rel", "external").child(file.path);
-            el("li").child(link).child(el("span").class("progress-text").child(words::size(file.size)))
+            view! {
+                <li>
+                    <a class="scenario" href=href rel="external">{file.path}</a>
+                    <span class="progress-text">{words::size(file.size)}</span>
+                </li>
+            }
         };
-        files.get().into_iter().map(item).collect::<Vec<_>>()
+        files.get().into_iter().map(item).collect_view()
     };
-    el("div")
-        .class("results")
-        .attr_of("hidden", move || files.with(Vec::is_empty).then(String::new))
-        .child(el("h2").child("Result files"))
-        .child(el("ul").attr("aria-label", "Result files").child(live(items)))
+    view! {
+        <div class="results" hidden=move || files.with(Vec::is_empty)>
+            <h2>"Result files"</h2>
+            <ul aria-label="Result files">{items}</ul>
+        </div>
+    }
 }

@@ -1,12 +1,9 @@
 //! Scenarios to tick, in the folders that their names make. Native check boxes in nested lists; a folder's box stands
 //! for all that is shown in it and is half ticked when some of them are.
 
-use crate::boxed::{effect, memo};
-use crate::html::{ElementRef, Html, el, live, view_of};
+use leptos::html::Input;
 use leptos::prelude::*;
 use std::collections::BTreeSet;
-use web_sys::HtmlInputElement;
-use web_sys::wasm_bindgen::JsCast;
 
 /// What the tree shows for a filter: folders first seen first, each with what matches in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,25 +12,35 @@ enum Node {
     Scenario { name: String, path: String },
 }
 
-/// `shown`: those that the filter leaves, sorted by name.
-pub(crate) fn scenario_tree(shown: Signal<Vec<String>>, picked: RwSignal<BTreeSet<String>>) -> Html {
-    let draw = move |names: Vec<String>| {
-        nodes(&names, "").into_iter().map(|node| branch(node, shown, picked)).collect::<Vec<_>>()
-    };
-    el("ul").class("tree").attr("aria-label", "Scenarios").child(view_of(move || shown.get(), draw))
-}
-
-fn branch(node: Node, shown: Signal<Vec<String>>, picked: RwSignal<BTreeSet<String>>) -> Html {
-    match node {
-        Node::Scenario { name, path } => el("li").child(leaf(name, path, picked)),
-        Node::Folder { name, path, children } => {
-            let children = children.into_iter().map(|child| branch(child, shown, picked)).collect::<Vec<_>>();
-            el("li").child(folder_box(&name, &path, shown, picked)).child(el("ul").child(children))
-        }
+#[component]
+pub(crate) fn ScenarioTree(
+    /// Those that the filter leaves, sorted by name.
+    #[prop(into)]
+    shown: Signal<Vec<String>>,
+    picked: RwSignal<BTreeSet<String>>,
+) -> impl IntoView {
+    view! {
+        <ul class="tree" aria-label="Scenarios">
+            {move || nodes(&shown.get(), "").into_iter().map(|node| branch(node, shown, picked)).collect_view()}
+        </ul>
     }
 }
 
-fn leaf(name: String, path: String, picked: RwSignal<BTreeSet<String>>) -> Html {
+fn branch(node: Node, shown: Signal<Vec<String>>, picked: RwSignal<BTreeSet<String>>) -> AnyView {
+    match node {
+        Node::Scenario { name, path } => view! { <li><Leaf name path picked /></li> }.into_any(),
+        Node::Folder { name, path, children } => view! {
+            <li>
+                <FolderBox name path=path shown picked />
+                <ul>{children.into_iter().map(|child| branch(child, shown, picked)).collect_view()}</ul>
+            </li>
+        }
+        .into_any(),
+    }
+}
+
+#[component]
+fn Leaf(name: String, path: String, picked: RwSignal<BTreeSet<String>>) -> impl IntoView {
     let label = path.clone();
     let is_picked = {
         let path = path.clone();
@@ -49,25 +56,35 @@ fn leaf(name: String, path: String, picked: RwSignal<BTreeSet<String>>) -> Html 
             };
         });
     };
-    let tick = el("input").attr("type", "checkbox").attr("aria-label", label).checked_of(is_picked).on("change", pick);
-    el("label").class("tree-item").child(tick).child(el("span").child(name))
+    view! {
+        <label class="tree-item">
+            <input type="checkbox" aria-label=label prop:checked=is_picked on:change=pick />
+            <span>{name}</span>
+        </label>
+    }
 }
 
-fn folder_box(name: &str, path: &str, shown: Signal<Vec<String>>, picked: RwSignal<BTreeSet<String>>) -> Html {
-    let input = ElementRef::new();
-    let start = format!("{path}/");
-    let inside = memo(move || {
+#[component]
+fn FolderBox(
+    name: String,
+    path: String,
+    shown: Signal<Vec<String>>,
+    picked: RwSignal<BTreeSet<String>>,
+) -> impl IntoView {
+    let input = NodeRef::<Input>::new();
+    let inside = Memo::new(move |_| {
+        let start = format!("{path}/");
         shown.with(|shown| shown.iter().filter(|scenario| scenario.starts_with(&start)).cloned().collect::<Vec<_>>())
     });
     // (picked, all) of what is shown in the folder.
-    let share = memo(move || {
+    let share = Memo::new(move |_| {
         let count = inside.with(|inside| picked.with(|picked| inside.iter().filter(|s| picked.contains(*s)).count()));
         (count, inside.with(Vec::len))
     });
-    effect(move || {
+    Effect::new(move |_| {
         let (count, all) = share.get();
         if let Some(input) = input.get() {
-            input.unchecked_into::<HtmlInputElement>().set_indeterminate(count > 0 && count < all);
+            input.set_indeterminate(count > 0 && count < all);
         }
     });
     let pick_all = move |event| {
@@ -84,18 +101,15 @@ fn folder_box(name: &str, path: &str, shown: Signal<Vec<String>>, picked: RwSign
             });
         });
     };
-    let tick = el("input")
-        .attr("type", "checkbox")
-        .attr("aria-label", name)
-        .element_ref(input)
-        .on("change", pick_all)
-        .checked_of(move || share.get().0 == share.get().1);
-    let count = live(move || format!("{} of {}", share.get().0, share.get().1));
-    el("label")
-        .class("tree-item is-folder")
-        .child(tick)
-        .child(el("span").child(name))
-        .child(el("span").class("tree-count").child(count))
+    let label = name.clone();
+    view! {
+        <label class="tree-item is-folder">
+            <input type="checkbox" aria-label=label node_ref=input on:change=pick_all
+                prop:checked=move || share.get().0 == share.get().1 />
+            <span>{name}</span>
+            <span class="tree-count">{move || format!("{} of {}", share.get().0, share.get().1)}</span>
+        </label>
+    }
 }
 
 /// The nodes directly below the folder `parent` (which ends in `/`, or is empty), of sorted names that all begin so.

@@ -1,10 +1,10 @@
 //! Tabs after the ARIA pattern: links, so that each tab has its own URL and works before the page is live;
 //! the arrow keys, Home and End move between them.
 
-use crate::html::{Child, Html, el, live};
+use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
+use web_sys::HtmlElement;
 use web_sys::wasm_bindgen::JsCast;
-use web_sys::{HtmlElement, KeyboardEvent};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tab {
@@ -12,45 +12,42 @@ pub(crate) struct Tab {
     pub(crate) label: &'static str,
 }
 
-/// `hrefs`: where each tab leads, in the order of `tabs`.
-pub(crate) fn tab_list(
+#[component]
+pub(crate) fn TabList(
     label: &'static str,
     tabs: &'static [Tab],
-    chosen: Signal<&'static str>,
+    #[prop(into)] chosen: Signal<&'static str>,
+    /// Where each tab leads, by its key.
     hrefs: Signal<Vec<String>>,
-) -> Html {
+) -> impl IntoView {
     let links = move || {
         let (chosen, hrefs) = (chosen.get(), hrefs.get());
         let link = |(tab, href): (&Tab, String)| {
             let is_chosen = chosen == tab.key;
-            el("a")
-                .class("tab")
-                .attr("role", "tab")
-                .attr("id", format!("tab-{}", tab.key))
-                .attr("aria-controls", format!("panel-{}", tab.key))
-                .attr("aria-selected", if is_chosen { "true" } else { "false" })
-                .attr("tabindex", if is_chosen { "0" } else { "-1" })
-                .attr("href", href)
-                .child(tab.label)
+            view! {
+                <a class="tab" role="tab" id=format!("tab-{}", tab.key) aria-controls=format!("panel-{}", tab.key)
+                    aria-selected=if is_chosen { "true" } else { "false" } tabindex=if is_chosen { "0" } else { "-1" }
+                    href=href data-noscroll="">
+                    {tab.label}
+                </a>
+            }
         };
-        tabs.iter().zip(hrefs).map(link).collect::<Vec<_>>()
+        tabs.iter().zip(hrefs).map(link).collect_view()
     };
-    el("div")
-        .class("tabs")
-        .attr("role", "tablist")
-        .attr("aria-label", label)
-        .on("keydown", move |event| move_focus(event.unchecked_ref(), tabs))
-        .child(live(links))
+    view! {
+        <div class="tabs" role="tablist" aria-label=label on:keydown=move |event| move_focus(&event, tabs)>
+            {links}
+        </div>
+    }
 }
 
-pub(crate) fn tab_panel(key: &'static str, content: impl Child) -> Html {
-    el("div")
-        .class("tab-panel")
-        .attr("role", "tabpanel")
-        .attr("id", format!("panel-{key}"))
-        .attr("aria-labelledby", format!("tab-{key}"))
-        .attr("tabindex", "0")
-        .child(content)
+#[component]
+pub(crate) fn TabPanel(key: &'static str, children: Children) -> impl IntoView {
+    view! {
+        <div class="tab-panel" role="tabpanel" id=format!("panel-{key}") aria-labelledby=format!("tab-{key}") tabindex="0">
+            {children()}
+        </div>
+    }
 }
 
 /// Choosing follows the focus: a tab costs nothing to show. Space chooses as it does on every tab.

@@ -1,60 +1,81 @@
 //! A job's scenarios with how each went. A row keeps its place; only what changed in it is redrawn.
 
-use super::status_badge::task_status_badge;
+use super::status_badge::TaskStatusBadge;
 use super::time_stamp::took;
-use crate::boxed::memo;
-use crate::html::{Html, Keyed, el, keyed, live};
 use crate::poll::Clock;
 use crate::words;
 use leptos::prelude::*;
 use protocol::TaskStatus;
 use protocol::api::Task;
 
-/// `log_href`: where the log of the task with this id is shown.
-pub(crate) fn task_table(tasks: Signal<Vec<Task>>, log_href: Callback<String, String>) -> Html {
-    let clock = expect_context::<Clock>();
-    let count = memo(move || tasks.with(Vec::len));
-    let row = move |at: usize| {
-        // None only in the moment in which the list itself goes away.
-        let task = memo(move || tasks.with(|tasks| tasks.get(at).cloned()));
-        live(move || task.with(|task| task.as_ref().map(|task| task_row(task, log_href, clock))))
-    };
-    // A job's tasks are never more or fewer, nor in another order.
-    let rows = move || (0..count.get()).map(|at| Keyed::new(at, move || row(at))).collect();
-    let column = |name: &'static str| el("th").attr("role", "columnheader").attr("scope", "col").child(name);
-    let columns = ["Scenario", "Status", "Took", "Log"].map(column);
-    let titles = el("tr").attr("role", "row").child(Vec::from(columns));
-    el("table")
-        .class("table task-table")
-        .attr("role", "table")
-        .attr("aria-label", "Scenarios")
-        .child(el("thead").attr("role", "rowgroup").child(titles))
-        .child(el("tbody").attr("role", "rowgroup").child(keyed(rows)))
+#[component]
+pub(crate) fn TaskTable(
+    #[prop(into)] tasks: Signal<Vec<Task>>,
+    /// Where the log of the task with this id is shown.
+    log_href: Callback<String, String>,
+) -> impl IntoView {
+    let count = Memo::new(move |_| tasks.with(Vec::len));
+    view! {
+        <table class="table task-table" role="table" aria-label="Scenarios">
+            <thead role="rowgroup">
+                <tr role="row">
+                    <th role="columnheader" scope="col">"Scenario"</th>
+                    <th role="columnheader" scope="col">"Status"</th>
+                    <th role="columnheader" scope="col">"Took"</th>
+                    <th role="columnheader" scope="col">"Log"</th>
+                </tr>
+            </thead>
+            <tbody role="rowgroup">
+                // A job's tasks are never more or fewer, nor in another order.
+                <For each=move || 0..count.get() key=|at| *at children=move |at| view! { <TaskRow tasks at log_href /> } />
+            </tbody>
+        </table>
+    }
 }
 
-fn task_row(task: &Task, log_href: Callback<String, String>, clock: Clock) -> Html {
-    let cell = |class: &'static str| el("td").attr("role", "cell").class(class);
-    let progress = percent(task).map(|percent| {
-        let bar = el("progress")
-            .class("task-progress")
-            .attr("max", "100")
-            .attr("value", percent.to_string())
-            .attr("aria-label", format!("Progress of {}", task.scenario));
-        vec![bar, el("span").class("progress-text").child(format!("{percent} %"))]
-    });
-    let scenario = cell("task-scenario")
-        .child(el("span").class("scenario").child(task.scenario.clone()))
-        .child(el("span").class("task-message").child(task.message.clone()));
-    let log = el("a")
-        .attr("href", log_href.run(task.task_id.clone()))
-        .child(words::size(task.log_size))
-        .child(el("span").class("visually-hidden").child(format!(", log of {}", task.scenario)));
-    el("tr")
-        .attr("role", "row")
-        .child(scenario)
-        .child(cell("task-status").child(task_status_badge(task.status)).child(progress))
-        .child(cell("task-took").child(took(task.started_at, task.finished_at, clock)))
-        .child(cell("task-log").child(log))
+/// A row keeps its place; what changed in it is drawn anew.
+#[component]
+fn TaskRow(tasks: Signal<Vec<Task>>, at: usize, log_href: Callback<String, String>) -> impl IntoView {
+    let clock = expect_context::<Clock>();
+    // None only in the moment in which the list itself goes away.
+    let task = Memo::new(move |_| tasks.with(|tasks| tasks.get(at).cloned()));
+    let text = move |read: fn(&Task) -> &String| task.with(|task| task.as_ref().map(read).cloned().unwrap_or_default());
+    let status = Memo::new(move |_| task.with(|task| task.as_ref().map(|task| task.status)));
+    let percent = Memo::new(move |_| task.with(|task| task.as_ref().and_then(percent)));
+    let times = Memo::new(move |_| task.with(|task| task.as_ref().map(|task| (task.started_at, task.finished_at))));
+    let log_size = Memo::new(move |_| task.with(|task| task.as_ref().map_or(0, |task| task.log_size)));
+    let (scenario, task_id) = (text(|task| &task.scenario), text(|task| &task.task_id));
+    let (progress_label, log_label) = (format!("Progress of {scenario}"), format!(", log of {scenario}"));
+    let progress = move || {
+        percent.get().map(|percent| {
+            view! {
+                <progress class="task-progress" max="100" value=percent.to_string() aria-label=progress_label.clone()>
+                </progress>
+                <span class="progress-text">{format!("{percent} %")}</span>
+            }
+        })
+    };
+    view! {
+        <tr role="row">
+            <td role="cell" class="task-scenario">
+                <span class="scenario">{scenario}</span>
+                <span class="task-message">{move || text(|task| &task.message)}</span>
+            </td>
+            <td role="cell" class="task-status">
+                {move || status.get().map(|status| view! { <TaskStatusBadge status /> })}
+                {progress}
+            </td>
+            <td role="cell" class="task-took">
+                {move || times.get().map(|(from, until)| took(from, until, clock))}
+            </td>
+            <td role="cell" class="task-log">
+                <a href=log_href.run(task_id) data-noscroll="">
+                    {move || words::size(log_size.get())}
+                    <span class="visually-hidden">{log_label}</span>
+                </a>
+            </td>
+        </tr>
+    }
 }
 
 /// Of a running task that tells.

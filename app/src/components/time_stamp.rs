@@ -1,23 +1,25 @@
 //! A moment: in UTC as the server draws it, in the reader's zone once the page is live, exact on hover.
-//! To be called where drawing is tracked, so that it is drawn anew when the page comes alive.
 
-use crate::html::{Child, Html, el};
 use crate::poll::Clock;
 use crate::{browser, words};
-use leptos::prelude::AnyView;
+use leptos::prelude::*;
 use protocol::Timestamp;
 
-pub(crate) fn time_stamp(at: Timestamp, clock: Clock) -> Html {
-    let zone = clock.is_live().then(|| browser::zone_offset_minutes(at));
-    el("time")
-        .attr("datetime", at.to_string())
-        .attr("title", words::exact_moment(at, zone))
-        .child(words::moment(at, zone))
+#[component]
+pub(crate) fn TimeStamp(at: Timestamp) -> impl IntoView {
+    let clock = expect_context::<Clock>();
+    let zone = move || clock.is_live().then(|| browser::zone_offset_minutes(at));
+    view! {
+        <time datetime=at.to_string() title=move || words::exact_moment(at, zone())>
+            {move || words::moment(at, zone())}
+        </time>
+    }
 }
 
 /// A moment that may not have come yet.
-pub(crate) fn maybe_time_stamp(at: Option<Timestamp>, clock: Clock) -> AnyView {
-    at.map_or_else(|| "–".drawn(), |at| time_stamp(at, clock).drawn())
+#[component]
+pub(crate) fn MaybeTimeStamp(at: Option<Timestamp>) -> impl IntoView {
+    at.map_or_else(|| "–".into_any(), |at| view! { <TimeStamp at /> }.into_any())
 }
 
 /// How long it took, or has been taking so far; only then it counts on.

@@ -1,28 +1,27 @@
 //! The dashboard: search, filters and the list of jobs, kept up to date. What is searched for is in the URL.
 
-use crate::boxed::memo;
+use super::{At, Seed};
 use crate::client::{self, ClientError, JobQuery, Loaded};
-use crate::components::job_table::job_table;
-use crate::components::notice::failure;
-use crate::html::{Child, Html, el, live, view_of};
-use crate::navigation::Navigation;
+use crate::components::job_table::JobTable;
+use crate::components::notice::Failure;
 use crate::paths;
 use crate::pending::Pending;
 use crate::poll::{self, Live};
 use crate::reload::{Reload, reload};
-use crate::url::Url;
 use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+use leptos_router::params::ParamsMap;
 use protocol::api::{DEFAULT_PAGE, JobList, MAX_PAGE};
 
 mod filters;
 mod freshness;
 mod merge;
 
-use filters::filters;
-pub(super) use freshness::freshness;
+use filters::Filters;
+pub(super) use freshness::Freshness;
 
-#[derive(Clone)]
-pub(crate) struct Seed {
+pub(crate) struct Dashboard {
     found: Found,
     /// Names to filter by; empty where they can't be had.
     environments: Vec<String>,
@@ -35,16 +34,16 @@ struct Found {
     jobs: Result<Loaded<JobList>, ClientError>,
 }
 
-impl Seed {
-    pub(super) fn error(&self) -> Option<&ClientError> {
+impl Seed for Dashboard {
+    fn error(&self) -> Option<&ClientError> {
         self.found.jobs.as_ref().err()
     }
 }
 
-pub(super) async fn load(url: &Url) -> Seed {
-    let found = find(query_of(url)).await;
+pub(crate) async fn load(at: At) -> Dashboard {
+    let found = find(query_of(&at.query)).await;
     let environments = client::list_environments().await.map(|list| list.environments).unwrap_or_default();
-    Seed { found, environments: environments.into_iter().map(|one| one.name).collect() }
+    Dashboard { found, environments: environments.into_iter().map(|one| one.name).collect() }
 }
 
 async fn find(query: JobQuery) -> Found {
@@ -52,8 +51,8 @@ async fn find(query: JobQuery) -> Found {
     Found { query, jobs }
 }
 
-fn query_of(url: &Url) -> JobQuery {
-    let text = |name| url.get(name).to_owned();
+fn query_of(query: &ParamsMap) -> JobQuery {
+    let text = |name| query.get_str(name).unwrap_or_default().to_owned();
     JobQuery {
         search: text("search"),
         status: text("status"),
@@ -62,25 +61,34 @@ fn query_of(url: &Url) -> JobQuery {
     }
 }
 
-pub(super) fn dashboard_page(seed: Seed) -> AnyView {
-    let url = Navigation::of_context().url;
-    let query = memo(move || url.with(query_of));
-    let Reload { value: found, again } = reload(query, seed.found, find);
-    let head = el("div")
-        .class("page-head")
-        .child(el("h1").child("Jobs"))
-        .child(el("a").class("button is-primary").attr("href", paths::NEW_JOB).child("New job"));
-    let list = view_of(
-        move || found.get(),
-        move |Found { query, jobs }| match jobs {
-            Ok(seed) => job_list(seed, query),
-            Err(error) => failure("The jobs can't be shown", error.message(), again).drawn(),
-        },
-    );
-    vec![head.drawn(), filters(query, seed.environments).drawn(), list].drawn()
+pub(crate) fn draw(seed: Dashboard) -> AnyView {
+    view! { <DashboardPage seed /> }.into_any()
 }
 
-fn job_list(seed: Loaded<JobList>, query: JobQuery) -> AnyView {
+#[component]
+fn DashboardPage(seed: Dashboard) -> impl IntoView {
+    let params = use_query_map();
+    let query = Memo::new(move |_| params.with(query_of));
+    let Reload { value: found, again } = reload(query, seed.found, find);
+    let list = move || match found.get() {
+        Found { query, jobs: Ok(seed) } => view! { <Jobs seed query /> }.into_any(),
+        Found { jobs: Err(error), .. } => {
+            view! { <Failure title="The jobs can't be shown" message=error.message() retry=again /> }.into_any()
+        }
+    };
+    view! {
+        <Title text="Jobs" />
+        <div class="page-head">
+            <h1>"Jobs"</h1>
+            <a class="button is-primary" href=paths::NEW_JOB>"New job"</a>
+        </div>
+        <Filters query environments=seed.environments />
+        {list}
+    }
+}
+
+#[component]
+fn Jobs(seed: Loaded<JobList>, query: JobQuery) -> impl IntoView {
     let is_narrowed = query != JobQuery::default();
     let asked = query.clone();
     let ask = move |shown: &JobList, etag| {
@@ -90,29 +98,40 @@ fn job_list(seed: Loaded<JobList>, query: JobQuery) -> AnyView {
         async move { client::list_jobs(&query, limit, etag).await }
     };
     let live: Live<JobList> = poll::live(seed, ask, merge::merge, |_| false);
-    let jobs = Signal::derive(move || live.value.with(|list| list.jobs.clone()));
-    let is_empty = memo(move || live.value.with(|list| list.jobs.is_empty()));
-    let table = view_of(
-        move || is_empty.get(),
-        move |is_empty| {
-            if is_empty { empty(is_narrowed) } else { job_table(jobs, paths::job) }
-        },
-    );
-    vec![freshness(live.synced_at.into(), live.trouble.into(), live.answered_at.into()), table, load_more(live, query)]
-        .drawn()
+    let jobs = Memo::new(move |_| live.value.with(|list| list.jobs.clone()));
+    let is_empty = Memo::new(move |_| live.value.with(|list| list.jobs.is_empty()));
+    let table = move || {
+        if is_empty.get() {
+            view! { <Empty is_narrowed /> }.into_any()
+        } else {
+            view! { <JobTable jobs href=paths::job /> }.into_any()
+        }
+    };
+    view! {
+        <Freshness synced_at=live.synced_at trouble=live.trouble answered_at=live.answered_at />
+        {table}
+        <LoadMore list=live query />
+    }
 }
 
-fn empty(is_narrowed: bool) -> Html {
+#[component]
+fn Empty(is_narrowed: bool) -> impl IntoView {
     let (title, advice) = if is_narrowed {
         ("Nothing found", "Try another search or fewer filters.")
     } else {
         ("Nothing here yet", "Submit the first one with \"New job\".")
     };
-    el("div").class("empty").child(el("h2").child(title)).child(el("p").child(advice))
+    view! {
+        <div class="empty">
+            <h2>{title}</h2>
+            <p>{advice}</p>
+        </div>
+    }
 }
 
-fn load_more(list: Live<JobList>, query: JobQuery) -> AnyView {
-    let cursor = memo(move || list.value.with(|list| list.next_cursor.clone()));
+#[component]
+fn LoadMore(list: Live<JobList>, query: JobQuery) -> impl IntoView {
+    let cursor = Memo::new(move |_| list.value.with(|list| list.next_cursor.clone()));
     let pending = Pending::new();
     let error = RwSignal::new(None::<String>);
     let load = Callback::new(move |cursor: String| {
@@ -125,18 +144,16 @@ fn load_more(list: Live<JobList>, query: JobQuery) -> AnyView {
             }
         });
     });
-    live(move || {
-        cursor.get().map(|cursor| {
-            let button = el("button")
-                .class("button")
-                .attr("type", "button")
-                .attr("aria-disabled", pending.as_aria())
-                .on("click", move |_| load.run(cursor.clone()))
-                .child(if pending.get() { "Loading…" } else { "Load more" });
-            el("div")
-                .class("load-more")
-                .child(button)
-                .child(el("p").class("field-note").attr("role", "status").child(error.get()))
-        })
-    })
+    let more = move |cursor: String| {
+        view! {
+            <div class="load-more">
+                <button class="button" type="button" aria-disabled=move || pending.as_aria()
+                    on:click=move |_| load.run(cursor.clone())>
+                    {move || if pending.get() { "Loading…" } else { "Load more" }}
+                </button>
+                <p class="field-note" role="status">{move || error.get()}</p>
+            </div>
+        }
+    };
+    view! { {move || cursor.get().map(more)} }
 }

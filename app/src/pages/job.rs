@@ -1,24 +1,24 @@
 //! One job: what it is, how far it has come, what can be done with it, its scenarios and its logs, kept up to date.
 
-use crate::boxed::{effect, memo};
+use super::dashboard::Freshness;
+use super::not_found::NotFoundPage;
+use super::{At, Seed};
 use crate::client::{self, ClientError, Fetched, Loaded};
-use crate::components::notice::failure;
-use crate::components::progress::{counted, job_progress};
-use crate::components::status_badge::job_status_badge;
-use crate::components::tabs::{tab_list, tab_panel};
-use crate::components::task_table::task_table;
-use crate::html::{Child, Html, el, live, view_of};
-use crate::navigation::Navigation;
-use crate::pages::dashboard::freshness;
-use crate::pages::window_title;
-use crate::poll::{self, Clock, Live};
+use crate::components::notice::Failure;
+use crate::components::progress::{JobProgress, counted};
+use crate::components::status_badge::JobStatusBadge;
+use crate::components::tabs::{TabList, TabPanel};
+use crate::components::task_table::TaskTable;
+use crate::poll::{self, Live};
 use crate::reload::{Reload, reload};
 use crate::session::Session;
-use crate::url::Url;
 use crate::{paths, words};
 use leptos::prelude::*;
-use protocol::api::{ErrorCode, Job, LogsState, User};
-use protocol::{JobId, JobStatus};
+use leptos_meta::Title;
+use leptos_router::hooks::{use_params_map, use_query_map};
+use leptos_router::params::ParamsMap;
+use protocol::JobId;
+use protocol::api::{ErrorCode, Job, LogsState};
 
 mod actions;
 mod log_search;
@@ -26,14 +26,12 @@ mod logs;
 mod overview;
 mod view_state;
 
-use actions::job_actions;
-use logs::OpenedLog;
-use overview::overview;
+use actions::JobActions;
+use logs::{Logs, OpenedLog};
+use overview::Overview;
 use view_state::{TABS, ViewState};
 
-#[derive(Clone)]
-pub(crate) struct Seed {
-    id: JobId,
+pub(crate) struct JobSeed {
     job: Found,
     log: OpenedLog,
 }
@@ -41,69 +39,67 @@ pub(crate) struct Seed {
 /// None: there is no such job.
 type Found = Result<Option<Loaded<Job>>, ClientError>;
 
-impl Seed {
-    pub(super) fn title(&self) -> String {
-        match &self.job {
-            Ok(Some(job)) => title(self.id, job.body.summary.status),
-            Ok(None) | Err(_) => format!("Job #{}", self.id),
-        }
-    }
-
-    pub(super) fn error(&self) -> Option<&ClientError> {
+impl Seed for JobSeed {
+    fn error(&self) -> Option<&ClientError> {
         self.job.as_ref().err()
     }
 }
 
-/// `Passed – Job #42`: what one looks for among one's tabs comes first.
-fn title(id: JobId, status: JobStatus) -> String {
-    format!("{} – Job #{id}", words::job_status(status))
+pub(crate) async fn load(at: At) -> JobSeed {
+    let id = id_of(&at.params);
+    let job = find(id).await;
+    JobSeed { job, log: logs::load(view_state::open_log(id, &at.query)).await }
 }
 
-/// None: there is no such job.
-pub(super) async fn load(id: JobId, url: &Url) -> Option<Seed> {
-    let open = view_state::open_log(id, url);
-    match find(id).await {
-        Ok(None) => None,
-        job => Some(Seed { id, job, log: logs::load(open).await }),
-    }
+fn id_of(params: &ParamsMap) -> Option<JobId> {
+    params.get_str("id")?.parse().ok()
 }
 
-async fn find(id: JobId) -> Found {
+async fn find(id: Option<JobId>) -> Found {
+    let Some(id) = id else { return Ok(None) };
     match client::find_job(id, None).await.and_then(Fetched::loaded) {
         Err(error) if error.is(ErrorCode::NotFound) => Ok(None),
         found => found.map(Some),
     }
 }
 
-pub(super) fn job_page(seed: Seed) -> AnyView {
-    let id = seed.id;
-    let url = Navigation::of_context().url;
-    let user = expect_context::<Session>().user;
-    let Reload { value: job, again: ask_job_again } = reload(memo(move || id), seed.job, find);
-    // Beside the job, so that the first answer holds it.
-    let log = reload(memo(move || url.with(|url| view_state::open_log(id, url))), seed.log, logs::load);
-    let (log, ask_log_again) = (log.value, log.again);
-    view_of(
-        move || job.get(),
-        move |job| match job {
-            Ok(Some(seed)) => job_view(seed, log, ask_log_again, user.clone()),
-            Ok(None) => gone(id).drawn(),
-            Err(error) => failure("The job can't be shown", error.message(), ask_job_again).drawn(),
-        },
-    )
+pub(crate) fn draw(seed: JobSeed) -> AnyView {
+    view! { <JobPage seed /> }.into_any()
 }
 
-fn job_view(seed: Loaded<Job>, log: RwSignal<OpenedLog>, ask_log_again: Callback<()>, user: Option<User>) -> AnyView {
+#[component]
+fn JobPage(seed: JobSeed) -> impl IntoView {
+    let (params, query) = (use_params_map(), use_query_map());
+    // A rerun leads from one job to another without leaving the page.
+    let id = Memo::new(move |_| params.with(id_of));
+    let Reload { value: job, again } = reload(id, seed.job, find);
+    // Beside the job, so that the first answer holds it.
+    let open = Memo::new(move |_| query.with(|query| view_state::open_log(id.get(), query)));
+    let log = reload(open, seed.log, logs::load);
+    let view = move || match job.get() {
+        Ok(Some(seed)) => view! { <JobView seed log=log.value ask_log_again=log.again /> }.into_any(),
+        Ok(None) => view! { <NotFoundPage /> }.into_any(),
+        Err(error) => {
+            view! { <Failure title="The job can't be shown" message=error.message() retry=again /> }.into_any()
+        }
+    };
+    view! { {view} }
+}
+
+#[component]
+fn JobView(seed: Loaded<Job>, log: RwSignal<OpenedLog>, ask_log_again: Callback<()>) -> impl IntoView {
     let id = seed.body.summary.id;
     let ask = move |_: &Job, etag| client::find_job(id, etag);
     let live = poll::live(seed, ask, |job: &mut Job, fresh| *job = fresh, is_over);
-    let is_gone = memo(move || live.trouble.with(|trouble| trouble.as_ref().is_some_and(is_not_found)));
-    view_of(
-        move || is_gone.get(),
-        move |is_gone| {
-            if is_gone { gone(id).drawn() } else { present(live, log, ask_log_again, id, user.clone()) }
-        },
-    )
+    let is_gone = Memo::new(move |_| live.trouble.with(|trouble| trouble.as_ref().is_some_and(is_not_found)));
+    let view = move || {
+        if is_gone.get() {
+            view! { <Gone id /> }.into_any()
+        } else {
+            view! { <Present job=live log ask_log_again id /> }.into_any()
+        }
+    };
+    view! { {view} }
 }
 
 /// Nothing about it will change any more.
@@ -116,55 +112,52 @@ fn is_not_found(error: &ClientError) -> bool {
 }
 
 /// It was there and has been deleted while it was being looked at.
-fn gone(id: JobId) -> Html {
-    el("section")
-        .class("failure")
-        .attr("role", "status")
-        .child(el("h1").child(format!("Job #{id} is deleted")))
-        .child(el("p").child("Its logs and results are gone with it."))
-        .child(el("a").class("button is-primary").attr("href", paths::HOME).child("To the jobs"))
+#[component]
+fn Gone(id: JobId) -> impl IntoView {
+    view! {
+        <section class="failure" role="status">
+            <h1>{format!("Job #{id} is deleted")}</h1>
+            <p>"Its logs and results are gone with it."</p>
+            <a class="button is-primary" href=paths::HOME>"To the jobs"</a>
+        </section>
+    }
 }
 
-fn present(
-    job: Live<Job>,
-    log: RwSignal<OpenedLog>,
-    ask_log_again: Callback<()>,
-    id: JobId,
-    user: Option<User>,
-) -> AnyView {
-    let status = memo(move || job.value.with(|job| job.summary.status));
-    let counts = memo(move || job.value.with(|job| job.summary.counts));
-    effect(move || document().set_title(&window_title(&title(id, status.get()))));
+#[component]
+fn Present(job: Live<Job>, log: RwSignal<OpenedLog>, ask_log_again: Callback<()>, id: JobId) -> impl IntoView {
+    let user = expect_context::<Session>().user;
+    let status = Memo::new(move |_| job.value.with(|job| job.summary.status));
+    let counts = Memo::new(move |_| job.value.with(|job| job.summary.counts));
+    let summary = Memo::new(move |_| job.value.with(|job| job.summary.clone()));
+    let tasks = Memo::new(move |_| job.value.with(|job| job.tasks.clone()));
     let state = ViewState::of_url(id);
-    let clock = expect_context::<Clock>();
-    let tasks = memo(move || job.value.with(|job| job.tasks.clone()));
-    let state_of_job = el("div").attr("role", "status").class("job-state");
-    let head = el("div")
-        .class("job-title")
-        .child(el("h1").child(format!("Job #{id}")))
-        .child(state_of_job.child(live(move || job_status_badge(status.get()))));
+    // What one looks for among one's tabs comes first.
+    let title = move || format!("{} – Job #{id}", words::job_status(status.get()));
     let age = Signal::derive(move || job.synced_at.get().filter(|_| !status.get().is_terminal()));
-    let progress = el("div")
-        .class("job-progress")
-        .child(live(move || job_progress(counts.get())))
-        .child(el("p").class("job-counts").child(live(move || counted(counts.get()))));
-    let panel = view_of(
-        move || state.tab.get(),
-        move |tab| {
-            if tab == view_state::LOGS {
-                tab_panel(tab, logs::logs(job, tasks, state, log, ask_log_again))
-            } else {
-                tab_panel(tab, task_table(tasks.into(), state.log_href))
-            }
-        },
-    );
-    vec![
-        el("div").class("page-head job-head").child(head).child(job_actions(job, id, user)).drawn(),
-        freshness(age, job.trouble.into(), job.answered_at.into()),
-        progress.drawn(),
-        live(move || job.value.with(|job| overview(&job.summary, clock))),
-        tab_list("Views of the job", TABS, state.tab, state.tab_hrefs).drawn(),
-        panel,
-    ]
-    .drawn()
+    let panel = move || {
+        if state.tab.get() == view_state::LOGS {
+            view! { <TabPanel key=view_state::LOGS><Logs job tasks state log ask_log_again /></TabPanel> }.into_any()
+        } else {
+            view! { <TabPanel key=view_state::SCENARIOS><TaskTable tasks log_href=state.log_href /></TabPanel> }
+                .into_any()
+        }
+    };
+    view! {
+        <Title text=title />
+        <div class="page-head job-head">
+            <div class="job-title">
+                <h1>{format!("Job #{id}")}</h1>
+                <div role="status" class="job-state">{move || view! { <JobStatusBadge status=status.get() /> }}</div>
+            </div>
+            <JobActions job id user />
+        </div>
+        <Freshness synced_at=age trouble=job.trouble answered_at=job.answered_at />
+        <div class="job-progress">
+            {move || view! { <JobProgress counts=counts.get() /> }}
+            <p class="job-counts">{move || counted(counts.get())}</p>
+        </div>
+        {move || view! { <Overview job=summary.get() /> }}
+        <TabList label="Views of the job" tabs=TABS chosen=state.tab hrefs=state.tab_hrefs />
+        {panel}
+    }
 }

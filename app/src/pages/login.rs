@@ -1,63 +1,69 @@
 //! The sign-in view: a plain form, so that it works before the page is live, and without JavaScript at all.
 
-use crate::client;
-use crate::components::notice::alert;
-use crate::html::{Html, el};
-use crate::navigation::Navigation;
-use crate::paths;
+use super::{At, Seed};
+use crate::components::notice::Alert;
+use crate::{client, paths};
 use leptos::prelude::*;
+use leptos_meta::Title;
 use protocol::api::SingleSignOn;
 
-/// None where there is no single sign-on, and where that can't be told: the form works all the same.
-pub(super) type Seed = Option<SingleSignOn>;
-
-pub(super) async fn load() -> Seed {
-    client::login_options().await.ok().and_then(|options| options.single_sign_on)
+pub(crate) struct SignIn {
+    /// Where one wanted to go.
+    next: String,
+    /// What the form was sent with, and the code of what was wrong with it.
+    username: String,
+    error: Option<String>,
+    /// None where there is none, and where that can't be told: the form works all the same.
+    single_sign_on: Option<SingleSignOn>,
 }
 
-pub(super) fn login_page(seed: Seed) -> Html {
-    let url = Navigation::of_context().url.get_untracked();
-    let next = Some(url.get("next")).filter(|next| !next.is_empty()).unwrap_or(paths::HOME);
-    let error = Some(url.get("error")).filter(|error| !error.is_empty()).map(reason);
-    let username = el("input")
-        .attr("id", "username")
-        .attr("name", "username")
-        .attr("type", "text")
-        .attr("autocomplete", "username")
-        .attr("autocapitalize", "none")
-        .attr("spellcheck", "false")
-        .attr("maxlength", "32")
-        .attr("required", "");
+impl Seed for SignIn {}
+
+pub(crate) async fn load(at: At) -> SignIn {
+    let given = |name| at.query.get_str(name).filter(|value| !value.is_empty()).map(str::to_owned);
+    SignIn {
+        next: given("next").unwrap_or_else(|| paths::HOME.to_owned()),
+        username: given("username").unwrap_or_default(),
+        error: given("error"),
+        single_sign_on: client::login_options().await.ok().and_then(|options| options.single_sign_on),
+    }
+}
+
+pub(crate) fn draw(seed: SignIn) -> AnyView {
+    view! { <LoginPage seed /> }.into_any()
+}
+
+#[component]
+fn LoginPage(seed: SignIn) -> impl IntoView {
+    let SignIn { next, username, error, single_sign_on } = seed;
     // After a wrong password only that has to be typed again.
-    let username = match url.get("username") {
-        "" => username.attr("autofocus", ""),
-        name => username.attr("value", name),
-    };
-    let password = el("input")
-        .attr("id", "password")
-        .attr("name", "password")
-        .attr("type", "password")
-        .attr("autocomplete", "current-password")
-        .attr("maxlength", "256")
-        .attr("required", "");
-    let password = if url.get("username").is_empty() { password } else { password.attr("autofocus", "") };
-    let elsewhere = seed.map(|at| {
-        let address = paths::with_query(&at.path, &[("next", next)]);
-        el("a").class("button is-wide").attr("href", address).attr("rel", "external").child(at.label)
+    let is_known = !username.is_empty();
+    let elsewhere = single_sign_on.map(|at| {
+        let address = paths::with_query(&at.path, &[("next", &next)]);
+        view! { <a class="button is-wide" href=address rel="external">{at.label}</a> }
     });
-    let form = el("form")
-        .attr("method", "post")
-        .attr("action", paths::LOGIN)
-        .child(el("input").attr("type", "hidden").attr("name", "next").attr("value", next))
-        .child(el("div").class("field").child(el("label").attr("for", "username").child("Username")).child(username))
-        .child(el("div").class("field").child(el("label").attr("for", "password").child("Password")).child(password))
-        .child(el("button").class("button is-primary is-wide").attr("type", "submit").child("Sign in"));
-    el("section")
-        .class("login")
-        .child(el("h1").child("Sign in"))
-        .child(alert(Signal::stored(error)))
-        .child(form)
-        .child(elsewhere)
+    view! {
+        <Title text="Sign in" />
+        <section class="login">
+            <h1>"Sign in"</h1>
+            <Alert message=Signal::stored(error.as_deref().map(reason)) />
+            <form method="post" action=paths::LOGIN>
+                <input type="hidden" name="next" value=next />
+                <div class="field">
+                    <label for="username">"Username"</label>
+                    <input id="username" name="username" type="text" autocomplete="username" autocapitalize="none"
+                        spellcheck="false" maxlength="32" required value=username autofocus=!is_known />
+                </div>
+                <div class="field">
+                    <label for="password">"Password"</label>
+                    <input id="password" name="password" type="password" autocomplete="current-password"
+                        maxlength="256" required autofocus=is_known />
+                </div>
+                <button class="button is-primary is-wide" type="submit">"Sign in"</button>
+            </form>
+            {elsewhere}
+        </section>
+    }
 }
 
 /// The API's error code, as the form's answer hands it back, in words.

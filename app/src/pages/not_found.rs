@@ -1,12 +1,18 @@
 //! For a URL that leads nowhere.
 
-use crate::html::{Html, el};
-use crate::paths;
+use crate::{paths, visit};
+use leptos::prelude::*;
+use leptos_meta::Title;
 
-pub(super) fn not_found_page() -> Html {
-    el("section")
-        .class("failure")
-        .child(el("h1").child("Page not found"))
-        .child(el("p").child("There is nothing at this address. It may be mistyped, or what was here is gone."))
-        .child(el("a").class("button is-primary").attr("href", paths::HOME).child("To the jobs"))
+#[component]
+pub(crate) fn NotFoundPage() -> impl IntoView {
+    visit::answer_with(404);
+    view! {
+        <Title text="Not found" />
+        <section class="failure">
+            <h1>"Page not found"</h1>
+            <p>"There is nothing at this address. It may be mistyped, or what was here is gone."</p>
+            <a class="button is-primary" href=paths::HOME>"To the jobs"</a>
+        </section>
+    }
 }

@@ -1,9 +1,8 @@
 //! The browser's way: `fetch`, with a time limit, marked as the page's own so that no password dialog opens.
 //! The cookie goes along by itself.
 
-use super::{ANSWERS_ELEMENT, Answer, Method, NoAnswer, Request, Response};
-use crate::json;
-use leptos::prelude::{document, window};
+use super::{Answer, Method, NoAnswer, Request, Response};
+use leptos::prelude::window;
 use protocol::api::{PAGE_HEADER, SYNCED_AT_HEADER};
 use std::cell::RefCell;
 use wasm_bindgen_futures::JsFuture;
@@ -14,17 +13,20 @@ use web_sys::{AbortSignal, RequestCache, RequestInit};
 const TIME_LIMIT_MS: u32 = 40_000;
 
 thread_local! {
-    /// What the server was answered when it drew this page. Each answer is taken once: later it would be old.
+    /// What the server was answered when it drew this page. Each answer is taken once, while the page comes alive:
+    /// later it would be old.
     static ANSWERS: RefCell<Vec<Answer>> = const { RefCell::new(Vec::new()) };
 }
 
-pub(crate) fn take_over_answers() {
-    let text = document().get_element_by_id(ANSWERS_ELEMENT).and_then(|element| element.text_content());
-    let answers = text.and_then(|text| json::read(&text)).unwrap_or_default();
+pub(crate) fn take_over(answers: Vec<Answer>) {
     ANSWERS.set(answers);
 }
 
-fn answered_before(request: &Request) -> Option<Response> {
+pub(crate) fn forget_answers() {
+    ANSWERS.take();
+}
+
+fn answered_before(request: &Request) -> Option<Result<Response, NoAnswer>> {
     ANSWERS.with_borrow_mut(|answers| {
         let at = answers.iter().position(|answer| answer.url == request.url)?;
         (request.method == Method::Get).then(|| answers.swap_remove(at).response)
@@ -33,7 +35,7 @@ fn answered_before(request: &Request) -> Option<Response> {
 
 pub(crate) async fn send(request: Request) -> Result<Response, NoAnswer> {
     match answered_before(&request) {
-        Some(response) => Ok(response),
+        Some(response) => response,
         None => fetch(request).await.map_err(|_| NoAnswer),
     }
 }

@@ -1,8 +1,7 @@
 //! The server's way: the API's own router, called in the same process with the visitor's cookie and address.
 //! No socket to ourselves, and the same answers that a browser would get.
 
-use super::{ANSWERS_ELEMENT, Answer, Method, NoAnswer, Request, Response};
-use crate::json;
+use super::{Answer, Method, NoAnswer, Request, Response};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
@@ -35,17 +34,12 @@ const HANDED_ON: [HeaderName; 7] = [
 pub(crate) struct Answers(Arc<Mutex<Vec<Answer>>>);
 
 impl Answers {
-    pub(crate) const ELEMENT: &str = ANSWERS_ELEMENT;
-
-    fn add(&self, url: String, response: &Response) {
-        let answer = Answer { url, response: response.clone() };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
+    fn add(&self, url: String, response: Result<Response, NoAnswer>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Answer { url, response });
     }
 
-    /// As JSON that ends no script element, whatever is in it.
-    pub(crate) fn to_script(&self) -> String {
-        let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        json::write(&*answers).unwrap_or_default().replace('<', "\\u003c")
+    pub(crate) fn to_parts(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().flat_map(Answer::to_parts).collect()
     }
 }
 
@@ -55,16 +49,20 @@ pub(crate) fn send(request: Request) -> impl Future<Output = Result<Response, No
     let answers = use_context::<Answers>();
     let built = build(&request, use_context::<Parts>().as_ref());
     async move {
-        let (Some(ApiRouter(api)), Ok(built)) = (api, built) else {
-            return Err(NoAnswer);
+        let response = match (api, built) {
+            (Some(api), Ok(built)) => call(api, built).await,
+            _ => Err(NoAnswer),
         };
-        let Ok(response) = api.oneshot(built).await;
-        let response = read(response).await?;
         if let Some(answers) = answers {
-            answers.add(request.url, &response);
+            answers.add(request.url, response.clone());
         }
-        Ok(response)
+        response
     }
+}
+
+async fn call(ApiRouter(api): ApiRouter, request: HttpRequest<Body>) -> Result<Response, NoAnswer> {
+    let Ok(response) = api.oneshot(request).await;
+    read(response).await
 }
 
 fn build(request: &Request, visitor: Option<&Parts>) -> http::Result<HttpRequest<Body>> {

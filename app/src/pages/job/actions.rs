@@ -1,16 +1,15 @@
 //! What can be done with a job: abort, rerun, delete. Each says at once that it was taken, and what came of it.
 
-use crate::boxed::memo;
 use crate::client::{self, ClientError};
-use crate::components::confirm_dialog::confirm_dialog;
-use crate::components::notice::{alert, status_note};
-use crate::html::{Child, Html, el, live};
-use crate::navigation::Navigation;
+use crate::components::confirm_dialog::ConfirmDialog;
+use crate::components::notice::{Alert, StatusNote};
 use crate::pending::Pending;
 use crate::poll::Live;
 use crate::session::may_change;
 use crate::{browser, paths};
 use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
 use protocol::JobId;
 use protocol::api::{ErrorCode, Job, JobSummary, RerunRequest, User};
 
@@ -50,14 +49,16 @@ impl Deed {
     }
 }
 
-pub(super) fn job_actions(live: Live<Job>, id: JobId, user: Option<User>) -> AnyView {
-    let navigation = Navigation::of_context();
+#[component]
+pub(super) fn JobActions(job: Live<Job>, id: JobId, user: Option<User>) -> impl IntoView {
+    let navigate = use_navigate();
     let note = RwSignal::new(None::<String>);
     let problem = RwSignal::new(None::<String>);
     // Kept while the same wish has had no answer, so that trying again makes no second job.
     let key = StoredValue::new(None::<(Deed, String)>);
     let pending = Pending::new();
     let act = Callback::new(move |deed: Deed| {
+        let navigate = navigate.clone();
         let known = key.get_value().filter(|(of, _)| *of == deed).map(|(_, key)| key);
         let this_key = known.unwrap_or_else(browser::new_idempotency_key);
         key.set_value(Some((deed, this_key.clone())));
@@ -70,22 +71,25 @@ pub(super) fn job_actions(live: Live<Job>, id: JobId, user: Option<User>) -> Any
             }
             note.set(None);
             match done {
-                Ok(Done::Changed(job)) => {
-                    note.set(Some(accepted(deed, &job)));
-                    live.replace(*job);
+                Ok(Done::Changed(changed)) => {
+                    note.set(Some(accepted(deed, &changed)));
+                    job.replace(*changed);
                 }
-                Ok(Done::Made(made)) => navigation.go(&paths::job(made)),
-                Ok(Done::Gone) => navigation.go(paths::HOME),
+                Ok(Done::Made(made)) => navigate(&paths::job(made), NavigateOptions::default()),
+                Ok(Done::Gone) => navigate(paths::HOME, NavigateOptions::default()),
                 Err(error) if error.is(ErrorCode::Unauthenticated) => browser::leave_for_login(),
                 Err(error) => {
                     problem.set(Some(error.message()));
-                    live.refresh();
+                    job.refresh();
                 }
             }
         });
     });
-    let (buttons, dialogs) = buttons(live, id, user, act, pending);
-    vec![buttons.drawn(), dialogs, status_note(note.into()).drawn(), alert(problem.into()).drawn()].drawn()
+    view! {
+        <Buttons job id user act pending />
+        <StatusNote message=note />
+        <Alert message=problem />
+    }
 }
 
 fn accepted(deed: Deed, job: &Job) -> String {
@@ -119,47 +123,35 @@ impl Can {
     }
 }
 
-/// And the questions that some of them ask first.
-fn buttons(
-    live_job: Live<Job>,
-    id: JobId,
-    user: Option<User>,
-    act: Callback<Deed>,
-    pending: Pending,
-) -> (Html, AnyView) {
+#[component]
+fn Buttons(job: Live<Job>, id: JobId, user: Option<User>, act: Callback<Deed>, pending: Pending) -> impl IntoView {
     let asks_abort = RwSignal::new(false);
     let asks_delete = RwSignal::new(false);
-    let can = memo(move || live_job.value.with(|job| Can::with(&job.summary, user.as_ref())));
+    let can = Memo::new(move |_| job.value.with(|job| Can::with(&job.summary, user.as_ref())));
     let button = |class: &'static str, label: &'static str, press: Callback<()>| {
-        el("button").class(class).attr("type", "button").on("click", move |_| press.run(())).child(label)
+        view! { <button class=class type="button" on:click=move |_| press.run(())>{label}</button> }
     };
     let ask = |asks: RwSignal<bool>| Callback::new(move |()| asks.set(true));
     let rerun = |only_failed| Callback::new(move |()| act.run(Deed::Rerun { only_failed }));
     let (abort, delete, rerun_all, rerun_failed) = (ask(asks_abort), ask(asks_delete), rerun(false), rerun(true));
-    let all = live(move || {
+    let buttons = move || {
         let can = can.get();
-        vec![
+        (
             can.abort.then(|| button("button is-danger", "Abort", abort)),
-            Some(button("button", "Rerun", rerun_all)),
+            button("button", "Rerun", rerun_all),
             can.rerun_failed.then(|| button("button", "Rerun failed", rerun_failed)),
             can.delete.then(|| button("button", "Delete", delete)),
-        ]
-    });
-    let buttons =
-        el("div").class("actions").attr_of("aria-busy", move || Some(pending.as_aria().to_owned())).child(all);
-    let abort_dialog = confirm_dialog(
-        asks_abort,
-        format!("Abort job #{id}?"),
-        "Running scenarios are stopped and waiting ones never start. What has come out so far stays.",
-        "Abort job",
-        Callback::new(move |()| act.run(Deed::Abort)),
-    );
-    let delete_dialog = confirm_dialog(
-        asks_delete,
-        format!("Delete job #{id}?"),
-        "The job, its logs and its results are removed for everyone. A running job is stopped first.",
-        "Delete job",
-        Callback::new(move |()| act.run(Deed::Delete)),
-    );
-    (buttons, vec![abort_dialog, delete_dialog].drawn())
+        )
+    };
+    view! {
+        <div class="actions" aria-busy=move || pending.as_aria()>
+            {buttons}
+        </div>
+        <ConfirmDialog is_open=asks_abort title=format!("Abort job #{id}?") confirm="Abort job"
+            text="Running scenarios are stopped and waiting ones never start. What has come out so far stays."
+            on_confirm=Callback::new(move |()| act.run(Deed::Abort)) />
+        <ConfirmDialog is_open=asks_delete title=format!("Delete job #{id}?") confirm="Delete job"
+            text="The job, its logs and its results are removed for everyone. A running job is stopped first."
+            on_confirm=Callback::new(move |()| act.run(Deed::Delete)) />
+    }
 }

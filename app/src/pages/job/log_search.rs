@@ -1,17 +1,15 @@
 //! Find in log: over the whole log at the server, also where it is not here; from match to match with the keys.
 
-use crate::boxed::spawn;
 use crate::client::{self, ClientError, LogOf};
 use crate::components::log_lines::LogView;
-use crate::html::{Html, el, live};
 use crate::words;
+use leptos::ev::{KeyboardEvent, SubmitEvent};
 use leptos::leptos_dom::helpers::debounce;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use protocol::api::LogMatches;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use web_sys::wasm_bindgen::JsCast;
-use web_sys::{Event, KeyboardEvent};
 
 /// After the last key, so that a word typed is one question.
 const TYPING_PAUSE: Duration = Duration::from_millis(300);
@@ -24,7 +22,8 @@ enum Way {
     Previous,
 }
 
-pub(super) fn log_search(view: LogView, log: LogOf) -> Html {
+#[component]
+pub(super) fn LogSearch(view: LogView, log: LogOf) -> impl IntoView {
     let words = RwSignal::new(String::new());
     let found = RwSignal::new(None::<Result<LogMatches, ClientError>>);
     let at = RwSignal::new(0_usize);
@@ -33,7 +32,7 @@ pub(super) fn log_search(view: LogView, log: LogOf) -> Html {
         let log = log.clone();
         searches.update(|count| *count += 1);
         // Not held back by one under way: an answer to what was typed before comes too late and is dropped.
-        spawn(async move {
+        spawn_local(async move {
             let answer = client::search_log(&log, &wanted, MATCHES).await;
             searches.update(|count| *count -= 1);
             if words.try_get_untracked().is_some_and(|words| words.trim() == wanted) {
@@ -54,43 +53,31 @@ pub(super) fn log_search(view: LogView, log: LogOf) -> Html {
             search(text);
         }
     });
-    let typed = move |event: Event| {
+    let typed = move |event| {
         let text = event_target_value(&event);
         words.set(text.clone());
         search_soon(text.trim().to_owned());
     };
     let step = move |way: Way| go(view, found, at, way);
-    let on_key = move |event: Event| {
-        let Some(key) = event.dyn_ref::<KeyboardEvent>().filter(|key| key.key() == "Enter") else { return };
-        event.prevent_default();
-        step(if key.shift_key() { Way::Previous } else { Way::Next });
+    let on_key = move |event: KeyboardEvent| {
+        if event.key() == "Enter" {
+            event.prevent_default();
+            step(if event.shift_key() { Way::Previous } else { Way::Next });
+        }
     };
-    let field = el("input")
-        .attr("type", "text")
-        .attr("aria-label", "Find in log")
-        .attr("placeholder", "Find in log")
-        .attr("autocomplete", "off")
-        .attr("spellcheck", "false")
-        .value_of(move || words.get())
-        .on("input", typed)
-        .on("keydown", on_key);
-    let found_words = live(move || told(found.get(), at.get(), searches.get() > 0));
-    let step_button = |label: &'static str, arrow: &'static str, way: Way| {
-        el("button")
-            .class("button is-icon")
-            .attr("type", "button")
-            .attr("aria-label", label)
-            .on("click", move |_| step(way))
-            .child(el("span").attr("aria-hidden", "true").child(arrow))
-    };
-    el("form")
-        .class("log-search")
-        .attr("role", "search")
-        .on("submit", |event| event.prevent_default())
-        .child(field)
-        .child(el("span").class("log-found").attr("role", "status").child(found_words))
-        .child(step_button("Previous match", "↑", Way::Previous))
-        .child(step_button("Next match", "↓", Way::Next))
+    view! {
+        <form class="log-search" role="search" on:submit=move |event: SubmitEvent| event.prevent_default()>
+            <input type="text" aria-label="Find in log" placeholder="Find in log" autocomplete="off" spellcheck="false"
+                prop:value=words on:input=typed on:keydown=on_key />
+            <span class="log-found" role="status">{move || told(found.get(), at.get(), searches.get() > 0)}</span>
+            <button class="button is-icon" type="button" aria-label="Previous match" on:click=move |_| step(Way::Previous)>
+                <span aria-hidden="true">"↑"</span>
+            </button>
+            <button class="button is-icon" type="button" aria-label="Next match" on:click=move |_| step(Way::Next)>
+                <span aria-hidden="true">"↓"</span>
+            </button>
+        </form>
+    }
 }
 
 fn show(

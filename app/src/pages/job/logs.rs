@@ -1,23 +1,21 @@
 //! The tab "Logs": which log, the log itself, and what one does with it. A log that grows is read on by line number;
 //! lines that come into sight are asked for as they are needed.
 
-use super::log_search::log_search;
+use super::log_search::LogSearch;
 use super::view_state::ViewState;
-use crate::boxed::{effect, memo};
 use crate::client::{self, ClientError, Fetched, Lines, Loaded, LogOf};
 use crate::components::log_buffer::LogBuffer;
-use crate::components::log_lines::{LogView, log_scroller};
-use crate::components::notice::{failure, loading};
-use crate::components::result_list::result_list;
-use crate::components::switch::switch;
-use crate::components::task_list::task_list;
-use crate::html::{Child, Html, el, live, view_of};
-use crate::navigation::Navigation;
+use crate::components::log_lines::{LogScroller, LogView};
+use crate::components::notice::{Failure, Loading};
+use crate::components::result_list::ResultList;
+use crate::components::switch::Switch;
+use crate::components::task_list::TaskList;
 use crate::pending::Pending;
 use crate::poll::{self, Live};
 use crate::reload::later;
 use crate::{paths, words};
 use leptos::prelude::*;
+use leptos_router::hooks::use_location;
 use protocol::api::{ErrorCode, Job, LogLines, LogsState, ResultFile, Task};
 
 /// With the first answer: what the server draws, and some to scroll back without asking.
@@ -40,28 +38,31 @@ pub(super) async fn load(log: Option<LogOf>) -> OpenedLog {
     Some((log, lines))
 }
 
-pub(super) fn logs(
+#[component]
+pub(super) fn Logs(
     job: Live<Job>,
     tasks: Memo<Vec<Task>>,
     state: ViewState,
     log: RwSignal<OpenedLog>,
     ask_log_again: Callback<()>,
-) -> Html {
-    let panel = view_of(
-        move || log.get(),
-        move |log| match log {
-            Some((log, Ok(lines))) => open_log(job, log, lines),
-            Some((_, Err(error))) => failure("The log can't be shown", error.message(), ask_log_again).drawn(),
-            None => loading("Loading the log").drawn(),
-        },
-    );
-    el("div")
-        .class("logs")
-        .child(task_list(tasks.into(), state.task, state.log_href))
-        .child(el("div").class("log-panel").child(panel))
+) -> impl IntoView {
+    let panel = move || match log.get() {
+        Some((log, Ok(lines))) => view! { <OpenLog job log lines /> }.into_any(),
+        Some((_, Err(error))) => {
+            view! { <Failure title="The log can't be shown" message=error.message() retry=ask_log_again /> }.into_any()
+        }
+        None => view! { <Loading what="Loading the log" /> }.into_any(),
+    };
+    view! {
+        <div class="logs">
+            <TaskList tasks chosen=state.task href=state.log_href />
+            <div class="log-panel">{panel}</div>
+        </div>
+    }
 }
 
-fn open_log(job: Live<Job>, log: LogOf, lines: LogLines) -> AnyView {
+#[component]
+fn OpenLog(job: Live<Job>, log: LogOf, lines: LogLines) -> impl IntoView {
     let growing = read_on(job, log.clone(), lines);
     let view = LogView::new(growing.value);
     fill_in(view, log.clone());
@@ -75,24 +76,25 @@ fn open_log(job: Live<Job>, log: LogOf, lines: LogLines) -> AnyView {
             format!("{}, {}{more}", words::plural(log.total, "line"), words::size(log.bytes))
         })
     };
-    let download = el("a")
-        .class("button")
-        .attr("role", "button")
-        .attr("href", client::log_url(&log))
-        .attr("download", "")
-        .attr("rel", "external")
-        .child("Download");
+    let download = client::log_url(&log);
     let results = results_of(job, &log);
-    let tools =
-        el("div").class("log-tools").child(log_search(view, log)).child(switch("Follow", view.follows)).child(download);
-    vec![tools, log_scroller(view), el("p").class("log-foot").child(live(size)), result_list(results)].drawn()
+    view! {
+        <div class="log-tools">
+            <LogSearch view log />
+            <Switch label="Follow" is_on=view.follows />
+            <a class="button" role="button" href=download download="" rel="external">"Download"</a>
+        </div>
+        <LogScroller view />
+        <p class="log-foot">{size}</p>
+        <ResultList files=results />
+    }
 }
 
 /// What the open task has left behind, asked for again when it ends. In the browser only: the log comes first.
 fn results_of(job: Live<Job>, log: &LogOf) -> Signal<Vec<(ResultFile, String)>> {
     let (id, task) = (log.job, log.task.clone());
     let of_task = task.clone();
-    let has_ended = memo(move || {
+    let has_ended = Memo::new(move |_| {
         let is_it = |task: &&Task| Some(&task.task_id) == of_task.as_ref();
         job.value.with(|job| job.tasks.iter().find(is_it).is_some_and(|task| task.status.is_terminal()))
     });
@@ -122,16 +124,16 @@ fn read_on(job: Live<Job>, log: LogOf, lines: LogLines) -> Live<LogBuffer> {
             Ok(Fetched::Modified(Loaded { body: lines, etag: None, synced_at: None }))
         }
     };
-    let logs_state = memo(move || job.value.with(|job| job.summary.logs.state));
+    let logs_state = Memo::new(move |_| job.value.with(|job| job.summary.logs.state));
     let is_final = move |log: &LogBuffer| log.is_complete || logs_state.get_untracked() == LogsState::Incomplete;
     let live = poll::live(seed, ask, |known: &mut LogBuffer, lines| known.add(lines), is_final);
     // Whatever came in last came with the job's own end.
-    let mut before = None;
-    effect(move || {
+    Effect::new(move |before: Option<LogsState>| {
         let now = logs_state.get();
-        if before.replace(now).is_some_and(|before| before != now) {
+        if before.is_some_and(|before| before != now) {
             live.refresh();
         }
+        now
     });
     live
 }
@@ -142,7 +144,7 @@ fn fill_in(view: LogView, log: LogOf) {
     let pending = Pending::new();
     // What could not be had is asked for again by the next movement, not in a circle.
     let failed = StoredValue::new(None::<(u64, u64)>);
-    effect(move || {
+    Effect::new(move |_| {
         let sight = lines.get();
         let missing = view.buffer.with(|buffer| buffer.missing(&(sight.0..=sight.1)));
         let Some(missing) = missing.filter(|_| !pending.get() && failed.get_value() != Some(sight)) else { return };
@@ -161,9 +163,9 @@ fn fill_in(view: LogView, log: LogOf) {
 
 /// `#L120` in the URL shows that line, also when it changes.
 fn follow_link(view: LogView) {
-    let hash = Navigation::of_context().hash;
-    let is_measured = memo(move || view.viewport.with(Option::is_some));
-    effect(move || {
+    let hash = use_location().hash;
+    let is_measured = Memo::new(move |_| view.viewport.with(Option::is_some));
+    Effect::new(move |_| {
         if let (true, Some(line)) = (is_measured.get(), paths::line_of_hash(&hash.get())) {
             let total = view.buffer.with_untracked(|buffer| buffer.total);
             view.show(line.min(total.max(1)));

@@ -1,37 +1,42 @@
 //! The facts about a job: where it runs what, for whom, since when, and what is not as it should be.
 
 use crate::client;
-use crate::components::facts::{fact, facts};
-use crate::components::time_stamp::{maybe_time_stamp, time_stamp, took};
-use crate::html::{Child, el};
+use crate::components::facts::{Fact, Facts};
+use crate::components::time_stamp::{MaybeTimeStamp, TimeStamp, took};
 use crate::poll::Clock;
 use crate::{paths, words};
 use leptos::prelude::*;
 use protocol::api::{CleanupState, JobSummary, LogsState, SyncState};
 use std::time::Duration;
 
-pub(super) fn overview(job: &JobSummary, clock: Clock) -> AnyView {
-    let remarks = remarks(job);
-    let notes = el("ul").class("remarks").attr_if("hidden", remarks.is_empty().then_some(""));
-    let commit = el("code").attr("title", job.commit.clone()).child(words::short_commit(&job.commit));
-    let origin = job.rerun_of.map(|of| el("a").attr("href", paths::job(of)).child(format!("Job #{of}")));
-    let report = el("a").attr("href", client::junit_url(job.id)).attr("rel", "external").attr("download", "");
-    let known = [
-        Some(fact("Branch", el("span").class("branch").child(job.branch_name.clone()))),
-        Some(fact("Commit", commit)),
-        Some(fact("Environment", job.environment.clone())),
-        Some(fact("Submitted by", job.user.username.clone())),
-        Some(fact("Submitted", time_stamp(job.created_at, clock))),
-        Some(fact("Started", maybe_time_stamp(job.started_at, clock))),
-        Some(fact("Finished", maybe_time_stamp(job.finished_at, clock))),
-        Some(fact("Took", took(job.started_at, job.finished_at, clock))),
-        Some(fact("Time limit", words::duration(Duration::from_secs(job.timeout_s)))),
-        origin.map(|origin| fact("Rerun of", origin)),
-        Some(fact("Report", report.child("JUnit XML"))),
-    ];
-    let remark = |remark: String| el("li").child(remark);
-    let notes = notes.child(remarks.into_iter().map(remark).collect::<Vec<_>>());
-    vec![notes, facts(known.into_iter().flatten().collect())].drawn()
+#[component]
+pub(super) fn Overview(job: JobSummary) -> impl IntoView {
+    let clock = expect_context::<Clock>();
+    let remarks = remarks(&job);
+    let nothing_to_remark = remarks.is_empty();
+    let commit = words::short_commit(&job.commit).to_owned();
+    let (started_at, finished_at) = (job.started_at, job.finished_at);
+    let origin = job.rerun_of.map(|of| {
+        view! { <Fact name="Rerun of"><a href=paths::job(of)>{format!("Job #{of}")}</a></Fact> }
+    });
+    view! {
+        <ul class="remarks" hidden=nothing_to_remark>
+            {remarks.into_iter().map(|remark| view! { <li>{remark}</li> }).collect_view()}
+        </ul>
+        <Facts>
+            <Fact name="Branch"><span class="branch">{job.branch_name}</span></Fact>
+            <Fact name="Commit"><code title=job.commit>{commit}</code></Fact>
+            <Fact name="Environment">{job.environment}</Fact>
+            <Fact name="Submitted by">{job.user.username}</Fact>
+            <Fact name="Submitted"><TimeStamp at=job.created_at /></Fact>
+            <Fact name="Started"><MaybeTimeStamp at=started_at /></Fact>
+            <Fact name="Finished"><MaybeTimeStamp at=finished_at /></Fact>
+            <Fact name="Took">{move || took(started_at, finished_at, clock)}</Fact>
+            <Fact name="Time limit">{words::duration(Duration::from_secs(job.timeout_s))}</Fact>
+            {origin}
+            <Fact name="Report"><a href=client::junit_url(job.id) rel="external" download="">"JUnit XML"</a></Fact>
+        </Facts>
+    }
 }
 
 /// Sentences for what somebody would wonder about.

@@ -1,13 +1,13 @@
 //! Which tab and which log are shown: in the URL, so that reload, back and a link to a colleague keep them.
 //! The last tab used is also remembered for the next job that is opened.
 
-use crate::boxed::{effect, memo};
 use crate::client::LogOf;
 use crate::components::tabs::Tab;
-use crate::navigation::Navigation;
-use crate::url::Url;
 use crate::{browser, paths};
 use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_location, use_navigate, use_query_map};
+use leptos_router::params::ParamsMap;
 use protocol::JobId;
 
 pub(super) const SCENARIOS: &str = "scenarios";
@@ -26,25 +26,25 @@ pub(super) struct ViewState {
 
 impl ViewState {
     pub(super) fn of_url(id: JobId) -> Self {
-        let navigation = Navigation::of_context();
-        let url = navigation.url;
-        let asked = memo(move || url.with(|url| known_tab(url.get("tab"))));
-        let task = memo(move || url.with(task_of));
-        let mut has_opened = false;
-        effect(move || {
-            let is_first = !std::mem::replace(&mut has_opened, true);
+        let query = use_query_map();
+        let asked = Memo::new(move |_| query.with(|query| query.get_str("tab").and_then(known_tab)));
+        let task = Memo::new(move |_| query.with(task_of));
+        let navigate = use_navigate();
+        let pathname = use_location().pathname;
+        Effect::new(move |has_opened: Option<()>| {
             if let Some(tab) = asked.get() {
                 browser::remember_tab(tab);
                 return;
             }
             // Only a job that was just opened; who goes back to it wants the tab that was there.
-            if !is_first {
+            // On the way to another view the URL is no longer this job's, and its effects not yet gone.
+            if has_opened.is_some() || pathname.get_untracked() != paths::job(id) {
                 return;
             }
             let remembered = browser::remembered_tab();
             if let Some(tab) = remembered.as_deref().and_then(known_tab).filter(|tab| *tab != SCENARIOS) {
                 let url = href(id, tab, &task.get_untracked().unwrap_or_default());
-                navigation.replace(&url);
+                navigate(&url, NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
             }
         });
         Self {
@@ -59,13 +59,13 @@ impl ViewState {
     }
 }
 
-fn task_of(url: &Url) -> Option<String> {
-    Some(url.get("task")).filter(|task| !task.is_empty()).map(str::to_owned)
+fn task_of(query: &ParamsMap) -> Option<String> {
+    query.get_str("task").filter(|task| !task.is_empty()).map(str::to_owned)
 }
 
 /// The log that the URL asks for, while the tab with the logs is shown.
-pub(super) fn open_log(id: JobId, url: &Url) -> Option<LogOf> {
-    (url.get("tab") == LOGS).then(|| LogOf { job: id, task: task_of(url) })
+pub(super) fn open_log(id: Option<JobId>, query: &ParamsMap) -> Option<LogOf> {
+    (query.get_str("tab") == Some(LOGS)).then_some(LogOf { job: id?, task: task_of(query) })
 }
 
 fn known_tab(name: &str) -> Option<&'static str> {

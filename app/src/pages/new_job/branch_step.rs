@@ -3,17 +3,17 @@
 use super::draft::Draft;
 use super::steps::{Step, Steps};
 use crate::client::{self, ClientError};
-use crate::components::field::{field, select};
-use crate::components::notice::status_note;
-use crate::html::{Html, el, live};
+use crate::components::field::{Field, Select};
+use crate::components::notice::StatusNote;
 use crate::pending::Pending;
 use crate::reload::later;
 use crate::{browser, words};
 use leptos::prelude::*;
-use protocol::api::{Branch, Environment, ErrorCode, Health, ValidateBranchRequest};
+use protocol::api::{Environment, ErrorCode, Health, ValidateBranchRequest};
 use protocol::names::is_branch_name;
 
-pub(super) fn branch_step(draft: Draft, steps: Steps, environments: &[Environment]) -> Html {
+#[component]
+pub(super) fn BranchStep(draft: Draft, steps: Steps, environments: Vec<Environment>) -> impl IntoView {
     let branch_error = RwSignal::new(None::<String>);
     let environment_error = RwSignal::new(None::<String>);
     let pending = Pending::new();
@@ -57,26 +57,17 @@ pub(super) fn branch_step(draft: Draft, steps: Steps, environments: &[Environmen
         let found = draft.validated.get()?;
         Some(format!("{} is at {}.", found.branch_name, words::short_commit(&found.commit)))
     });
-    let buttons = el("div")
-        .class("step-buttons")
-        .child(
-            el("button")
-                .class("button")
-                .attr("type", "submit")
-                .attr_of("aria-disabled", move || Some(pending.as_aria().to_owned()))
-                .child("Validate"),
-        )
-        .child(el("button").class("button is-primary").attr("type", "button").on("click", next).child("Next"));
-    el("form")
-        .class("form")
-        .on("submit", move |event| {
-            event.prevent_default();
-            validate(false);
-        })
-        .child(environment_field(draft, environments, environment_error))
-        .child(branch_field(draft, branch_error))
-        .child(status_note(note))
-        .child(buttons)
+    view! {
+        <form class="form" on:submit=move |event| { event.prevent_default(); validate(false); }>
+            <EnvironmentField draft environments error=environment_error />
+            <BranchField draft error=branch_error />
+            <StatusNote message=note />
+            <div class="step-buttons">
+                <button class="button" type="submit" aria-disabled=move || pending.as_aria()>"Validate"</button>
+                <button class="button is-primary" type="button" on:click=next>"Next"</button>
+            </div>
+        </form>
+    }
 }
 
 enum Trouble {
@@ -111,14 +102,19 @@ fn trouble(error: &ClientError) -> Trouble {
     Trouble::Environment(error.message())
 }
 
-fn environment_field(draft: Draft, environments: &[Environment], error: RwSignal<Option<String>>) -> Html {
+#[component]
+fn EnvironmentField(draft: Draft, environments: Vec<Environment>, error: RwSignal<Option<String>>) -> impl IntoView {
     let options: Vec<(String, String)> = environments.iter().map(|one| (one.name.clone(), described(one))).collect();
     let choose = Callback::new(move |name| {
         error.set(None);
         draft.choose_environment(name);
     });
-    let choice = select("environment", "environment", draft.environment.into(), Signal::stored(options), choose);
-    field("environment", "Environment", error, choice)
+    view! {
+        <Field id="environment" label="Environment" error>
+            <Select id="environment" name="environment" value=draft.environment options=Signal::stored(options)
+                on_choose=choose />
+        </Field>
+    }
 }
 
 /// `bench-a (3 of 4 busy, 7 waiting)`: where a job would get its turn soonest.
@@ -133,32 +129,27 @@ fn described(environment: &Environment) -> String {
     }
 }
 
-fn branch_field(draft: Draft, error: RwSignal<Option<String>>) -> Html {
+#[component]
+fn BranchField(draft: Draft, error: RwSignal<Option<String>>) -> impl IntoView {
     // In the browser only: the page comes at once, the suggestions when the repository has answered.
     let branches = later(move || {
         let environment = draft.environment.get();
         Some(async move { client::list_branches(&environment).await.map(|list| list.branches).unwrap_or_default() })
     });
-    let suggestions = live(move || {
-        let option = |branch: Branch| el("option").attr("value", branch.name);
-        branches.get().into_iter().map(option).collect::<Vec<_>>()
-    });
-    let input = el("input")
-        .attr("id", "branch")
-        .attr("name", "branch")
-        .attr("type", "text")
-        .attr("list", "branches")
-        .attr("autocomplete", "off")
-        .attr("autocapitalize", "none")
-        .attr("spellcheck", "false")
-        .attr("aria-describedby", "branch-note")
-        .attr("aria-required", "true")
-        .attr_of("aria-invalid", move || Some(error.with(Option::is_some).to_string()))
-        .value_of(move || draft.branch.get())
-        .on("input", move |event| {
-            error.set(None);
-            draft.choose_branch(event_target_value(&event));
-        });
-    let list = el("datalist").attr("id", "branches").child(suggestions);
-    field("branch", "Branch", error, vec![input, list])
+    let suggestions =
+        move || branches.get().into_iter().map(|branch| view! { <option value=branch.name></option> }).collect_view();
+    let typed = move |event| {
+        error.set(None);
+        draft.choose_branch(event_target_value(&event));
+    };
+    view! {
+        <Field id="branch" label="Branch" error>
+            <input id="branch" name="branch" type="text" list="branches" autocomplete="off" autocapitalize="none"
+                spellcheck="false" aria-describedby="branch-note" aria-required="true"
+                aria-invalid=move || error.with(Option::is_some).to_string()
+                prop:value=draft.branch
+                on:input=typed />
+            <datalist id="branches">{suggestions}</datalist>
+        </Field>
+    }
 }

@@ -1,6 +1,5 @@
 //! What has been chosen so far for the job to be.
 
-use crate::boxed::effect;
 use leptos::prelude::*;
 use protocol::api::{Environment, Scenarios, SubmitJobRequest, ValidatedBranch};
 use std::collections::BTreeSet;
@@ -30,7 +29,7 @@ impl Draft {
             idempotency_key: StoredValue::new(None),
         };
         // Another choice is another job, whatever came of the try before.
-        effect(move || {
+        Effect::new(move |_| {
             draft.validated.track();
             draft.picked.track();
             draft.idempotency_key.set_value(None);

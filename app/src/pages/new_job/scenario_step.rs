@@ -2,18 +2,17 @@
 
 use super::draft::Draft;
 use super::steps::{Step, Steps};
-use crate::boxed::{effect, memo};
 use crate::client;
-use crate::components::notice::{failure, loading};
-use crate::components::scenario_tree::scenario_tree;
-use crate::html::{Child, Html, el, live, view_of};
+use crate::components::notice::{Failure, Loading};
+use crate::components::scenario_tree::ScenarioTree;
 use crate::pending::Pending;
 use crate::words;
 use leptos::prelude::*;
 use protocol::api::{MAX_SCENARIOS, Scenarios};
 use std::collections::BTreeSet;
 
-pub(super) fn scenario_step(draft: Draft, steps: Steps) -> AnyView {
+#[component]
+pub(super) fn ScenarioStep(draft: Draft, steps: Steps) -> impl IntoView {
     let problem = RwSignal::new(None::<String>);
     let pending = Pending::new();
     let read = move || {
@@ -26,28 +25,30 @@ pub(super) fn scenario_step(draft: Draft, steps: Steps) -> AnyView {
             }
         });
     };
-    effect(move || {
+    Effect::new(move |_| {
         if draft.offered.with_untracked(Option::is_none) {
             read();
         }
     });
     let retry = Callback::new(move |()| read());
-    view_of(
-        move || (problem.get(), draft.offered.get()),
-        move |shown| match shown {
-            (Some(message), _) => failure("The scenarios can't be read", message, retry).drawn(),
-            (None, Some(offered)) => picker(draft, steps, offered),
-            (None, None) => loading("Reading the branch's scenarios").drawn(),
-        },
-    )
+    move || {
+        if let Some(message) = problem.get() {
+            return view! { <Failure title="The scenarios can't be read" message retry /> }.into_any();
+        }
+        match draft.offered.get() {
+            Some(offered) => view! { <Picker draft steps offered /> }.into_any(),
+            None => view! { <Loading what="Reading the branch's scenarios" /> }.into_any(),
+        }
+    }
 }
 
-fn picker(draft: Draft, steps: Steps, offered: Scenarios) -> AnyView {
+#[component]
+fn Picker(draft: Draft, steps: Steps, offered: Scenarios) -> impl IntoView {
     let Scenarios { scenarios, problems, .. } = offered;
     let filter = RwSignal::new(String::new());
     let error = RwSignal::new(None::<String>);
     let total = scenarios.len();
-    let shown = memo(move || {
+    let shown = Memo::new(move |_| {
         let wanted = filter.get().trim().to_ascii_lowercase();
         let mut shown: Vec<String> =
             scenarios.iter().filter(|scenario| scenario.to_ascii_lowercase().contains(&wanted)).cloned().collect();
@@ -61,38 +62,28 @@ fn picker(draft: Draft, steps: Steps, offered: Scenarios) -> AnyView {
     };
     let count =
         move || format!("{} of {} selected", picked.with(BTreeSet::len), words::plural(total as u64, "scenario"));
-    let filter_field =
-        el("div").class("field").child(el("label").attr("for", "filter-scenarios").child("Filter scenarios")).child(
-            el("input")
-                .attr("id", "filter-scenarios")
-                .attr("type", "text")
-                .attr("autocomplete", "off")
-                .attr("spellcheck", "false")
-                .value_of(move || filter.get())
-                .on("input", move |event| filter.set(event_target_value(&event))),
-        );
-    let select_all = move |_| picked.update(|picked| picked.extend(shown.get_untracked()));
-    let clear = move |_| picked.update(BTreeSet::clear);
-    let head = el("div")
-        .class("picker-head")
-        .child(filter_field)
-        .child(el("button").class("button").attr("type", "button").on("click", select_all).child("Select all"))
-        .child(el("button").class("button is-quiet").attr("type", "button").on("click", clear).child("Clear"));
-    let still_wrong = move || error.get().filter(|_| picked.with(|picked| refusal(picked.len()).is_some()));
-    let back = move |_| steps.go(Step::Branch);
-    let buttons = el("div")
-        .class("step-buttons")
-        .child(el("button").class("button").attr("type", "button").on("click", back).child("Back"))
-        .child(el("button").class("button is-primary").attr("type", "button").on("click", next).child("Next"));
-    vec![
-        head.drawn(),
-        problems_notice(problems).drawn(),
-        scenario_tree(shown.into(), picked).drawn(),
-        el("p").class("picker-count").attr("role", "status").child(live(count)).drawn(),
-        el("p").class("field-note").attr("role", "alert").child(live(still_wrong)).drawn(),
-        buttons.drawn(),
-    ]
-    .drawn()
+    view! {
+        <div class="picker-head">
+            <div class="field">
+                <label for="filter-scenarios">"Filter scenarios"</label>
+                <input id="filter-scenarios" type="text" autocomplete="off" spellcheck="false"
+                    prop:value=filter on:input=move |event| filter.set(event_target_value(&event)) />
+            </div>
+            <button class="button" type="button"
+                on:click=move |_| picked.update(|picked| picked.extend(shown.get_untracked()))>"Select all"</button>
+            <button class="button is-quiet" type="button" on:click=move |_| picked.update(BTreeSet::clear)>
+                "Clear"
+            </button>
+        </div>
+        <Problems problems />
+        <ScenarioTree shown picked />
+        <p class="picker-count" role="status">{count}</p>
+        <p class="field-note" role="alert">{move || error.get().filter(|_| picked.with(|picked| refusal(picked.len()).is_some()))}</p>
+        <div class="step-buttons">
+            <button class="button" type="button" on:click=move |_| steps.go(Step::Branch)>"Back"</button>
+            <button class="button is-primary" type="button" on:click=next>"Next"</button>
+        </div>
+    }
 }
 
 /// Why so many can't be submitted.
@@ -105,12 +96,14 @@ fn refusal(count: usize) -> Option<String> {
 }
 
 /// What is wrong with the branch's scenario files, for its author.
-fn problems_notice(problems: Vec<String>) -> Option<Html> {
-    let problem = |problem: String| el("li").child(problem);
+#[component]
+fn Problems(problems: Vec<String>) -> impl IntoView {
     (!problems.is_empty()).then(|| {
-        el("div")
-            .class("notice is-warning")
-            .child(el("p").child("Some of the branch's scenario files can't be used:"))
-            .child(el("ul").child(problems.into_iter().map(problem).collect::<Vec<_>>()))
+        view! {
+            <div class="notice is-warning">
+                <p>"Some of the branch's scenario files can't be used:"</p>
+                <ul>{problems.into_iter().map(|problem| view! { <li>{problem}</li> }).collect_view()}</ul>
+            </div>
+        }
     })
 }

@@ -1,11 +1,10 @@
 //! The three steps and the way between them. Nobody gets to a step before those that it needs are done.
 
 use super::draft::Draft;
-use crate::boxed::memo;
-use crate::html::{Html, el, live};
-use crate::navigation::Navigation;
 use crate::paths;
 use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_navigate, use_query_map};
 use std::cmp::Ordering;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,20 +37,24 @@ impl Step {
 #[derive(Clone, Copy)]
 pub(super) struct Steps {
     current: Memo<Step>,
-    navigation: Navigation,
+    go: Callback<Step>,
 }
 
 impl Steps {
     pub(super) fn of_url(draft: Draft) -> Self {
-        let navigation = Navigation::of_context();
-        let current = memo(move || {
-            let asked = navigation.url.with(|url| {
-                let name = url.get("step");
+        let query = use_query_map();
+        let current = Memo::new(move |_| {
+            let asked = query.with(|query| {
+                let name = query.get_str("step").unwrap_or_default();
                 Step::ALL.into_iter().find(|step| step.key() == name).unwrap_or(Step::Branch)
             });
             asked.min(furthest(draft.validated.with(Option::is_some), draft.picked.with(|picked| !picked.is_empty())))
         });
-        Self { current, navigation }
+        let navigate = use_navigate();
+        let go = Callback::new(move |step: Step| {
+            navigate(&paths::with_query(paths::NEW_JOB, &[("step", step.key())]), NavigateOptions::default());
+        });
+        Self { current, go }
     }
 
     pub(super) fn current(self) -> Step {
@@ -66,7 +69,7 @@ impl Steps {
     }
 
     pub(super) fn go(self, step: Step) {
-        self.navigation.go(&paths::with_query(paths::NEW_JOB, &[("step", step.key())]));
+        self.go.run(step);
     }
 }
 
@@ -78,8 +81,9 @@ const fn furthest(branch_is_validated: bool, something_is_picked: bool) -> Step 
     }
 }
 
-pub(super) fn step_list(steps: Steps) -> Html {
-    let items = live(move || {
+#[component]
+pub(super) fn StepList(steps: Steps) -> impl IntoView {
+    let items = move || {
         let current = steps.current();
         let item = |(at, step): (usize, Step)| {
             let state = match step.cmp(&current) {
@@ -87,17 +91,20 @@ pub(super) fn step_list(steps: Steps) -> Html {
                 Ordering::Equal => "current",
                 Ordering::Greater => "ahead",
             };
-            let number = el("span").class("step-number").attr("aria-hidden", "true").child((at + 1).to_string());
-            el("li")
-                .class("step")
-                .attr("data-state", state)
-                .attr_if("aria-current", (step == current).then_some("step"))
-                .child(number)
-                .child(step.label())
+            view! {
+                <li class="step" data-state=state aria-current=(step == current).then_some("step")>
+                    <span class="step-number" aria-hidden="true">{(at + 1).to_string()}</span>
+                    {step.label()}
+                </li>
+            }
         };
-        Step::ALL.into_iter().enumerate().map(item).collect::<Vec<_>>()
-    });
-    el("ol").class("steps").attr("aria-label", "Steps").child(items)
+        Step::ALL.into_iter().enumerate().map(item).collect_view()
+    };
+    view! {
+        <ol class="steps" aria-label="Steps">
+            {items}
+        </ol>
+    }
 }
 
 #[cfg(test)]

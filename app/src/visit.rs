@@ -1,0 +1,137 @@
+//! How a view begins, on the server and in the browser alike: who is there, and what the API answered. What the server
+//! was told while it drew goes along behind the content, so that the browser draws the same without asking again.
+
+use crate::json;
+use crate::session::Session;
+#[cfg(not(feature = "ssr"))]
+use crate::transport::{self, Answer};
+use leptos::prelude::*;
+
+#[cfg(feature = "ssr")]
+pub use server::Visit;
+#[cfg(feature = "ssr")]
+use server::hand_over;
+
+/// Between what is handed over; no JSON of the API's has one in it.
+const SEPARATOR: char = '\n';
+
+/// Who is there. To be called first of all, by both sides: what is handed over goes by number.
+pub(crate) fn begin() -> Session {
+    hand_over()
+}
+
+/// The HTTP answer's status: whatever a page makes of what it was told.
+#[cfg(feature = "ssr")]
+pub(crate) fn answer_with(status: u16) {
+    if let Some(visit) = use_context::<Visit>() {
+        visit.set_status(status);
+    }
+}
+
+#[cfg(not(feature = "ssr"))]
+pub(crate) const fn answer_with(_status: u16) {}
+
+#[cfg(not(feature = "ssr"))]
+fn hand_over() -> Session {
+    let shared = Owner::current_shared_context();
+    let text = shared.and_then(|shared| shared.read_data(&shared.next_id())).unwrap_or_default();
+    let mut parts = text.split(SEPARATOR);
+    let user = parts.next().and_then(json::read);
+    let mut answers = Vec::new();
+    while let Some(answer) = Answer::of_parts(&mut parts) {
+        answers.push(answer);
+    }
+    transport::take_over(answers);
+    Session { user }
+}
+
+#[cfg(feature = "ssr")]
+mod server {
+    use super::{SEPARATOR, Session, json};
+    use crate::paths;
+    use crate::transport::{Answers, ApiRouter};
+    use axum::http::request::Parts;
+    use leptos::prelude::*;
+    use leptos::reactive::computed::ScopedFuture;
+    use protocol::api::ErrorCode;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU16, Ordering};
+
+    /// One request for a page.
+    #[derive(Clone)]
+    pub struct Visit {
+        api: ApiRouter,
+        session: Session,
+        answers: Answers,
+        status: Arc<AtomicU16>,
+    }
+
+    impl Visit {
+        /// Asks who is there. The error: where to sign in first, since this page needs that.
+        pub async fn begin(api: ApiRouter, visitor: &Parts) -> Result<Self, String> {
+            let mut visit = Self {
+                api: api.clone(),
+                session: Session::default(),
+                answers: Answers::default(),
+                status: Arc::new(AtomicU16::new(200)),
+            };
+            if visitor.uri.path() == paths::LOGIN {
+                return Ok(visit);
+            }
+            let owner = Owner::new_root(None);
+            let asked = owner.with(|| {
+                provide_context(api);
+                provide_context(visitor.clone());
+                ScopedFuture::new(Session::load())
+            });
+            let asked = asked.await;
+            owner.cleanup();
+            match asked {
+                Err(error) if error.is(ErrorCode::Unauthenticated) => {
+                    let address = visitor.uri.path_and_query().map_or(paths::HOME, |address| address.as_str());
+                    return Err(paths::login(address));
+                }
+                // What keeps it from being told keeps the page from its data as well, and that says so.
+                session => visit.session = session.unwrap_or_default(),
+            }
+            Ok(visit)
+        }
+
+        /// To all that is drawn in it.
+        pub fn provide(&self) {
+            provide_context(self.api.clone());
+            provide_context(self.answers.clone());
+            provide_context(self.clone());
+        }
+
+        /// Of the HTTP answer; known when all is drawn.
+        pub fn status(&self) -> u16 {
+            self.status.load(Ordering::Relaxed)
+        }
+
+        pub(super) fn set_status(&self, status: u16) {
+            self.status.store(status, Ordering::Relaxed);
+        }
+
+        fn to_text(&self) -> String {
+            let user = self.session.user.as_ref().and_then(json::write).unwrap_or_default();
+            let mut text = user;
+            for part in self.answers.to_parts() {
+                text.push(SEPARATOR);
+                text.push_str(&part);
+            }
+            text
+        }
+    }
+
+    /// Nobody is there while the table of routes is made.
+    pub(super) fn hand_over() -> Session {
+        let Some(visit) = use_context::<Visit>() else { return Session::default() };
+        let session = visit.session.clone();
+        if let Some(shared) = Owner::current_shared_context() {
+            // Asked for when all is drawn.
+            shared.write_async(shared.next_id(), Box::pin(async move { visit.to_text() }));
+        }
+        session
+    }
+}
