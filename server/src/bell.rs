@@ -5,8 +5,8 @@ use protocol::JobId;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio::sync::watch::error::RecvError;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep_until};
 
 /// Between two errands of the poller for what has been submitted meanwhile.
@@ -20,9 +20,9 @@ const MOST_LOOKED_AT: usize = 10_000;
 #[derive(Clone, Default)]
 pub struct Bell(Arc<Inner>);
 
-#[derive(Default)]
 struct Inner {
-    work: watch::Sender<()>,
+    /// Wakes who listens in the order in which they began to, which a `watch` does not.
+    work: broadcast::Sender<()>,
     saved: watch::Sender<()>,
     /// When each was last noted in the store as looked at.
     looked_at: Mutex<HashMap<JobId, Instant>>,
@@ -30,14 +30,23 @@ struct Inner {
     looks: Mutex<HashMap<String, watch::Sender<()>>>,
 }
 
+impl Default for Inner {
+    fn default() -> Self {
+        // A ring carries nothing, so that the last one stands for all.
+        let work = broadcast::Sender::new(1);
+        Self { work, saved: watch::Sender::default(), looked_at: Mutex::default(), looks: Mutex::default() }
+    }
+}
+
 impl Bell {
     /// Tells the poller that the store holds something new to do.
     pub fn ring_work(&self) {
-        self.0.work.send_replace(());
+        // Nobody listens where no poller runs.
+        let _ = self.0.work.send(());
     }
 
     pub fn listen_for_work(&self) -> Listener {
-        Listener { rings: self.0.work.subscribe(), heard_at: None }
+        Listener { rings: self.0.work.subscribe(), has_rung: false, heard_at: None }
     }
 
     /// Tells waiting readers that some job changed.
@@ -80,33 +89,36 @@ impl Bell {
 
 /// Hears of new work, at most every `WORK_PACE`: many who submit at once are one errand.
 pub struct Listener {
-    rings: watch::Receiver<()>,
+    rings: broadcast::Receiver<()>,
+    /// It has rung, and the listener has not been told.
+    has_rung: bool,
     heard_at: Option<Instant>,
 }
 
 impl Listener {
-    /// Returns at the first ring at once, and at those that follow it together.
+    /// Returns at the first ring at once, and at those that follow it together. Whoever stops listening in the pause
+    /// before those has not heard them.
     ///
     /// # Errors
     /// When the bell is gone and nothing will ever ring again.
     pub async fn changed(&mut self) -> Result<(), RecvError> {
-        self.rings.changed().await?;
-        if let Some(heard_at) = self.heard_at {
-            // Whoever stops listening in this pause has not heard the ring.
-            self.rings.mark_changed();
-            sleep_until(heard_at + WORK_PACE).await;
-            self.rings.mark_unchanged();
+        while !self.has_rung {
+            match self.rings.recv().await {
+                Ok(()) | Err(RecvError::Lagged(_)) => self.has_rung = true,
+                Err(RecvError::Closed) => return Err(RecvError::Closed),
+            }
         }
-        self.heard_at = Some(Instant::now());
+        if let Some(heard_at) = self.heard_at {
+            sleep_until(heard_at + WORK_PACE).await;
+        }
+        self.rings = self.rings.resubscribe();
+        (self.has_rung, self.heard_at) = (false, Some(Instant::now()));
         Ok(())
     }
 
     /// Whether it has rung since.
-    ///
-    /// # Errors
-    /// When the bell is gone.
-    pub fn has_changed(&self) -> Result<bool, RecvError> {
-        self.rings.has_changed()
+    pub fn has_changed(&self) -> bool {
+        self.has_rung || !self.rings.is_empty()
     }
 }
 
@@ -128,7 +140,7 @@ mod tests {
         }
         work.changed().await.unwrap();
         assert!(start.elapsed() >= WORK_PACE);
-        assert!(!work.has_changed().unwrap(), "all of them were heard at once");
+        assert!(!work.has_changed(), "all of them were heard at once");
     }
 
     #[tokio::test(start_paused = true)]

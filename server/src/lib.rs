@@ -10,6 +10,7 @@ pub mod config;
 pub mod encoding;
 pub mod error;
 pub mod housekeeping;
+pub mod inline;
 pub mod kept;
 pub mod key_locks;
 pub mod lifecycle;
@@ -24,6 +25,7 @@ pub mod state;
 pub mod store;
 pub mod turns;
 pub mod waiters;
+pub mod wishes;
 
 use axum::Router;
 use site::SiteOptions;

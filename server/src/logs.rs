@@ -17,6 +17,7 @@ pub use room::is_full;
 pub use search::{Match, Matches};
 pub use window::Window;
 
+use crate::inline::Inline;
 use fold::Needle;
 use index::LineIndex;
 use protocol::JobId;
@@ -73,6 +74,8 @@ pub struct LogStore {
     limits: KeepLimits,
     room: Room,
     searches: Arc<Semaphore>,
+    /// `None`: files are read and written on threads of their own.
+    inline: Option<Inline>,
 }
 
 impl LogStore {
@@ -80,7 +83,12 @@ impl LogStore {
     pub fn new(data_dir: PathBuf, limits: KeepLimits) -> Self {
         let data_dir: Arc<Path> = data_dir.into();
         let searches = Arc::new(Semaphore::new(PARALLEL_SEARCHES));
-        Self { room: Room::new(Arc::clone(&data_dir)), data_dir, limits, searches }
+        Self { room: Room::new(Arc::clone(&data_dir)), data_dir, limits, searches, inline: None }
+    }
+
+    /// A mirror without threads.
+    pub fn new_here(data_dir: PathBuf, limits: KeepLimits, inline: Inline) -> Self {
+        Self { inline: Some(inline), ..Self::new(data_dir, limits) }
     }
 
     pub fn limits(&self) -> KeepLimits {
@@ -98,7 +106,7 @@ impl LogStore {
             return Err(FULL_WORDS);
         }
         let (room, parts, was_full) = (self.room.clone(), self.parts_folder(), self.room.is_full());
-        let tried = off_thread(move || room.guard(|| if was_full { files::try_to_write(&parts) } else { Ok(()) }));
+        let tried = self.off_thread(move || room.guard(|| if was_full { files::try_to_write(&parts) } else { Ok(()) }));
         match tried.await {
             Err(error) if is_full(&error) => Err(FULL_WORDS),
             _ => Ok(()),
@@ -108,7 +116,7 @@ impl LogStore {
     /// Bytes of a log that are here; 0 when there is none.
     pub async fn size(&self, job: JobId, log: LogId) -> io::Result<u64> {
         let path = self.log_path(job, log);
-        off_thread(move || Ok(open_log(&path)?.map_or(0, |(_, size)| size))).await
+        self.off_thread(move || Ok(open_log(&path)?.map_or(0, |(_, size)| size))).await
     }
 
     /// Writes `bytes`, which are the log's from offset `at` on, and returns the new size. What is already here is skipped;
@@ -116,7 +124,7 @@ impl LogStore {
     pub async fn append(&self, job: JobId, log: LogId, at: u64, bytes: Vec<u8>) -> io::Result<u64> {
         let (path, sidecar) = (self.log_path(job, log), self.index_path(job, log));
         let room = self.room.clone();
-        off_thread(move || {
+        self.off_thread(move || {
             let size = room.guard(|| files::append(&path, at, &bytes))?;
             if LineIndex::gains(at, size) {
                 keep_index(&path, &sidecar, size);
@@ -129,19 +137,19 @@ impl LogStore {
     /// Puts a log safely on disk. Call it before the log is called complete.
     pub async fn sync(&self, job: JobId, log: LogId) -> io::Result<()> {
         let (path, root) = (self.log_path(job, log), Arc::clone(&self.data_dir));
-        off_thread(move || files::sync(&path, &root)).await
+        self.off_thread(move || files::sync(&path, &root)).await
     }
 
     /// Removes a job's logs and results; one of which nothing is here is fine.
     pub async fn remove_job(&self, job: JobId) -> io::Result<()> {
         let folder = self.job_folder(job);
-        off_thread(move || files::remove_folder(&folder)).await
+        self.off_thread(move || files::remove_folder(&folder)).await
     }
 
     /// At most `limit` lines from number `from_line` (from 1) on; fewer where they are many bytes.
     pub async fn window(&self, job: JobId, log: LogId, from_line: u64, limit: u64) -> io::Result<Window> {
         let (path, sidecar) = (self.log_path(job, log), self.index_path(job, log));
-        off_thread(move || {
+        self.off_thread(move || {
             let Some((file, size)) = open_log(&path)? else {
                 return Ok(Window::empty(from_line));
             };
@@ -153,7 +161,7 @@ impl LogStore {
     /// The last `limit` lines; fewer where they are many bytes.
     pub async fn tail(&self, job: JobId, log: LogId, limit: u64) -> io::Result<Window> {
         let (path, sidecar) = (self.log_path(job, log), self.index_path(job, log));
-        off_thread(move || {
+        self.off_thread(move || {
             let Some((file, size)) = open_log(&path)? else {
                 return Ok(Window::empty(1));
             };
@@ -172,7 +180,7 @@ impl LogStore {
         let turn = Arc::clone(&self.searches).acquire_owned().await.map_err(io::Error::other)?;
         let abandoned = CancellationToken::new();
         let _abandon_on_drop = abandoned.clone().drop_guard();
-        off_thread(move || {
+        self.off_thread(move || {
             let _turn = turn;
             let Some((file, size)) = open_log(&path)? else {
                 return Ok(Matches::default());
@@ -187,15 +195,37 @@ impl LogStore {
 
     /// A log for streaming; `None` when there is none.
     pub async fn open(&self, job: JobId, log: LogId) -> io::Result<Option<StoredFile>> {
-        open_stored(self.log_path(job, log)).await
+        self.open_stored(self.log_path(job, log)).await
     }
 
     /// A result file of task `n` for streaming; `None` when there is none, also for a path that can't be one.
     pub async fn open_result(&self, job: JobId, n: i64, path: &str) -> io::Result<Option<StoredFile>> {
         match self.result_path(job, n, path) {
-            Ok(path) => open_stored(path).await,
+            Ok(path) => self.open_stored(path).await,
             Err(_) => Ok(None),
         }
+    }
+
+    /// Files block, also where nobody expects it (a network disk), so they are read and written off the async threads.
+    async fn off_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        match &self.inline {
+            Some(inline) => inline.run(work).await,
+            None => tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?,
+        }
+    }
+
+    async fn open_stored(&self, path: PathBuf) -> io::Result<Option<StoredFile>> {
+        self.off_thread(move || {
+            let Some((file, size)) = open_log(&path)? else {
+                return Ok(None);
+            };
+            let is_file = file.metadata()?.is_file();
+            Ok(is_file.then(|| StoredFile { file: file.into(), size }))
+        })
+        .await
     }
 
     /// A thousand jobs to a folder keeps every folder quick to list.
@@ -223,11 +253,6 @@ impl LogStore {
     }
 }
 
-/// Files block, also where nobody expects it (a network disk), so they are read and written off the async threads.
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
-}
-
 /// Extends the index while the bytes are still in memory. It is only an aid, so it never makes an append fail.
 fn keep_index(path: &Path, sidecar: &Path, size: u64) {
     if let Err(error) = File::open(path).and_then(|file| LineIndex::open(&file, sidecar, size)) {
@@ -244,17 +269,6 @@ fn open_log(path: &Path) -> io::Result<Option<(File, u64)>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-async fn open_stored(path: PathBuf) -> io::Result<Option<StoredFile>> {
-    off_thread(move || {
-        let Some((file, size)) = open_log(&path)? else {
-            return Ok(None);
-        };
-        let is_file = file.metadata()?.is_file();
-        Ok(is_file.then(|| StoredFile { file: file.into(), size }))
-    })
-    .await
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::remote::Environment;
 use crate::store::{DatabaseUrl, Store, StoreError, environments, jobs};
 use crate::turns::{Rules, Turns};
 use crate::waiters::Waiters;
+use crate::wishes::Wishes;
 use axum::extract::FromRef;
 use protocol::{JobId, Timestamp};
 use std::collections::BTreeMap;
@@ -114,6 +115,10 @@ impl AppState {
 }
 
 impl AppState {
+    pub fn wishes(&self) -> Wishes {
+        Wishes { store: self.store.clone(), logs: self.logs.clone(), bell: self.bell.clone() }
+    }
+
     /// Notes that somebody is looking at a job that has not ended, so that it is asked about more often. Nobody waits
     /// for that, and a look that is lost costs nothing but some seconds.
     pub fn look_at(&self, job: JobId, environment: &str) {

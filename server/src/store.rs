@@ -27,6 +27,7 @@ mod workers;
 pub use connection::{AnyConnection, DatabaseUrl};
 pub use failure::{Outage, StoreError};
 
+use crate::inline::Inline;
 use connection::Connector;
 use diesel::result::Error as DieselError;
 use group::{Mode, work};
@@ -72,7 +73,10 @@ enum Place {
         writers: Lane,
     },
     /// On the caller's thread, one after the other: for a simulation, whose every run has to be the same.
-    Here(Box<Mutex<Held>>),
+    Here {
+        held: Box<Mutex<Held>>,
+        inline: Inline,
+    },
 }
 
 /// How busy the store is.
@@ -102,10 +106,10 @@ impl Store {
         Self(Arc::new(Inner { connector, place, has_trouble: AtomicBool::new(false), _tidying: tidying }))
     }
 
-    /// A store without threads: each query runs where it is asked for, and is done when the call returns.
-    pub fn open_here(url: &DatabaseUrl) -> Self {
+    /// A store without threads: each query runs where it is asked for, and is done or not when its caller goes.
+    pub fn open_here(url: &DatabaseUrl, inline: Inline) -> Self {
         let connector = Arc::new(Connector::new(url.clone()));
-        let place = Place::Here(Box::new(Mutex::new(Held::new(Arc::clone(&connector)))));
+        let place = Place::Here { held: Box::new(Mutex::new(Held::new(Arc::clone(&connector)))), inline };
         Self(Arc::new(Inner { connector, place, has_trouble: AtomicBool::new(false), _tidying: None }))
     }
 
@@ -118,7 +122,7 @@ impl Store {
             connection::migrate(&mut connection).map_err(|error| StoreError::Migration(error.to_string()))
         };
         match self.0.place {
-            Place::Here(_) => migrate(),
+            Place::Here { .. } => migrate(),
             Place::Threads { .. } => tokio::task::spawn_blocking(migrate).await.unwrap_or(Err(StoreError::Interrupted)),
         }
     }
@@ -131,7 +135,7 @@ impl Store {
     {
         match &self.0.place {
             Place::Threads { readers, .. } => readers.call(query, |_| ()).await,
-            Place::Here(held) => run_here(held, Mode::Plain, query, |_| ()),
+            Place::Here { held, inline } => inline.run(|| run_here(held, Mode::Plain, query, |_| ())).await,
         }
     }
 
@@ -167,7 +171,9 @@ impl Store {
     {
         let written = match &self.0.place {
             Place::Threads { writers, .. } => writers.call(query, after).await,
-            Place::Here(held) => run_here(held, Mode::Transaction { group: 1 }, query, after),
+            Place::Here { held, inline } => {
+                inline.run(|| run_here(held, Mode::Transaction { group: 1 }, query, after)).await
+            }
         };
         let has_trouble = written.as_ref().is_err_and(StoreError::is_unavailable);
         self.0.has_trouble.store(has_trouble, Ordering::Relaxed);

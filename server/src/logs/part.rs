@@ -1,7 +1,7 @@
 //! A result file on its way to its place: kept in memory while it is small, beside the others in `parts/` when it is not,
 //! and moved to its place only when it is whole and safely on disk.
 
-use super::{LogStore, off_thread};
+use super::LogStore;
 use protocol::JobId;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -104,7 +104,7 @@ impl Part {
     async fn flush(&mut self) -> io::Result<()> {
         let (file, bytes, parts) = (self.file.take(), std::mem::take(&mut self.memory), self.store.parts_folder());
         let room = self.store.room.clone();
-        self.file = Some(off_thread(move || room.guard(|| write_on(file, &bytes, &parts))).await?);
+        self.file = Some(self.store.off_thread(move || room.guard(|| write_on(file, &bytes, &parts))).await?);
         Ok(())
     }
 
@@ -117,7 +117,8 @@ impl Part {
         }
         let (file, bytes, parts) = (self.file.take(), std::mem::take(&mut self.memory), self.store.parts_folder());
         let (room, target) = (self.store.room.clone(), self.target.clone());
-        let placed = off_thread(move || room.guard(|| place(write_on(file, &bytes, &parts)?, &target))).await;
+        let placed =
+            self.store.off_thread(move || room.guard(|| place(write_on(file, &bytes, &parts)?, &target))).await;
         match placed {
             Ok(()) => {
                 self.state = State::Kept;
@@ -175,7 +176,7 @@ impl LogStore {
             let above = target.ancestors().skip(1).take_while(|folder| folder.starts_with(&*self.data_dir));
             folders.extend(above.map(Path::to_owned));
         }
-        off_thread(move || folders.iter().try_for_each(|folder| std::fs::File::open(folder)?.sync_all())).await
+        self.off_thread(move || folders.iter().try_for_each(|folder| std::fs::File::open(folder)?.sync_all())).await
     }
 
     pub(super) fn parts_folder(&self) -> PathBuf {

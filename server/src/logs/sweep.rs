@@ -1,7 +1,7 @@
 //! What a crash can leave behind below `data_dir`: unfinished parts of result files, and files of jobs that are gone.
 //! Looked for once, at the start.
 
-use super::{LogStore, files, off_thread};
+use super::{LogStore, files};
 use protocol::JobId;
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -13,13 +13,13 @@ impl LogStore {
     /// Removes what was being fetched when the server was last ended: it is fetched anew.
     pub async fn sweep_parts(&self) -> io::Result<()> {
         let parts = self.parts_folder();
-        off_thread(move || files::remove_folder(&parts)).await
+        self.off_thread(move || files::remove_folder(&parts)).await
     }
 
     /// The jobs of which something is here, in groups that lie in one folder.
     pub async fn list_jobs(&self) -> io::Result<Vec<Vec<JobId>>> {
         let root = self.data_dir.join("jobs");
-        off_thread(move || {
+        self.off_thread(move || {
             let groups = numbered_folders(&root)?.into_iter().map(|group| {
                 let ids = numbered_folders(&root.join(group.to_string()))?;
                 Ok(ids.into_iter().filter(|id| id / JOBS_PER_FOLDER == group).map(JobId).collect())

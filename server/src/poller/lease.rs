@@ -57,6 +57,7 @@ impl Lease {
                 }
             }
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => {}
                 () = tokio::time::sleep(BEAT) => {}
             }
@@ -101,6 +102,7 @@ impl Lease {
         let mut beaten_at = Instant::now();
         loop {
             tokio::select! {
+                biased;
                 () = term.cancelled() => return,
                 () = tokio::time::sleep(BEAT) => {}
             }

@@ -40,7 +40,7 @@ async fn an_abort_is_noted_once_and_wakes_the_poller() {
     let work = app.state.bell.listen_for_work();
     let job = ada.post("/api/job/1/abort", json!({})).await.expect(202);
     assert_eq!((&job["abort_requested"], &job["status"]), (&json!(true), &json!("in_progress")));
-    assert!(work.has_changed().unwrap());
+    assert!(work.has_changed());
     let row = app.find_job(JobId(1)).await.unwrap();
     assert_eq!(row.abort_reason.as_deref(), Some("aborted_by:ada"));
     assert_eq!(ada.post("/api/job/1/abort", json!({})).await.expect(202), job);

@@ -1,0 +1,127 @@
+//! What people want of a job, written down before anybody acts on it: ends, deletions, and what an admin forces.
+//! Each is one transaction with its audit entry, and rings once it is stored, also when the caller has hung up by then.
+
+use crate::bell::Bell;
+use crate::lifecycle;
+use crate::logs::LogStore;
+use crate::store::audit::{AuditEntry, insert_audit_entry};
+use crate::store::jobs::{self, Job};
+use crate::store::tasks::find_tasks;
+use crate::store::tombstones::{NewTombstone, Wanted, insert_tombstone};
+use crate::store::{AnyConnection, QueryResult, Store, StoreError};
+use protocol::{JobId, Timestamp};
+use std::io;
+
+/// Where they are written down, and who hears of it. Cheap to clone.
+#[derive(Clone)]
+pub struct Wishes {
+    pub store: Store,
+    pub logs: LogStore,
+    pub bell: Bell,
+}
+
+/// Why a job could not be removed here.
+#[derive(Debug, thiserror::Error)]
+pub enum RemovalError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("its files could not be removed from data_dir: {0}")]
+    Files(#[from] io::Error),
+}
+
+impl Wishes {
+    /// Notes that a job is to be aborted, and why; `false` if it has ended or an abort is noted already.
+    pub async fn abort(&self, id: JobId, why: String, audit: AuditEntry, now: Timestamp) -> Result<bool, StoreError> {
+        let write = move |connection: &mut AnyConnection| {
+            let is_new = jobs::request_abort(connection, id, &why, now)?;
+            if is_new {
+                insert_audit_entry(connection, audit, now)?;
+            }
+            Ok(is_new)
+        };
+        self.store.write_then(write, self.ring()).await
+    }
+
+    /// Ends a job here as `error`, without the remote server's word; what that may still do about it is given up in the
+    /// background. `false`: the job has changed since it was read as `before`, and nothing was done.
+    pub async fn force_end(&self, before: Job, audit: AuditEntry, now: Timestamp) -> Result<bool, StoreError> {
+        let id = before.id;
+        let tasks = self.store.read(move |connection| find_tasks(connection, id)).await?;
+        let (after, open_tasks) = lifecycle::force(&before, tasks, now);
+        let write = move |connection: &mut AnyConnection| {
+            if !jobs::save_job(connection, &before, &after, open_tasks)? {
+                return Ok(false);
+            }
+            abandon(connection, &before, Wanted::Abort, now)?;
+            insert_audit_entry(connection, audit, now)?;
+            Ok(true)
+        };
+        self.store.write_then(write, self.ring()).await
+    }
+
+    /// Notes that a job is to be deleted, and deletes it at once where nothing of it is at the remote server.
+    pub async fn delete(&self, id: JobId, why: String, audit: AuditEntry, now: Timestamp) -> Result<(), RemovalError> {
+        let write = move |connection: &mut AnyConnection| {
+            if jobs::request_delete(connection, id, &why, now)? {
+                insert_audit_entry(connection, audit, now)?;
+            }
+            jobs::find_job(connection, id)
+        };
+        let found = self.store.write_then(write, self.ring()).await?;
+        if found.is_some_and(|(job, _)| !jobs::may_be_there(&job)) {
+            // The files first: a row without files can be removed again.
+            self.logs.remove_job(id).await?;
+            self.store.write_then(move |connection| jobs::remove_job(connection, id), self.ring()).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes a job here at once; its queue is deleted at the remote server in the background. `false`: there is none.
+    pub async fn force_removal(
+        &self,
+        id: JobId,
+        why: String,
+        audit: AuditEntry,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let write = move |connection: &mut AnyConnection| {
+            // The transaction must start with a write, and the row must be read as it stands when it goes.
+            jobs::request_delete(connection, id, &why, now)?;
+            let Some((job, _)) = jobs::find_job(connection, id)? else {
+                return Ok(false);
+            };
+            jobs::remove_job(connection, id)?;
+            abandon(connection, &job, Wanted::Delete, now)?;
+            insert_audit_entry(connection, audit, now)?;
+            Ok(true)
+        };
+        let is_removed = self.store.write_then(write, self.ring()).await?;
+        if is_removed && let Err(error) = self.logs.remove_job(id).await {
+            tracing::error!(job.id = %id, %error, "files of deleted job {id} could not be removed from data_dir");
+        }
+        Ok(is_removed)
+    }
+
+    fn ring<T>(&self) -> impl FnOnce(&T) + Send + 'static + use<T> {
+        let bell = self.bell.clone();
+        move |_| {
+            bell.ring_work();
+            bell.ring_saved();
+        }
+    }
+}
+
+/// Notes what is still to be done at the remote server for a job that nobody follows here any more.
+fn abandon(connection: &mut AnyConnection, job: &Job, wanted: Wanted, now: Timestamp) -> QueryResult<()> {
+    if !jobs::may_be_there(job) {
+        return Ok(());
+    }
+    let tombstone = NewTombstone {
+        environment: job.environment.clone(),
+        instance: job.instance.clone(),
+        remote_queue_id: job.remote_queue_id.clone(),
+        wanted,
+        look_until: lifecycle::may_arrive_until(job).unwrap_or(now),
+    };
+    insert_tombstone(connection, tombstone, now)
+}
