@@ -115,7 +115,8 @@ fn next_step_after_end(job: &Job, limits: &Limits, now: Timestamp) -> Step {
         return Step::Mirror;
     }
     if job.cleanup_state == CleanupState::Pending && !job.may_still_run() {
-        return Step::CleanUp;
+        let is_early = late_arrival_over_at(job).is_some_and(|over| over > now);
+        return if is_early { Step::Nothing } else { Step::CleanUp };
     }
     let is_due = remote_deletion_due_at(job, limits).is_some_and(|due| due <= now);
     if is_due { Step::DeleteQueue } else { Step::Nothing }
@@ -133,6 +134,14 @@ pub fn gives_up_mirroring(job: &Job, limits: &Limits, now: Timestamp) -> bool {
 pub fn gives_up_cleaning(job: &Job, limits: &Limits, now: Timestamp) -> bool {
     let is_over = job.cleanup_since.is_some_and(|since| now.since(since) >= limits.cleanup_give_up);
     is_over && job.attempts >= FEWEST_CLEANUP_ATTEMPTS
+}
+
+/// When something is to be done again for an ended job that rests.
+pub fn rests_until(job: &Job, limits: &Limits) -> Option<Timestamp> {
+    if job.cleanup_state == CleanupState::Pending && !job.may_still_run() {
+        return late_arrival_over_at(job);
+    }
+    remote_deletion_due_at(job, limits)
 }
 
 /// When the queue is to be deleted at the remote server, so that it does not fill up.
@@ -196,9 +205,16 @@ pub fn ask_again_about_unknown(job: &mut Job, words: String, now: Timestamp) {
     job.remote_etag = None;
 }
 
-/// Until when a queue that the server does not know may still come to it.
+/// Until when a queue that the server does not know may still come to it. `None`: it was sent once, and that has arrived.
 pub fn may_arrive_until(job: &Job) -> Option<Timestamp> {
-    job.last_sent_at.map(|sent| sent.plus(SUBMISSION_HORIZON))
+    let has_arrived = job.accepted_at.is_some() && job.last_sent_at == job.submit_attempted_at;
+    job.last_sent_at.filter(|_| !has_arrived).map(|sent| sent.plus(SUBMISSION_HORIZON))
+}
+
+/// Until when the workspace of a job whose queue was never seen is left alone: a queue that arrives late is ended
+/// first, by its tombstone.
+pub fn late_arrival_over_at(job: &Job) -> Option<Timestamp> {
+    may_arrive_until(job).filter(|_| job.accepted_at.is_none())
 }
 
 /// Ends the tasks that have not ended by themselves as `status`; the counts of all, and those that changed.

@@ -9,7 +9,7 @@ use crate::store::StoreError;
 use crate::store::jobs::Job;
 use crate::store::tasks::{self, Task};
 use protocol::remote::{QueueBody, QueueTask, TaskBody};
-use protocol::{QueueStatus, TaskStatus};
+use protocol::{QueueStatus, TaskStatus, Timestamp};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ pub(super) async fn take_status<R: Remote>(
     let Observed { job: after, changed_tasks } = lifecycle::observe(job, &rows, seen, &poller.limits(), now);
     let has_ended = after.status.is_terminal() && !job.status.is_terminal();
     let is_past_limit = after.abort_requested_at.is_some() && job.abort_requested_at.is_none();
-    if is_worth_saving(job, &after, &changed_tasks) && !save(poller, job, &after, changed_tasks).await? {
+    if is_worth_saving(job, &after, &changed_tasks, now) && !save(poller, job, &after, changed_tasks).await? {
         return Ok(After::Lost);
     }
     if has_ended {
@@ -106,8 +106,10 @@ async fn take_part<R: Remote>(
 }
 
 /// A save costs a commit. That the facts are a little fresher the rounds say of all jobs at once.
-fn is_worth_saving(before: &Job, after: &Job, changed_tasks: &[Task]) -> bool {
+fn is_worth_saving(before: &Job, after: &Job, changed_tasks: &[Task], now: Timestamp) -> bool {
     let is_due_as_before = match (before.next_at, after.next_at) {
+        // What was due is so no longer, or it would be taken up again and again.
+        (Some(before), _) if before <= now => false,
         // The same limit, reckoned anew on another clock.
         (Some(before), Some(after)) => after.since(before).max(before.since(after)) < CLOCK_TOLERANCE,
         (before, after) => before == after,

@@ -2,7 +2,7 @@
 //! calls fare, and stored for everybody to see. What follows from its going away and coming back is begun here.
 
 use super::breaker::PROBE_INTERVAL;
-use super::{Poller, STORE_RETRY, locked};
+use super::{Poller, STORE_RETRY, locked, rounds};
 use crate::remote::{Reach, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::environments::{self, EnvironmentStatus, find_environment_status};
@@ -68,6 +68,10 @@ pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, term: CancellationTok
 pub(super) async fn look<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
     let answer = poller.remote.health(&poller.instance).await;
     poller.breaker.note_health(&answer);
+    if answer.is_ok() && poller.breaker.is_open() && poller.breaker.may_call().is_ok() {
+        // It answers this, so that it is worth asking whether it does the rest; nothing may be due for long.
+        rounds::ask_any(poller).await?;
+    }
     if let Ok(said) = &answer {
         let has_feed = said.as_ref().is_some_and(|said| said.features.iter().any(|word| word == FEATURE_CHANGES));
         poller.signals.health.has_feed.send_if_modified(|known| std::mem::replace(known, has_feed) != has_feed);

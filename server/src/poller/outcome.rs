@@ -110,7 +110,8 @@ pub(super) async fn end_here<R: Remote>(
 
 /// For a queue that may still come to its server although its job is done with.
 pub(super) fn tombstone_of(job: &Job, wanted: Wanted, now: Timestamp) -> Option<NewTombstone> {
-    let look_until = lifecycle::may_arrive_until(job).filter(|until| *until > now)?;
+    // A deletion leaves the workspace of what may come late to it, however late it is itself.
+    let look_until = lifecycle::may_arrive_until(job).filter(|until| *until > now || wanted == Wanted::Delete)?;
     Some(NewTombstone {
         environment: job.environment.clone(),
         instance: job.instance.clone(),

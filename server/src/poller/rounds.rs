@@ -7,9 +7,9 @@ use super::{Poller, STORE_RETRY, ask, line, locked};
 use crate::lifecycle::Heard;
 use crate::metrics::process;
 use crate::remote::Remote;
-use crate::store::StoreError;
 use crate::store::environments;
 use crate::store::jobs::{self, Job, Lane};
+use crate::store::{AnyConnection, StoreError};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use protocol::{JobId, Timestamp};
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -94,6 +94,19 @@ pub(super) async fn round<R: Remote>(poller: &Arc<Poller<R>>) -> Result<bool, St
 pub(super) async fn note_freshness<R: Remote>(poller: &Poller<R>, at: Timestamp) -> Result<(), StoreError> {
     let name = poller.name().to_owned();
     poller.write(move |c| environments::note_round(c, &name, at)).await
+}
+
+/// Asks about the first of the open jobs.
+pub(super) async fn ask_any<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
+    let name = poller.name().to_owned();
+    let found = move |c: &mut AnyConnection| {
+        let first = jobs::list_open(c, &name)?.first().copied();
+        Ok(first.map(|id| jobs::find_jobs(c, &[id])).transpose()?.and_then(|mut jobs| jobs.pop()))
+    };
+    if let Some(job) = poller.store.read(found).await? {
+        ask::ask(poller, &job, Heard::Asked).await?;
+    }
+    Ok(())
 }
 
 async fn ask_all<R: Remote>(poller: &Arc<Poller<R>>, ids: Vec<JobId>) -> Result<bool, StoreError> {

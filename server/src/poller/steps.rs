@@ -273,6 +273,10 @@ async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After,
     }
     after.attempts = 0;
     after.remote_deleted_at = Some(now);
+    if lifecycle::late_arrival_over_at(job).is_some() {
+        // Whatever arrives late makes its workspace anew, so that its tombstone removes it, at the end.
+        after.cleaned_at = Some(after.cleaned_at.unwrap_or(now));
+    }
     let goes_on = job.delete_requested_at.is_some() || after.cleanup_state == CleanupState::Pending;
     after.next_at = goes_on.then_some(now);
     let saved = save(poller, job, &after, Vec::new()).await?;
@@ -318,9 +322,9 @@ async fn remove<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, Store
     Ok(After::Later)
 }
 
-/// Nothing is to be done now: the job is due again when its queue's retention is over, if ever.
+/// Nothing is to be done now: the job is due again when nothing can come late any more, or its queue's retention is over.
 async fn rest<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
-    let next_at = lifecycle::remote_deletion_due_at(job, &poller.limits());
+    let next_at = lifecycle::rests_until(job, &poller.limits());
     if next_at != job.next_at {
         let saved = save(poller, job, &Job { next_at, ..job.clone() }, Vec::new()).await?;
         return Ok(After::Later.if_saved(saved));

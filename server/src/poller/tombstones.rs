@@ -91,7 +91,7 @@ async fn look<R: Remote>(poller: &Poller<R>, tombstone: &Tombstone) -> Result<Fo
     health::note(poller, "status", &status);
     let may_still_come = poller.clock.now() < tombstone.look_until;
     match status {
-        Ok(Some(answer)) => end(poller, tombstone.wanted, queue, &answer.body, may_still_come).await,
+        Ok(Some(answer)) => end(poller, tombstone.wanted, queue, &answer.body).await,
         Ok(None) => Err(RemoteError::transient("it answered \"unchanged\" to a plain question")),
         Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) if may_still_come => Ok(Found::Later),
         Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) => {
@@ -103,28 +103,25 @@ async fn look<R: Remote>(poller: &Poller<R>, tombstone: &Tombstone) -> Result<Fo
     }
 }
 
-/// Brings a queue that is there nearer to what is wanted of it. A deletion aborts first.
+/// Brings a queue that is there nearer to what is wanted of it. A deletion aborts first; what each of them has done is
+/// seen the next time.
 async fn end<R: Remote>(
     poller: &Poller<R>,
     wanted: Wanted,
     queue: QueueRef<'_>,
     said: &QueueBody,
-    may_still_come: bool,
 ) -> Result<Found, RemoteError> {
     if !said.status.is_terminal() {
         let aborted = poller.remote.abort(queue).await;
         health::note(poller, "abort", &aborted);
-        // That it has ended is seen the next time.
         return aborted.map(|_| Found::Later);
     }
-    if wanted == Wanted::Delete {
-        let deleted = poller.remote.delete(queue).await;
-        health::note(poller, "deletion", &deleted);
-        deleted?;
+    if wanted == Wanted::Abort {
+        return Ok(Found::Done);
     }
-    let cleaned = clean_up(poller, wanted, queue).await?;
-    // A server without memory of what it deleted takes a late submission as a new one; one that has it ended does not.
-    Ok(if may_still_come && wanted == Wanted::Delete { Found::Later } else { cleaned })
+    let deleted = poller.remote.delete(queue).await;
+    health::note(poller, "deletion", &deleted);
+    deleted.map(|()| Found::Later)
 }
 
 async fn clean_up<R: Remote>(poller: &Poller<R>, wanted: Wanted, queue: QueueRef<'_>) -> Result<Found, RemoteError> {

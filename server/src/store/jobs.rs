@@ -13,6 +13,7 @@ pub use lane::{Lane, has_own_queue, may_be_there};
 pub use wanted::{request_abort, request_delete, want_abort};
 
 use super::audit::{AuditEntry, insert_audit_entry};
+use super::environments::find_environment_status;
 use super::runs;
 use super::schema::{jobs, tasks, users};
 use super::tasks::{Task, find_tasks, save_task};
@@ -340,7 +341,28 @@ fn update_row(connection: &mut AnyConnection, before: &Job, after: &Job, is_visi
     let row = jobs::table.filter(jobs::id.eq(before.id.0)).filter(jobs::version.eq(before.version));
     let (revision, version) = (before.revision + i64::from(is_visible), before.version + 1);
     let saved = Job { revision, version, lane: after.lane_now(), ..after.clone() };
-    Ok(diesel::update(row).set(saved).execute(connection)? == 1)
+    let is_saved = diesel::update(row).set(saved).execute(connection)? == 1;
+    if is_saved && is_in_rounds(before) && !is_in_rounds(after) {
+        keep_age(connection, after)?;
+    }
+    Ok(is_saved)
+}
+
+/// Whether what the rounds say of all jobs at once is said of this one.
+fn is_in_rounds(job: &Job) -> bool {
+    job.sync_state == SyncState::Synced && !job.status.is_terminal()
+}
+
+/// The last round spoke of a job that the next one will not speak of: no age ever jumps back.
+fn keep_age(connection: &mut AnyConnection, job: &Job) -> QueryResult<()> {
+    let round_at = find_environment_status(connection, &job.environment)?.and_then(|status| status.round_at);
+    let Some(round_at) = round_at.filter(|round_at| job.last_synced_at.is_some_and(|at| at < *round_at)) else {
+        return Ok(());
+    };
+    diesel::update(jobs::table.filter(jobs::id.eq(job.id.0)))
+        .set(jobs::last_synced_at.eq(round_at.0))
+        .execute(connection)
+        .map(drop)
 }
 
 /// Changes a job as it stands now, whoever saves it meanwhile; the job afterwards, or `None` if there is none.
@@ -372,7 +394,7 @@ pub fn remove_job(connection: &mut AnyConnection, id: JobId) -> QueryResult<bool
 /// Lets readers see a change that stands in another table.
 pub fn bump_revision(connection: &mut AnyConnection, id: JobId) -> QueryResult<()> {
     diesel::update(jobs::table.filter(jobs::id.eq(id.0)))
-        .set(jobs::revision.eq(jobs::revision + 1))
+        .set((jobs::revision.eq(jobs::revision + 1), jobs::version.eq(jobs::version + 1)))
         .execute(connection)
         .map(drop)
 }

@@ -135,7 +135,9 @@ pub fn mark_all_failing(
     // What the last round told of them must not be forgotten: no age ever jumps back.
     if let Some(known_at) = known_at {
         let older = open().filter(jobs::sync_state.eq("synced")).filter(jobs::last_synced_at.lt(known_at.0));
-        diesel::update(older).set(jobs::last_synced_at.eq(known_at.0)).execute(connection)?;
+        diesel::update(older)
+            .set((jobs::last_synced_at.eq(known_at.0), jobs::version.eq(jobs::version + 1)))
+            .execute(connection)?;
     }
     let synced = open().filter(jobs::sync_state.eq("synced"));
     let failed = diesel::update(synced)
