@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help run test check build site size watch bench fmt setup setup-check setup-test
+.PHONY: help run test check build site size watch bench sim fmt setup setup-check setup-test
 
 export WASM_BINDGEN := $(CURDIR)/.tools/bin/wasm-bindgen
 
@@ -58,6 +58,10 @@ bench: build setup-test ## measurements, see bench/README.md
 	JOBS=1000000 bench/http.sh
 	scripts/with-postgres.sh bench/http-postgres.sh
 	node bench/figures.mjs
+
+sim: setup ## simulate the engine under faults: SEEDS=10000 from FIRST=1, or one SEED with all that happened
+	$(if $(SEED),SEED=$(SEED)) SEEDS=$(or $(SEEDS),10000) FIRST=$(or $(FIRST),1) \
+	    cargo test --locked --test sim -- --nocapture every_promise
 
 fmt: ## format all Rust code
 	cargo fmt --all

@@ -1,0 +1,81 @@
+//! Where a simulated process touches the world: its database, its files, its remote server. At each such step others
+//! may run, the process may stand still, and it may die; one that is dead takes no further step, ever.
+
+use crate::dice::Dice;
+use crate::world::World;
+use std::future::pending;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// Cheap to clone; all clones are one process.
+#[derive(Clone)]
+pub struct Gate(Arc<Inner>);
+
+struct Inner {
+    world: Arc<World>,
+    is_dead: AtomicBool,
+    died: Notify,
+    /// Steps that are left of this life.
+    left: AtomicU64,
+    frozen_until: Mutex<Option<Instant>>,
+}
+
+impl Gate {
+    pub fn new(world: &Arc<World>, life: Option<u64>) -> Self {
+        let left = AtomicU64::new(life.unwrap_or(u64::MAX));
+        let (is_dead, died, frozen_until) = (AtomicBool::new(false), Notify::new(), Mutex::default());
+        Self(Arc::new(Inner { world: Arc::clone(world), is_dead, died, left, frozen_until }))
+    }
+
+    pub fn kill(&self) {
+        self.0.is_dead.store(true, Ordering::SeqCst);
+        self.0.died.notify_one();
+    }
+
+    pub fn is_dead(&self) -> bool {
+        self.0.is_dead.load(Ordering::SeqCst)
+    }
+
+    pub async fn died(&self) {
+        self.0.died.notified().await;
+    }
+
+    pub fn freeze(&self, until: Instant) {
+        *self.0.frozen_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+    }
+
+    /// One step.
+    pub async fn pass(&self) {
+        self.0.world.step();
+        if self.0.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.kill();
+        }
+        let turns = self.0.world.roll(|dice| dice.below(3));
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+        let until = *self.0.frozen_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(until) = until {
+            sleep_until(until).await;
+        }
+        if self.is_dead() {
+            pending::<()>().await;
+        }
+    }
+
+    /// A step into the database, which may be slow.
+    pub async fn pass_to_store(&self) {
+        let world = &self.0.world;
+        if !world.is_over() {
+            let rate = world.profile.slow_store_rate;
+            let pause = world.roll(|dice: &mut Dice| dice.thousandths(rate).then(|| dice.seconds(0, 4)));
+            if let Some(pause) = pause {
+                world.count("slow store");
+                sleep(pause).await;
+            }
+        }
+        self.pass().await;
+    }
+}

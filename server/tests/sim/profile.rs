@@ -1,0 +1,189 @@
+//! What kind of world a seed makes: what its remote server can do, what goes wrong there and here, and until when.
+
+use crate::dice::Dice;
+use std::time::Duration;
+
+/// What can go wrong with one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// No connection.
+    Refused,
+    /// No answer within the limit, and nothing was done.
+    Hung,
+    /// Done, and the answer never came.
+    AnswerLost,
+    /// The answer takes its time.
+    Slow,
+    /// 500, and nothing was done.
+    Broken,
+    /// 500, and it was done all the same.
+    BrokenAfterwards,
+    /// 429 or 503 with `Retry-After`.
+    Busy,
+    /// Given up here, and done there later.
+    Late,
+    /// A yes, and nothing was done.
+    Hollow,
+}
+
+impl Fault {
+    pub const ALL: [Self; 9] = [
+        Self::Refused,
+        Self::Hung,
+        Self::AnswerLost,
+        Self::Slow,
+        Self::Broken,
+        Self::BrokenAfterwards,
+        Self::Busy,
+        Self::Late,
+        Self::Hollow,
+    ];
+}
+
+/// From, and until when, after the beginning.
+pub type Span = (Duration, Duration);
+
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that a deployed server has or lacks")]
+pub struct Profile {
+    pub has_health: bool,
+    pub has_feed: bool,
+    pub lists_tasks: bool,
+    pub tells_log_sizes: bool,
+    pub has_etag: bool,
+    pub has_date: bool,
+    /// Answers 410 to what was deleted, or aborted while it was unknown.
+    pub remembers_deleted: bool,
+    /// Answers 409 to a submission that it has already, also from ourselves.
+    pub refuses_repeats: bool,
+    pub keeps_logs: bool,
+    /// The server's clock against the true one, in milliseconds.
+    pub clock_skew: i64,
+    /// What a proxy's `Date` is ahead of the server's clock, in milliseconds.
+    pub date_skew: i64,
+
+    /// Calls in a thousand that go wrong, and in what ways.
+    pub fault_rate: u64,
+    pub faults: Vec<Fault>,
+    /// Clean-ups in a hundred that fail.
+    pub ssh_fault_rate: u64,
+    /// The server can't be reached.
+    pub outages: Vec<Span>,
+    /// The server is up and knows none of its queues for a while.
+    pub amnesias: Vec<Span>,
+    /// A queue that is lost there for good, at such moments.
+    pub forgets_at: Vec<Duration>,
+
+    pub processes: usize,
+    /// After how many steps a process dies, one life after the other; then it lives on.
+    pub lives: Vec<u64>,
+    /// How long a dead one stays away.
+    pub longest_downtime: Duration,
+    /// A process stands still, as a machine that is suspended does.
+    pub freezes: Vec<Span>,
+    /// Queries in a thousand that take seconds.
+    pub slow_store_rate: u64,
+
+    pub jobs: u64,
+    /// From here on nothing goes wrong any more.
+    pub faults_end: Duration,
+    /// Whether the faults end with the start of a new process, rather than with the server's return.
+    pub ends_with_restart: bool,
+}
+
+impl Profile {
+    pub fn of(dice: &mut Dice) -> Self {
+        let faults_end = dice.seconds(3 * 60, 9 * 60);
+        let is_calm = dice.percent(8);
+        let remembers_deleted = dice.percent(50);
+        let lists_tasks = dice.percent(75);
+        let has_hours_off = dice.percent(20);
+        let mut profile = Self {
+            has_health: dice.percent(75),
+            has_feed: dice.percent(55),
+            lists_tasks,
+            tells_log_sizes: dice.percent(70),
+            has_etag: dice.percent(60),
+            has_date: dice.percent(70),
+            remembers_deleted,
+            refuses_repeats: lists_tasks && dice.percent(20),
+            keeps_logs: dice.percent(80),
+            clock_skew: if dice.percent(30) { skew(dice) } else { 0 },
+            date_skew: if has_hours_off { skew(dice) } else { 0 },
+            fault_rate: *dice.pick(&[0, 5, 20, 60, 150, 300]),
+            faults: Fault::ALL.into_iter().filter(|_| dice.percent(55)).collect(),
+            ssh_fault_rate: *dice.pick(&[0, 0, 10, 40, 90]),
+            outages: spans(dice, faults_end, 25, 5, 240),
+            amnesias: spans(dice, faults_end, 12, 2, 50),
+            forgets_at: Vec::new(),
+            processes: if dice.percent(25) { 2 } else { 1 },
+            lives: Vec::new(),
+            longest_downtime: dice.seconds(0, 90),
+            freezes: Vec::new(),
+            slow_store_rate: *dice.pick(&[0, 0, 0, 3, 15]),
+            jobs: 2 + dice.below(5),
+            faults_end,
+            ends_with_restart: dice.percent(50),
+        };
+        if dice.percent(10) {
+            profile.forgets_at.push(dice.seconds(60, faults_end.as_secs()));
+        }
+        if dice.percent(60) {
+            let deaths = 1 + dice.below(6);
+            profile.lives = (0..deaths).map(|_| 5 + dice.below(1_500)).collect();
+        }
+        if profile.processes == 2 {
+            profile.freezes = spans(dice, faults_end, 50, 5, 60);
+        }
+        if !profile.ends_with_restart {
+            // What waited for its retry is tried as soon as the server is back.
+            profile.outages.push((faults_end.saturating_sub(Duration::from_secs(40)), faults_end));
+        }
+        // A feed is offered by the health call alone.
+        profile.has_feed &= profile.has_health;
+        if is_calm {
+            profile.calm_down();
+        }
+        profile
+    }
+
+    fn calm_down(&mut self) {
+        (self.fault_rate, self.ssh_fault_rate, self.slow_store_rate) = (0, 0, 0);
+        for spans in [&mut self.outages, &mut self.amnesias, &mut self.freezes] {
+            spans.clear();
+        }
+        self.forgets_at.clear();
+        self.lives.clear();
+        self.ends_with_restart = false;
+    }
+
+    pub fn is_calm(&self) -> bool {
+        self.fault_rate == 0
+            && self.slow_store_rate == 0
+            && self.lives.is_empty()
+            && self.outages.is_empty()
+            && self.amnesias.is_empty()
+            && self.freezes.is_empty()
+            && !self.ends_with_restart
+    }
+
+    /// Whether the server may say that it does not know what it has accepted.
+    pub fn may_lose(&self) -> bool {
+        !self.forgets_at.is_empty() || self.fault_rate > 0 && self.faults.contains(&Fault::Hollow)
+    }
+}
+
+/// Up to some hours, in either direction.
+fn skew(dice: &mut Dice) -> i64 {
+    let ms = i64::try_from(dice.below(6 * 3_600_000)).unwrap_or(0);
+    if dice.percent(50) { ms } else { -ms }
+}
+
+fn spans(dice: &mut Dice, end: Duration, percent: u64, shortest: u64, longest: u64) -> Vec<Span> {
+    let mut spans = Vec::new();
+    while spans.len() < 4 && dice.percent(percent) {
+        let from = dice.seconds(5, end.as_secs());
+        spans.push((from, from + dice.seconds(shortest, longest)));
+    }
+    spans
+}
