@@ -72,6 +72,7 @@ impl<S: Seed, L: Loading<Output = S>> ChooseView for Page<S, L> {
 
 /// The router does not wait on the server; the document does.
 #[cfg(feature = "ssr")]
+#[allow(clippy::unused_async)] // on the other side it awaits
 async fn drawn<S: Seed>(loading: impl Loading<Output = S>, draw: fn(S) -> AnyView) -> AnyView {
     let view = async move {
         let seed = loading.await;

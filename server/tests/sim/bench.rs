@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A server ends a queue so long after its limit by itself.
-const OVERTIME: Duration = Duration::from_secs(60);
+const OVERTIME: Duration = Duration::from_mins(1);
 
 /// One call on its way, which arrives when its caller has long given it up.
 type Late = (Duration, Box<dyn FnOnce(&mut Bench) + Send>);

@@ -13,6 +13,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 const DEVICE: &str = "/dev/shm";
+/// Made once: every migration of every run would take longer than the run.
+static EMPTY: OnceLock<(Vec<u8>, UserId)> = OnceLock::new();
 
 pub struct Ground {
     _folder: TempDir,
@@ -27,8 +29,6 @@ impl Ground {
     pub fn new() -> Self {
         let folder = new_folder();
         let file = folder.path().join("testarena.db");
-        // Made once: every migration of every run would take longer than the run.
-        static EMPTY: OnceLock<(Vec<u8>, UserId)> = OnceLock::new();
         let (empty, owner) = EMPTY.get_or_init(make_database);
         std::fs::write(&file, empty).unwrap();
         let environment = Arc::new(environment());
@@ -83,7 +83,7 @@ fn environment() -> EnvironmentConfig {
         queue_id_prefix: String::new(),
         plain_404_means_unknown: false,
         paths: PathTemplates::default(),
-        job_timeout: Duration::from_secs(600),
+        job_timeout: Duration::from_mins(10),
         waiting_timeout: Duration::from_hours(7 * 24),
         cleanup_give_up: Duration::from_hours(24),
         retry_max_interval: Duration::from_mins(5),

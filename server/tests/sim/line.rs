@@ -66,9 +66,10 @@ impl Line {
         sleep(world.roll(|dice| Duration::from_millis(1 + dice.below(60)))).await;
         if world.is_within(&world.profile.outages) {
             world.count("outage");
-            let (reach, pause) = match world.roll(|dice| dice.percent(70)) {
-                true => (Reach::Unsent, Duration::from_millis(5)),
-                false => (Reach::Unanswered, CALL_LIMIT),
+            let (reach, pause) = if world.roll(|dice| dice.percent(70)) {
+                (Reach::Unsent, Duration::from_millis(5))
+            } else {
+                (Reach::Unanswered, CALL_LIMIT)
             };
             sleep(pause).await;
             return (Fate::Failed(RemoteError::transient("it is away").reaching(reach)), None);

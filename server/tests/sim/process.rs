@@ -52,7 +52,7 @@ impl Process {
             poll_interval: POLL_INTERVAL,
             remote: Arc::new(Line { world: Arc::clone(world), gate: gate.clone() }),
             clock,
-            chance: Chance::seeded(world.roll(|dice| dice.draw())),
+            chance: Chance::seeded(world.roll(crate::dice::Dice::draw)),
             lanes: Arc::default(),
             marks: Arc::default(),
             breaker: Breaker::default(),

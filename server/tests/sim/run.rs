@@ -15,9 +15,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// So long after the faults everything open is known again as it is.
-const RECONCILED_WITHIN: Duration = Duration::from_secs(60);
+const RECONCILED_WITHIN: Duration = Duration::from_mins(1);
 /// Every wish of the quiet time is fulfilled so soon.
-const FULFILLED_WITHIN: Duration = Duration::from_secs(120);
+const FULFILLED_WITHIN: Duration = Duration::from_mins(2);
 /// `retry_max_interval`, and the longest `Retry-After`.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 /// Longest quiet time: submissions may be under way for a quarter of an hour, and pauses grow to minutes.
@@ -55,7 +55,7 @@ async fn live(seed: u64) -> Report {
     // The people's last wish may wait for a process that hangs; peace comes all the same.
     tokio::join!(people.live(), forgetting, faults_end);
     world.end_faults();
-    let deaths = keepers.iter().map(|keeper| keeper.deaths()).sum();
+    let deaths = keepers.iter().map(Keeper::deaths).sum();
     if world.profile.ends_with_restart {
         keepers.iter().for_each(Keeper::restart);
     }
