@@ -8,6 +8,7 @@
 
 mod bench;
 mod dice;
+mod fate;
 mod gate;
 mod ground;
 mod line;
