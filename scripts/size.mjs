@@ -1,12 +1,13 @@
 // What the page costs a reader's network, with brotli: prints it beside the budget and fails past it.
 // Before the first view is live: the loader, the main WASM and the CSS. Later: chunks that single views ask for.
+// While all views are in one file that file may be larger.
 
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 
 const SITE = 'target/site';
 // Of 1024 bytes, as the build prints them.
 const KB = 1024;
-const BUDGET = { first: 280 * KB, all: 520 * KB, chunk: 80 * KB };
+const BUDGET = { first: 280 * KB, only: 420 * KB, all: 520 * KB, chunk: 80 * KB };
 
 const manifest = JSON.parse(readFileSync(`${SITE}/manifest.json`, 'utf8'));
 const first = new Set([manifest.js, manifest.wasm, manifest.css]);
@@ -26,7 +27,7 @@ function tell(what, bytes, limit) {
 }
 
 for (const { path, bytes } of sizes) tell(path, bytes, first.has(path) ? undefined : BUDGET.chunk);
-tell('before the first view is live', sum(sizes.filter(({ path }) => first.has(path))), BUDGET.first);
+tell('before the first view is live', sum(sizes.filter(({ path }) => first.has(path))), later.length === 0 ? BUDGET.only : BUDGET.first);
 tell('all chunks', sum(sizes), BUDGET.all);
 if (later.length === 0) console.log('(one file: no view is a chunk of its own)');
 process.exit(isOver ? 1 : 0);
