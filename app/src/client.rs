@@ -1,9 +1,10 @@
 //! The JSON API as one function per endpoint. The only place that knows its URLs.
 //! The same on the server and in the browser: how a request leaves is `transport`'s business.
 
+use crate::connection;
 use crate::json;
 use crate::paths::{encode, with_query};
-use crate::transport::{self, Method, Request, Response};
+use crate::transport::{self, Method, Patience, Request, Response};
 use protocol::JobId;
 use protocol::api::{
     Branches, Environments, Job, JobList, LogLines, LogMatches, LoginOptions, RerunRequest, Results, Scenarios,
@@ -54,6 +55,11 @@ pub(crate) async fn me() -> Answer<protocol::api::User> {
     get("/api/me".to_owned()).await
 }
 
+/// Whether the server answers; what it answers `connection` notes.
+pub(crate) async fn ping() {
+    let _ = send(Method::Get, "/api/me".to_owned(), None, Vec::new(), Patience::Short).await;
+}
+
 /// How people may sign in besides a user name and a password.
 pub(crate) async fn login_options() -> Answer<LoginOptions> {
     get("/api/login/options".to_owned()).await
@@ -64,21 +70,24 @@ pub(crate) async fn list_environments() -> Answer<Environments> {
 }
 
 pub(crate) async fn list_branches(environment: &str) -> Answer<Branches> {
-    get(with_query("/api/branches", &[("environment", environment)])).await
+    get_in_time(with_query("/api/branches", &[("environment", environment)])).await
 }
 
 pub(crate) async fn validate_branch(request: &ValidateBranchRequest) -> Answer<ValidatedBranch> {
-    read(&send(Method::Post, "/api/validate_branch".to_owned(), Some(written(request)?), Vec::new()).await?)
+    read(
+        &send(Method::Post, "/api/validate_branch".to_owned(), Some(written(request)?), Vec::new(), Patience::Long)
+            .await?,
+    )
 }
 
 pub(crate) async fn list_scenarios(environment: &str, branch: &str) -> Answer<Scenarios> {
-    get(with_query("/api/scenarios", &[("environment", environment), ("branch", branch)])).await
+    get_in_time(with_query("/api/scenarios", &[("environment", environment), ("branch", branch)])).await
 }
 
 /// `idempotency_key`: the same for each try of the same wish, so that a retry makes no second job.
 pub(crate) async fn submit_job(request: &SubmitJobRequest, idempotency_key: String) -> Answer<Job> {
     let key = vec![("idempotency-key", idempotency_key)];
-    read_job(&send(Method::Post, "/api/submit_job".to_owned(), Some(written(request)?), key).await?)
+    read_job(&send(Method::Post, "/api/submit_job".to_owned(), Some(written(request)?), key, Patience::Long).await?)
 }
 
 pub(crate) async fn list_jobs(query: &JobQuery, limit: usize, etag: Option<String>) -> Answer<Fetched<JobList>> {
@@ -94,18 +103,18 @@ pub(crate) async fn find_job(id: JobId, etag: Option<String>) -> Answer<Fetched<
 }
 
 pub(crate) async fn abort_job(id: JobId) -> Answer<Job> {
-    read_job(&send(Method::Post, job_url(id) + "/abort", None, Vec::new()).await?)
+    read_job(&send(Method::Post, job_url(id) + "/abort", None, Vec::new(), Patience::Long).await?)
 }
 
 /// `None`: it is gone. A job: the remote server still has to confirm.
 pub(crate) async fn delete_job(id: JobId) -> Answer<Option<Job>> {
-    let response = send(Method::Delete, job_url(id), None, Vec::new()).await?;
+    let response = send(Method::Delete, job_url(id), None, Vec::new(), Patience::Long).await?;
     if response.status == 204 { Ok(None) } else { read_job(&response).map(Some) }
 }
 
 pub(crate) async fn rerun_job(id: JobId, request: &RerunRequest, idempotency_key: String) -> Answer<Job> {
     let key = vec![("idempotency-key", idempotency_key)];
-    read_job(&send(Method::Post, job_url(id) + "/rerun", Some(written(request)?), key).await?)
+    read_job(&send(Method::Post, job_url(id) + "/rerun", Some(written(request)?), key, Patience::Long).await?)
 }
 
 pub(crate) async fn read_log(log: &LogOf, lines: Lines) -> Answer<LogLines> {
@@ -118,7 +127,7 @@ pub(crate) async fn read_log(log: &LogOf, lines: Lines) -> Answer<LogLines> {
 }
 
 pub(crate) async fn search_log(log: &LogOf, words: &str, limit: u64) -> Answer<LogMatches> {
-    get(with_query(&(log_url(log) + "/search"), &[("q", words), ("limit", &limit.to_string())])).await
+    get_in_time(with_query(&(log_url(log) + "/search"), &[("q", words), ("limit", &limit.to_string())])).await
 }
 
 pub(crate) async fn list_results(job: JobId, task: &str) -> Answer<Results> {
@@ -164,12 +173,16 @@ fn jobs_url(query: &JobQuery, limit: &str, cursor: &str) -> String {
 }
 
 async fn get<T: DeserializeOwned>(url: String) -> Answer<T> {
-    read(&send(Method::Get, url, None, Vec::new()).await?)
+    read(&send(Method::Get, url, None, Vec::new(), Patience::Short).await?)
+}
+
+async fn get_in_time<T: DeserializeOwned>(url: String) -> Answer<T> {
+    read(&send(Method::Get, url, None, Vec::new(), Patience::Long).await?)
 }
 
 async fn get_if_changed<T>(url: String, etag: Option<String>, read: fn(&Response) -> Answer<T>) -> Answer<Fetched<T>> {
     let headers = etag.map(|etag| ("if-none-match", etag)).into_iter().collect();
-    let response = send(Method::Get, url, None, headers).await?;
+    let response = send(Method::Get, url, None, headers, Patience::Short).await?;
     let synced_at = response.synced_at.as_deref().and_then(|text| text.parse().ok());
     if response.status == NOT_MODIFIED {
         return Ok(Fetched::NotModified { synced_at });
@@ -184,13 +197,15 @@ async fn send(
     url: String,
     json: Option<String>,
     headers: Vec<(&'static str, String)>,
+    patience: Patience,
 ) -> Answer<Response> {
-    let response = transport::send(Request { method, url, headers, json }).await?;
-    if (200..300).contains(&response.status) || response.status == NOT_MODIFIED {
-        Ok(response)
-    } else {
-        Err(ClientError::of(&response))
-    }
+    let answer = match transport::send(Request { method, url, headers, json, patience }).await {
+        Ok(response) if (200..300).contains(&response.status) || response.status == NOT_MODIFIED => Ok(response),
+        Ok(response) => Err(ClientError::of(&response)),
+        Err(no_answer) => Err(no_answer.into()),
+    };
+    connection::note(answer.as_ref().err());
+    answer
 }
 
 fn written<T: Serialize>(body: &T) -> Answer<String> {

@@ -2,11 +2,14 @@
 
 pub(crate) mod account_menu;
 pub(crate) mod ansi;
+pub(crate) mod banners;
 pub(crate) mod confirm_dialog;
 pub(crate) mod facts;
 pub(crate) mod field;
 pub(crate) mod header;
+pub(crate) mod icon;
 pub(crate) mod job_table;
+pub(crate) mod keyboard_help;
 pub(crate) mod log_buffer;
 pub(crate) mod log_lines;
 pub(crate) mod log_window;
@@ -19,4 +22,6 @@ pub(crate) mod switch;
 pub(crate) mod tabs;
 pub(crate) mod task_list;
 pub(crate) mod task_table;
+pub(crate) mod theme_switch;
 pub(crate) mod time_stamp;
+pub(crate) mod toasts;

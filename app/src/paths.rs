@@ -7,6 +7,19 @@ pub(crate) const HOME: &str = "/";
 pub(crate) const LOGIN: &str = "/login";
 pub(crate) const LOGOUT: &str = "/logout";
 pub(crate) const NEW_JOB: &str = "/jobs/new";
+pub(crate) const ACCOUNT: &str = "/account";
+pub(crate) const ADMIN_ENVIRONMENTS: &str = "/admin/environments";
+pub(crate) const ADMIN_USERS: &str = "/admin/users";
+pub(crate) const ADMIN_AUDIT: &str = "/admin/audit";
+
+/// What the header leads to.
+pub(crate) fn places(is_admin: bool) -> Vec<(&'static str, &'static str)> {
+    let mut places = vec![(HOME, "Jobs")];
+    if is_admin {
+        places.extend([(ADMIN_ENVIRONMENTS, "Environments"), (ADMIN_USERS, "Users"), (ADMIN_AUDIT, "Audit")]);
+    }
+    places
+}
 
 pub(crate) fn job(id: JobId) -> String {
     format!("/jobs/{id}")

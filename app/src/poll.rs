@@ -16,6 +16,12 @@ use bell::{Bell, Ring};
 
 /// Between an answer and the next question. What a person still feels as live, at a cost of one 304.
 const INTERVAL_MS: u32 = 5_000;
+/// The longest pause after failures: a server that is back is noticed within half a minute.
+const LONGEST_MS: u32 = 30_000;
+/// Pauses are up to so much longer, so that many open pages do not ask all at once.
+const JITTER_PERCENT: u32 = 20;
+/// For what changes once in weeks.
+const SELDOM_MS: u32 = 15 * 60 * 1_000;
 /// Ages and running times are shown in whole seconds.
 const TICK_MS: u32 = 1_000;
 
@@ -28,6 +34,8 @@ pub(crate) struct Live<T: Send + Sync + 'static> {
     /// When the server last answered, by the browser's clock; none before the page is live.
     pub(crate) answered_at: RwSignal<Option<Timestamp>>,
     etag: StoredValue<Option<String>>,
+    /// Of what is shown: an answer to what was asked before it changed otherwise is dropped.
+    generation: StoredValue<u64>,
     bell: StoredValue<Bell>,
 }
 
@@ -47,6 +55,7 @@ impl<T: Send + Sync + 'static> Live<T> {
             trouble: RwSignal::new(None),
             answered_at: RwSignal::new(None),
             etag: StoredValue::new(seed.etag),
+            generation: StoredValue::new(0),
             bell: StoredValue::new(Bell::default()),
         }
     }
@@ -59,6 +68,10 @@ impl<T: Send + Sync + 'static> Live<T> {
 
     /// Shows what an action's answer said, and asks for the rest.
     pub(crate) fn replace(self, value: T) {
+        if self.generation.try_update_value(|generation| *generation += 1).is_none() {
+            // The view was left while the action was under way.
+            return;
+        }
         self.value.set(value);
         self.etag.set_value(None);
         self.refresh();
@@ -78,9 +91,13 @@ impl<T: Send + Sync + 'static> Live<T> {
                 }
                 self.answered();
             }
-            Err(error) if error.is(ErrorCode::Unauthenticated) => browser::leave_for_login(),
             Err(error) => self.trouble.set(Some(error)),
         }
+    }
+
+    /// What is gone stays gone.
+    fn is_gone(self) -> bool {
+        self.trouble.with_untracked(|trouble| trouble.as_ref().is_some_and(|error| error.is(ErrorCode::NotFound)))
     }
 
     fn answered(self) {
@@ -110,30 +127,82 @@ where
         let (ask, merge, is_final) = (ask.clone(), merge.clone(), is_final.clone());
         live.answered_at.set(Some(browser::now()));
         let bell = live.bell.get_value();
-        let on_visibility = {
+        let wakers = ["visibilitychange", "online"].map(|event| {
             let bell = bell.clone();
-            window_event_listener_untyped("visibilitychange", move |_| bell.ring(Ring::Woken))
-        };
-        on_cleanup(move || on_visibility.remove());
+            window_event_listener_untyped(event, move |_| bell.ring(Ring::Woken))
+        });
+        on_cleanup(move || wakers.into_iter().for_each(WindowListenerHandle::remove));
         spawn_local_scoped_with_cancellation(async move {
+            let mut failures = 0;
             loop {
-                let is_over = live.value.with_untracked(&is_final);
+                let is_over = live.is_gone() || live.value.with_untracked(&is_final);
                 let timer = (!is_over && !browser::is_hidden()).then(|| {
                     let bell = bell.clone();
-                    Timeout::new(INTERVAL_MS, move || bell.ring(Ring::Woken))
+                    Timeout::new(pause(failures, browser::random()), move || bell.ring(Ring::Woken))
                 });
                 let ring = bell.rung().await;
                 drop(timer);
                 if browser::is_hidden() || (is_over && ring != Ring::Asked) {
                     continue;
                 }
-                let etag = live.etag.get_value();
-                let asking = live.value.with_untracked(|value| ask(value, etag));
-                live.take(asking.await, &merge);
+                let (etag, generation) = (live.etag.get_value(), live.generation.get_value());
+                let answer = live.value.with_untracked(|value| ask(value, etag)).await;
+                failures = if answer.is_err() { failures + 1 } else { 0 };
+                if live.generation.get_value() == generation {
+                    live.take(answer, &merge);
+                }
             }
         });
     });
     live
+}
+
+/// Asks again and again while `is_wanted`, with growing pauses.
+pub(crate) fn while_true<Asking: Future<Output = ()> + 'static>(is_wanted: Memo<bool>, ask: fn() -> Asking) {
+    Effect::new(move |_| {
+        if !is_wanted.get() {
+            return;
+        }
+        spawn_local_scoped_with_cancellation(async move {
+            let mut failures = 0;
+            loop {
+                TimeoutFuture::new(pause(failures, browser::random())).await;
+                failures += 1;
+                if !browser::is_hidden() {
+                    ask().await;
+                }
+            }
+        });
+    });
+}
+
+/// Asks every quarter of an hour while somebody looks, and at once when `is_ill` is over.
+pub(crate) fn now_and_then<Asking: Future<Output = ()> + 'static>(
+    is_ill: Memo<bool>,
+    ask: impl Fn() -> Asking + Copy + 'static,
+) {
+    Effect::new(move |was_ill: Option<bool>| {
+        let is_ill = is_ill.get();
+        spawn_local_scoped_with_cancellation(async move {
+            if was_ill == Some(true) && !is_ill {
+                ask().await;
+            }
+            loop {
+                TimeoutFuture::new(SELDOM_MS).await;
+                if !browser::is_hidden() {
+                    ask().await;
+                }
+            }
+        });
+        is_ill
+    });
+}
+
+/// In milliseconds: twice as long after each failure. `random` is from 0 to 1.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a few thousand at most
+fn pause(failures: u32, random: f64) -> u32 {
+    let pause = INTERVAL_MS.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_MS);
+    pause + (f64::from(pause / 100 * JITTER_PERCENT) * random) as u32
 }
 
 /// The browser's time, each second; none on the server and until the page is live, so that both draw the same.
@@ -166,5 +235,21 @@ impl Clock {
     /// Whether the browser has taken the page over; changes once, not each second.
     pub(crate) fn is_live(self) -> bool {
         self.is_live.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_make_the_pauses_longer_up_to_a_limit() {
+        let pauses = [0, 1, 2, 3, 40].map(|failures| pause(failures, 0.0));
+        assert_eq!(pauses, [5_000, 10_000, 20_000, 30_000, 30_000]);
+    }
+
+    #[test]
+    fn pauses_differ_from_page_to_page() {
+        assert_eq!((pause(0, 0.5), pause(0, 1.0), pause(9, 1.0)), (5_500, 6_000, 36_000));
     }
 }

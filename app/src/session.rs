@@ -3,9 +3,10 @@
 #[cfg(feature = "ssr")]
 use crate::client::{self, ClientError};
 use protocol::api::{User, UserRef};
+use serde::{Deserialize, Serialize};
 
 /// The signed-in user; none on the sign-in page and while that can't be told.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Session {
     pub(crate) user: Option<User>,
 }

@@ -8,11 +8,11 @@ mod browser;
 mod server;
 
 #[cfg(not(feature = "ssr"))]
-pub(crate) use browser::{forget_answers, send, take_over};
+pub(crate) use browser::{forget_answers, is_served, send, take_over};
 #[cfg(feature = "ssr")]
 pub use server::ApiRouter;
 #[cfg(feature = "ssr")]
-pub(crate) use server::{Answers, send};
+pub(crate) use server::{Answers, is_served, send};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
@@ -28,6 +28,18 @@ pub(crate) struct Request {
     pub(crate) url: String,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) json: Option<String>,
+    /// In the same process nobody waits for a network.
+    #[cfg_attr(feature = "ssr", expect(dead_code))]
+    pub(crate) patience: Patience,
+}
+
+/// How long an answer is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// What the server knows itself.
+    Short,
+    /// What it may have to ask a remote server for over SSH, or to look for in a large log.
+    Long,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,10 +2,12 @@
 //! was told while it drew goes along behind the content, so that the browser draws the same without asking again.
 
 use crate::json;
+use crate::preferences::Preferences;
 use crate::session::Session;
 #[cfg(not(feature = "ssr"))]
 use crate::transport::{self, Answer};
 use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "ssr")]
 pub use server::Visit;
@@ -15,8 +17,15 @@ use server::hand_over;
 /// Between what is handed over; no JSON of the API's has one in it.
 const SEPARATOR: char = '\n';
 
+/// Who is there, and how they like it.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Visitor {
+    pub(crate) session: Session,
+    pub(crate) preferences: Preferences,
+}
+
 /// Who is there. To be called first of all, by both sides: what is handed over goes by number.
-pub(crate) fn begin() -> Session {
+pub(crate) fn begin() -> Visitor {
     hand_over()
 }
 
@@ -32,24 +41,26 @@ pub(crate) fn answer_with(status: u16) {
 pub(crate) const fn answer_with(_status: u16) {}
 
 #[cfg(not(feature = "ssr"))]
-fn hand_over() -> Session {
+fn hand_over() -> Visitor {
     let shared = Owner::current_shared_context();
     let text = shared.and_then(|shared| shared.read_data(&shared.next_id())).unwrap_or_default();
     let mut parts = text.split(SEPARATOR);
-    let user = parts.next().and_then(json::read);
+    let visitor = parts.next().and_then(json::read).unwrap_or_default();
     let mut answers = Vec::new();
     while let Some(answer) = Answer::of_parts(&mut parts) {
         answers.push(answer);
     }
     transport::take_over(answers);
-    Session { user }
+    visitor
 }
 
 #[cfg(feature = "ssr")]
 mod server {
-    use super::{SEPARATOR, Session, json};
+    use super::{SEPARATOR, Session, Visitor, json};
     use crate::paths;
+    use crate::preferences::{Preferences, Theme};
     use crate::transport::{Answers, ApiRouter};
+    use axum::http::header::COOKIE;
     use axum::http::request::Parts;
     use leptos::prelude::*;
     use leptos::reactive::computed::ScopedFuture;
@@ -61,38 +72,38 @@ mod server {
     #[derive(Clone)]
     pub struct Visit {
         api: ApiRouter,
-        session: Session,
+        visitor: Visitor,
         answers: Answers,
         status: Arc<AtomicU16>,
     }
 
     impl Visit {
         /// Asks who is there. The error: where to sign in first, since this page needs that.
-        pub async fn begin(api: ApiRouter, visitor: &Parts) -> Result<Self, String> {
+        pub async fn begin(api: ApiRouter, request: &Parts) -> Result<Self, String> {
             let mut visit = Self {
                 api: api.clone(),
-                session: Session::default(),
+                visitor: Visitor { session: Session::default(), preferences: preferences(request) },
                 answers: Answers::default(),
                 status: Arc::new(AtomicU16::new(200)),
             };
-            if visitor.uri.path() == paths::LOGIN {
+            if request.uri.path() == paths::LOGIN {
                 return Ok(visit);
             }
             let owner = Owner::new_root(None);
             let asked = owner.with(|| {
                 provide_context(api);
-                provide_context(visitor.clone());
+                provide_context(request.clone());
                 ScopedFuture::new(Session::load())
             });
             let asked = asked.await;
             owner.cleanup();
             match asked {
                 Err(error) if error.is(ErrorCode::Unauthenticated) => {
-                    let address = visitor.uri.path_and_query().map_or(paths::HOME, |address| address.as_str());
+                    let address = request.uri.path_and_query().map_or(paths::HOME, |address| address.as_str());
                     return Err(paths::login(address));
                 }
                 // What keeps it from being told keeps the page from its data as well, and that says so.
-                session => visit.session = session.unwrap_or_default(),
+                session => visit.visitor.session = session.unwrap_or_default(),
             }
             Ok(visit)
         }
@@ -102,6 +113,11 @@ mod server {
             provide_context(self.api.clone());
             provide_context(self.answers.clone());
             provide_context(self.clone());
+        }
+
+        /// Of the document's root, for the style sheet; none follows the system.
+        pub(crate) fn theme(&self) -> Option<&'static str> {
+            self.visitor.preferences.theme.map(Theme::name)
         }
 
         /// Of the HTTP answer; known when all is drawn.
@@ -114,8 +130,7 @@ mod server {
         }
 
         fn to_text(&self) -> String {
-            let user = self.session.user.as_ref().and_then(json::write).unwrap_or_default();
-            let mut text = user;
+            let mut text = json::write(&self.visitor).unwrap_or_default();
             for part in self.answers.to_parts() {
                 text.push(SEPARATOR);
                 text.push_str(&part);
@@ -125,13 +140,18 @@ mod server {
     }
 
     /// Nobody is there while the table of routes is made.
-    pub(super) fn hand_over() -> Session {
-        let Some(visit) = use_context::<Visit>() else { return Session::default() };
-        let session = visit.session.clone();
+    pub(super) fn hand_over() -> Visitor {
+        let Some(visit) = use_context::<Visit>() else { return Visitor::default() };
+        let visitor = visit.visitor.clone();
         if let Some(shared) = Owner::current_shared_context() {
             // Asked for when all is drawn.
             shared.write_async(shared.next_id(), Box::pin(async move { visit.to_text() }));
         }
-        session
+        visitor
+    }
+
+    fn preferences(request: &Parts) -> Preferences {
+        let cookies = request.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+        Preferences::of_cookies(&cookies.collect::<Vec<_>>().join("; "))
     }
 }

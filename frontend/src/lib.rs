@@ -3,6 +3,9 @@
 
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn make_live() {
-    console_error_panic_hook::set_once();
+    std::panic::set_hook(Box::new(|panic| {
+        console_error_panic_hook::hook(panic);
+        app::tell_broken();
+    }));
     app::make_live();
 }

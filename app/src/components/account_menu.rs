@@ -1,13 +1,85 @@
-//! Who is signed in, and the way out. A plain form, so that signing out works before the page is live.
+//! Who is signed in, what they can set, and the way out. A native disclosure and a plain form, so that signing out
+//! works before the page is live.
 
+use super::icon::Icon;
+use super::theme_switch::ThemeSwitch;
+use leptos::html::Details;
 use leptos::prelude::*;
+use web_sys::Node;
+use web_sys::wasm_bindgen::JsCast;
 
 #[component]
-pub(crate) fn AccountMenu(username: String, sign_out: &'static str) -> impl IntoView {
+pub(crate) fn AccountMenu(
+    username: String,
+    account: &'static str,
+    sign_out: &'static str,
+    on_help: Callback<()>,
+) -> impl IntoView {
+    let menu = NodeRef::<Details>::new();
+    close_from_outside(menu);
+    let help = move |_| {
+        close(menu);
+        on_help.run(());
+    };
     view! {
-        <form class="account-menu" method="post" action=sign_out>
-            <span class="account-name" title="Signed in">{username}</span>
-            <button class="button is-quiet" type="submit">"Sign out"</button>
+        <details class="menu account-menu" node_ref=menu>
+            <summary class="button is-quiet">
+                <Icon name="user" />
+                <span class="account-name" title="Signed in">{username}</span>
+                <Icon name="down" />
+            </summary>
+            <div class="menu-items">
+                <a class="menu-item" href=account on:click=move |_| close(menu)>
+                    <Icon name="key" />
+                    "Account and tokens"
+                </a>
+                <button class="menu-item" type="button" aria-haspopup="dialog" on:click=help>
+                    <Icon name="keyboard" />
+                    "Keyboard "
+                    <kbd aria-hidden="true">"?"</kbd>
+                </button>
+                <hr />
+                <ThemeSwitch />
+            </div>
+        </details>
+        <form class="sign-out" method="post" action=sign_out>
+            <button class="button is-quiet is-icon" type="submit" aria-label="Sign out" title="Sign out">
+                <Icon name="sign-out" />
+            </button>
         </form>
     }
+}
+
+fn close(menu: NodeRef<Details>) {
+    if let Some(menu) = menu.get_untracked() {
+        menu.set_open(false);
+    }
+}
+
+/// Escape gives the focus back to what opened it; a click elsewhere leaves it where it goes.
+fn close_from_outside(menu: NodeRef<Details>) {
+    Effect::new(move |_| {
+        let Some(details) = menu.get() else { return };
+        let clicked = {
+            let details = details.clone();
+            window_event_listener(leptos::ev::pointerdown, move |event| {
+                let target = event.target().and_then(|target| target.dyn_into::<Node>().ok());
+                if !details.contains(target.as_ref()) {
+                    details.set_open(false);
+                }
+            })
+        };
+        let pressed = window_event_listener(leptos::ev::keydown, move |event| {
+            if event.key() == "Escape" && details.open() {
+                details.set_open(false);
+                if let Ok(Some(summary)) = details.query_selector("summary") {
+                    let _ = summary.unchecked_into::<web_sys::HtmlElement>().focus();
+                }
+            }
+        });
+        on_cleanup(move || {
+            clicked.remove();
+            pressed.remove();
+        });
+    });
 }

@@ -44,7 +44,10 @@ fn TaskRow(tasks: Signal<Vec<Task>>, at: usize, log_href: Callback<String, Strin
     let percent = Memo::new(move |_| task.with(|task| task.as_ref().and_then(percent)));
     let times = Memo::new(move |_| task.with(|task| task.as_ref().map(|task| (task.started_at, task.finished_at))));
     let log_size = Memo::new(move |_| task.with(|task| task.as_ref().map_or(0, |task| task.log_size)));
-    let (scenario, task_id) = (text(|task| &task.scenario), text(|task| &task.task_id));
+    // Never another for a row's task.
+    let (scenario, task_id) = task
+        .with_untracked(|task| task.as_ref().map(|task| (task.scenario.clone(), task.task_id.clone())))
+        .unwrap_or_default();
     let (progress_label, log_label) = (format!("Progress of {scenario}"), format!(", log of {scenario}"));
     let progress = move || {
         percent.get().map(|percent| {

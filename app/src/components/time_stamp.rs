@@ -1,6 +1,8 @@
-//! A moment: in UTC as the server draws it, in the reader's zone once the page is live, exact on hover.
+//! A moment: in the reader's zone, which the server knows from the second visit on (until then UTC), exact on
+//! hover.
 
 use crate::poll::Clock;
+use crate::preferences::Preferences;
 use crate::{browser, words};
 use leptos::prelude::*;
 use protocol::Timestamp;
@@ -8,7 +10,8 @@ use protocol::Timestamp;
 #[component]
 pub(crate) fn TimeStamp(at: Timestamp) -> impl IntoView {
     let clock = expect_context::<Clock>();
-    let zone = move || clock.is_live().then(|| browser::zone_offset_minutes(at));
+    let before = expect_context::<Preferences>().zone_offset_minutes;
+    let zone = move || if clock.is_live() { Some(browser::zone_offset_minutes(at)) } else { before };
     view! {
         <time datetime=at.to_string() title=move || words::exact_moment(at, zone())>
             {move || words::moment(at, zone())}

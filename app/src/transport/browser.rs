@@ -1,7 +1,7 @@
 //! The browser's way: `fetch`, with a time limit, marked as the page's own so that no password dialog opens.
 //! The cookie goes along by itself.
 
-use super::{Answer, Method, NoAnswer, Request, Response};
+use super::{Answer, Method, NoAnswer, Patience, Request, Response};
 use leptos::prelude::window;
 use protocol::api::{PAGE_HEADER, SYNCED_AT_HEADER};
 use std::cell::RefCell;
@@ -9,8 +9,10 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::wasm_bindgen::{JsCast, JsValue};
 use web_sys::{AbortSignal, RequestCache, RequestInit};
 
-/// A question that goes on to a remote server over SSH may take half a minute there; then it is as good as lost.
-const TIME_LIMIT_MS: u32 = 40_000;
+/// An answer that takes longer is as good as lost; the next question may find the server well again.
+const SHORT_LIMIT_MS: u32 = 10_000;
+/// A question that goes on to a remote server over SSH may take half a minute there.
+const LONG_LIMIT_MS: u32 = 40_000;
 
 thread_local! {
     /// What the server was answered when it drew this page. Each answer is taken once, while the page comes alive:
@@ -52,6 +54,19 @@ async fn fetch(request: Request) -> Result<Response, JsValue> {
     })
 }
 
+/// None where that can't be told.
+pub(crate) async fn is_served(path: &str) -> Option<bool> {
+    let init = RequestInit::new();
+    init.set_method("HEAD");
+    init.set_cache(RequestCache::NoStore);
+    let answer = JsFuture::from(window().fetch_with_str_and_init(path, &init)).await.ok()?;
+    match answer.dyn_into::<web_sys::Response>().ok()?.status() {
+        200 => Some(true),
+        404 => Some(false),
+        _ => None,
+    }
+}
+
 fn build(request: &Request) -> Result<web_sys::Request, JsValue> {
     let init = RequestInit::new();
     init.set_method(match request.method {
@@ -61,7 +76,11 @@ fn build(request: &Request) -> Result<web_sys::Request, JsValue> {
     });
     // The page asks with its own ETag; a second cache below it would only hide the 304.
     init.set_cache(RequestCache::NoStore);
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(TIME_LIMIT_MS)));
+    let limit_ms = match request.patience {
+        Patience::Short => SHORT_LIMIT_MS,
+        Patience::Long => LONG_LIMIT_MS,
+    };
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(limit_ms)));
     if let Some(json) = &request.json {
         init.set_body(&json.into());
     }

@@ -65,6 +65,11 @@ async fn call(ApiRouter(api): ApiRouter, request: HttpRequest<Body>) -> Result<R
     read(response).await
 }
 
+/// The browser's question: a page that is being drawn is the newest.
+pub(crate) async fn is_served(_path: &str) -> Option<bool> {
+    None
+}
+
 fn build(request: &Request, visitor: Option<&Parts>) -> http::Result<HttpRequest<Body>> {
     let method = match request.method {
         Method::Get => http::Method::GET,

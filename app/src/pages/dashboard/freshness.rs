@@ -1,5 +1,5 @@
-//! How old what is shown is: nothing while it is fresh, its age when the remote server has been silent,
-//! an alert when our own server can't be reached. Goes away by itself.
+//! How old what is shown is: nothing while it is fresh, its age when the remote server has been silent, an alert when
+//! our own server refuses to tell. That it can't be reached at all says the banner. Goes away by itself.
 
 use crate::client::ClientError;
 use crate::components::notice::Alert;
@@ -20,10 +20,10 @@ pub(crate) fn Freshness(
 ) -> impl IntoView {
     let clock = expect_context::<Clock>();
     let alert = Signal::derive(move || {
-        trouble.get()?;
+        let trouble = trouble.get().filter(|trouble| *trouble != ClientError::Unreachable)?;
         let at = answered_at.get()?;
         let shown = words::exact_moment(at, Some(browser::zone_offset_minutes(at)));
-        Some(format!("Can't reach the server. What is shown is from {shown}. Trying again every few seconds."))
+        Some(format!("{} What is shown is from {shown}.", trouble.message()))
     });
     let age = Memo::new(move |_| {
         let age = clock.now()?.since(synced_at.get()?);

@@ -3,6 +3,7 @@
 use crate::client::{self, ClientError};
 use crate::components::confirm_dialog::ConfirmDialog;
 use crate::components::notice::{Alert, StatusNote};
+use crate::components::toasts::Toasts;
 use crate::pending::Pending;
 use crate::poll::Live;
 use crate::session::may_change;
@@ -11,7 +12,7 @@ use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 use protocol::JobId;
-use protocol::api::{ErrorCode, Job, JobSummary, RerunRequest, User};
+use protocol::api::{Job, JobSummary, RerunRequest, User};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deed {
@@ -52,6 +53,7 @@ impl Deed {
 #[component]
 pub(super) fn JobActions(job: Live<Job>, id: JobId, user: Option<User>) -> impl IntoView {
     let navigate = use_navigate();
+    let toasts = Toasts::of_context();
     let note = RwSignal::new(None::<String>);
     let problem = RwSignal::new(None::<String>);
     // Kept while the same wish has had no answer, so that trying again makes no second job.
@@ -75,9 +77,14 @@ pub(super) fn JobActions(job: Live<Job>, id: JobId, user: Option<User>) -> impl 
                     note.set(Some(accepted(deed, &changed)));
                     job.replace(*changed);
                 }
-                Ok(Done::Made(made)) => navigate(&paths::job(made), NavigateOptions::default()),
-                Ok(Done::Gone) => navigate(paths::HOME, NavigateOptions::default()),
-                Err(error) if error.is(ErrorCode::Unauthenticated) => browser::leave_for_login(),
+                Ok(Done::Made(made)) => {
+                    toasts.done(format!("Job #{made} submitted."));
+                    navigate(&paths::job(made), NavigateOptions::default());
+                }
+                Ok(Done::Gone) => {
+                    toasts.done(format!("Job #{id} deleted."));
+                    navigate(paths::HOME, NavigateOptions::default());
+                }
                 Err(error) => {
                     problem.set(Some(error.message()));
                     job.refresh();

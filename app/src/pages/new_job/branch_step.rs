@@ -7,7 +7,7 @@ use crate::components::field::{Field, Select};
 use crate::components::notice::StatusNote;
 use crate::pending::Pending;
 use crate::reload::later;
-use crate::{browser, words};
+use crate::words;
 use leptos::prelude::*;
 use protocol::api::{Environment, ErrorCode, Health, ValidateBranchRequest};
 use protocol::names::is_branch_name;
@@ -43,7 +43,6 @@ pub(super) fn BranchStep(draft: Draft, steps: Steps, environments: Vec<Environme
                 }
                 Err(Trouble::Branch(message)) => branch_error.set(Some(message)),
                 Err(Trouble::Environment(message)) => environment_error.set(Some(message)),
-                Err(Trouble::SignedOut) => browser::leave_for_login(),
             }
         });
     };
@@ -73,7 +72,6 @@ pub(super) fn BranchStep(draft: Draft, steps: Steps, environments: Vec<Environme
 enum Trouble {
     Branch(String),
     Environment(String),
-    SignedOut,
 }
 
 async fn check(request: &ValidateBranchRequest) -> Result<protocol::api::ValidatedBranch, Trouble> {
@@ -90,9 +88,6 @@ async fn check(request: &ValidateBranchRequest) -> Result<protocol::api::Validat
 
 /// Beside the field that can mend it.
 fn trouble(error: &ClientError) -> Trouble {
-    if error.is(ErrorCode::Unauthenticated) {
-        return Trouble::SignedOut;
-    }
     if let Some(words) = error.field("branch_name") {
         return Trouble::Branch(words);
     }

@@ -26,7 +26,6 @@ pub(super) fn ReviewStep(draft: Draft, steps: Steps) -> impl IntoView {
         pending.run(async move {
             match client::submit_job(&request, key).await {
                 Ok(job) => navigate(&paths::job(job.summary.id), NavigateOptions::default()),
-                Err(error) if error.is(ErrorCode::Unauthenticated) => browser::leave_for_login(),
                 Err(error) => problem.set(Some(advice(&error))),
             }
         });

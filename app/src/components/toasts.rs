@@ -1,0 +1,64 @@
+//! What came of an action, said in a corner and to screen readers, and gone again after a while.
+
+use super::icon::Icon;
+use leptos::prelude::*;
+use std::time::Duration;
+
+/// Long enough to read two sentences twice.
+const SHOWN: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy)]
+pub(crate) struct Toasts(RwSignal<Vec<Toast>>);
+
+#[derive(Clone)]
+struct Toast {
+    number: u64,
+    text: String,
+}
+
+impl Toasts {
+    pub(crate) fn provide() {
+        provide_context(Self(RwSignal::new(Vec::new())));
+    }
+
+    /// May be kept and called when the view that took it is gone.
+    pub(crate) fn of_context() -> Self {
+        expect_context()
+    }
+
+    pub(crate) fn done(self, text: impl Into<String>) {
+        self.add(text.into());
+    }
+
+    fn add(self, text: String) {
+        let number = self.0.with_untracked(|toasts| toasts.last().map_or(0, |last| last.number + 1));
+        self.0.update(|toasts| toasts.push(Toast { number, text }));
+        set_timeout(move || self.drop(number), SHOWN);
+    }
+
+    fn drop(self, number: u64) {
+        self.0.update(|toasts| toasts.retain(|toast| toast.number != number));
+    }
+}
+
+#[component]
+pub(crate) fn ToastList() -> impl IntoView {
+    let toasts = Toasts::of_context();
+    let toast = move |Toast { number, text }: Toast| {
+        view! {
+            <div class="toast" data-status="passed">
+                <Icon name="check" />
+                <p>{text}</p>
+                <button class="button is-quiet is-icon is-small" type="button" aria-label="Dismiss"
+                    on:click=move |_| toasts.drop(number)>
+                    <Icon name="close" />
+                </button>
+            </div>
+        }
+    };
+    view! {
+        <div class="toasts" role="status" aria-live="polite">
+            <For each=move || toasts.0.get() key=|toast| toast.number children=toast />
+        </div>
+    }
+}

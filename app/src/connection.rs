@@ -1,0 +1,83 @@
+//! What the page knows of its line to the server: whether it answers, whether the session lasts, whether the page is
+//! still the newest. Every answer tells, whoever asked; the banners show it.
+
+use crate::client::{self, ClientError};
+use crate::{browser, poll, transport};
+use leptos::prelude::*;
+use protocol::Timestamp;
+#[cfg(not(feature = "ssr"))]
+use protocol::api::ErrorCode;
+
+#[derive(Clone, Copy)]
+pub(crate) struct Connection {
+    /// When the server last answered, by the browser's clock.
+    pub(crate) answered_at: RwSignal<Option<Timestamp>>,
+    pub(crate) is_away: RwSignal<bool>,
+    pub(crate) session_has_ended: RwSignal<bool>,
+    /// The files that this page was loaded from are no longer served.
+    pub(crate) is_outdated: RwSignal<bool>,
+}
+
+impl Connection {
+    pub(crate) fn provide() -> Self {
+        let connection = Self {
+            answered_at: RwSignal::new(None),
+            is_away: RwSignal::new(false),
+            session_has_ended: RwSignal::new(false),
+            is_outdated: RwSignal::new(false),
+        };
+        provide_context(connection);
+        #[cfg(not(feature = "ssr"))]
+        THIS.set(Some(connection));
+        connection
+    }
+
+    /// Asks whether it is well again while it is not, and now and then whether the page is still the newest.
+    pub(crate) fn watch(self) {
+        let is_ill = Memo::new(move |_| self.is_away.get() || self.session_has_ended.get());
+        poll::while_true(is_ill, client::ping);
+        poll::now_and_then(is_ill, move || async move {
+            if let Some(script) = browser::own_script()
+                && transport::is_served(&script).await == Some(false)
+            {
+                self.is_outdated.set(true);
+            }
+        });
+    }
+
+    #[cfg(not(feature = "ssr"))]
+    fn note(self, error: Option<&ClientError>) {
+        let is_away = matches!(error, Some(ClientError::Unreachable));
+        if !is_away {
+            self.answered_at.set(Some(browser::now()));
+            let has_ended = error.is_some_and(|error| error.is(ErrorCode::Unauthenticated));
+            set_if_other(self.session_has_ended, has_ended);
+        }
+        set_if_other(self.is_away, is_away);
+    }
+}
+
+#[cfg(not(feature = "ssr"))]
+fn set_if_other(signal: RwSignal<bool>, value: bool) {
+    if signal.get_untracked() != value {
+        signal.set(value);
+    }
+}
+
+#[cfg(not(feature = "ssr"))]
+thread_local! {
+    /// A browser's page has but one; whoever asks has no context any more when the answer comes.
+    static THIS: std::cell::Cell<Option<Connection>> = const { std::cell::Cell::new(None) };
+}
+
+/// What came of a question; to be told of each.
+#[cfg(not(feature = "ssr"))]
+pub(crate) fn note(error: Option<&ClientError>) {
+    if let Some(connection) = THIS.get() {
+        connection.note(error);
+    }
+}
+
+/// On the server a question is a call in the same process.
+#[cfg(feature = "ssr")]
+pub(crate) const fn note(_error: Option<&ClientError>) {}

@@ -1,0 +1,71 @@
+//! What a reader has chosen in this browser and where they are, in cookies: so the server draws it right at once.
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) const THEME: &str = "theme";
+/// Minutes east of UTC when the page was last live.
+pub(crate) const ZONE: &str = "zone";
+/// No zone is further from UTC.
+#[cfg(feature = "ssr")]
+const FARTHEST_ZONE: i64 = 14 * 60;
+
+/// None follows the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Theme {
+    Light,
+    Dark,
+}
+
+impl Theme {
+    #[cfg(feature = "ssr")]
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        [Self::Light, Self::Dark].into_iter().find(|theme| theme.name() == name)
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Preferences {
+    pub(crate) theme: Option<Theme>,
+    pub(crate) zone_offset_minutes: Option<i64>,
+}
+
+impl Preferences {
+    /// `header`: `name=value; name=value`, as a browser sends it.
+    #[cfg(feature = "ssr")]
+    pub(crate) fn of_cookies(header: &str) -> Self {
+        let value = |wanted| {
+            let pairs = header.split(';').filter_map(|pair| pair.trim().split_once('='));
+            pairs.into_iter().find(|(name, _)| *name == wanted).map(|(_, value)| value)
+        };
+        let zone = value(ZONE).and_then(|minutes| minutes.parse::<i64>().ok());
+        Self {
+            theme: value(THEME).and_then(Theme::of_name),
+            zone_offset_minutes: zone.filter(|minutes| minutes.abs() <= FARTHEST_ZONE),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn preferences_are_read_from_among_other_cookies() {
+        let read = Preferences::of_cookies("testarena_session=abc=; theme=dark;zone=-210");
+        assert_eq!(read, Preferences { theme: Some(Theme::Dark), zone_offset_minutes: Some(-210) });
+    }
+
+    #[test]
+    fn what_nobody_can_have_chosen_is_left_out() {
+        assert_eq!(Preferences::of_cookies("theme=\"><script>; zone=99999"), Preferences::default());
+        assert_eq!(Preferences::of_cookies(""), Preferences::default());
+    }
+}
