@@ -16,9 +16,9 @@ step() {
     "$@" 2>&1 | tee "$logs/$name" || failed+=("$name")
 }
 
-step 'cargo test (SQLite)' env -u TEST_DATABASE_URL cargo test --locked
+step 'cargo test (SQLite)' env -u TEST_DATABASE_URL cargo test --locked --no-fail-fast
 # The same packages are chosen, so that nothing is compiled again with other features.
-step 'cargo test (PostgreSQL)' scripts/with-postgres.sh cargo test --locked --test suite
+step 'cargo test (PostgreSQL)' scripts/with-postgres.sh cargo test --locked --no-fail-fast --test suite
 step 'Playwright' npm --prefix end2end --silent test
 
 printf '\n\033[1m==> Summary\033[0m\n'

@@ -4,6 +4,7 @@
 use any_spawner::Executor;
 use app::{ApiRouter, SiteAssets, Visit, route_paths, shell};
 use axum::Router;
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, LOCATION,
@@ -77,9 +78,16 @@ async fn draw(api: ApiRouter, request: Request, assets: SiteAssets) -> Response 
         }
     };
     let render = render_app_async_with_context(context, move || shell(assets.clone()));
-    let mut response = render(Request::from_parts(visitor, body)).await;
-    *response.status_mut() = StatusCode::from_u16(visit.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response
+    let (mut parts, body) = render(Request::from_parts(visitor, body)).await.into_parts();
+    parts.status = StatusCode::from_u16(visit.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    // All of it is there: sent whole, it has a length and can be compressed.
+    match to_bytes(body, usize::MAX).await {
+        Ok(page) => Response::from_parts(parts, Body::from(page)),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be drawn");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }
 
 async fn send(files: &Files, file: File, path: &str, request: &HeaderMap) -> Response {
