@@ -101,7 +101,8 @@ pub fn waited_too_long(job: &Job, limits: &Limits, now: Timestamp) -> bool {
 }
 
 fn next_step_of_deletion(job: &Job, limits: &Limits, now: Timestamp) -> Step {
-    if !may_be_there(job) {
+    // The queue of a forced one is given up in the background, where it may still run.
+    if !may_be_there(job) || is_forced(job) {
         return Step::Remove;
     }
     if !job.status.is_terminal() {
@@ -240,8 +241,14 @@ pub fn force(job: &Job, tasks: Vec<Task>, now: Timestamp) -> (Job, Vec<Task>) {
     forced.logs_state = LogsState::Incomplete;
     forced.logs_error = Some(FORCED_WORDS.to_owned());
     forced.cleanup_state = CleanupState::None;
-    forced.next_at = None;
+    // That it is to be deleted is not forgotten.
+    forced.next_at = job.delete_requested_at.and(Some(now));
     (forced, ended_tasks)
+}
+
+/// Whether the job ended without the remote server's word.
+pub fn is_forced(job: &Job) -> bool {
+    job.status_reason.as_deref() == Some(reason::FORCED)
 }
 
 /// The remote server has spoken about this job.

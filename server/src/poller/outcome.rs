@@ -108,10 +108,14 @@ pub(super) async fn end_here<R: Remote>(
     Ok(After::Again.if_saved(saved))
 }
 
-/// For a queue that may still come to its server although its job is done with.
+/// For a queue that may still come to its server, or run there, although its job is done with.
 pub(super) fn tombstone_of(job: &Job, wanted: Wanted, now: Timestamp) -> Option<NewTombstone> {
-    // A deletion leaves the workspace of what may come late to it, however late it is itself.
-    let look_until = lifecycle::may_arrive_until(job).filter(|until| *until > now || wanted == Wanted::Delete)?;
+    let look_until = match lifecycle::may_arrive_until(job) {
+        // A deletion leaves the workspace of what may come late to it, however late it is itself.
+        Some(until) if until > now || wanted == Wanted::Delete => until,
+        None if wanted == Wanted::Delete && lifecycle::is_forced(job) => now,
+        _ => return None,
+    };
     Some(NewTombstone {
         environment: job.environment.clone(),
         instance: job.instance.clone(),

@@ -283,7 +283,7 @@ async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After,
     Ok(if goes_on { After::Again } else { After::Later }.if_saved(saved))
 }
 
-/// A queue that is still there after its deletion was confirmed is not gone.
+/// A queue that is still there after its deletion was confirmed is not gone, and one that can't be asked about may be there.
 async fn delete_and_look<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), RemoteError> {
     let deleted = poller.remote.delete(queue_of(job)).await;
     health::note(poller, "deletion", &deleted);
@@ -291,11 +291,14 @@ async fn delete_and_look<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(),
         Ok(()) | Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) => {}
         Err(error) => return Err(error),
     }
-    match poller.remote.queue_status(queue_of(job), None).await {
+    let status = poller.remote.queue_status(queue_of(job), None).await;
+    health::note(poller, "status", &status);
+    match status {
         Ok(_) => {
             Err(RemoteError::transient("the remote server still knows the job that it has deleted; it is asked again"))
         }
-        Err(_) => Ok(()),
+        Err(RemoteError::Permanent(_)) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const SEEDS: u64 = 300;
 
 /// Runs of which each found a fault once.
-const FOUND: &[u64] = &[];
+const FOUND: &[u64] = &[124, 261];
 
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
