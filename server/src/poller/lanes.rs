@@ -22,6 +22,8 @@ use tokio_util::task::TaskTracker;
 pub(super) const JOBS_AT_ONCE: usize = 8;
 /// A pass that has seen no job through for so long leaves those under way to themselves.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+/// Pause of a job that the store refuses to save.
+const SET_ASIDE: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
 pub struct Lanes {
@@ -171,7 +173,7 @@ where
             let outcome = work_on(&poller_of_job, lane, id, now, work).await;
             if let Err(error) = &outcome {
                 tracing::error!(job = id.0, %error, "poller.job: job {id} failed in the store");
-                set_aside(&poller_of_job, id, now).await;
+                set_aside(&poller_of_job, id, error).await;
             }
             drop(under_way);
             outcome.is_ok()
@@ -220,10 +222,15 @@ where
     }
 }
 
-/// A job that the store refuses must neither be tried all the time nor hold up the others.
-async fn set_aside<R: Remote>(poller: &Poller<R>, id: JobId, now: Timestamp) {
-    let until = now.plus(poller.environment.retry_max_interval);
-    if let Err(error) = poller.store.write(move |c| jobs::postpone_due(c, id, now, until)).await {
+/// A job that the store refuses must neither be tried all the time nor hold up the others. One that could only not be
+/// saved now stays due.
+pub(super) async fn set_aside<R: Remote>(poller: &Poller<R>, id: JobId, error: &StoreError) {
+    if error.is_unavailable() {
+        return;
+    }
+    let now = poller.clock.now();
+    let until = now.plus(SET_ASIDE);
+    if let Err(error) = poller.write(move |c| jobs::postpone_due(c, id, now, until)).await {
         tracing::debug!(job = id.0, %error, "job {id} could not be set aside either");
     }
 }

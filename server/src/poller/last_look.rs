@@ -132,7 +132,7 @@ impl<'a, R: Remote> Pass<'a, R> {
                     tasks::save_mirrored(c, &Task { log_complete: true, results_complete: true, ..task })
                 })
             };
-            self.poller.store.write(note).await?;
+            self.poller.write(note).await?;
         }
         Ok(open)
     }

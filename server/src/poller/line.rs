@@ -1,13 +1,12 @@
 //! The loop of a lane whose jobs need few and short calls: some at once, the most urgent first, and none waits for a slow
 //! one. What is to be sent goes in the order of submission, each after the answer to the one before it.
 
-use super::lanes::UnderWay;
+use super::lanes::{UnderWay, set_aside};
 use super::{Poller, STORE_RETRY, steps, until};
-use crate::lifecycle::{backoff, next_step};
+use crate::lifecycle::next_step;
 use crate::remote::Remote;
 use crate::store::StoreError;
 use crate::store::jobs::{self, Job, Lane};
-use protocol::JobId;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -174,23 +173,12 @@ impl<R: Remote> Line<R> {
 }
 
 async fn see_through<R: Remote>(poller: &Arc<Poller<R>>, lane: Lane, job: Job) {
-    let (id, attempts) = (job.id, job.attempts);
+    let id = job.id;
     let Err(error) = steps::advance(poller, job, lane).await else { return };
     tracing::error!(job = id.0, %error, "poller.job: job {id} failed in the store");
     if error.is_unavailable() {
-        // It stays due. The loop waits as everybody does for the store to come back.
+        // The loop waits as everybody does for the store to come back.
         tokio::time::sleep(STORE_RETRY).await;
-    } else {
-        set_aside(poller, id, attempts).await;
     }
-}
-
-/// A job that the store refuses must neither be tried all the time nor hold up the others.
-async fn set_aside<R: Remote>(poller: &Poller<R>, id: JobId, attempts: i64) {
-    let now = poller.clock.now();
-    let pause = backoff(attempts, poller.environment.retry_max_interval, poller.chance.jitter());
-    let until = now.plus(pause);
-    if let Err(error) = poller.store.write(move |c| jobs::postpone_due(c, id, now, until)).await {
-        tracing::debug!(job = id.0, %error, "job {id} could not be set aside either");
-    }
+    set_aside(poller, id, &error).await;
 }

@@ -109,7 +109,7 @@ async fn follow_logs<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), Mir
     }
     if has_new_whole_log {
         // Its size will not change any more, so readers may as well see it.
-        poller.store.write(move |c| jobs::bump_revision(c, id)).await?;
+        poller.write(move |c| jobs::bump_revision(c, id)).await?;
         poller.bell.ring_saved();
     }
     if to_follow.queue_log {
@@ -205,5 +205,5 @@ fn cut_mark(limit: u64) -> String {
 
 pub(super) async fn note<R: Remote>(poller: &Poller<R>, task: &Task) -> Result<(), StoreError> {
     let task = task.clone();
-    poller.store.write(move |c| tasks::save_mirrored(c, &task)).await
+    poller.write(move |c| tasks::save_mirrored(c, &task)).await
 }

@@ -115,7 +115,7 @@ impl<R: Remote> Pass<'_, R> {
             tasks::add_results(c, kept)?;
             tasks::complete_results(c, id, &through)
         };
-        Ok(self.poller.store.write(note).await?)
+        Ok(self.poller.write(note).await?)
     }
 }
 
