@@ -17,6 +17,7 @@ mod marks;
 mod mirror;
 mod missing;
 mod outcome;
+mod removal;
 mod result_files;
 mod rounds;
 mod steps;

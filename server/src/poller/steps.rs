@@ -1,15 +1,13 @@
 //! Carries out a job's steps at the remote server, one after the other, and saves what came of each.
 //! Every step may be repeated after a crash: the remote server's calls are idempotent, and each save is conditional.
 
-use super::outcome::{After, end_by_refusal, end_here, end_unsent, fail, queue_of, save, take_refusal, tombstone_of};
-use super::{Poller, ask, finish, health};
+use super::outcome::{After, end_by_refusal, end_here, end_unsent, fail, queue_of, save, take_refusal};
+use super::{Poller, ask, finish, health, removal};
 use crate::lifecycle::{self, Heard, Step, next_step};
 use crate::remote::{Reach, Refusal, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::jobs::{self, Job, Lane};
 use crate::store::tasks::{self, Task};
-use crate::store::tombstones::{Wanted, insert_tombstone};
-use protocol::api::CleanupState;
 use protocol::remote::{QueueBody, QueueRequest, TaskRequest};
 use protocol::{JobStatus, reason};
 
@@ -50,9 +48,9 @@ async fn take_step<R: Remote>(poller: &Poller<R>, job: &Job, step: Step) -> Resu
         Step::GiveUpWaiting => give_up_waiting(poller, job).await,
         Step::EndUnsent => end_unsent(poller, job).await,
         Step::Mirror => finish::finish(poller, job, poller.clock.now()).await,
-        Step::CleanUp => clean_up(poller, job).await,
-        Step::DeleteQueue => delete_queue(poller, job).await,
-        Step::Remove => remove(poller, job).await,
+        Step::CleanUp => removal::clean_up(poller, job).await,
+        Step::DeleteQueue => removal::delete_queue(poller, job).await,
+        Step::Remove => removal::remove(poller, job).await,
         Step::Nothing => rest(poller, job).await,
     }
 }
@@ -208,121 +206,6 @@ async fn abort<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreE
             fail(poller, job, job.clone(), message, retry_after).await
         }
     }
-}
-
-async fn clean_up<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
-    let cleaned = poller.remote.clean_up(&job.remote_queue_id).await;
-    let (is_deletion, limits, now) = (job.delete_requested_at.is_some(), poller.limits(), poller.clock.now());
-    let since = job.cleanup_since.unwrap_or(now);
-    let mut after = Job { cleanup_since: Some(since), ..job.clone() };
-    match cleaned {
-        Ok(()) => {
-            after.cleanup_state = CleanupState::Done;
-            after.cleanup_error = None;
-            after.cleaned_at = Some(now);
-            after.attempts = 0;
-            after.next_at = if is_deletion { Some(now) } else { lifecycle::remote_deletion_due_at(&after, &limits) };
-        }
-        Err(error) => {
-            after.cleanup_error = Some(error.to_string());
-            lifecycle::postpone(&mut after, &limits, None, poller.chance.jitter(), now);
-            // A deletion waits for as long as it takes; an admin may force it.
-            if lifecycle::gives_up_cleaning(&after, &limits, now) && !is_deletion {
-                tracing::error!(
-                    job = job.id.0,
-                    error = error.private(),
-                    "job {}: gave up cleaning its workspace",
-                    job.id
-                );
-                after.cleanup_state = CleanupState::Failed;
-                after.attempts = 0;
-                after.next_at = lifecycle::remote_deletion_due_at(&after, &limits);
-            }
-        }
-    }
-    let saved = save(poller, job, &after, Vec::new()).await?;
-    let done = if is_deletion && after.cleaned_at.is_some() { After::Again } else { After::Later };
-    Ok(done.if_saved(saved))
-}
-
-async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
-    let deleted = delete_and_look(poller, job).await;
-    let now = poller.clock.now();
-    let mut after = job.clone();
-    match deleted {
-        Ok(()) => {
-            lifecycle::mark_synced(&mut after, now);
-            // The words of a job that has ended stay.
-            after.sync_error.clone_from(&job.sync_error);
-        }
-        Err(RemoteError::Permanent(refusal)) => {
-            // Not ours: nothing there is deleted or cleaned for it.
-            after.sync_error = Some(refusal.to_string());
-            after.cleaned_at = Some(after.cleaned_at.unwrap_or(now));
-        }
-        Err(RemoteError::Transient { message, retry_after }) if job.delete_requested_at.is_some() => {
-            return fail(poller, job, after, message, retry_after).await;
-        }
-        Err(RemoteError::Transient { message, retry_after }) => {
-            // Nobody waits for it, and the job's own words say why it ended.
-            tracing::warn!(job = job.id.0, error = message.private(), "job {}: its queue is not deleted yet", job.id);
-            lifecycle::postpone(&mut after, &poller.limits(), retry_after, poller.chance.jitter(), now);
-            let saved = save(poller, job, &after, Vec::new()).await?;
-            return Ok(After::Failed.if_saved(saved));
-        }
-    }
-    after.attempts = 0;
-    after.remote_deleted_at = Some(now);
-    if lifecycle::late_arrival_over_at(job).is_some() {
-        // Whatever arrives late makes its workspace anew, so that its tombstone removes it, at the end.
-        after.cleaned_at = Some(after.cleaned_at.unwrap_or(now));
-    }
-    let goes_on = job.delete_requested_at.is_some() || after.cleanup_state == CleanupState::Pending;
-    after.next_at = goes_on.then_some(now);
-    let saved = save(poller, job, &after, Vec::new()).await?;
-    Ok(if goes_on { After::Again } else { After::Later }.if_saved(saved))
-}
-
-/// A queue that is still there after its deletion was confirmed is not gone, and one that can't be asked about may be there.
-async fn delete_and_look<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), RemoteError> {
-    let deleted = poller.remote.delete(queue_of(job)).await;
-    health::note(poller, "deletion", &deleted);
-    match deleted {
-        Ok(()) | Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) => {}
-        Err(error) => return Err(error),
-    }
-    let status = poller.remote.queue_status(queue_of(job), None).await;
-    health::note(poller, "status", &status);
-    match status {
-        Ok(_) => {
-            Err(RemoteError::transient("the remote server still knows the job that it has deleted; it is asked again"))
-        }
-        Err(RemoteError::Permanent(_)) => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-/// Files first: a row without files can be removed again, files without a row would stay for ever.
-async fn remove<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
-    if let Err(error) = poller.logs.remove_job(job.id).await {
-        tracing::error!(job = job.id.0, %error, "job {}: its files could not be removed", job.id);
-        let message = format!("its files here can't be removed: {error}; see data_dir");
-        return fail(poller, job, job.clone(), message, None).await;
-    }
-    let (id, now) = (job.id, poller.clock.now());
-    let tombstone = jobs::has_own_queue(job).then(|| tombstone_of(job, Wanted::Delete, now)).flatten();
-    let removed = poller.write(move |c| {
-        if jobs::remove_job(c, id)?
-            && let Some(tombstone) = tombstone
-        {
-            insert_tombstone(c, tombstone, now)?;
-        }
-        Ok(())
-    });
-    removed.await?;
-    tracing::info!(job = job.id.0, "job {} deleted", job.id);
-    poller.bell.ring_saved();
-    Ok(After::Later)
 }
 
 /// Nothing is to be done now: the job is due again when nothing can come late any more, or its queue's retention is over.

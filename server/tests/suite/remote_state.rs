@@ -8,6 +8,7 @@ use crate::sshd::Sshd;
 use crate::test_app::{Answer, TestApp};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use protocol::Timestamp;
 use serde_json::{Value, json};
 use server::config::{EnvironmentConfig, HostKeyCheck};
 use server::ssh_watch;
@@ -108,6 +109,33 @@ async fn a_workspace_that_can_not_be_removed_is_seen_at_once_on_the_job_and_the_
     let shown = first(&root.get("/api/environments").await);
     assert_eq!(shown["ssh"], "failing");
     assert!(shown["ssh_error"].as_str().unwrap().contains("rm: cannot remove"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_deletion_whose_workspace_can_not_be_removed_ends_at_last_and_says_what_is_left() {
+    let sshd = Sshd::start();
+    let lab = Lab::with(|environment| {
+        sshd.configure(environment);
+        environment.ssh.commands.cleanup = "echo rm: cannot remove {queue_id}: Permission denied >&2; exit 1".into();
+        environment.cleanup_give_up = Duration::from_hours(2);
+    })
+    .await;
+    let root = lab.app.admin("root").await;
+    let id = lab.submit(&["smoke/pass"]).await;
+    lab.tick_until(id, |job| job["cleanup"]["error"].is_string()).await;
+    lab.ada.delete(&format!("/api/job/{id}")).await.expect(202);
+    for minutes in [10, 20, 40, 60, 90] {
+        lab.tick_at(Timestamp::now().plus(Duration::from_mins(minutes))).await;
+        assert_eq!(lab.job(id).await["cleanup"]["state"], "pending", "after {minutes} minutes");
+    }
+    lab.tick_at(Timestamp::now().plus(Duration::from_mins(121))).await;
+    lab.tick_at(Timestamp::now().plus(Duration::from_mins(122))).await;
+    assert_eq!(lab.ada.get(&format!("/api/job/{id}")).await.status, 404);
+    let audit = root.get("/api/audit").await.expect(200);
+    let entries = audit["entries"].as_array().unwrap();
+    let left = entries.iter().find(|entry| entry["action"] == "job.delete" && entry["via"] == "system").unwrap();
+    assert!(left["detail"]["left"].as_str().unwrap().ends_with(&format!("/{id}")), "{left}");
+    assert!(left["detail"]["error"].as_str().unwrap().contains("Permission denied"), "{left}");
 }
 
 /// What was tried, whether it is well, and the words.

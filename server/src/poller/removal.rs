@@ -1,0 +1,139 @@
+//! What takes a job's traces away: its workspace, its queue at the remote server, and at last its rows and files here.
+
+use super::outcome::{After, fail, queue_of, save, tombstone_of};
+use super::{Poller, health};
+use crate::lifecycle;
+use crate::remote::{Refusal, Remote, RemoteError};
+use crate::store::StoreError;
+use crate::store::audit::{AuditEntry, insert_audit_entry};
+use crate::store::jobs::{self, Job};
+use crate::store::tombstones::{Wanted, insert_tombstone};
+use protocol::api::{CleanupState, Via};
+use serde_json::json;
+
+pub(super) async fn clean_up<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
+    let cleaned = poller.remote.clean_up(&job.remote_queue_id).await;
+    let (is_deletion, limits, now) = (job.delete_requested_at.is_some(), poller.limits(), poller.clock.now());
+    let since = job.cleanup_since.unwrap_or(now);
+    let mut after = Job { cleanup_since: Some(since), ..job.clone() };
+    match cleaned {
+        Ok(()) => {
+            after.cleanup_state = CleanupState::Done;
+            after.cleanup_error = None;
+            after.cleaned_at = Some(now);
+            after.attempts = 0;
+            after.next_at = if is_deletion { Some(now) } else { lifecycle::remote_deletion_due_at(&after, &limits) };
+        }
+        Err(error) => {
+            after.cleanup_error = Some(error.to_string());
+            lifecycle::postpone(&mut after, &limits, None, poller.chance.jitter(), now);
+            if lifecycle::gives_up_cleaning(&after, &limits, now) {
+                tracing::error!(
+                    job = job.id.0,
+                    error = error.private(),
+                    "job {}: gave up cleaning its workspace",
+                    job.id
+                );
+                after.cleanup_state = CleanupState::Failed;
+                after.attempts = 0;
+                after.next_at = lifecycle::remote_deletion_due_at(&after, &limits);
+                if is_deletion {
+                    // The job goes, and the audit log says what it leaves.
+                    (after.cleaned_at, after.next_at) = (Some(now), Some(now));
+                }
+            }
+        }
+    }
+    let saved = save(poller, job, &after, Vec::new()).await?;
+    let done = if is_deletion && after.cleaned_at.is_some() { After::Again } else { After::Later };
+    Ok(done.if_saved(saved))
+}
+
+pub(super) async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
+    let deleted = delete_and_look(poller, job).await;
+    let now = poller.clock.now();
+    let mut after = job.clone();
+    match deleted {
+        Ok(()) => {
+            lifecycle::mark_synced(&mut after, now);
+            // The words of a job that has ended stay.
+            after.sync_error.clone_from(&job.sync_error);
+        }
+        Err(RemoteError::Permanent(refusal)) => {
+            // Not ours: nothing there is deleted or cleaned for it.
+            after.sync_error = Some(refusal.to_string());
+            after.cleaned_at = Some(after.cleaned_at.unwrap_or(now));
+        }
+        Err(RemoteError::Transient { message, retry_after }) if job.delete_requested_at.is_some() => {
+            return fail(poller, job, after, message, retry_after).await;
+        }
+        Err(RemoteError::Transient { message, retry_after }) => {
+            // Nobody waits for it, and the job's own words say why it ended.
+            tracing::warn!(job = job.id.0, error = message.private(), "job {}: its queue is not deleted yet", job.id);
+            lifecycle::postpone(&mut after, &poller.limits(), retry_after, poller.chance.jitter(), now);
+            let saved = save(poller, job, &after, Vec::new()).await?;
+            return Ok(After::Failed.if_saved(saved));
+        }
+    }
+    after.attempts = 0;
+    after.remote_deleted_at = Some(now);
+    if lifecycle::late_arrival_over_at(job).is_some() {
+        // Whatever arrives late makes its workspace anew, so that its tombstone removes it, at the end.
+        after.cleaned_at = Some(after.cleaned_at.unwrap_or(now));
+    }
+    let goes_on = job.delete_requested_at.is_some() || after.cleanup_state == CleanupState::Pending;
+    after.next_at = goes_on.then_some(now);
+    let saved = save(poller, job, &after, Vec::new()).await?;
+    Ok(if goes_on { After::Again } else { After::Later }.if_saved(saved))
+}
+
+/// A queue that is still there after its deletion was confirmed is not gone, and one that can't be asked about may be there.
+async fn delete_and_look<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), RemoteError> {
+    let deleted = poller.remote.delete(queue_of(job)).await;
+    health::note(poller, "deletion", &deleted);
+    match deleted {
+        Ok(()) | Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) => {}
+        Err(error) => return Err(error),
+    }
+    let status = poller.remote.queue_status(queue_of(job), None).await;
+    health::note(poller, "status", &status);
+    match status {
+        Ok(_) => {
+            Err(RemoteError::transient("the remote server still knows the job that it has deleted; it is asked again"))
+        }
+        Err(RemoteError::Permanent(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Files first: a row without files can be removed again, files without a row would stay for ever.
+pub(super) async fn remove<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
+    if let Err(error) = poller.logs.remove_job(job.id).await {
+        tracing::error!(job = job.id.0, %error, "job {}: its files could not be removed", job.id);
+        let message = format!("its files here can't be removed: {error}; see data_dir");
+        return fail(poller, job, job.clone(), message, None).await;
+    }
+    let (id, now) = (job.id, poller.clock.now());
+    let tombstone = jobs::has_own_queue(job).then(|| tombstone_of(job, Wanted::Delete, now)).flatten();
+    let left = (job.cleanup_state == CleanupState::Failed).then(|| note_of_what_is_left(poller, job));
+    let removed = poller.write(move |c| {
+        if jobs::remove_job(c, id)?
+            && let Some(tombstone) = tombstone
+        {
+            insert_tombstone(c, tombstone, now)?;
+        }
+        left.map_or(Ok(()), |left| insert_audit_entry(c, left, now))
+    });
+    removed.await?;
+    tracing::info!(job = job.id.0, "job {} deleted", job.id);
+    poller.bell.ring_saved();
+    Ok(After::Later)
+}
+
+/// The workspace of a deleted job that could not be removed in all the time that there is for it.
+fn note_of_what_is_left<R>(poller: &Poller<R>, job: &Job) -> AuditEntry {
+    let root = &poller.environment.ssh.workspace_root;
+    let workspace = format!("{}/{}", root.trim_end_matches('/'), job.remote_queue_id);
+    let detail = json!({ "environment": job.environment, "left": workspace, "error": job.cleanup_error });
+    AuditEntry::by_nobody(Via::System, "job.delete", format!("job:{}", job.id), &detail)
+}
