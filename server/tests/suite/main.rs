@@ -8,6 +8,7 @@ mod answers;
 mod api_errors;
 mod audit;
 mod bench;
+mod chaos;
 mod client_account;
 mod client_desk;
 mod client_jobs;
