@@ -7,7 +7,9 @@ mod index;
 mod lines;
 mod part;
 mod room;
+mod screen;
 mod search;
+mod style;
 mod sweep;
 mod window;
 
@@ -160,14 +162,27 @@ impl LogStore {
 
     /// The last `limit` lines; fewer where they are many bytes.
     pub async fn tail(&self, job: JobId, log: LogId, limit: u64) -> io::Result<Window> {
-        let (path, sidecar) = (self.log_path(job, log), self.index_path(job, log));
-        self.off_thread(move || {
-            let Some((file, size)) = open_log(&path)? else {
-                return Ok(Window::empty(1));
-            };
-            window::tail(&file, &LineIndex::open(&file, &sidecar, size)?, limit)
-        })
-        .await
+        let mut tails = self.tails(job, vec![log], limit, |window| window).await?;
+        Ok(tails.pop().unwrap_or_else(|| Window::empty(1)))
+    }
+
+    /// What is made of the last `limit` lines of each of a job's logs, one after the other.
+    pub async fn tails<T: Send + 'static>(
+        &self,
+        job: JobId,
+        logs: Vec<LogId>,
+        limit: u64,
+        make: fn(Window) -> T,
+    ) -> io::Result<Vec<T>> {
+        let store = self.clone();
+        self.off_thread(move || logs.into_iter().map(|log| store.read_tail(job, log, limit).map(make)).collect()).await
+    }
+
+    fn read_tail(&self, job: JobId, log: LogId, limit: u64) -> io::Result<Window> {
+        let Some((file, size)) = open_log(&self.log_path(job, log))? else {
+            return Ok(Window::empty(1));
+        };
+        window::tail(&file, &LineIndex::open(&file, &self.index_path(job, log), size)?, limit)
     }
 
     /// The lines that contain `query`, in any case and whatever their colours: at most `limit` from line `from_line` on,

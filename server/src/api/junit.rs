@@ -5,12 +5,13 @@ use super::answers::Xml;
 use super::jobs::no_such_job;
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Path};
-use crate::logs::{self, LogId};
+use crate::logs::{self, LogId, Window};
 use crate::state::AppState;
 use crate::store::jobs::{self, Job};
 use crate::store::tasks::Task;
 use axum::extract::State;
 use protocol::{JobId, TaskStatus, Timestamp};
+use std::collections::HashMap;
 use std::fmt::{self, Write};
 
 /// Of a failed task's log: what usually tells why, and not so much that a thousand failures are too much.
@@ -20,20 +21,28 @@ const LOG_BYTES: usize = 16 * 1024;
 pub(super) async fn read_junit(_: CurrentUser, State(state): State<AppState>, Path(id): Path<JobId>) -> ApiResult<Xml> {
     let found = state.store.read(move |connection| jobs::find_job_and_tasks(connection, id)).await?;
     let (job, _, tasks) = found.ok_or_else(|| no_such_job(id))?;
-    let mut cases = Vec::with_capacity(tasks.len());
-    for task in tasks {
-        let log = if outcome(&task).shows_log() { log_end(&state, &task).await? } else { String::new() };
-        cases.push((task, log));
-    }
+    let mut logs = log_ends(&state, id, &tasks).await?;
+    let with_log = |task: Task| {
+        let log = logs.remove(&task.n).unwrap_or_default();
+        (task, log)
+    };
+    let cases: Vec<(Task, String)> = tasks.into_iter().map(with_log).collect();
     let xml = write_report(&job, &cases).map_err(ApiError::internal)?;
     Ok(Xml(xml))
 }
 
-async fn log_end(state: &AppState, task: &Task) -> ApiResult<String> {
-    let window = state.logs.tail(task.job_id, LogId::Task(task.n), LOG_LINES).await.map_err(ApiError::internal)?;
+/// The ends of the failed tasks' logs, by the tasks' numbers.
+async fn log_ends(state: &AppState, id: JobId, tasks: &[Task]) -> ApiResult<HashMap<i64, String>> {
+    let failed: Vec<i64> = tasks.iter().filter(|task| outcome(task).shows_log()).map(|task| task.n).collect();
+    let wanted = failed.iter().copied().map(LogId::Task).collect();
+    let ends = state.logs.tails(id, wanted, LOG_LINES, log_end).await.map_err(ApiError::internal)?;
+    Ok(failed.into_iter().zip(ends).collect())
+}
+
+fn log_end(window: Window) -> String {
     let text = logs::without_escapes(&window.lines.join("\n"));
     let start = text.ceil_char_boundary(text.len().saturating_sub(LOG_BYTES));
-    Ok(text[start..].to_owned())
+    text[start..].to_owned()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,7 +70,7 @@ fn outcome(task: &Task) -> Outcome {
 
 fn write_report(job: &Job, cases: &[(Task, String)]) -> Result<String, fmt::Error> {
     let count = |wanted| cases.iter().filter(|(task, _)| outcome(task) == wanted).count();
-    // The schemas know `skipped` on a suite only.
+    // Jenkins' schema knows `skipped` on a suite only, and Surefire's no `hostname`.
     let totals = format!(
         "tests=\"{}\" failures=\"{}\" errors=\"{}\" time=\"{}\"",
         cases.len(),
@@ -74,11 +83,9 @@ fn write_report(job: &Job, cases: &[(Task, String)]) -> Result<String, fmt::Erro
     let began = without_zone(job.started_at.unwrap_or(job.created_at));
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     writeln!(xml, "<testsuites name=\"{name}\" {totals}>")?;
-    writeln!(
-        xml,
-        "  <testsuite name=\"{name}\" {totals} skipped=\"{skipped}\" timestamp=\"{began}\" hostname=\"{environment}\">"
-    )?;
+    writeln!(xml, "  <testsuite name=\"{name}\" {totals} skipped=\"{skipped}\" timestamp=\"{began}\">")?;
     writeln!(xml, "    <properties>")?;
+    writeln!(xml, "      <property name=\"environment\" value=\"{environment}\"/>")?;
     writeln!(xml, "      <property name=\"branch\" value=\"{branch}\"/>")?;
     writeln!(xml, "      <property name=\"commit\" value=\"{}\"/>", quoted(&job.commit_hash))?;
     writeln!(xml, "      <property name=\"status\" value=\"{}\"/>", job.status)?;
@@ -103,7 +110,12 @@ fn write_case(xml: &mut String, task: &Task, log: &str) -> fmt::Result {
     };
     let message = message(task);
     let message = quoted(&message);
-    writeln!(xml, ">\n      <{element} message=\"{message}\" type=\"{}\"/>", task.status)?;
+    write!(xml, ">\n      <{element} message=\"{message}\"")?;
+    // Surefire's schema knows a type of failures and errors only.
+    if element != "skipped" {
+        write!(xml, " type=\"{}\"", task.status)?;
+    }
+    writeln!(xml, "/>")?;
     if !log.is_empty() {
         writeln!(xml, "      <system-out>{}</system-out>", Escaped { text: log, within_quotes: false })?;
     }
@@ -200,8 +212,9 @@ mod tests {
         ];
         let expected = r#"<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="Job 42" tests="5" failures="1" errors="1" time="1.812">
-  <testsuite name="Job 42" tests="5" failures="1" errors="1" time="1.812" skipped="2" timestamp="2026-01-04T10:00:03" hostname="bench-a">
+  <testsuite name="Job 42" tests="5" failures="1" errors="1" time="1.812" skipped="2" timestamp="2026-01-04T10:00:03">
     <properties>
+      <property name="environment" value="bench-a"/>
       <property name="branch" value="a&quot;&lt;b&gt;&amp;c"/>
       <property name="commit" value="4f1c"/>
       <property name="status" value="failed"/>
@@ -216,10 +229,10 @@ mod tests {
       <error message="stopped&#10;by �&quot;ada&quot;" type="aborted"/>
     </testcase>
     <testcase classname="smoke" name="smoke/skip" time="0.050">
-      <skipped message="no device" type="skipped"/>
+      <skipped message="no device"/>
     </testcase>
     <testcase classname="smoke" name="smoke/later" time="0.000">
-      <skipped message="running" type="running"/>
+      <skipped message="running"/>
     </testcase>
   </testsuite>
 </testsuites>

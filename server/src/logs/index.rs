@@ -1,21 +1,33 @@
-//! Where the lines of a log are: how many line ends stand before the end of each whole block of the file.
+//! Where the lines of a log are, and in which colours: line ends and style at the end of each whole block of the file.
 //! Kept in a sidecar file that only saves time: whatever of it is missing or damaged is counted anew from the log.
 
+use super::style::{MAX_SEQUENCE, Style, begun_sequence};
 use memchr::{memchr_iter, memrchr};
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Bytes per counted block: small enough to look through for one line, and 1 GB of log makes an index of 128 KiB.
+/// Bytes per counted block: small enough to look through for one line, and 1 GB of log makes an index of 192 KiB.
 const BLOCK: u64 = 128 * 1024;
-/// A count and its complement, 8 bytes each, little-endian: a torn or zeroed entry shows.
-const ENTRY: usize = 16;
+/// A count, a style, and a seal over both, 8 bytes each, little-endian: a torn or zeroed entry shows.
+const ENTRY: usize = 24;
+/// Whatever it is, as long as zeroes and other versions' entries do not fit it.
+const SEAL: u64 = 0x5a17_c0de_10c5_0002;
+
+/// What stands before the end of a whole block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Mark {
+    line_ends: u64,
+    /// Of a colour sequence that the block's end cuts, not even its beginning counts.
+    style: Style,
+}
 
 /// The index of a log as it was when it had `size` bytes.
 #[derive(Debug)]
 pub(super) struct LineIndex {
-    /// Line ends before the end of each whole block.
-    counts: Vec<u64>,
+    /// Of each whole block.
+    marks: Vec<Mark>,
     size: u64,
     lines: u64,
 }
@@ -24,15 +36,15 @@ impl LineIndex {
     /// Reads the sidecar and brings it up to date with the log.
     pub(super) fn open(log: &File, sidecar: &Path, size: u64) -> io::Result<Self> {
         let whole_blocks = usize::try_from(size / BLOCK).map_err(io::Error::other)?;
-        let mut counts = read_valid(sidecar, whole_blocks);
-        let known = counts.len();
-        let lines = count_rest(log, &mut counts, size)?;
-        if counts.len() > known
-            && let Err(error) = write_new(sidecar, &counts, known)
+        let mut marks = read_valid(sidecar, whole_blocks);
+        let known = marks.len();
+        let lines = count_rest(log, &mut marks, size)?;
+        if marks.len() > known
+            && let Err(error) = write_new(sidecar, &marks, known)
         {
             tracing::debug!(path = %sidecar.display(), %error, "line index not kept, it will be counted again");
         }
-        Ok(Self { counts, size, lines })
+        Ok(Self { marks, size, lines })
     }
 
     /// Whether an index has more to keep now that a log has grown.
@@ -50,85 +62,130 @@ impl LineIndex {
         self.lines
     }
 
+    /// Where line `line` (from 1) begins, and in which style; the log's end when it has no such line.
+    pub(super) fn place_of(&self, log: &File, line: u64) -> io::Result<(u64, Style)> {
+        let offset = self.offset_of(log, line)?;
+        Ok((offset, self.style_at(log, offset)?))
+    }
+
     /// Where line `line` (from 1) begins; the log's end when it has no such line.
-    pub(super) fn offset_of(&self, mut log: &File, line: u64) -> io::Result<u64> {
+    pub(super) fn offset_of(&self, log: &File, line: u64) -> io::Result<u64> {
         if line <= 1 || line > self.lines {
             return Ok(if line <= 1 { 0 } else { self.size });
         }
         let line_end = line - 1;
-        let block = self.counts.partition_point(|count| *count < line_end);
-        let before = block.checked_sub(1).map_or(0, |previous| self.counts[previous]);
+        let block = self.marks.partition_point(|mark| mark.line_ends < line_end);
         let start = block as u64 * BLOCK;
-        log.seek(SeekFrom::Start(start))?;
-        let mut bytes = Vec::new();
-        log.take((self.size - start).min(BLOCK)).read_to_end(&mut bytes)?;
-        let nth = usize::try_from(line_end - before - 1).map_err(io::Error::other)?;
+        let mut bytes = vec![0; to_usize((self.size - start).min(BLOCK))?];
+        log.read_exact_at(&mut bytes, start)?;
+        let nth = to_usize(line_end - self.mark_before(block).line_ends - 1)?;
         match memchr_iter(b'\n', &bytes).nth(nth) {
             Some(at) => Ok(start + at as u64 + 1),
             None => Err(io::Error::new(ErrorKind::InvalidData, "the log is shorter than its index says")),
         }
     }
+
+    /// The style of what is printed at this offset, as all before it has set it.
+    pub(super) fn style_at(&self, log: &File, offset: u64) -> io::Result<Style> {
+        let block = offset / BLOCK;
+        let mut bytes = begun_before(log, block * BLOCK)?;
+        let begun = bytes.len();
+        bytes.resize(begun + to_usize(offset - block * BLOCK)?, 0);
+        log.read_exact_at(&mut bytes[begun..], block * BLOCK)?;
+        let mut style = self.mark_before(to_usize(block)?).style;
+        style.read(&bytes);
+        Ok(style)
+    }
+
+    fn mark_before(&self, block: usize) -> Mark {
+        block.checked_sub(1).map_or(Mark::default(), |previous| self.marks[previous])
+    }
+}
+
+fn to_usize(number: u64) -> io::Result<usize> {
+    usize::try_from(number).map_err(io::Error::other)
+}
+
+/// The beginning of a colour sequence that stands before `offset` and ends behind it.
+fn begun_before(log: &File, offset: u64) -> io::Result<Vec<u8>> {
+    let length = offset.min(MAX_SEQUENCE as u64);
+    let mut before = vec![0; to_usize(length)?];
+    log.read_exact_at(&mut before, offset - length)?;
+    Ok(before.split_off(before.len() - begun_sequence(&before)))
 }
 
 /// The sidecar's entries up to the first that can't be right.
-fn read_valid(sidecar: &Path, whole_blocks: usize) -> Vec<u64> {
+fn read_valid(sidecar: &Path, whole_blocks: usize) -> Vec<Mark> {
     let bytes = std::fs::read(sidecar).unwrap_or_default();
-    let mut counts = Vec::with_capacity(whole_blocks);
+    let mut marks = Vec::<Mark>::with_capacity(whole_blocks);
     for entry in bytes.chunks_exact(ENTRY).take(whole_blocks) {
-        let previous = counts.last().copied().unwrap_or(0);
+        let previous = marks.last().map_or(0, |mark| mark.line_ends);
         match read_entry(entry) {
-            Some(count) if (previous..=previous + BLOCK).contains(&count) => counts.push(count),
+            Some(mark) if (previous..=previous + BLOCK).contains(&mark.line_ends) => marks.push(mark),
             _ => break,
         }
     }
-    counts
+    marks
 }
 
-fn read_entry(entry: &[u8]) -> Option<u64> {
-    let (count, complement) = entry.split_at(ENTRY / 2);
-    let count = u64::from_le_bytes(count.try_into().ok()?);
-    (u64::from_le_bytes(complement.try_into().ok()?) == !count).then_some(count)
+fn seal(line_ends: u64, style: u64) -> u64 {
+    !(line_ends ^ style.rotate_left(17)) ^ SEAL
+}
+
+fn read_entry(entry: &[u8]) -> Option<Mark> {
+    let mut numbers = entry.chunks_exact(8).filter_map(|bytes| bytes.try_into().ok().map(u64::from_le_bytes));
+    let (line_ends, style) = (numbers.next()?, numbers.next()?);
+    (numbers.next()? == seal(line_ends, style)).then(|| Mark { line_ends, style: Style::unpack(style) })
 }
 
 /// Written at their places, not appended: two who index the same log at once then write the same.
-fn write_new(sidecar: &Path, counts: &[u64], known: usize) -> io::Result<()> {
-    let mut entries = Vec::with_capacity((counts.len() - known) * ENTRY);
-    for count in &counts[known..] {
-        entries.extend_from_slice(&count.to_le_bytes());
-        entries.extend_from_slice(&(!count).to_le_bytes());
+fn write_new(sidecar: &Path, marks: &[Mark], known: usize) -> io::Result<()> {
+    let mut entries = Vec::with_capacity((marks.len() - known) * ENTRY);
+    for mark in &marks[known..] {
+        let style = mark.style.pack();
+        for number in [mark.line_ends, style, seal(mark.line_ends, style)] {
+            entries.extend_from_slice(&number.to_le_bytes());
+        }
     }
-    let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(sidecar)?;
-    file.seek(SeekFrom::Start((known * ENTRY) as u64))?;
-    file.write_all(&entries)
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(sidecar)?;
+    file.write_all_at(&entries, (known * ENTRY) as u64)
 }
 
-/// Counts what `counts` does not cover and adds its whole blocks; returns the lines of the whole log.
-fn count_rest(mut log: &File, counts: &mut Vec<u64>, size: u64) -> io::Result<u64> {
-    let mut at = counts.len() as u64 * BLOCK;
-    let mut line_ends = counts.last().copied().unwrap_or(0);
+/// Reads what `marks` do not cover and adds its whole blocks; returns the lines of the whole log.
+fn count_rest(log: &File, marks: &mut Vec<Mark>, size: u64) -> io::Result<u64> {
+    let mut at = marks.len() as u64 * BLOCK;
+    let mut mark = marks.last().copied().unwrap_or_default();
     let mut ends_open = size > 0;
     // A whole last block may end with or without a line end; one byte back tells.
-    log.seek(SeekFrom::Start(at.saturating_sub(1)))?;
     if at > 0 {
         let mut last = [0];
-        log.read_exact(&mut last)?;
+        log.read_exact_at(&mut last, at - 1)?;
         ends_open = last != *b"\n";
     }
-    let mut block = Vec::new();
+    let mut bytes = begun_before(log, at)?;
     while at < size {
-        block.clear();
         let wanted = (size - at).min(BLOCK);
-        if log.take(wanted).read_to_end(&mut block)? as u64 != wanted {
-            return Err(io::Error::new(ErrorKind::UnexpectedEof, "the log became shorter while it was read"));
-        }
-        line_ends += memchr_iter(b'\n', &block).count() as u64;
-        ends_open = memrchr(b'\n', &block) != Some(block.len() - 1);
+        let begun = bytes.len();
+        bytes.resize(begun + to_usize(wanted)?, 0);
+        log.read_exact_at(&mut bytes[begun..], at).map_err(became_shorter)?;
+        let block = &bytes[begun..];
+        mark.line_ends += memchr_iter(b'\n', block).count() as u64;
+        ends_open = memrchr(b'\n', block) != Some(block.len() - 1);
+        mark.style.read(&bytes);
         at += wanted;
         if wanted == BLOCK {
-            counts.push(line_ends);
+            marks.push(mark);
         }
+        bytes.drain(..bytes.len() - begun_sequence(&bytes));
     }
-    Ok(line_ends + u64::from(ends_open))
+    Ok(mark.line_ends + u64::from(ends_open))
+}
+
+fn became_shorter(error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => io::Error::new(error.kind(), "the log became shorter while it was read"),
+        _ => error,
+    }
 }
 
 #[cfg(test)]
@@ -167,7 +224,9 @@ mod tests {
             assert_eq!(index.lines(), starts.len() as u64);
             let step = (starts.len() / 40).max(1);
             for (nth, start) in starts.iter().enumerate().step_by(step) {
-                assert_eq!(index.offset_of(&log, nth as u64 + 1).unwrap(), *start, "line {}", nth + 1);
+                let mut style = Style::PLAIN;
+                style.read(&self.text[..usize::try_from(*start).unwrap()]);
+                assert_eq!(index.place_of(&log, nth as u64 + 1).unwrap(), (*start, style), "line {}", nth + 1);
             }
         }
     }
@@ -203,6 +262,22 @@ mod tests {
             // The second time the sidecar is there.
             fixture.check();
         }
+    }
+
+    #[test]
+    fn a_colour_goes_on_over_lines_and_blocks_wherever_these_cut_it() {
+        let block = usize::try_from(BLOCK).unwrap();
+        for cut in 0..8 {
+            let mut text = vec![b'.'; block - cut];
+            text.extend_from_slice(b"\x1b[1;35m\nmiddle\n");
+            text.extend_from_slice(&numbered_lines(5_000));
+            text.extend_from_slice(b"\x1b[0mplain\nplain\n");
+            let fixture = Fixture::new(text);
+            fixture.check();
+            fixture.check();
+        }
+        let coloured = (0..20_000).flat_map(|n| format!("\x1b[3{}mx{n}\n", n % 8).into_bytes()).collect();
+        Fixture::new(coloured).check();
     }
 
     #[test]

@@ -3,11 +3,14 @@
 
 use super::fold::Needle;
 use super::index::LineIndex;
-use super::lines::shown;
-use super::window::MAX_TEXT_BYTES;
-use memchr::{memchr, memchr_iter, memrchr};
+use super::lines::{Stretch, shown, shown_long};
+use super::screen::{Seen, play, seen, without_line_end};
+use super::style::Style;
+use super::window::{MAX_TEXT_BYTES, bytes_in_json};
+use memchr::{memchr, memchr_iter, memchr2_iter, memrchr};
+use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 
 /// Bytes looked through at once; a line that is longer is looked through in overlapping pieces.
 const PIECE: usize = 1024 * 1024;
@@ -32,7 +35,7 @@ pub struct Match {
 
 /// `is_over` is asked before every piece and ends the search.
 pub(super) fn search(
-    mut log: &File,
+    log: &File,
     index: &LineIndex,
     needle: &Needle,
     from_line: u64,
@@ -41,23 +44,30 @@ pub(super) fn search(
 ) -> io::Result<Matches> {
     let from_line = from_line.max(1);
     let start = index.offset_of(log, from_line)?;
-    log.seek(SeekFrom::Start(start))?;
-    let mut wanted = Scan::new(needle, from_line, limit);
-    if !wanted.run(log.take(index.size() - start), &is_over)? {
-        wanted.found.next_from.get_or_insert(wanted.line);
+    let mut wanted = Scan::new(log, index, needle, Place { line: from_line, offset: start }, limit);
+    if !wanted.run(index.size(), &is_over)? {
+        wanted.found.next_from.get_or_insert(wanted.place.line);
         return Ok(wanted.found);
     }
-    log.seek(SeekFrom::Start(0))?;
-    let mut before = Scan::new(needle, 1, 0);
-    before.run(log.take(start), &is_over)?;
+    let mut before = Scan::new(log, index, needle, Place { line: 1, offset: 0 }, 0);
+    before.run(start, &is_over)?;
     Ok(Matches { total: wanted.found.total + before.found.total, ..wanted.found })
 }
 
+/// A line's number and where it begins.
+#[derive(Clone, Copy)]
+struct Place {
+    line: u64,
+    offset: u64,
+}
+
 struct Scan<'a> {
+    log: &'a File,
+    index: &'a LineIndex,
     needle: &'a Needle,
     limit: u64,
-    /// Number of the line that comes next.
-    line: u64,
+    /// What comes next, or is being looked through.
+    place: Place,
     found: Matches,
     text_bytes: usize,
     folded: Vec<u8>,
@@ -65,19 +75,22 @@ struct Scan<'a> {
     long_line: Option<LongLine>,
 }
 
+#[derive(Default)]
 struct LongLine {
-    text: String,
+    /// In what is seen of it, as far as that is known.
     matches: bool,
+    is_overwritten: bool,
 }
 
 impl<'a> Scan<'a> {
-    fn new(needle: &'a Needle, line: u64, limit: u64) -> Self {
+    fn new(log: &'a File, index: &'a LineIndex, needle: &'a Needle, place: Place, limit: u64) -> Self {
         let (found, folded) = (Matches::default(), Vec::new());
-        Self { needle, limit, line, found, text_bytes: 0, folded, long_line: None }
+        Self { log, index, needle, limit, place, found, text_bytes: 0, folded, long_line: None }
     }
 
-    /// Looks through all that `log` has; `false` if it was over before that.
-    fn run(&mut self, mut log: impl Read, is_over: impl Fn() -> bool) -> io::Result<bool> {
+    /// Looks through the log as far as `end`; `false` if it was over before that.
+    fn run(&mut self, end: u64, is_over: impl Fn() -> bool) -> io::Result<bool> {
+        let mut log = Stretch::new(self.log, self.place.offset..end);
         let mut buffer = vec![0; PIECE];
         let mut filled = 0;
         loop {
@@ -88,11 +101,11 @@ impl<'a> Scan<'a> {
             filled += read;
             let used = match memrchr(b'\n', &buffer[..filled]) {
                 _ if read == 0 => {
-                    self.take_rest(&buffer[..filled]);
+                    self.take_rest(&buffer[..filled], end)?;
                     return Ok(true);
                 }
                 Some(at) => {
-                    self.take_lines(&buffer[..=at]);
+                    self.take_lines(&buffer[..=at], end)?;
                     at + 1
                 }
                 None if filled == buffer.len() => {
@@ -112,51 +125,70 @@ impl<'a> Scan<'a> {
         (self.needle.len() * 4 + 1024).min(PIECE / 2)
     }
 
-    /// A part of one line that is not its end.
+    /// A part of one line that may not be its end.
     fn take_piece(&mut self, piece: &[u8]) {
-        let matches = self.contains(piece);
-        let long_line = self.long_line.get_or_insert_with(|| LongLine { text: shown(piece), matches: false });
-        long_line.matches |= matches;
+        let mut line = self.long_line.take().unwrap_or_default();
+        let piece = without_line_end(piece);
+        // What stood before has been overwritten.
+        let seen = memrchr(b'\r', piece).map_or(piece, |at| {
+            line = LongLine { matches: false, is_overwritten: true };
+            &piece[at..]
+        });
+        line.matches |= self.contains(seen);
+        self.long_line = Some(line);
     }
 
     /// What is left at the end of the log: a last line without its end.
-    fn take_rest(&mut self, rest: &[u8]) {
-        if !rest.is_empty() || self.long_line.is_some() {
-            self.take_lines(rest);
-        }
+    fn take_rest(&mut self, rest: &[u8], end: u64) -> io::Result<()> {
+        if rest.is_empty() && self.long_line.is_none() { Ok(()) } else { self.take_lines(rest, end) }
     }
 
     /// Lines with their ends, the first of which may be the rest of a long one.
-    fn take_lines(&mut self, lines: &[u8]) {
-        let Some(long_line) = self.long_line.take() else {
+    fn take_lines(&mut self, lines: &[u8], end: u64) -> io::Result<()> {
+        if self.long_line.is_none() {
             return self.take_short_lines(lines);
-        };
-        let end = memchr(b'\n', lines).map_or(lines.len(), |at| at + 1);
-        if long_line.matches || self.contains(&lines[..end]) {
-            self.take_match(self.line, || long_line.text);
         }
-        self.line += 1;
-        self.take_short_lines(&lines[end..]);
+        let rest = memchr(b'\n', lines).map_or(lines.len(), |at| at + 1);
+        self.take_piece(&lines[..rest]);
+        let line = self.long_line.take().unwrap_or_default();
+        let next = self.index.offset_of(self.log, self.place.line + 1)?.min(end);
+        let range = self.place.offset..next;
+        let (log, index, at) = (self.log, self.index, self.place);
+        let text = || shown_long(log, index, range.clone(), index.style_at(log, at.offset)?);
+        // Short states may leave more to be seen than what follows the last return.
+        if line.matches || (line.is_overwritten && self.contains(text()?.as_bytes())) {
+            self.take_match(at.line, text)?;
+        }
+        self.place = Place { line: at.line + 1, offset: next };
+        self.take_short_lines(&lines[rest..])
     }
 
-    fn take_short_lines(&mut self, lines: &[u8]) {
+    fn take_short_lines(&mut self, lines: &[u8]) -> io::Result<()> {
         let mut folded = std::mem::take(&mut self.folded);
-        self.needle.fold(lines, &mut folded);
+        self.needle.fold(&as_seen(lines), &mut folded);
         // Folding keeps the line ends, so counting them leads from a match to the line as it was.
-        let (mut at, mut unread, mut unread_line) = (0, lines, self.line);
+        let (log, index, begin) = (self.log, self.index, self.place);
+        let (mut at, mut unread, mut unread_line, mut style) = (0, lines, begin.line, None);
         while let Some(hit) = self.needle.find(&folded[at..]).map(|hit| at + hit) {
-            self.line += count_line_ends(&folded[at..hit]);
-            let matching = self.line;
+            self.place.line += count_line_ends(&folded[at..hit]);
+            let matching = self.place.line;
             self.take_match(matching, || {
-                unread = skip_lines(unread, matching - unread_line);
-                unread_line = matching;
-                shown(&unread[..memchr(b'\n', unread).unwrap_or(unread.len())])
-            });
-            self.line += 1;
+                let mut here = match style {
+                    Some(style) => style,
+                    None => index.style_at(log, begin.offset)?,
+                };
+                let line = skip_lines(unread, matching - unread_line);
+                here.read(&unread[..unread.len() - line.len()]);
+                (unread, unread_line, style) = (line, matching, Some(here));
+                Ok(shown(&line[..memchr(b'\n', line).unwrap_or(line.len())], here))
+            })?;
+            self.place.line += 1;
             at = memchr(b'\n', &folded[hit..]).map_or(folded.len(), |end| hit + end + 1);
         }
-        self.line += count_line_ends(&folded[at..]);
+        self.place.line += count_line_ends(&folded[at..]);
+        self.place.offset += lines.len() as u64;
         self.folded = folded;
+        Ok(())
     }
 
     fn contains(&mut self, text: &[u8]) -> bool {
@@ -164,19 +196,44 @@ impl<'a> Scan<'a> {
         self.needle.find(&self.folded).is_some()
     }
 
-    fn take_match(&mut self, line: u64, text: impl FnOnce() -> String) {
+    fn take_match(&mut self, line: u64, text: impl FnOnce() -> io::Result<String>) -> io::Result<()> {
         self.found.total += 1;
         if self.found.next_from.is_some() {
-            return;
+            return Ok(());
         }
         if self.found.matches.len() as u64 >= self.limit || self.text_bytes > MAX_TEXT_BYTES {
             self.found.next_from = Some(line);
-            return;
+            return Ok(());
         }
-        let text = text();
-        self.text_bytes += text.len();
+        let text = text()?;
+        self.text_bytes += bytes_in_json(&text);
         self.found.matches.push(Match { line, text });
+        Ok(())
     }
+}
+
+/// Lines of which each is what a window shows of it, line ends and all: nobody finds what has been overwritten.
+fn as_seen(lines: &[u8]) -> Cow<'_, [u8]> {
+    let moves_back = |at: usize| {
+        let after = &lines[at..];
+        let line_end = after.iter().position(|byte| *byte != b'\r').unwrap_or(after.len());
+        after[0] != b'\r' || after.get(line_end).is_some_and(|byte| *byte != b'\n')
+    };
+    if !memchr2_iter(b'\r', 0x08, lines).any(moves_back) {
+        return Cow::Borrowed(lines);
+    }
+    let mut text = Vec::with_capacity(lines.len());
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        let content = without_line_end(line);
+        match seen(content) {
+            Seen::AsItIs(from) => text.extend_from_slice(&content[from..]),
+            Seen::Played(from) => text.extend_from_slice(play(&content[from..], Style::PLAIN).as_bytes()),
+        }
+        if line.ends_with(b"\n") {
+            text.push(b'\n');
+        }
+    }
+    Cow::Owned(text)
 }
 
 fn count_line_ends(bytes: &[u8]) -> u64 {
@@ -192,6 +249,7 @@ fn skip_lines(bytes: &[u8], lines: u64) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::window::from_line;
     use super::*;
 
     struct Fixture {
@@ -257,8 +315,41 @@ mod tests {
             let fixture = fixture(&text);
             assert_eq!(fixture.lines("needle"), [2, 3], "gap {gap}");
             assert_eq!(fixture.lines("y\u{fffd}"), [0; 0]);
-            assert_eq!(fixture.search("needle", 1, 1).matches[0].text, shown(&vec![b'x'; PIECE]));
+            assert_eq!(fixture.search("needle", 1, 1).matches[0].text, shown(&vec![b'x'; PIECE], Style::PLAIN));
         }
+    }
+
+    #[test]
+    fn what_was_overwritten_is_not_found_and_what_is_seen_is_returned() {
+        let states =
+            |count: usize| (0..count).map(|n| format!("J {n:>5} of {count} written\r")).collect::<Vec<_>>().concat();
+        for count in [3, 2_000, 100_000] {
+            let text = format!("first\n{}J done: CHECKSUM MISMATCH\nJ 1 of it\r\n", states(count));
+            let fixture = fixture(text.as_bytes());
+            let found = fixture.search("checksum", 1, 10);
+            assert_eq!(found.matches, [Match { line: 2, text: "J done: CHECKSUM MISMATCH".to_owned() }], "{count}");
+            assert_eq!(fixture.lines(" of "), [3], "{count}");
+            assert_eq!(fixture.lines("j"), [2, 3], "{count}");
+        }
+        let kept = fixture(format!("{}\r\n\x08x\x08\n", "needle".repeat(300_000)).as_bytes());
+        assert_eq!(kept.lines("needle"), [1]);
+        assert_eq!(kept.lines("x"), [2]);
+    }
+
+    #[test]
+    fn the_text_of_a_match_is_what_a_window_shows() {
+        let text: String = (0..60_000)
+            .map(|n| match n % 9 {
+                0 => format!("\x1b[3{}mhit {n}\n", n % 7),
+                1 => "hit 10%\rhit 20%\r\n".to_owned(),
+                2 => "hit\x1b[0m\n".to_owned(),
+                _ => "hit or miss\r\n".to_owned(),
+            })
+            .collect();
+        let fixture = fixture(text.as_bytes());
+        let found = fixture.search("HIT", 1, u64::MAX);
+        let window = from_line(&fixture.log, &fixture.index, 1, 60_000).unwrap().lines;
+        assert!(found.matches.iter().map(|found| &found.text).eq(window.iter()));
     }
 
     #[test]

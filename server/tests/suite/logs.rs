@@ -4,7 +4,7 @@
 use crate::kept::{Kept, send};
 use axum::body::Body;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
-use axum::http::{Request, StatusCode};
+use axum::http::{Method, Request, StatusCode};
 use protocol::api::{LogsState, MAX_LINE_BYTES};
 use protocol::{JobStatus, TaskStatus, UserId};
 use serde_json::json;
@@ -36,6 +36,48 @@ async fn a_log_is_sent_as_it_is_whole_or_in_part() {
     assert_eq!(nothing_new.header(CONTENT_RANGE), "bytes */17");
     assert_eq!(nothing_new.json()["code"], "range_not_satisfiable");
     assert_eq!(nothing_new.header(CONTENT_TYPE), "application/problem+json");
+}
+
+#[tokio::test]
+async fn who_asks_for_the_head_of_a_file_learns_its_size_and_gets_no_part() {
+    let kept = Kept::new().await;
+    kept.append(LogId::Task(1), "one\ntwo\n").await;
+    kept.keep_result("a.txt", "text/plain", b"content").await;
+    for (path, size) in [("1/tasks/a.1-1/log", "8"), ("1/log", "0"), ("1/tasks/a.1-1/results/a.txt", "7")] {
+        for range in [None, Some("bytes=1-2"), Some("bytes=99-")] {
+            let head = kept.ask(Method::HEAD, path, range).await;
+            assert_eq!((head.status, head.header(CONTENT_LENGTH)), (StatusCode::OK, size), "{path} {range:?}");
+            assert_eq!((head.header("accept-ranges"), head.body.len()), ("bytes", 0));
+        }
+    }
+    for path in ["1/junit.xml", "1/log/lines", "1"] {
+        let head = kept.ask(Method::HEAD, path, None).await;
+        assert_eq!((head.status, head.body.len()), (StatusCode::OK, 0), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_line_is_what_a_terminal_shows_of_it_and_colours_go_on() {
+    let kept = Kept::new().await;
+    let states: String = (0..2_000).map(|n| format!("J {n:>5} of 2000 written\r")).collect::<Vec<_>>().concat();
+    kept.append(LogId::Task(1), format!("\u{1b}[1;33mstart\nmiddle\nend\u{1b}[0m\n{states}")).await;
+    kept.append(LogId::Task(1), "J done: CHECKSUM MISMATCH\nplain\r\n").await;
+    let lines = kept.get("1/tasks/a.1-1/log/lines").await.json();
+    let yellow = |text: &str| format!("\u{1b}[1;33m{text}");
+    let end = yellow("end\u{1b}[0m");
+    assert_eq!(lines["lines"], json!([yellow("start"), yellow("middle"), end, "J done: CHECKSUM MISMATCH", "plain"]));
+    assert_eq!(lines["total"], 5);
+    let window = kept.get("1/tasks/a.1-1/log/lines?from=2&limit=1").await.json();
+    assert_eq!(window["lines"], json!([yellow("middle")]));
+    let found = kept.get("1/tasks/a.1-1/log/search?q=checksum").await.json();
+    assert_eq!(found["matches"], json!([{"line": 4, "text": "J done: CHECKSUM MISMATCH"}]));
+    assert_eq!(kept.get("1/tasks/a.1-1/log/search?q=of+2000").await.json()["total"], 0);
+    assert_eq!(
+        kept.get("1/tasks/a.1-1/log/search?q=middle").await.json()["matches"][0]["text"],
+        json!(yellow("middle"))
+    );
+    // The plain log keeps every state.
+    assert!(kept.get("1/tasks/a.1-1/log").await.text().contains("J  1999 of 2000 written\rJ done"));
 }
 
 #[tokio::test]
@@ -74,13 +116,13 @@ async fn a_log_that_has_not_begun_is_empty_and_one_of_another_job_is_not_found()
 #[tokio::test]
 async fn lines_are_counted_from_one_and_say_when_all_are_here() {
     let kept = Kept::new().await;
-    kept.append(LogId::Task(1), "one\ntwo\r\n\u{1b}[1mthree\nfo\n").await;
+    kept.append(LogId::Task(1), "one\ntwo\r\n\u{1b}[1mthree\u{1b}[m\nf\n").await;
     kept.append(LogId::Task(1), b"b\xffd\n".to_vec()).await;
     kept.append(LogId::Task(1), "x".repeat(20_000)).await;
     let lines = kept.get("1/tasks/a.1-1/log/lines?from=2&limit=2").await.json();
     assert_eq!(
         lines,
-        json!({"first": 2, "lines": ["two", "\u{1b}[1mthree"], "total": 6, "bytes": 20_026, "complete": false})
+        json!({"first": 2, "lines": ["two", "\u{1b}[1mthree\u{1b}[m"], "total": 6, "bytes": 20_028, "complete": false})
     );
     kept.end_task(1, TaskStatus::Failed, false).await;
     assert_eq!(kept.get("1/tasks/a.1-1/log/lines").await.json()["complete"], false);
