@@ -6,6 +6,7 @@ mod audit;
 mod bodies;
 mod compare;
 mod conditional;
+mod docs;
 mod download;
 mod environments;
 mod estimate;
@@ -82,7 +83,8 @@ pub fn routes(state: AppState) -> Router {
         .api_route("/job/{id}/tasks/{task_id}/log/search", get(logs::search_log))
         .api_route("/job/{id}/tasks/{task_id}/results", get(results::list_results))
         .api_route("/job/{id}/tasks/{task_id}/results/{*path}", get(results::read_result))
-        .api_route("/openapi.json", get(openapi::show_openapi));
+        .api_route("/openapi.json", get(openapi::show_openapi))
+        .api_route("/docs", get(docs::show_docs));
     let api = documented
         .finish(api, "/api")
         .fallback(error::no_such_path)

@@ -31,6 +31,7 @@ pub struct RerunRequest {
     pub latest: bool,
 }
 
+/// A job with its scenarios and tasks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Job {

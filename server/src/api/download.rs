@@ -3,13 +3,16 @@
 use crate::error::{ApiError, ApiResult};
 use crate::logs::StoredFile;
 use axum::body::Body;
+use axum::extract::FromRequestParts;
 use axum::http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, IF_RANGE,
     RANGE, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use protocol::api::ErrorCode;
+use std::convert::Infallible;
 use std::fmt::Write;
 use std::ops::Range;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
@@ -32,6 +35,18 @@ pub(super) enum Disposition {
     Attachment,
 }
 
+/// The part of a file that a request wants. Only a GET can want one, and not on a condition that can't be checked.
+pub(super) struct WantedPart(Option<HeaderValue>);
+
+impl<S: Sync> FromRequestParts<S> for WantedPart {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let can_want = parts.method == Method::GET && !parts.headers.contains_key(IF_RANGE);
+        Ok(Self(parts.headers.get(RANGE).filter(|_| can_want).cloned()))
+    }
+}
+
 /// A stored file or a part of it.
 pub(super) struct Download(pub(super) Response);
 
@@ -41,10 +56,19 @@ impl IntoResponse for Download {
     }
 }
 
+/// A stored log or a part of it.
+pub(super) struct PlainLog(pub(super) Download);
+
+impl IntoResponse for PlainLog {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
 /// Sends a file, or the part of it that the request asks for; one that does not exist yet is sent as empty.
 pub(super) async fn send(
     stored: Option<StoredFile>,
-    request: &HeaderMap,
+    part: WantedPart,
     content_type: HeaderValue,
     disposition: HeaderValue,
 ) -> ApiResult<Download> {
@@ -57,7 +81,7 @@ pub(super) async fn send(
         (CORP, SAME_ORIGIN),
         (ACCEPT_RANGES, BYTES),
     ]);
-    let (status, part) = match requested_part(request, size) {
+    let (status, part) = match part.of(size) {
         Requested::All => (StatusCode::OK, 0..size),
         Requested::Part(part) => {
             let range = format!("bytes {}-{}/{size}", part.start, part.end - 1);
@@ -120,13 +144,12 @@ enum Requested {
     Nothing,
 }
 
-/// One range is honoured. Several, a malformed one, or one on a condition that can't be checked mean the whole file.
-fn requested_part(request: &HeaderMap, size: u64) -> Requested {
-    let range = request.get(RANGE).and_then(|range| range.to_str().ok());
-    if request.contains_key(IF_RANGE) {
-        return Requested::All;
+impl WantedPart {
+    /// One range is honoured. Several, or a malformed one, mean the whole file.
+    fn of(&self, size: u64) -> Requested {
+        let range = self.0.as_ref().and_then(|range| range.to_str().ok());
+        range.and_then(|range| parse_range(range, size)).unwrap_or(Requested::All)
     }
-    range.and_then(|range| parse_range(range, size)).unwrap_or(Requested::All)
 }
 
 fn parse_range(range: &str, size: u64) -> Option<Requested> {
@@ -160,7 +183,7 @@ mod tests {
     use super::*;
 
     fn part(range: &'static str, size: u64) -> Requested {
-        requested_part(&HeaderMap::from_iter([(RANGE, HeaderValue::from_static(range))]), size)
+        WantedPart(Some(HeaderValue::from_static(range))).of(size)
     }
 
     #[test]
@@ -191,10 +214,7 @@ mod tests {
         {
             assert_eq!(part(range, 10), Requested::All, "{range}");
         }
-        assert_eq!(requested_part(&HeaderMap::new(), 10), Requested::All);
-        let conditional =
-            [(RANGE, HeaderValue::from_static("bytes=0-1")), (IF_RANGE, HeaderValue::from_static("\"x\""))];
-        assert_eq!(requested_part(&HeaderMap::from_iter(conditional), 10), Requested::All);
+        assert_eq!(WantedPart(None).of(10), Requested::All);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Logs: the queue's own and each task's, as plain text, as a window of lines, and searched.
 //! All of it is read from the mirror; no reader costs the remote server anything.
 
-use super::download::{self, Disposition, Download};
+use super::download::{self, Disposition, PlainLog, WantedPart};
 use super::jobs::no_such_job;
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Path, Query};
@@ -11,7 +11,7 @@ use crate::store::jobs::{self, Job};
 use crate::store::tasks::{self, Task};
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::HeaderValue;
 use protocol::api::{LogLines, LogMatch, LogMatches, LogsState, MAX_LOG_LINES};
 use protocol::{JobId, names};
 use schemars::JsonSchema;
@@ -52,12 +52,12 @@ pub(super) async fn read_log(
     _: CurrentUser,
     State(state): State<AppState>,
     Path(path): Path<LogPath>,
-    headers: HeaderMap,
-) -> ApiResult<Download> {
+    part: WantedPart,
+) -> ApiResult<PlainLog> {
     let log = Log::find(&state, path).await?;
     let stored = state.logs.open(log.job, log.id).await.map_err(ApiError::internal)?;
     let name = download::disposition(Disposition::Inline, &log.file_name)?;
-    download::send(stored, &headers, PLAIN_TEXT, name).await
+    download::send(stored, part, PLAIN_TEXT, name).await.map(PlainLog)
 }
 
 pub(super) async fn list_lines(

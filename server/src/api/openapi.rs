@@ -16,6 +16,7 @@ use axum::body::Bytes;
 use axum::handler::Handler;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use serde_json::Value;
 use std::any::type_name;
 use std::sync::OnceLock;
 
@@ -50,7 +51,7 @@ fn named_after<H>(operation: TransformOperation<'_>) -> TransformOperation<'_> {
 /// The same in every router of the process.
 static DOCUMENT: OnceLock<Document> = OnceLock::new();
 
-/// The document, as it is sent and as it can be looked into.
+/// The document as it is sent.
 pub(super) struct Document {
     json: Bytes,
 }
@@ -58,6 +59,11 @@ pub(super) struct Document {
 /// Ends the collecting.
 pub(super) fn publish(collected: Collected) {
     DOCUMENT.get_or_init(|| Document { json: Bytes::from(collected.write().to_string()) });
+}
+
+/// The document, to be looked into; nothing before the routes are made.
+pub(super) fn document() -> Value {
+    DOCUMENT.get().and_then(|document| serde_json::from_slice(&document.json).ok()).unwrap_or_default()
 }
 
 /// `application/json` that has been written before.
@@ -78,10 +84,9 @@ pub(super) async fn show_openapi() -> OpenApiJson {
 mod tests {
     use super::*;
     use crate::config::{Config, Variables};
-    use serde_json::Value;
     use std::collections::BTreeSet;
 
-    async fn document() -> Value {
+    async fn made() -> Value {
         let folder = tempfile::tempdir().unwrap();
         let config = Config::parse("", folder.path(), &Variables::default()).unwrap();
         drop(crate::api::routes(AppState::new(config).await.unwrap()));
@@ -95,7 +100,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_handler_has_its_line_of_words_and_every_line_its_handler() {
-        let document = document().await;
+        let document = made().await;
         let mut ids = BTreeSet::new();
         for operation in operations(&document) {
             let id = operation["operationId"].as_str().unwrap();
@@ -109,7 +114,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_body_has_an_example_that_is_of_its_shape() {
-        let document = document().await;
+        let document = made().await;
         let mut without = Vec::new();
         for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
             let Some(properties) = schema["properties"].as_object() else { continue };

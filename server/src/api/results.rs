@@ -1,7 +1,7 @@
 //! Result files of a task: the list, and each file. They come from test code, so a browser never runs what is in them:
 //! only plain text and raster images are shown, all else is saved, and nothing is guessed.
 
-use super::download::{self, Disposition, Download};
+use super::download::{self, Disposition, Download, WantedPart};
 use super::logs::find_task;
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Path};
@@ -9,7 +9,7 @@ use crate::state::AppState;
 use crate::store::tasks::{self, ResultFile};
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::HeaderValue;
 use protocol::api::{self, Results};
 use protocol::{JobId, names};
 
@@ -30,7 +30,7 @@ pub(super) async fn read_result(
     _: CurrentUser,
     State(state): State<AppState>,
     Path((id, task_id, path)): Path<(JobId, String, String)>,
-    headers: HeaderMap,
+    part: WantedPart,
 ) -> ApiResult<Download> {
     let (_, task) = find_task(&state, id, task_id).await?;
     let no_such_file = || ApiError::not_found(format!("this task has no result file \"{path}\""));
@@ -46,7 +46,7 @@ pub(super) async fn read_result(
     let (content_type, disposition) = present(&noted.content_type);
     let name = path.rsplit('/').next().unwrap_or(&path);
     let disposition = download::disposition(disposition, name)?;
-    download::send(Some(stored), &headers, content_type, disposition).await
+    download::send(Some(stored), part, content_type, disposition).await
 }
 
 /// How a file of this type is sent. The type is the remote server's word, which may be anything.

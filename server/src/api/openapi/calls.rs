@@ -160,6 +160,7 @@ pub(super) const CALLS: &[(&str, &[Call])] = &[
                 &[Unauthenticated, Unavailable, Internal],
             ),
             call("show_openapi", "This document.", &[]),
+            call("show_docs", "This document as a page for people.", &[]),
         ],
     ),
 ];

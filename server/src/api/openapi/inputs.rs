@@ -2,6 +2,7 @@
 //! The codes are noted as words; `write.rs` makes answers of them.
 
 use super::parts::{query_parameter, refuses_with, schema_object, settings, takes_header};
+use crate::api::download::WantedPart;
 use crate::api::idempotency::IdempotencyKey;
 use crate::auth::CurrentUser;
 use crate::error::{Form, Json, OptionalJson, Path, Query};
@@ -98,6 +99,13 @@ fn takes_body<T: JsonSchema>(ctx: &mut GenContext, operation: &mut Operation, me
     let content = MediaType { schema: Some(schema_object(schema)), ..MediaType::default() };
     let content = [(media.to_owned(), content)].into_iter().collect();
     operation.request_body = Some(ReferenceOr::Item(RequestBody { content, required, ..RequestBody::default() }));
+}
+
+impl OperationInput for WantedPart {
+    fn operation_input(_: &mut GenContext, operation: &mut Operation) {
+        let range = "One range of bytes, such as `bytes=100-`; several of them mean the whole file.";
+        takes_header(operation, "Range", range, json_schema!({ "type": "string" }));
+    }
 }
 
 impl OperationInput for IdempotencyKey {

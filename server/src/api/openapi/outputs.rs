@@ -4,7 +4,8 @@
 use super::parts::{answer, takes_header};
 use crate::api::answers::{Accepted, Created, CreatedOnce, Figures, Removed, SignedIn, SignedOut, Xml};
 use crate::api::conditional::Conditional;
-use crate::api::download::Download;
+use crate::api::docs::Page;
+use crate::api::download::{Download, PlainLog};
 use crate::api::openapi::OpenApiJson;
 use crate::error::ApiError;
 use aide::generate::GenContext;
@@ -53,6 +54,8 @@ answers!(SignedOut, |_ctx, _operation| [(204, answer("Signed out.", None, &[COOK
 answers!(Figures, |_ctx, _operation| [(200, answer("Figures.", Some(("text/plain", text())), &[]))]);
 answers!(Xml, |_ctx, _operation| [(200, answer("XML.", Some(("application/xml", text())), &[]))]);
 
+answers!(Page, |_ctx, _operation| [(200, answer("A page.", Some(("text/html", text())), &[]))]);
+
 answers!(OpenApiJson, |_ctx, _operation| [(
     200,
     answer("OpenAPI 3.1.", Some((JSON, json_schema!({ "type": "object" }))), &[])
@@ -71,15 +74,16 @@ answers!(Conditional<T>, |ctx, operation| {
     ]
 });
 
-answers!(Download, |_ctx, operation| {
-    let range = "One range of bytes, such as `bytes=100-`; several of them mean the whole file.";
-    takes_header(operation, "Range", range, json_schema!({ "type": "string" }));
+answers!(Download, |_ctx, _operation| stored("*/*"));
+answers!(PlainLog, |_ctx, _operation| stored("text/plain"));
+
+fn stored(media: &str) -> [(u16, Response); 2] {
     let part = [("Content-Range", "Which part of how much.")];
     [
-        (200, answer("All of it.", Some(("*/*", text())), &[])),
-        (206, answer("The part that was asked for.", Some(("*/*", text())), &part)),
+        (200, answer("All of it.", Some((media, text())), &[])),
+        (206, answer("The part that was asked for.", Some((media, text())), &part)),
     ]
-});
+}
 
 fn text() -> Schema {
     json_schema!({ "type": "string" })
