@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help run test check build site size watch bench sim chaos fmt setup setup-check setup-test
+.PHONY: help run test fuzz check build site size watch bench sim chaos fmt setup setup-check setup-test
 
 export WASM_BINDGEN := $(CURDIR)/.tools/bin/wasm-bindgen
 
@@ -23,6 +23,10 @@ run: setup site ## build and start `testarena demo`; RESET=1 starts over, LISTEN
 
 test: setup-test site ## all tests: unit, integration on both databases, end to end
 	scripts/test.sh
+
+fuzz: setup-test site ## made-up requests to a running demo by the OpenAPI document, longer than in `make test`; EXAMPLES=200
+	cargo build --locked --bin testarena
+	EXAMPLES=$(or $(EXAMPLES),100) scripts/fuzz.sh
 
 check: setup-check ## format, lints, docs, unit tests and the room plan
 	cargo fmt --all --check

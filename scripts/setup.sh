@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 OIDC_PROVIDER=0.3.4 # the last one for Python 3.11
+API_TOOLS=(schemathesis==4.32.5 openapi-python-client==0.29.1)
 TOOLS=.tools # programs that must have the project's version stay in its folder, away from the user's own
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
@@ -111,6 +112,16 @@ install_oidc_provider() {
     $TOOLS/oidc/bin/pip install --quiet --disable-pip-version-check "oidc-provider-mock==$OIDC_PROVIDER"
 }
 
+# What tries the API from outside: made-up requests, and a client made from the OpenAPI document.
+install_api_tools() {
+    [ "$(cat $TOOLS/api/.installed 2>/dev/null)" = "${API_TOOLS[*]}" ] && return
+    say "Installing ${API_TOOLS[*]} from PyPI"
+    rm -rf $TOOLS/api
+    python3 -m venv $TOOLS/api
+    $TOOLS/api/bin/pip install --quiet --disable-pip-version-check "${API_TOOLS[@]}"
+    echo "${API_TOOLS[*]}" >$TOOLS/api/.installed
+}
+
 setup_test() {
     want python3 have python3
     want python3-venv python3 -c 'import ensurepip, venv'
@@ -120,10 +131,12 @@ setup_test() {
     want wrk have wrk
     want sqlite3 have sqlite3
     want curl have curl
+    want libxml2-utils have xmllint
     want chromium has_browser
     want fonts-dejavu-core test -d /usr/share/fonts
     setup_check
     install_oidc_provider
+    install_api_tools
 }
 
 case "${1:-}" in

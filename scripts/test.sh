@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs all tests: unit and integration on SQLite, the integration suite again on PostgreSQL, and Playwright in Chromium.
+# Runs all tests: unit and integration on SQLite, the integration suite again on PostgreSQL, made-up requests
+# to a running demo, and Playwright in Chromium.
 # All of them run even if an earlier one fails; what each runner said of itself stands at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,12 +20,13 @@ step() {
 step 'cargo test (SQLite)' env -u TEST_DATABASE_URL cargo test --locked --no-fail-fast
 # The same packages are chosen, so that nothing is compiled again with other features.
 step 'cargo test (PostgreSQL)' scripts/with-postgres.sh cargo test --locked --no-fail-fast --test suite
+step 'schemathesis' env EXAMPLES=5 MAX_SECONDS=90 scripts/fuzz.sh
 step 'Playwright' npm --prefix end2end --silent test
 
 printf '\n\033[1m==> Summary\033[0m\n'
-for name in 'cargo test (SQLite)' 'cargo test (PostgreSQL)' 'Playwright'; do
+for name in 'cargo test (SQLite)' 'cargo test (PostgreSQL)' 'schemathesis' 'Playwright'; do
     printf '%s:\n' "$name"
-    grep -E '^(test result:|  +[0-9]+ (passed|failed|flaky|skipped|did not run|interrupted))' "$logs/$name" || echo '  no summary'
+    grep -E '^(test result:|=+ .*(failure|passed|warning).* =+$|  +[0-9]+ (passed|failed|flaky|skipped|did not run|interrupted))' "$logs/$name" || echo '  no summary'
 done
 if [ ${#failed[@]} -gt 0 ]; then
     printf 'failed: %s\n' "${failed[@]}" >&2

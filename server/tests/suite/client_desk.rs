@@ -1,6 +1,7 @@
 //! A desk at which somebody uses the command-line client: the real program against the real server with a real runner.
 //! The runner lives in the test's own process, so nothing here may block it.
 
+use crate::api_document::{self, Exchange};
 use crate::bench::Bench;
 use crate::command_line::{good, run};
 use crate::killed::{Server, config_of};
@@ -48,9 +49,19 @@ impl Desk {
     }
 
     pub async fn call(&self, method: Method, path: &str, body: Value) -> Value {
-        let request = Client::new().request(method, format!("{}{path}", self.url)).basic_auth("ada", Some(PASSWORD));
-        let answer = request.header("content-type", "application/json").body(body.to_string()).send().await.unwrap();
-        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+        let request =
+            Client::new().request(method.clone(), format!("{}{path}", self.url)).basic_auth("ada", Some(PASSWORD));
+        let sent = body.to_string();
+        let request = request.header("content-type", "application/json").body(sent.clone());
+        let answer = request.send().await.unwrap();
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let body = answer.bytes().await.unwrap();
+        let read =
+            async { reqwest::get(format!("{}/api/openapi.json", self.url)).await.unwrap().bytes().await.unwrap() };
+        let exchange =
+            Exchange { method: &method, path, sent: sent.as_bytes(), status, headers: &headers, body: &body };
+        api_document::document(read).await.check(&exchange);
+        serde_json::from_slice(&body).unwrap()
     }
 
     pub fn kill_server(&mut self) {

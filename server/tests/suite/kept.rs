@@ -1,10 +1,11 @@
 //! A server that keeps one job, its logs and results, for tests of those who read them.
 //! No remote server is needed: readers see only what is here.
 
+use crate::api_document;
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, AsHeaderName, RANGE};
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use protocol::{JobId, TaskStatus, Timestamp};
@@ -17,10 +18,6 @@ use server::store::tasks::{self, ResultFile};
 use server::store::{DatabaseUrl, users};
 use std::time::Duration;
 use tempfile::TempDir;
-use tower::ServiceExt;
-
-/// Longest body that a test expects.
-const MAX_BODY: usize = 16 * 1024 * 1024;
 
 /// A server that keeps one job with two scenarios.
 pub(crate) struct Kept {
@@ -113,8 +110,13 @@ impl Kept {
     }
 
     pub(crate) async fn get_part(&self, path: &str, range: Option<&str>) -> Answer {
+        self.ask(Method::GET, path, range).await
+    }
+
+    pub(crate) async fn ask(&self, method: Method, path: &str, range: Option<&str>) -> Answer {
         let basic = format!("Basic {}", STANDARD.encode("ada:a good password"));
-        let mut request = Request::get(format!("/api/job/{path}")).header(AUTHORIZATION, basic);
+        let request = Request::builder().method(method).uri(format!("/api/job/{path}"));
+        let mut request = request.header(AUTHORIZATION, basic);
         if let Some(range) = range {
             request = request.header(RANGE, range);
         }
@@ -129,7 +131,6 @@ fn config(folder: &TempDir) -> Config {
 }
 
 pub(crate) async fn send(router: &Router, request: Request<Body>) -> Answer {
-    let response = router.clone().oneshot(request).await.unwrap();
-    let (parts, body) = response.into_parts();
-    Answer { status: parts.status, headers: parts.headers, body: to_bytes(body, MAX_BODY).await.unwrap().into() }
+    let (status, headers, body) = api_document::send(router, request).await;
+    Answer { status, headers, body: body.into() }
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod answers;
+mod api_document;
 mod api_errors;
 mod audit;
 mod bench;
@@ -18,6 +19,7 @@ mod client_terminal;
 mod command_line;
 mod connections;
 mod figures;
+mod generated_client;
 mod history;
 mod job_faults;
 mod job_feed;
@@ -40,6 +42,7 @@ mod logs;
 mod migrations;
 mod mirror_logs;
 mod open_files;
+mod paging;
 mod postgres_server;
 mod remote_bench;
 mod remote_branches;

@@ -1,9 +1,10 @@
 //! The real router on a throw-away database, and clients that talk to it without a socket.
 //! The poller does not run by itself; a test that wants it moves it.
 
+use crate::api_document;
 use crate::test_database::{self, TestDatabase};
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -22,7 +23,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
-use tower::ServiceExt;
 
 /// Of every user of the tests.
 pub const PASSWORD: &str = "correct horse";
@@ -75,6 +75,10 @@ impl TestApp {
         for id in 1..=100 {
             self.state.auth.forget_user(UserId(id));
         }
+    }
+
+    pub fn router(&self) -> &Router {
+        &self.router
     }
 
     /// Somebody who is not signed in.
@@ -247,10 +251,8 @@ impl Client {
         let mut request = Request::builder().method(method).uri(path).body(body).unwrap();
         request.headers_mut().extend(self.headers.clone());
         request.extensions_mut().insert(ConnectInfo(self.peer));
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = to_bytes(body, usize::MAX).await.unwrap();
-        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.into()).unwrap() }
+        let (status, headers, body) = api_document::send(&self.router, request).await;
+        Answer { status, headers, body: String::from_utf8(body.into()).unwrap() }
     }
 }
 

@@ -199,6 +199,10 @@ pub fn plans_of(
     });
     ask(connection)?;
     let asked = std::mem::take(&mut *asked.lock().unwrap());
+    if let AnyConnection::Postgresql(postgres) = connection {
+        // The few rows of a test are quickly sorted; the question is whether there is an index that spares it.
+        sql_query("SET enable_sort = off").execute(postgres)?;
+    }
     let mut lines = Vec::new();
     for query in asked {
         let (sql, binds) = query.split_once(" -- binds: [").unwrap_or((&query, "]"));

@@ -1,10 +1,12 @@
 //! Who may do what: every call of the API by its owner, by another user, by an administrator and by nobody.
-//! A new call is one more line.
+//! A new call is one more line: the table is held against the OpenAPI document, so that none is forgotten.
 
-use crate::test_app::{Client, TestApp};
+use crate::api_document;
+use crate::test_app::{Client, PASSWORD, TestApp};
 use axum::body::Body;
 use axum::http::Method;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// What each gets: owner, another user, an administrator. Nobody gets 401, unless the call is for anybody.
 struct Case {
@@ -69,6 +71,10 @@ fn cases() -> Vec<Case> {
         },
         plain(Method::DELETE, "/api/users/2", [403, 403, 204]),
         get("/api/audit", [403, 403, 200]),
+        get("/api/scenarios/history?environment=none&scenario=smoke/boot", [422; 3]),
+        get("/api/scenarios/stats?environment=none", [422; 3]),
+        get("/api/compare?a=1&b=1", [200; 3]),
+        plain(Method::POST, "/api/environments/none/check", [403, 403, 404]),
         get("/api/nothing", [404; 3]),
         plain(Method::POST, "/api/logout", [204; 3]),
     ]
@@ -103,10 +109,28 @@ async fn every_call_is_for_whom_it_is_meant() {
     }
 }
 
+const FOR_ANYBODY: [&str; 6] =
+    ["/healthz", "/readyz", "/metrics", "/api/login/options", "/api/openapi.json", "/api/docs"];
+
 #[tokio::test]
 async fn what_is_for_anybody_asks_nobody_who_they_are() {
     let app = TestApp::start().await;
-    for path in ["/healthz", "/readyz", "/metrics", "/api/login/options", "/login"] {
+    for path in FOR_ANYBODY.into_iter().chain(["/login"]) {
         assert_eq!(app.anybody().get(path).await.status, 200, "{path}");
     }
+    app.user("ada").await;
+    app.anybody().post("/api/login", json!({"username": "ada", "password": PASSWORD})).await.expect(200);
+}
+
+#[tokio::test]
+async fn no_call_of_the_document_is_missing_in_this_table() {
+    let app = TestApp::start().await;
+    let document = api_document::document_of(app.router()).await;
+    let template = |path: &str| document.template_of(path.split('?').next().unwrap()).unwrap_or_default().to_owned();
+    let mut tried: BTreeSet<(String, String)> =
+        cases().iter().map(|case| (case.method.to_string(), template(case.path))).collect();
+    tried.extend(FOR_ANYBODY.map(|path| ("GET".to_owned(), template(path))));
+    tried.insert(("POST".to_owned(), template("/api/login")));
+    let missing: Vec<_> = document.calls().into_iter().filter(|call| !tried.contains(call)).collect();
+    assert!(missing.is_empty(), "nobody tries who may do this: {missing:?}");
 }
