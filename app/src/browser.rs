@@ -5,17 +5,68 @@
 use crate::paths;
 use crate::preferences::ZONE;
 use js_sys::Reflect;
-use leptos::prelude::{Effect, document, window};
-use protocol::Timestamp;
+use leptos::prelude::{
+    Effect, Get, Memo, document, on_cleanup, request_animation_frame, window, window_event_listener_untyped,
+};
+use protocol::{JobStatus, Timestamp};
+use std::cell::Cell;
 use web_sys::wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, VisibilityState};
 
+/// Of every view that has none of its own.
+const ICON: &str = "/favicon.svg";
 /// Where the last tab used is remembered for the next job opened.
 const TAB_KEY: &str = "testarena.tab";
+const RECENT_KEY: &str = "testarena.branches";
+const RECENT: usize = 5;
+
+/// What the browser's clock is off by, in milliseconds, that it is worth to be minded: the server tells whole seconds,
+/// and an answer is under way for a while.
+#[cfg(not(feature = "ssr"))]
+const WORTH_MINDING_MS: i64 = 2_000;
+
+/// The longest that a page may be on its way until it is live, and not be thought of as a clock that is off.
+#[cfg(not(feature = "ssr"))]
+const WAY_MS: i64 = 60_000;
+
+thread_local! {
+    /// To be added to the browser's clock to have the server's.
+    static BEHIND_MS: Cell<i64> = const { Cell::new(0) };
+}
+
+/// By the server's clock, as far as it is known: a reader's own may be an hour off.
+pub(crate) fn now() -> Timestamp {
+    Timestamp(own_now() + BEHIND_MS.get())
+}
 
 #[allow(clippy::cast_possible_truncation)] // whole milliseconds, far below 2^53
-pub(crate) fn now() -> Timestamp {
-    Timestamp(js_sys::Date::now() as i64)
+fn own_now() -> i64 {
+    js_sys::Date::now() as i64
+}
+
+/// What time it is at the server, as its latest answer said.
+#[cfg(not(feature = "ssr"))]
+pub(crate) fn set_clock(server: Timestamp) {
+    let behind = server.0 - own_now();
+    if (behind - BEHIND_MS.get()).abs() > WORTH_MINDING_MS {
+        BEHIND_MS.set(behind);
+    }
+}
+
+/// What time it was there when the page was drawn, which took its way since.
+#[cfg(not(feature = "ssr"))]
+pub(crate) fn set_clock_roughly(drawn: Timestamp) {
+    if (drawn.0 - own_now()).abs() > WAY_MS {
+        set_clock(drawn);
+    }
+}
+
+/// An HTTP date.
+#[cfg(not(feature = "ssr"))]
+#[allow(clippy::cast_possible_truncation)] // whole milliseconds, far below 2^53
+pub(crate) fn read_date(text: &str) -> Option<Timestamp> {
+    let ms = js_sys::Date::parse(text);
+    ms.is_finite().then_some(Timestamp(ms as i64))
 }
 
 /// Minutes that the reader's zone was east of UTC at that moment.
@@ -57,6 +108,84 @@ pub(crate) fn set_root_attribute(name: &str, value: Option<&str>) {
     };
 }
 
+/// The tab's icon shows how the job is, as long as its view is there.
+pub(crate) fn show_status(status: Memo<JobStatus>) {
+    Effect::new(move |_| set_icon(&icon_of(status.get())));
+    on_cleanup(|| {
+        if cfg!(not(feature = "ssr")) {
+            set_icon(ICON);
+        }
+    });
+}
+
+fn set_icon(address: &str) {
+    if let Ok(Some(link)) = document().query_selector("link[rel=icon]") {
+        let _ = link.set_attribute("href", address);
+    }
+}
+
+/// The mark with a spot in the status' colour, which every tab strip is light or dark enough for.
+fn icon_of(status: JobStatus) -> String {
+    let (colour, shape) = match status {
+        JobStatus::Waiting => ("8a909c", "M16 11v5l3 2"),
+        JobStatus::InProgress => ("2f7de1", "M14 12l5 4-5 4z"),
+        JobStatus::Passed => ("2f9e58", "M12.5 16l2.5 2.5 4.5-5"),
+        JobStatus::Failed => ("c02f2f", "M13 13l6 6m0-6-6 6"),
+        JobStatus::Error => ("c77a00", "M16 11.5v5m0 3v.1"),
+        JobStatus::Aborted => ("8a3fb0", "M12.5 16h7"),
+    };
+    format!(
+        "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E\
+         %3Ccircle cx='16' cy='16' r='15' fill='%23{colour}'/%3E\
+         %3Cpath transform='matrix(2 0 0 2 -16 -16)' d='{shape}' fill='none' stroke='%23fff' stroke-width='2'/%3E%3C/svg%3E"
+    )
+}
+
+thread_local! {
+    static GOES_BACK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Notes for `goes_back` which way the reader goes.
+pub(crate) fn watch_ways() {
+    Effect::new(|_| {
+        let _ = window_event_listener_untyped("popstate", |_| GOES_BACK.set(true));
+        for begins_anew in ["pointerdown", "keydown"] {
+            let _ = window_event_listener_untyped(begins_anew, |_| GOES_BACK.set(false));
+        }
+    });
+}
+
+/// Whether the view that is shown or loaded was come to by back or forward.
+pub(crate) fn goes_back() -> bool {
+    GOES_BACK.get()
+}
+
+pub(crate) fn scroll_top() -> f64 {
+    window().scroll_y().unwrap_or_default()
+}
+
+/// When what is to be scrolled to has been drawn.
+pub(crate) fn scroll_soon_to(top: f64) {
+    request_animation_frame(move || window().scroll_to_with_x_and_y(0.0, top));
+}
+
+/// What is about to change above the first of these elements that is in sight does not move it.
+pub(crate) fn keep_place(selector: &str) {
+    if scroll_top() <= 0.0 {
+        return;
+    }
+    let Ok(found) = document().query_selector_all(selector) else { return };
+    let elements = (0..found.length()).filter_map(|at| found.get(at)).map(JsCast::unchecked_into::<HtmlElement>);
+    let top_of = |element: &HtmlElement| element.get_bounding_client_rect().top();
+    let Some(kept) = elements.into_iter().find(|element| top_of(element) >= 0.0) else { return };
+    let before = top_of(&kept);
+    request_animation_frame(move || {
+        if kept.is_connected() {
+            window().scroll_by_with_x_and_y(0.0, top_of(&kept) - before);
+        }
+    });
+}
+
 /// The search of the view, else the header's.
 pub(crate) fn focus_search() {
     let found = document().query_selector("main input[type=search], header input[type=search]");
@@ -77,6 +206,13 @@ pub(crate) fn own_script() -> Option<String> {
     document().query_selector("link[rel=modulepreload]").ok()??.get_attribute("href")
 }
 
+/// The first element that the selector names.
+pub(crate) fn focus_first(selector: &str) {
+    if let Ok(Some(element)) = document().query_selector(selector) {
+        let _ = element.unchecked_into::<HtmlElement>().focus();
+    }
+}
+
 pub(crate) fn focus(id: &str) {
     if let Some(element) = document().get_element_by_id(id).and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
         let _ = element.focus();
@@ -95,6 +231,34 @@ pub(crate) fn mark_live() {
 #[cfg(not(feature = "ssr"))]
 pub(crate) fn sign_in_for(next: &str) {
     let _ = window().location().assign(&paths::login(next));
+}
+
+/// Kept as long as the tab is open.
+pub(crate) fn session_item(key: &str) -> Option<String> {
+    window().session_storage().ok()??.get_item(key).ok()?
+}
+
+/// Without a value it is forgotten.
+pub(crate) fn set_session_item(key: &str, value: Option<&str>) {
+    let Ok(Some(storage)) = window().session_storage() else { return };
+    let _ = match value {
+        Some(value) => storage.set_item(key, value),
+        None => storage.remove_item(key),
+    };
+}
+
+/// The branches that were validated last, the latest first.
+pub(crate) fn recent_branches() -> Vec<String> {
+    let kept = || window().local_storage().ok()??.get_item(RECENT_KEY).ok()?;
+    kept().unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+pub(crate) fn remember_branch(branch: &str) {
+    let others = recent_branches().into_iter().filter(|other| other != branch).take(RECENT - 1);
+    let kept: Vec<String> = std::iter::once(branch.to_owned()).chain(others).collect();
+    if let Ok(Some(storage)) = window().local_storage() {
+        let _ = storage.set_item(RECENT_KEY, &kept.join("\n"));
+    }
 }
 
 /// Storage may be switched off; then nothing is remembered.

@@ -7,8 +7,8 @@ use crate::paths::{encode, with_query};
 use crate::transport::{self, Method, Patience, Request, Response};
 use protocol::JobId;
 use protocol::api::{
-    Branches, Environments, Job, JobList, LogLines, LogMatches, LoginOptions, RerunRequest, Results, Scenarios,
-    SubmitJobRequest, Task, ValidateBranchRequest, ValidatedBranch,
+    Branches, Environments, Job, JobList, LogLines, LogMatches, LoginOptions, RerunRequest, Results, ScenarioStats,
+    Scenarios, SubmitJobRequest, Task, ValidateBranchRequest, ValidatedBranch,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,11 @@ pub(crate) async fn list_scenarios(environment: &str, branch: &str) -> Answer<Sc
     get_in_time(with_query("/api/scenarios", &[("environment", environment), ("branch", branch)])).await
 }
 
+/// Of all scenarios that have run on that branch there.
+pub(crate) async fn scenario_stats(environment: &str, branch: &str) -> Answer<ScenarioStats> {
+    get(with_query("/api/scenarios/stats", &[("environment", environment), ("branch", branch)])).await
+}
+
 /// `idempotency_key`: the same for each try of the same wish, so that a retry makes no second job.
 pub(crate) async fn submit_job(request: &SubmitJobRequest, idempotency_key: String) -> Answer<Job> {
     let key = vec![("idempotency-key", idempotency_key)];
@@ -126,12 +131,19 @@ pub(crate) async fn read_log(log: &LogOf, lines: Lines) -> Answer<LogLines> {
     .await
 }
 
-pub(crate) async fn search_log(log: &LogOf, words: &str, limit: u64) -> Answer<LogMatches> {
-    get_in_time(with_query(&(log_url(log) + "/search"), &[("q", words), ("limit", &limit.to_string())])).await
+/// The matches from a line on.
+pub(crate) async fn search_log(log: &LogOf, words: &str, from: u64, limit: u64) -> Answer<LogMatches> {
+    let (from, limit) = (from.to_string(), limit.to_string());
+    get_in_time(with_query(&(log_url(log) + "/search"), &[("q", words), ("from", &from), ("limit", &limit)])).await
 }
 
 pub(crate) async fn list_results(job: JobId, task: &str) -> Answer<Results> {
     get(task_url(job, task) + "/results").await
+}
+
+/// A result file's text.
+pub(crate) async fn read_result(address: String) -> Answer<String> {
+    Ok(send(Method::Get, address, None, Vec::new(), Patience::Short).await?.body)
 }
 
 /// Where a result file can be had; what may be shown is shown, the rest is downloaded.

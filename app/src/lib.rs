@@ -58,16 +58,17 @@ const BROKEN: &str = "broken";
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
-    Clock::provide();
+    let Visitor { session, preferences, drawn_at } = visit::begin();
+    Clock::provide(drawn_at);
     Toasts::provide();
     Connection::provide().watch();
-    let Visitor { session, preferences } = visit::begin();
     provide_context(session.clone());
     provide_context(preferences);
     browser::remember_zone();
+    browser::watch_ways();
     let (is_routing, set_is_routing) = signal(false);
     view! {
-        <Title formatter=|title: String| format!("{title} · {}", words::PRODUCT) />
+        <Title formatter=|title: String| format!("{title} – {}", words::PRODUCT) />
         <Router set_is_routing>
             <Frame session is_routing>
                 <FlatRoutes fallback=NotFoundPage>

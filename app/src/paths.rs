@@ -7,6 +7,7 @@ pub(crate) const HOME: &str = "/";
 pub(crate) const LOGIN: &str = "/login";
 pub(crate) const LOGOUT: &str = "/logout";
 pub(crate) const NEW_JOB: &str = "/jobs/new";
+pub(crate) const COMPARE: &str = "/compare";
 pub(crate) const ACCOUNT: &str = "/account";
 pub(crate) const ADMIN_ENVIRONMENTS: &str = "/admin/environments";
 pub(crate) const ADMIN_USERS: &str = "/admin/users";
@@ -23,6 +24,15 @@ pub(crate) fn places(is_admin: bool) -> Vec<(&'static str, &'static str)> {
 
 pub(crate) fn job(id: JobId) -> String {
     format!("/jobs/{id}")
+}
+
+/// A scenario's history, on one branch or (empty) on all.
+pub(crate) fn scenario(environment: &str, name: &str, branch: &str) -> String {
+    with_query(&format!("/scenarios/{}/{}", encode(environment), encode(name)), &[("branch", branch)])
+}
+
+pub(crate) fn compare(a: JobId, b: JobId) -> String {
+    with_query(COMPARE, &[("a", &a.to_string()), ("b", &b.to_string())])
 }
 
 /// The sign-in view that leads back to `next`, a path of ours with its query.
@@ -52,9 +62,17 @@ pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
-/// The line of a log that `#L120` points at.
-pub(crate) fn line_of_hash(hash: &str) -> Option<u64> {
-    hash.trim_start_matches('#').strip_prefix('L')?.parse().ok().filter(|line| *line > 0)
+/// The first and the last of the lines of a log that `#L120` or `#L120-L140` points at.
+pub(crate) fn lines_of_hash(hash: &str) -> Option<(u64, u64)> {
+    let lines = hash.trim_start_matches('#').strip_prefix('L')?;
+    let (from, to) = lines.split_once('-').map_or((lines, lines), |(from, to)| (from, to.trim_start_matches('L')));
+    let (from, to) = (from.parse::<u64>().ok()?, to.parse::<u64>().ok()?);
+    (from > 0 && to >= from).then_some((from, to))
+}
+
+/// Its inverse.
+pub(crate) fn hash_of_lines(from: u64, to: u64) -> String {
+    if from == to { format!("#L{from}") } else { format!("#L{from}-L{to}") }
 }
 
 #[cfg(test)]
@@ -71,16 +89,27 @@ mod tests {
     }
 
     #[test]
+    fn a_scenarios_address_keeps_its_folders_readable() {
+        let address = scenario("bench a", "net/déjà vu", "feature/x y");
+        assert_eq!(address, "/scenarios/bench%20a/net/d%C3%A9j%C3%A0%20vu?branch=feature/x%20y");
+        assert_eq!(scenario("bench-a", "smoke/boot", ""), "/scenarios/bench-a/smoke/boot");
+    }
+
+    #[test]
     fn the_way_to_sign_in_remembers_where_one_was() {
         assert_eq!(login("/jobs/42?tab=logs"), "/login?next=/jobs/42%3Ftab%3Dlogs");
         assert_eq!(login("/"), "/login");
     }
 
     #[test]
-    fn only_a_line_link_points_at_a_line() {
-        assert_eq!(line_of_hash("#L120"), Some(120));
-        for other in ["", "#", "#L", "#L0", "#Lx", "#main", "#L-1"] {
-            assert_eq!(line_of_hash(other), None, "{other}");
+    fn only_a_line_link_points_at_lines() {
+        assert_eq!(lines_of_hash("#L120"), Some((120, 120)));
+        assert_eq!([lines_of_hash("#L120-L140"), lines_of_hash("#L120-140")], [Some((120, 140)); 2]);
+        for other in ["", "#", "#L", "#L0", "#Lx", "#main", "#L-1", "#L5-L4", "#L5-"] {
+            assert_eq!(lines_of_hash(other), None, "{other}");
+        }
+        for lines in [(7, 7), (7, 9)] {
+            assert_eq!(lines_of_hash(&hash_of_lines(lines.0, lines.1)), Some(lines));
         }
     }
 }

@@ -15,12 +15,16 @@ impl Pending {
         self.0.get()
     }
 
+    pub(crate) fn get_untracked(self) -> bool {
+        self.0.get_untracked()
+    }
+
     /// For `aria-disabled`, which keeps the focus where `disabled` would lose it.
     pub(crate) fn as_aria(self) -> &'static str {
         if self.get() { "true" } else { "false" }
     }
 
-    /// Does nothing while the last one is still under way. Goes on when the view is left: what was asked for is wanted.
+    /// Does nothing while the last one is still under way, which its `get` tells. Goes on when the view is left: what was asked for is wanted.
     pub(crate) fn run(self, work: impl Future<Output = ()> + 'static) {
         if self.0.get_untracked() {
             return;
@@ -28,7 +32,8 @@ impl Pending {
         self.0.set(true);
         spawn_local(async move {
             work.await;
-            self.0.set(false);
+            // The view may have been left meanwhile.
+            let _ = self.0.try_set(false);
         });
     }
 }

@@ -205,18 +205,20 @@ fn pause(failures: u32, random: f64) -> u32 {
     pause + (f64::from(pause / 100 * JITTER_PERCENT) * random) as u32
 }
 
-/// The browser's time, each second; none on the server and until the page is live, so that both draw the same.
+/// The server's time, each second: as it was when the page was drawn, until the page is live, so that both sides draw
+/// the same.
 #[derive(Clone, Copy)]
 pub(crate) struct Clock {
     now: RwSignal<Option<Timestamp>>,
-    is_live: Memo<bool>,
+    is_live: RwSignal<bool>,
 }
 
 impl Clock {
-    pub(crate) fn provide() {
-        let now = RwSignal::new(None);
-        provide_context(Self { now, is_live: Memo::new(move |_| now.with(Option::is_some)) });
+    pub(crate) fn provide(drawn_at: Option<Timestamp>) {
+        let (now, is_live) = (RwSignal::new(drawn_at), RwSignal::new(false));
+        provide_context(Self { now, is_live });
         Effect::new(move |_| {
+            is_live.set(true);
             spawn_local_scoped_with_cancellation(async move {
                 loop {
                     if !browser::is_hidden() {

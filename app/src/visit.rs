@@ -7,6 +7,7 @@ use crate::session::Session;
 #[cfg(not(feature = "ssr"))]
 use crate::transport::{self, Answer};
 use leptos::prelude::*;
+use protocol::Timestamp;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "ssr")]
@@ -22,6 +23,8 @@ const SEPARATOR: char = '\n';
 pub(crate) struct Visitor {
     pub(crate) session: Session,
     pub(crate) preferences: Preferences,
+    /// By the server's clock, when it drew the page.
+    pub(crate) drawn_at: Option<Timestamp>,
 }
 
 /// Who is there. To be called first of all, by both sides: what is handed over goes by number.
@@ -45,12 +48,15 @@ fn hand_over() -> Visitor {
     let shared = Owner::current_shared_context();
     let text = shared.and_then(|shared| shared.read_data(&shared.next_id())).unwrap_or_default();
     let mut parts = text.split(SEPARATOR);
-    let visitor = parts.next().and_then(json::read).unwrap_or_default();
+    let visitor: Visitor = parts.next().and_then(json::read).unwrap_or_default();
     let mut answers = Vec::new();
     while let Some(answer) = Answer::of_parts(&mut parts) {
         answers.push(answer);
     }
     transport::take_over(answers);
+    if let Some(drawn_at) = visitor.drawn_at {
+        crate::browser::set_clock_roughly(drawn_at);
+    }
     visitor
 }
 
@@ -64,6 +70,7 @@ mod server {
     use axum::http::request::Parts;
     use leptos::prelude::*;
     use leptos::reactive::computed::ScopedFuture;
+    use protocol::Timestamp;
     use protocol::api::ErrorCode;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU16, Ordering};
@@ -82,7 +89,11 @@ mod server {
         pub async fn begin(api: ApiRouter, request: &Parts) -> Result<Self, String> {
             let mut visit = Self {
                 api: api.clone(),
-                visitor: Visitor { session: Session::default(), preferences: preferences(request) },
+                visitor: Visitor {
+                    session: Session::default(),
+                    preferences: preferences(request),
+                    drawn_at: Some(Timestamp::now()),
+                },
                 answers: Answers::default(),
                 status: Arc::new(AtomicU16::new(200)),
             };

@@ -19,6 +19,18 @@ pub(crate) const fn job_status(status: JobStatus) -> &'static str {
     }
 }
 
+/// One sign for a title, where there is no room for a word.
+pub(crate) const fn job_sign(status: JobStatus) -> char {
+    match status {
+        JobStatus::Waiting => '…',
+        JobStatus::InProgress => '▶',
+        JobStatus::Passed => '✓',
+        JobStatus::Failed => '✗',
+        JobStatus::Error => '⚠',
+        JobStatus::Aborted => '⊘',
+    }
+}
+
 pub(crate) const fn task_status(status: TaskStatus) -> &'static str {
     match status {
         TaskStatus::Waiting => "Waiting",
@@ -61,6 +73,16 @@ pub(crate) fn moment(at: Timestamp, zone_offset_minutes: Option<i64>) -> String 
     format!("{day} {month} {}, {}{zone}", &text[..4], &text[11..16])
 }
 
+/// `14:03`, or with its day where that is not the same.
+pub(crate) fn time_of_day(at: Timestamp, now: Option<Timestamp>, zone_offset_minutes: Option<i64>) -> String {
+    let day = |at| shifted(at, zone_offset_minutes)[..10].to_owned();
+    if now.is_none_or(|now| day(now) != day(at)) {
+        return moment(at, zone_offset_minutes);
+    }
+    let zone = if zone_offset_minutes.is_none() { " UTC" } else { "" };
+    format!("{}{zone}", &shifted(at, zone_offset_minutes)[11..16])
+}
+
 /// `2026-11-23 14:03:27 +01:00`: to the second, with the zone.
 pub(crate) fn exact_moment(at: Timestamp, zone_offset_minutes: Option<i64>) -> String {
     let text = shifted(at, zone_offset_minutes);
@@ -98,6 +120,11 @@ pub(crate) fn age(age: Duration) -> String {
         seconds @ 3_600..86_400 => format!("{} h", seconds / 3_600),
         seconds => format!("{} d", seconds / 86_400),
     }
+}
+
+/// `just now`, `3 min ago`.
+pub(crate) fn ago(since: Duration) -> String {
+    if since.as_secs() < 60 { "just now".to_owned() } else { format!("{} ago", age(since)) }
 }
 
 /// `512 B`, `18.2 kB`, `4.7 MB`.
@@ -142,6 +169,8 @@ mod tests {
         let at: Timestamp = "2026-01-04T23:30:05.678Z".parse().expect("a time");
         assert_eq!(moment(at, None), "4 Jan 2026, 23:30 UTC");
         assert_eq!(moment(at, Some(60)), "5 Jan 2026, 00:30");
+        assert_eq!(time_of_day(at, Some(at), Some(60)), "00:30");
+        assert_eq!(time_of_day(at, Some(Timestamp(at.0 + 3_600_000)), None), "4 Jan 2026, 23:30 UTC");
         assert_eq!(exact_moment(at, None), "2026-01-04 23:30:05 UTC");
         assert_eq!(exact_moment(at, Some(-210)), "2026-01-04 20:00:05 -03:30");
     }

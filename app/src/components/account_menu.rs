@@ -2,11 +2,10 @@
 //! works before the page is live.
 
 use super::icon::Icon;
+use super::menu::{close, close_from_outside};
 use super::theme_switch::ThemeSwitch;
 use leptos::html::Details;
 use leptos::prelude::*;
-use web_sys::Node;
-use web_sys::wasm_bindgen::JsCast;
 
 #[component]
 pub(crate) fn AccountMenu(
@@ -48,38 +47,4 @@ pub(crate) fn AccountMenu(
             </button>
         </form>
     }
-}
-
-fn close(menu: NodeRef<Details>) {
-    if let Some(menu) = menu.get_untracked() {
-        menu.set_open(false);
-    }
-}
-
-/// Escape gives the focus back to what opened it; a click elsewhere leaves it where it goes.
-fn close_from_outside(menu: NodeRef<Details>) {
-    Effect::new(move |_| {
-        let Some(details) = menu.get() else { return };
-        let clicked = {
-            let details = details.clone();
-            window_event_listener(leptos::ev::pointerdown, move |event| {
-                let target = event.target().and_then(|target| target.dyn_into::<Node>().ok());
-                if !details.contains(target.as_ref()) {
-                    details.set_open(false);
-                }
-            })
-        };
-        let pressed = window_event_listener(leptos::ev::keydown, move |event| {
-            if event.key() == "Escape" && details.open() {
-                details.set_open(false);
-                if let Ok(Some(summary)) = details.query_selector("summary") {
-                    let _ = summary.unchecked_into::<web_sys::HtmlElement>().focus();
-                }
-            }
-        });
-        on_cleanup(move || {
-            clicked.remove();
-            pressed.remove();
-        });
-    });
 }

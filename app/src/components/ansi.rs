@@ -1,15 +1,26 @@
-//! A log line's ANSI colours as spans of text with classes, which the style sheet colours for light and dark.
-//! Everything else that a terminal would obey (cursor movement, titles) is left out.
+//! A log line as a terminal shows it: its colours as spans of text with classes, which the style sheet colours for
+//! light and dark; what a carriage return overwrites is overwritten. Everything else that a terminal would obey
+//! (cursor movement, titles) is left out.
+
+use std::mem::take;
 
 const ESCAPE: char = '\u{1b}';
 const BELL: char = '\u{7}';
+const BACKSPACE: char = '\u{8}';
+
+/// One of the sixteen that the style sheet knows, or any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Colour {
+    Named(u8),
+    Exact(u8, u8, u8),
+}
 
 /// How a piece of text looks.
 #[allow(clippy::struct_excessive_bools)] // terminals switch each by itself
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Look {
-    foreground: Option<u8>,
-    background: Option<u8>,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Look {
+    foreground: Option<Colour>,
+    background: Option<Colour>,
     is_bold: bool,
     is_faint: bool,
     is_italic: bool,
@@ -17,108 +28,189 @@ struct Look {
     is_reversed: bool,
 }
 
-/// A piece of a line; `class` is empty where it looks like any other text.
+/// A piece of a line; `class` is empty where it looks like any other text, `style` where it has no colour of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) class: String,
+    pub(crate) style: Option<String>,
     pub(crate) text: String,
 }
 
-/// Colours end with the line: a window of lines can start anywhere, so none can depend on those before it.
-pub(crate) fn spans(line: &str) -> Vec<Span> {
-    let mut spans = Vec::new();
-    let mut look = Look::default();
-    let mut text = String::new();
+/// `look`: as the line before it ends.
+pub(crate) fn spans(line: &str, look: Look) -> Vec<Span> {
+    let mut screen = Screen { look, ..Screen::default() };
+    screen.write(line);
+    screen.into_spans()
+}
+
+/// How the next line begins after this one.
+pub(crate) fn end_of(line: &str, mut look: Look) -> Look {
     let mut rest = line;
-    while let Some(at) = rest.find(|c: char| c.is_control() && c != '\t') {
-        text.push_str(&rest[..at]);
-        let (sequence, after) = control(&rest[at..]);
-        rest = after;
-        if let Some(parameters) = sequence {
-            push(&mut spans, look, &mut text);
+    while let Some(at) = rest.find(ESCAPE) {
+        let (control, after) = control(&rest[at..]);
+        if let Control::Colours(parameters) = control {
             look.apply(parameters);
         }
+        rest = after;
     }
-    text.push_str(rest);
-    push(&mut spans, look, &mut text);
-    spans
+    look
 }
 
-fn push(spans: &mut Vec<Span>, look: Look, text: &mut String) {
-    if !text.is_empty() {
-        spans.push(Span { class: look.class(), text: std::mem::take(text) });
+/// One line of a terminal: what has been written where, and where one writes next.
+#[derive(Default)]
+struct Screen {
+    look: Look,
+    /// Pieces in the order of the line; all of it, as long as nothing is overwritten.
+    pieces: Vec<(Look, String)>,
+    /// Characters before the place where one writes next; none at the end.
+    column: Option<usize>,
+}
+
+impl Screen {
+    fn write(&mut self, line: &str) {
+        let mut rest = line;
+        while let Some(at) = rest.find(|c: char| c.is_control() && c != '\t') {
+            self.put(&rest[..at]);
+            let (control, after) = control(&rest[at..]);
+            rest = after;
+            match control {
+                Control::Colours(parameters) => self.look.apply(parameters),
+                // At the line's end it says no more than that it ends there.
+                Control::Return if after.is_empty() => {}
+                Control::Return => self.column = Some(0),
+                Control::Back => self.column = Some(self.place().saturating_sub(1)),
+                Control::EraseToEnd => self.cut(),
+                Control::Other => {}
+            }
+        }
+        self.put(rest);
+    }
+
+    fn place(&self) -> usize {
+        self.column.unwrap_or_else(|| self.pieces.iter().map(|(_, text)| text.chars().count()).sum())
+    }
+
+    fn put(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let Some(column) = self.column else { return self.append(self.look, text) };
+        let count = text.chars().count();
+        let old = self.cells();
+        self.pieces.clear();
+        for (look, character) in old.iter().take(column) {
+            self.append(*look, character.encode_utf8(&mut [0; 4]));
+        }
+        self.append(self.look, text);
+        for (look, character) in old.iter().skip(column + count) {
+            self.append(*look, character.encode_utf8(&mut [0; 4]));
+        }
+        self.column = Some(column + count).filter(|column| *column < old.len());
+    }
+
+    fn append(&mut self, look: Look, text: &str) {
+        match self.pieces.last_mut() {
+            Some((last, piece)) if *last == look => piece.push_str(text),
+            _ => self.pieces.push((look, text.to_owned())),
+        }
+    }
+
+    fn cells(&self) -> Vec<(Look, char)> {
+        self.pieces.iter().flat_map(|(look, text)| text.chars().map(|character| (*look, character))).collect()
+    }
+
+    fn cut(&mut self) {
+        let Some(column) = self.column.take() else { return };
+        let kept = self.cells();
+        self.pieces.clear();
+        for (look, character) in kept.into_iter().take(column) {
+            self.append(look, character.encode_utf8(&mut [0; 4]));
+        }
+    }
+
+    fn into_spans(mut self) -> Vec<Span> {
+        let span = |(look, text): (Look, String)| Span { class: look.class(), style: look.style(), text };
+        take(&mut self.pieces).into_iter().map(span).collect()
     }
 }
 
-/// Splits one control character or escape sequence off the front: the parameters if it sets colours, and what follows.
-fn control(text: &str) -> (Option<&str>, &str) {
-    let Some(sequence) = text.strip_prefix(ESCAPE) else {
-        let mut characters = text.chars();
-        characters.next();
-        return (None, characters.as_str());
-    };
+/// What a control character or an escape sequence asks for.
+enum Control<'a> {
+    Colours(&'a str),
+    Return,
+    Back,
+    EraseToEnd,
+    Other,
+}
+
+/// Splits one off the front.
+fn control(text: &str) -> (Control<'_>, &str) {
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(ESCAPE) => {}
+        Some('\r') => return (Control::Return, characters.as_str()),
+        Some(BACKSPACE) => return (Control::Back, characters.as_str()),
+        _ => return (Control::Other, characters.as_str()),
+    }
+    let sequence = characters.as_str();
     if let Some(body) = sequence.strip_prefix('[') {
-        let Some(end) = body.find(|c: char| ('@'..='~').contains(&c)) else { return (None, "") };
+        let Some(end) = body.find(|c: char| ('@'..='~').contains(&c)) else { return (Control::Other, "") };
         let (parameters, after) = body.split_at(end);
-        let is_colour = after.starts_with('m') && !parameters.starts_with('?');
-        return (is_colour.then_some(parameters), &after[1..]);
+        let control = match (&after[..1], parameters) {
+            ("m", parameters) if !parameters.starts_with(['?', '>', '<', '=']) => Control::Colours(parameters),
+            ("K", "" | "0") => Control::EraseToEnd,
+            _ => Control::Other,
+        };
+        return (control, &after[1..]);
     }
     if let Some(body) = sequence.strip_prefix(']') {
         // A title or a link: up to the bell or to ESC \.
         let end = body.find([BELL, ESCAPE]).unwrap_or(body.len());
         let after = &body[end..];
-        return (None, after.strip_prefix(BELL).or_else(|| after.strip_prefix("\u{1b}\\")).unwrap_or(after));
+        return (Control::Other, after.strip_prefix(BELL).or_else(|| after.strip_prefix("\u{1b}\\")).unwrap_or(after));
     }
     let mut characters = sequence.chars();
     characters.next();
-    (None, characters.as_str())
+    (Control::Other, characters.as_str())
 }
 
 impl Look {
     fn apply(&mut self, parameters: &str) {
-        let mut codes = parameters.split([';', ':']).map(|code| code.parse::<u8>().unwrap_or(0));
+        let mut codes = parameters.split(';');
         while let Some(code) = codes.next() {
-            match code {
+            // `38:5:9` is one parameter with parts; `38;5;9` says the same in three.
+            let (code, parts) = code.split_once(':').map_or((code, None), |(code, parts)| (code, Some(parts)));
+            match code.parse::<u16>().unwrap_or(0) {
                 0 => *self = Self::default(),
                 1 => self.is_bold = true,
                 2 => self.is_faint = true,
                 3 => self.is_italic = true,
-                4 => self.is_underlined = true,
+                4 => self.is_underlined = parts != Some("0"),
                 7 => self.is_reversed = true,
                 22 => (self.is_bold, self.is_faint) = (false, false),
                 23 => self.is_italic = false,
                 24 => self.is_underlined = false,
                 27 => self.is_reversed = false,
-                30..=37 => self.foreground = Some(code - 30),
-                38 => self.foreground = extended(&mut codes),
+                code @ 30..=37 => self.foreground = Some(Colour::named(code - 30)),
+                38 => self.foreground = extended(parts, &mut codes),
                 39 => self.foreground = None,
-                40..=47 => self.background = Some(code - 40),
-                48 => self.background = extended(&mut codes),
+                code @ 40..=47 => self.background = Some(Colour::named(code - 40)),
+                48 => self.background = extended(parts, &mut codes),
                 49 => self.background = None,
-                90..=97 => self.foreground = Some(code - 90 + 8),
-                100..=107 => self.background = Some(code - 100 + 8),
+                // Of the underline, which has the text's here.
+                58 => drop(extended(parts, &mut codes)),
+                code @ 90..=97 => self.foreground = Some(Colour::named(code - 90 + 8)),
+                code @ 100..=107 => self.background = Some(Colour::named(code - 100 + 8)),
                 _ => {}
             }
         }
     }
 
     fn class(self) -> String {
-        let mut class = String::new();
-        let mut add = |name: &str, number: Option<u8>| {
-            if !class.is_empty() {
-                class.push(' ');
-            }
-            class.push_str(name);
-            if let Some(number) = number {
-                class.push_str(&number.to_string());
-            }
+        let of = |part: &str, colour: Colour| match colour {
+            Colour::Named(number) => format!("{part}-{number}"),
+            Colour::Exact(..) => format!("{part}-rgb"),
         };
-        if let Some(colour) = self.foreground {
-            add("fg-", Some(colour));
-        }
-        if let Some(colour) = self.background {
-            add("bg-", Some(colour));
-        }
         let flags = [
             (self.is_bold, "is-bold"),
             (self.is_faint, "is-faint"),
@@ -126,45 +218,70 @@ impl Look {
             (self.is_underlined, "is-underlined"),
             (self.is_reversed, "is-reversed"),
         ];
-        for (_, name) in flags.into_iter().filter(|(is_set, _)| *is_set) {
-            add(name, None);
+        let colours = [self.foreground.map(|colour| of("fg", colour)), self.background.map(|colour| of("bg", colour))];
+        let flags = flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name.to_owned());
+        colours.into_iter().flatten().chain(flags).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Of colours that no class has.
+    fn style(self) -> Option<String> {
+        let exact = |name: &str, colour: Option<Colour>| match colour? {
+            Colour::Named(_) => None,
+            Colour::Exact(red, green, blue) => Some(format!("--{name}:#{red:02x}{green:02x}{blue:02x}")),
+        };
+        let set = [exact("fg", self.foreground), exact("bg", self.background)];
+        let set: Vec<String> = set.into_iter().flatten().collect();
+        (!set.is_empty()).then(|| set.join(";"))
+    }
+}
+
+impl Colour {
+    #[allow(clippy::cast_possible_truncation)] // below 16
+    const fn named(number: u16) -> Self {
+        Self::Named(number as u8)
+    }
+
+    /// Of the palette of 256: the sixteen, a cube of six steps each, greys.
+    const fn of_palette(number: u8) -> Self {
+        match number {
+            0..16 => Self::Named(number),
+            16..232 => {
+                let cube = number - 16;
+                Self::Exact(step(cube / 36), step(cube / 6 % 6), step(cube % 6))
+            }
+            232.. => {
+                let level = (number - 232) * 10 + 8;
+                Self::Exact(level, level, level)
+            }
         }
-        class
     }
 }
 
-/// The rest of `38;5;n` or `38;2;r;g;b`, as the nearest of the sixteen colours that the style sheet knows.
-fn extended(codes: &mut impl Iterator<Item = u8>) -> Option<u8> {
-    match codes.next()? {
-        5 => Some(match codes.next()? {
-            basic @ 0..16 => basic,
-            cube @ 16..232 => {
-                let level = |step: u8| step * 51;
-                let cube = cube - 16;
-                nearest(level(cube / 36), level(cube / 6 % 6), level(cube % 6))
-            }
-            grey => {
-                let level = (grey - 232) * 10 + 8;
-                nearest(level, level, level)
-            }
-        }),
-        2 => Some(nearest(codes.next()?, codes.next()?, codes.next()?)),
-        _ => None,
-    }
+const fn step(step: u8) -> u8 {
+    if step == 0 { 0 } else { 55 + step * 40 }
 }
 
-/// Each channel that is at least half as strong as the strongest counts; a strong strongest makes it bright.
-fn nearest(red: u8, green: u8, blue: u8) -> u8 {
-    let strongest = red.max(green).max(blue);
-    if strongest < 64 {
-        return 0;
-    }
-    let bit = |channel: u8, bit: u8| if channel > strongest / 2 { bit } else { 0 };
-    let colour = bit(red, 1) | bit(green, 2) | bit(blue, 4);
-    match (colour, strongest) {
-        (7, 64..160) => 8,
-        (_, 200..) => colour + 8,
-        _ => colour,
+/// The rest of `38;5;n`, `38;2;r;g;b`, `38:5:n`, `38:2:r:g:b` or, with a colour space, `38:2::r:g:b`.
+fn extended<'a>(parts: Option<&'a str>, codes: &mut impl Iterator<Item = &'a str>) -> Option<Colour> {
+    let number = |text: Option<&str>| text?.parse::<u8>().ok();
+    match parts {
+        Some(parts) => {
+            let parts: Vec<&str> = parts.split(':').collect();
+            match (parts.first().copied()?, parts.len()) {
+                ("5", 2..) => Some(Colour::of_palette(number(parts.get(1).copied())?)),
+                ("2", count @ 4..) => {
+                    let first = if count > 4 { 2 } else { 1 };
+                    let at = |place: usize| number(parts.get(first + place).copied());
+                    Some(Colour::Exact(at(0)?, at(1)?, at(2)?))
+                }
+                _ => None,
+            }
+        }
+        None => match codes.next()? {
+            "5" => Some(Colour::of_palette(number(codes.next())?)),
+            "2" => Some(Colour::Exact(number(codes.next())?, number(codes.next())?, number(codes.next())?)),
+            _ => None,
+        },
     }
 }
 
@@ -173,7 +290,7 @@ mod tests {
     use super::*;
 
     fn told(line: &str) -> Vec<(String, String)> {
-        spans(line).into_iter().map(|span| (span.class, span.text)).collect()
+        spans(line, Look::default()).into_iter().map(|span| (span.class, span.text)).collect()
     }
 
     fn span(class: &str, text: &str) -> (String, String) {
@@ -199,31 +316,56 @@ mod tests {
     }
 
     #[test]
-    fn large_palettes_become_the_nearest_of_sixteen() {
-        for (code, class) in [
-            ("38;5;9", "fg-9"),
-            ("38;5;196", "fg-9"),
-            ("38;2;20;20;20", "fg-0"),
-            ("38;5;244", "fg-8"),
-            ("38;2;0;180;0", "fg-2"),
-            ("48;5;21", "bg-12"),
-            ("38:5:9", "fg-9"),
+    fn large_palettes_and_true_colours_are_as_they_are_meant() {
+        for (code, class, style) in [
+            ("38;5;9", "fg-9", None),
+            ("38;5;196", "fg-rgb", Some("--fg:#ff0000")),
+            ("38;5;244", "fg-rgb", Some("--fg:#808080")),
+            ("38;2;20;180;0", "fg-rgb", Some("--fg:#14b400")),
+            ("48;5;21", "bg-rgb", Some("--bg:#0000ff")),
+            ("38:5:9", "fg-9", None),
+            ("38:2:1:2:3", "fg-rgb", Some("--fg:#010203")),
+            ("38:2::1:2:3", "fg-rgb", Some("--fg:#010203")),
+            ("38;2;1;2;3;48;2;4;5;6", "fg-rgb bg-rgb", Some("--fg:#010203;--bg:#040506")),
+            ("4:3", "is-underlined", None),
+            ("58;5;1", "", None),
+            ("58:2::1:2:3;1", "is-bold", None),
         ] {
-            assert_eq!(told(&format!("\u{1b}[{code}mx")), [span(class, "x")], "{code}");
+            let drawn = spans(&format!("\u{1b}[{code}mx"), Look::default());
+            assert_eq!((drawn[0].class.as_str(), drawn[0].style.as_deref()), (class, style), "{code}");
         }
     }
 
     #[test]
+    fn a_look_goes_on_in_the_next_line() {
+        let red = end_of("a\u{1b}[31mb", Look::default());
+        assert_eq!(spans("c\u{1b}[0md", red)[0].class, "fg-1");
+        assert_eq!(end_of("c\u{1b}[0md", red), Look::default());
+        assert_eq!(end_of("nothing of it", red), red);
+    }
+
+    #[test]
+    fn what_a_carriage_return_overwrites_is_overwritten() {
+        assert_eq!(told("10 %\r20 %\r100 %"), [span("", "100 %")]);
+        assert_eq!(told("loading\rok"), [span("", "okading")]);
+        assert_eq!(told("loading\r\u{1b}[Kok"), [span("", "ok")]);
+        assert_eq!(told("done\r"), [span("", "done")]);
+        assert_eq!(told("ab\u{8}c"), [span("", "ac")]);
+        assert_eq!(told("abc\r\u{1b}[31mx"), [span("fg-1", "x"), span("", "bc")]);
+        assert_eq!(told("äöü\rx"), [span("", "xöü")]);
+    }
+
+    #[test]
     fn what_a_terminal_would_do_besides_is_left_out() {
-        assert_eq!(told("a\u{1b}[2K\u{1b}[1Gb\r\u{8}c"), [span("", "abc")]);
+        assert_eq!(told("a\u{1b}[2K\u{1b}[1Gb"), [span("", "ab")]);
         assert_eq!(told("\u{1b}]0;title\u{7}a\u{1b}]8;;link\u{1b}\\b"), [span("", "ab")]);
-        assert_eq!(told("\u{1b}[?25lx"), [span("", "x")]);
+        assert_eq!(told("\u{1b}[?25lx\u{1b}[>4;2my"), [span("", "xy")]);
     }
 
     #[test]
     fn a_cut_sequence_ends_with_the_line() {
         assert_eq!(told("a\u{1b}[3"), [span("", "a")]);
         assert_eq!(told("a\u{1b}"), [span("", "a")]);
-        assert_eq!(told("a\u{1b}[38;5mb"), [span("", "a"), span("", "b")]);
+        assert_eq!(told("a\u{1b}[38;5mb"), [span("", "ab")]);
     }
 }

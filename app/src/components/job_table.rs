@@ -2,7 +2,7 @@
 
 use super::progress::{OutcomeBar, counted};
 use super::status_badge::JobStatusBadge;
-use super::time_stamp::{TimeStamp, took};
+use super::time_stamp::{Ago, took};
 use crate::poll::Clock;
 use crate::words;
 use leptos::prelude::*;
@@ -23,6 +23,7 @@ pub(crate) fn JobTable(
                     <th role="columnheader" scope="col">"Job"</th>
                     <th role="columnheader" scope="col">"Status"</th>
                     <th role="columnheader" scope="col">"Branch"</th>
+                    <th role="columnheader" scope="col">"Environment"</th>
                     <th role="columnheader" scope="col">"Scenarios"</th>
                     <th role="columnheader" scope="col">"By"</th>
                     <th role="columnheader" scope="col">"Submitted"</th>
@@ -42,6 +43,7 @@ fn JobRow(jobs: Signal<Vec<JobSummary>>, seed: JobSummary, href: fn(JobId) -> St
     let clock = expect_context::<Clock>();
     let (id, created_at) = (seed.id, seed.created_at);
     let (branch, environment, user) = (seed.branch_name.clone(), seed.environment.clone(), seed.user.username.clone());
+    let commit = words::short_commit(&seed.commit).to_owned();
     let job = job_of(jobs, seed);
     let status = Memo::new(move |_| job.with(|job| job.status));
     let counts = Memo::new(move |_| job.with(|job| job.counts));
@@ -57,14 +59,15 @@ fn JobRow(jobs: Signal<Vec<JobSummary>>, seed: JobSummary, href: fn(JobId) -> St
             </td>
             <td role="cell" class="job-branch">
                 <span class="branch">{branch}</span>
-                <span class="job-environment">{environment}</span>
+                <code class="job-commit">{commit}</code>
             </td>
+            <td role="cell" class="job-environment">{environment}</td>
             <td role="cell" class="job-counts">
                 {move || view! { <OutcomeBar counts=counts.get() /> }}
                 {move || counted(counts.get())}
             </td>
             <td role="cell" class="job-user">{user}</td>
-            <td role="cell" class="job-created"><TimeStamp at=created_at /></td>
+            <td role="cell" class="job-created"><Ago at=created_at /></td>
             <td role="cell" class="job-took">{move || took(times.get().0, times.get().1, clock)}</td>
         </tr>
     }

@@ -1,5 +1,6 @@
 //! Which of a log's lines are in the page: those that can be seen and some around them, however long the log is.
-//! Pure arithmetic on a fixed line height.
+//! Pure arithmetic on a fixed line height. Positions in the log are pixels from its top as if all of it were drawn;
+//! of a long one the browser's scroll bar moves over fewer, since browsers end an element's height.
 
 use std::ops::RangeInclusive;
 
@@ -9,12 +10,52 @@ pub(crate) const LINE_HEIGHT_PX: u64 = 20;
 const MARGIN: u64 = 30;
 /// What a scroll position may be off from the very end and still mean "the end", as zoom makes fractions.
 const END_SLACK_PX: u64 = LINE_HEIGHT_PX * 2;
+/// The height that the scroll bar moves over at most: Firefox ignores heights above 17,895,697 px, Chromium above twice that.
+const LARGEST_PX: u64 = 10_000_000;
 
 /// What of the log can be seen, in pixels from its top.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Viewport {
     pub(crate) top: u64,
     pub(crate) height: u64,
+}
+
+impl Viewport {
+    /// What the browser's scroll position shows.
+    pub(crate) const fn of_scroll(scroll_top: u64, height: u64, total: u64) -> Self {
+        let (all, bar) = (room(full_height(total), height), room(bar_height(total), height));
+        let top = if all == bar { scroll_top } else { scale(scroll_top, all, bar) };
+        Self { top, height }
+    }
+
+    /// The scroll position that shows it.
+    pub(crate) const fn to_scroll(self, total: u64) -> u64 {
+        let (all, bar) = (room(full_height(total), self.height), room(bar_height(total), self.height));
+        if all == bar { self.top } else { scale(self.top, bar, all) }
+    }
+
+    /// Whether a whole line is in it.
+    pub(crate) const fn shows(self, line: u64) -> bool {
+        let top = (line.saturating_sub(1)) * LINE_HEIGHT_PX;
+        top >= self.top && top + LINE_HEIGHT_PX <= self.top + self.height
+    }
+
+    pub(crate) const fn first_line(self) -> u64 {
+        self.top.div_ceil(LINE_HEIGHT_PX) + 1
+    }
+}
+
+const fn room(content: u64, height: u64) -> u64 {
+    content.saturating_sub(height)
+}
+
+/// Rounded, so that there and back is the same place or a pixel beside it.
+#[allow(clippy::cast_possible_truncation)] // no more than `to` for what is no more than `from`
+const fn scale(position: u64, to: u64, from: u64) -> u64 {
+    if from == 0 {
+        return 0;
+    }
+    ((position as u128 * to as u128 + from as u128 / 2) / from as u128) as u64
 }
 
 /// Numbers, from 1, of the lines to draw; empty (1 to 0) for an empty log.
@@ -26,18 +67,36 @@ pub(crate) fn drawn(total: u64, viewport: Viewport) -> RangeInclusive<u64> {
     first..=last
 }
 
-/// Pixels above the first line drawn.
-pub(crate) fn above(drawn: &RangeInclusive<u64>) -> u64 {
-    (drawn.start() - 1) * LINE_HEIGHT_PX
+/// Pixels above the first line drawn, in what is scrolled: beside the scroll position as far as it is in the log
+/// beside what is seen.
+pub(crate) const fn above(drawn: &RangeInclusive<u64>, viewport: Viewport, total: u64) -> u64 {
+    let in_log = (*drawn.start() - 1) * LINE_HEIGHT_PX;
+    (viewport.to_scroll(total) + in_log).saturating_sub(viewport.top)
 }
 
-pub(crate) const fn full_height(total: u64) -> u64 {
+const fn full_height(total: u64) -> u64 {
     total * LINE_HEIGHT_PX
+}
+
+/// Of the element that is scrolled.
+pub(crate) const fn bar_height(total: u64) -> u64 {
+    let all = full_height(total);
+    if all > LARGEST_PX { LARGEST_PX } else { all }
+}
+
+/// Where the log's end stands at the bottom.
+pub(crate) const fn end(total: u64, height: u64) -> u64 {
+    room(full_height(total), height)
 }
 
 /// Whether the reader sees the log's end.
 pub(crate) const fn is_at_end(total: u64, viewport: Viewport) -> bool {
     viewport.top + viewport.height + END_SLACK_PX >= full_height(total)
+}
+
+/// Whether it is another way up than the fractions of a pixel that zoom and the scroll bar of a long log take.
+pub(crate) const fn went_up(from: Viewport, to: Viewport) -> bool {
+    to.top + END_SLACK_PX / 4 < from.top
 }
 
 /// Where to scroll so that a line stands in the middle.
@@ -59,13 +118,13 @@ mod tests {
     fn only_what_is_near_the_screen_is_drawn() {
         let lines = drawn(200_000, at(2_000_000));
         assert_eq!(lines, 99_971..=100_050);
-        assert_eq!(above(&lines), 99_970 * LINE_HEIGHT_PX);
+        assert_eq!(above(&lines, at(2_000_000), 200_000), 99_970 * LINE_HEIGHT_PX);
     }
 
     #[test]
     fn the_ends_of_the_log_are_the_ends_of_what_is_drawn() {
         assert_eq!(drawn(200_000, at(0)), 1..=50);
-        assert_eq!(drawn(200_000, at(full_height(200_000) - SCREEN)), 199_951..=200_000);
+        assert_eq!(drawn(200_000, at(end(200_000, SCREEN))), 199_951..=200_000);
         assert_eq!(drawn(3, at(0)), 1..=3);
         assert!(drawn(0, at(0)).is_empty());
     }
@@ -77,13 +136,41 @@ mod tests {
 
     #[test]
     fn the_end_is_seen_also_when_zoom_takes_a_pixel() {
-        assert!(is_at_end(100, at(full_height(100) - SCREEN - 3)));
+        assert!(is_at_end(100, at(end(100, SCREEN) - 3)));
         assert!(!is_at_end(100, at(0)));
+        assert!(!went_up(at(3_555), at(3_554)));
+        assert!(went_up(at(3_555), at(3_535)));
     }
 
     #[test]
     fn a_line_is_brought_to_the_middle() {
         assert_eq!(centred(1, at(0)), 0);
         assert_eq!(centred(101, at(0)), 100 * LINE_HEIGHT_PX - SCREEN / 2);
+        assert!(at(0).shows(20) && !at(0).shows(21) && !at(10).shows(1));
+        assert_eq!((at(0).first_line(), at(10).first_line(), at(20).first_line()), (1, 2, 2));
+    }
+
+    #[test]
+    fn every_line_of_two_million_is_reached_below_what_browsers_can_scroll() {
+        let total = 2_000_000;
+        assert_eq!(bar_height(total), LARGEST_PX);
+        let last = Viewport::of_scroll(bar_height(total) - SCREEN, SCREEN, total);
+        assert_eq!(last.top, end(total, SCREEN));
+        assert_eq!(*drawn(total, last).end(), total);
+        // The end's last line stands at the bottom of what is scrolled.
+        let lines = drawn(total, last);
+        let drawn_px = (lines.end() - lines.start() + 1) * LINE_HEIGHT_PX;
+        assert_eq!(above(&lines, last, total) + drawn_px, bar_height(total));
+        for top in [0, 1, 999_999, 20_000_000, 39_999_000] {
+            let back = Viewport::of_scroll(at(top).to_scroll(total), SCREEN, total);
+            assert!(back.top.abs_diff(top) <= 4, "{top} became {}", back.top);
+        }
+    }
+
+    #[test]
+    fn a_short_log_is_scrolled_pixel_by_pixel() {
+        assert_eq!(Viewport::of_scroll(123, SCREEN, 1_000), at(123));
+        assert_eq!(at(123).to_scroll(1_000), 123);
+        assert_eq!(Viewport::of_scroll(0, SCREEN, 3), at(0));
     }
 }

@@ -1,13 +1,12 @@
 //! How far a job has come: a bar of its tasks' outcomes, and the same in numbers.
 
-use crate::words;
 use leptos::prelude::*;
+use protocol::TaskStatus;
 use protocol::api::TaskCounts;
 
-/// `3 of 12 scenarios` with a bar whose parts are the outcomes.
+/// A bar whose parts are the outcomes.
 #[component]
 pub(crate) fn JobProgress(counts: TaskCounts) -> impl IntoView {
-    let text = format!("{} of {}", counts.ended(), words::plural(counts.total.into(), "scenario"));
     view! {
         <div class="progress">
             <div
@@ -21,7 +20,6 @@ pub(crate) fn JobProgress(counts: TaskCounts) -> impl IntoView {
             >
                 {outcomes(counts)}
             </div>
-            <span class="progress-text">{text}</span>
         </div>
     }
 }
@@ -43,20 +41,22 @@ fn outcomes(counts: TaskCounts) -> impl IntoView {
     parts(counts).into_iter().filter(|(count, _)| *count > 0).map(part).collect_view()
 }
 
-/// What ended first, what waits last.
-const fn parts(counts: TaskCounts) -> [(u32, &'static str); 7] {
-    [
-        (counts.passed, "passed"),
-        (counts.failed, "failed"),
-        (counts.error, "error"),
-        (counts.aborted, "aborted"),
-        (counts.skipped, "skipped"),
-        (counts.running, "running"),
-        (counts.waiting, "waiting"),
-    ]
+/// What one looks for first, what waits last.
+pub(crate) const OUTCOMES: [TaskStatus; 7] = [
+    TaskStatus::Failed,
+    TaskStatus::Error,
+    TaskStatus::Aborted,
+    TaskStatus::Passed,
+    TaskStatus::Skipped,
+    TaskStatus::Running,
+    TaskStatus::Waiting,
+];
+
+fn parts(counts: TaskCounts) -> [(u32, &'static str); 7] {
+    OUTCOMES.map(|status| (counts.of_status(status), status.as_str()))
 }
 
-/// `9 passed, 2 failed, 1 running`: what there is of each, nothing of what there is none.
+/// `2 failed, 9 passed, 1 running`: what there is of each, nothing of what there is none.
 pub(crate) fn counted(counts: TaskCounts) -> String {
     let parts = parts(counts).into_iter().filter(|(count, _)| *count > 0);
     let told: Vec<String> = parts.map(|(count, word)| format!("{count} {word}")).collect();
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn only_what_there_is_gets_counted() {
         let counts = TaskCounts { total: 12, passed: 9, failed: 2, running: 1, ..TaskCounts::default() };
-        assert_eq!(counted(counts), "9 passed, 2 failed, 1 running");
+        assert_eq!(counted(counts), "2 failed, 9 passed, 1 running");
         assert_eq!(counted(TaskCounts::default()), "");
     }
 }

@@ -1,20 +1,49 @@
-//! The files that a task left behind, to look at or to keep.
+//! The files that a task left behind, to look at here or to keep.
 
+use super::icon::Icon;
 use crate::words;
 use leptos::prelude::*;
 use protocol::api::ResultFile;
 
+/// A file with where it can be had and, if it can be shown here, where that is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Listed {
+    pub(crate) file: ResultFile,
+    pub(crate) address: String,
+    pub(crate) preview: Option<String>,
+}
+
 #[component]
 pub(crate) fn ResultList(
-    /// Each with where it can be had.
+    #[prop(into)] files: Signal<Vec<Listed>>,
+    /// The path of the one that is shown.
     #[prop(into)]
-    files: Signal<Vec<(ResultFile, String)>>,
+    shown: Signal<Option<String>>,
 ) -> impl IntoView {
     let items = move || {
-        let item = |(file, href): (ResultFile, String)| {
+        let shown = shown.get();
+        let item = |Listed { file, address, preview }: Listed| {
+            let icon = if file.content_type.starts_with("image/") { "image" } else { "file" };
+            let is_shown = shown.as_ref() == Some(&file.path);
+            let link = match preview {
+                Some(href) => view! {
+                    <a class="result" href=href data-noscroll="" aria-current=is_shown.then_some("true")>
+                        <Icon name=icon />
+                        <span class="scenario">{file.path}</span>
+                    </a>
+                }
+                .into_any(),
+                None => view! {
+                    <a class="result" href=address rel="external" download="">
+                        <Icon name="download" />
+                        <span class="scenario">{file.path}</span>
+                    </a>
+                }
+                .into_any(),
+            };
             view! {
                 <li>
-                    <a class="scenario" href=href rel="external">{file.path}</a>
+                    {link}
                     <span class="progress-text">{words::size(file.size)}</span>
                 </li>
             }

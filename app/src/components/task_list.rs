@@ -20,7 +20,7 @@ pub(crate) fn TaskList(
             let is_chosen = chosen.as_ref() == Some(&task.task_id);
             item(&task.task_id, &task.scenario, Some(task.status), is_chosen, href)
         };
-        let queue = item("", "Queue", None, chosen.is_none(), href);
+        let queue = item("", "Queue log", None, chosen.is_none(), href);
         tasks.with(|tasks| std::iter::once(queue).chain(tasks.iter().map(item_of)).collect_view())
     };
     view! {

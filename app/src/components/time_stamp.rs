@@ -11,12 +11,31 @@ use protocol::Timestamp;
 pub(crate) fn TimeStamp(at: Timestamp) -> impl IntoView {
     let clock = expect_context::<Clock>();
     let before = expect_context::<Preferences>().zone_offset_minutes;
-    let zone = move || if clock.is_live() { Some(browser::zone_offset_minutes(at)) } else { before };
+    let zone = move || zone_of(at, clock, before);
     view! {
         <time datetime=at.to_string() title=move || words::exact_moment(at, zone())>
             {move || words::moment(at, zone())}
         </time>
     }
+}
+
+/// How long ago: `3 min ago`.
+#[component]
+pub(crate) fn Ago(at: Timestamp) -> impl IntoView {
+    let clock = expect_context::<Clock>();
+    let before = expect_context::<Preferences>().zone_offset_minutes;
+    let zone = move || zone_of(at, clock, before);
+    // Changes seldom, although the clock ticks each second.
+    let told = Memo::new(move |_| match clock.now() {
+        Some(now) => words::ago(now.since(at)),
+        None => words::moment(at, zone()),
+    });
+    view! { <time datetime=at.to_string() title=move || words::exact_moment(at, zone())>{told}</time> }
+}
+
+/// The reader's zone at that moment: the browser's, and on the server as it was at the visit before.
+pub(crate) fn zone_of(at: Timestamp, clock: Clock, before: Option<i64>) -> Option<i64> {
+    if clock.is_live() { Some(browser::zone_offset_minutes(at)) } else { before }
 }
 
 /// A moment that may not have come yet.

@@ -14,6 +14,7 @@ pub(crate) struct Toasts(RwSignal<Vec<Toast>>);
 struct Toast {
     number: u64,
     text: String,
+    is_failure: bool,
 }
 
 impl Toasts {
@@ -27,12 +28,17 @@ impl Toasts {
     }
 
     pub(crate) fn done(self, text: impl Into<String>) {
-        self.add(text.into());
+        self.add(text.into(), false);
     }
 
-    fn add(self, text: String) {
+    /// Of something that was asked for in a view that has been left since.
+    pub(crate) fn failed(self, text: impl Into<String>) {
+        self.add(text.into(), true);
+    }
+
+    fn add(self, text: String, is_failure: bool) {
         let number = self.0.with_untracked(|toasts| toasts.last().map_or(0, |last| last.number + 1));
-        self.0.update(|toasts| toasts.push(Toast { number, text }));
+        self.0.update(|toasts| toasts.push(Toast { number, text, is_failure }));
         set_timeout(move || self.drop(number), SHOWN);
     }
 
@@ -44,10 +50,11 @@ impl Toasts {
 #[component]
 pub(crate) fn ToastList() -> impl IntoView {
     let toasts = Toasts::of_context();
-    let toast = move |Toast { number, text }: Toast| {
+    let toast = move |Toast { number, text, is_failure }: Toast| {
+        let (status, icon) = if is_failure { ("failed", "warning") } else { ("passed", "check") };
         view! {
-            <div class="toast" data-status="passed">
-                <Icon name="check" />
+            <div class="toast" data-status=status>
+                <Icon name=icon />
                 <p>{text}</p>
                 <button class="button is-quiet is-icon is-small" type="button" aria-label="Dismiss"
                     on:click=move |_| toasts.drop(number)>

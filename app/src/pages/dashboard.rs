@@ -1,30 +1,35 @@
 //! The dashboard: search, filters and the list of jobs, kept up to date. What is searched for is in the URL.
 
 use super::{At, Seed};
-use crate::client::{self, ClientError, JobQuery, Loaded};
+use crate::client::{self, ClientError, Fetched, JobQuery, Loaded};
+use crate::components::chips::{Chip, Chips};
+use crate::components::environment_line::EnvironmentLine;
+use crate::components::icon::Icon;
 use crate::components::job_table::JobTable;
 use crate::components::notice::Failure;
-use crate::paths;
 use crate::pending::Pending;
 use crate::poll::{self, Live};
 use crate::reload::{Reload, reload};
+use crate::session::Session;
+use crate::{browser, paths, words};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 use leptos_router::params::ParamsMap;
-use protocol::api::{DEFAULT_PAGE, JobList, MAX_PAGE};
+use protocol::api::{DEFAULT_PAGE, Environment, JobList, MAX_PAGE};
 
 mod filters;
 mod freshness;
 mod merge;
+mod place;
 
 use filters::Filters;
-pub(super) use freshness::Freshness;
+use freshness::Freshness;
 
 pub(crate) struct Dashboard {
     found: Found,
-    /// Names to filter by; empty where they can't be had.
-    environments: Vec<String>,
+    /// None where they can't be had: the jobs can be read all the same.
+    environments: Vec<Environment>,
 }
 
 /// What was searched for, and what there is.
@@ -41,13 +46,21 @@ impl Seed for Dashboard {
 }
 
 pub(crate) async fn load(at: At) -> Dashboard {
-    let found = find(query_of(&at.query)).await;
+    let query = query_of(&at.query);
+    // As many as there were when one left it, so that one comes back to the same place.
+    let limit = place::remembered(&query).map_or(DEFAULT_PAGE as usize, |place| place.count);
+    let found = find_first(query, limit).await;
     let environments = client::list_environments().await.map(|list| list.environments).unwrap_or_default();
-    Dashboard { found, environments: environments.into_iter().map(|one| one.name).collect() }
+    Dashboard { found, environments }
 }
 
 async fn find(query: JobQuery) -> Found {
-    let jobs = client::list_jobs(&query, DEFAULT_PAGE as usize, None).await.and_then(client::Fetched::loaded);
+    find_first(query, DEFAULT_PAGE as usize).await
+}
+
+async fn find_first(query: JobQuery, limit: usize) -> Found {
+    let limit = limit.clamp(DEFAULT_PAGE as usize, MAX_PAGE as usize);
+    let jobs = client::list_jobs(&query, limit, None).await.and_then(Fetched::loaded);
     Found { query, jobs }
 }
 
@@ -70,6 +83,15 @@ fn DashboardPage(seed: Dashboard) -> impl IntoView {
     let params = use_query_map();
     let query = Memo::new(move |_| params.with(query_of));
     let Reload { value: found, again } = reload(query, seed.found, find);
+    let names = seed.environments.iter().map(|one| one.name.clone()).collect();
+    let seed = Loaded { body: seed.environments, etag: None, synced_at: None };
+    let ask = |_: &Vec<Environment>, _| async {
+        let environments = client::list_environments().await?.environments;
+        Ok(Fetched::Modified(Loaded { body: environments, etag: None, synced_at: None }))
+    };
+    let environments = poll::live(seed, ask, |shown: &mut Vec<Environment>, fresh| *shown = fresh, |_| false);
+    // Most of the time the answer is what is shown.
+    let environments = Memo::new(move |_| environments.value.get());
     let list = move || match found.get() {
         Found { query, jobs: Ok(seed) } => view! { <Jobs seed query /> }.into_any(),
         Found { jobs: Err(error), .. } => {
@@ -80,16 +102,24 @@ fn DashboardPage(seed: Dashboard) -> impl IntoView {
         <Title text="Jobs" />
         <div class="page-head">
             <h1>"Jobs"</h1>
-            <a class="button is-primary" href=paths::NEW_JOB>"New job"</a>
+            <EnvironmentLine environments href=jobs_of />
+            <a class="button is-primary" href=paths::NEW_JOB>
+                <Icon name="plus" />
+                "New job"
+            </a>
         </div>
-        <Filters query environments=seed.environments />
+        <Filters query environments=names />
         {list}
     }
 }
 
+fn jobs_of(environment: &str) -> String {
+    paths::with_query(paths::HOME, &[("environment", environment)])
+}
+
 #[component]
 fn Jobs(seed: Loaded<JobList>, query: JobQuery) -> impl IntoView {
-    let is_narrowed = query != JobQuery::default();
+    let narrowed = query.clone();
     let asked = query.clone();
     let ask = move |shown: &JobList, etag| {
         // As many as are shown, so that all of them stay true, within what one page may have.
@@ -97,36 +127,88 @@ fn Jobs(seed: Loaded<JobList>, query: JobQuery) -> impl IntoView {
         let query = asked.clone();
         async move { client::list_jobs(&query, limit, etag).await }
     };
-    let live: Live<JobList> = poll::live(seed, ask, merge::merge, |_| false);
+    let merge = |shown: &mut JobList, fresh: JobList| {
+        // New jobs come in above what is being read.
+        browser::keep_place(".job-table tbody tr");
+        merge::merge(shown, fresh);
+    };
+    let live: Live<JobList> = poll::live(seed, ask, merge, |_| false);
     let jobs = Memo::new(move |_| live.value.with(|list| list.jobs.clone()));
     let is_empty = Memo::new(move |_| live.value.with(|list| list.jobs.is_empty()));
+    place::keep(query.clone(), live);
     let table = move || {
         if is_empty.get() {
-            view! { <Empty is_narrowed /> }.into_any()
+            view! { <Empty query=narrowed.clone() /> }.into_any()
         } else {
             view! { <JobTable jobs href=paths::job /> }.into_any()
         }
     };
     view! {
-        <Freshness synced_at=live.synced_at trouble=live.trouble answered_at=live.answered_at />
+        <div class="list-head">
+            <Rule query=query.clone() />
+            <Freshness synced_at=live.synced_at trouble=live.trouble answered_at=live.answered_at />
+        </div>
         {table}
         <LoadMore list=live query />
     }
 }
 
+/// Whose jobs these are and in which order, and what narrows them.
 #[component]
-fn Empty(is_narrowed: bool) -> impl IntoView {
-    let (title, advice) = if is_narrowed {
-        ("Nothing found", "Try another search or fewer filters.")
-    } else {
-        ("Nothing here yet", "Submit the first one with \"New job\".")
+fn Rule(query: JobQuery) -> impl IntoView {
+    let is_admin = expect_context::<Session>().user.is_some_and(|user| user.is_admin);
+    let whose = match (query.search.as_str(), is_admin) {
+        ("", true) => "Everybody's jobs, newest first.".to_owned(),
+        ("", false) => "Your jobs, newest first. Search to see everybody's.".to_owned(),
+        (search, _) => format!("Everybody's jobs that match \u{201c}{search}\u{201d}, newest first."),
     };
     view! {
+        <span>{whose}</span>
+        <Chips label="Filters" chips=Signal::stored(chips(&query)) />
+    }
+}
+
+fn chips(query: &JobQuery) -> Vec<Chip> {
+    let status =
+        query.status.parse().map_or_else(|_| query.status.clone(), |status| words::job_status(status).to_owned());
+    let without = |change: fn(&mut JobQuery)| {
+        let mut query = query.clone();
+        change(&mut query);
+        filters::url(&query)
+    };
+    let chips = [
+        ("Search", query.search.clone(), without(|query| query.search.clear())),
+        ("Status", status, without(|query| query.status.clear())),
+        ("Environment", query.environment.clone(), without(|query| query.environment.clear())),
+        ("Branch", query.branch.clone(), without(|query| query.branch.clear())),
+    ];
+    let is_set = |(_, value, _): &(&str, String, String)| !value.is_empty();
+    let chip = |(name, value, without): (&str, String, String)| Chip { words: format!("{name}: {value}"), without };
+    chips.into_iter().filter(is_set).map(chip).collect()
+}
+
+#[component]
+fn Empty(query: JobQuery) -> impl IntoView {
+    if query == JobQuery::default() {
+        return view! {
+            <div class="empty">
+                <h2>"Nothing here yet"</h2>
+                <p>"Choose a branch and some of its scenarios, and see here how they fare on the hardware."</p>
+                <a class="button is-primary" href=paths::NEW_JOB>"Submit the first job"</a>
+            </div>
+        }
+        .into_any();
+    }
+    // A plain user who filters sees no more than their own.
+    let advice = if query.search.is_empty() { "Only your own jobs are listed without a search." } else { "" };
+    view! {
         <div class="empty">
-            <h2>{title}</h2>
-            <p>{advice}</p>
+            <h2>"Nothing found"</h2>
+            <p>"Try another search or fewer filters. "{advice}</p>
+            <a class="button" href=paths::HOME>"Clear all filters"</a>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -156,4 +238,20 @@ fn LoadMore(list: Live<JobList>, query: JobQuery) -> impl IntoView {
         }
     };
     view! { {move || cursor.get().map(more)} }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_filter_can_be_taken_away_by_itself() {
+        let query = JobQuery { search: "ada".to_owned(), status: "in_progress".to_owned(), ..JobQuery::default() };
+        let chip = |words: &str, without: &str| Chip { words: words.to_owned(), without: without.to_owned() };
+        assert_eq!(
+            chips(&query),
+            [chip("Search: ada", "/?status=in_progress"), chip("Status: In progress", "/?search=ada")]
+        );
+        assert_eq!(chips(&JobQuery::default()), []);
+    }
 }

@@ -1,34 +1,40 @@
 //! One job: what it is, how far it has come, what can be done with it, its scenarios and its logs, kept up to date.
 
-use super::dashboard::Freshness;
 use super::not_found::NotFoundPage;
 use super::{At, Seed};
 use crate::client::{self, ClientError, Fetched, Loaded};
 use crate::components::notice::Failure;
-use crate::components::progress::{JobProgress, counted};
+use crate::components::progress::{JobProgress, OUTCOMES};
 use crate::components::status_badge::JobStatusBadge;
 use crate::components::tabs::{TabList, TabPanel};
-use crate::components::task_table::TaskTable;
+use crate::components::task_table::{TaskLinks, TaskTable};
 use crate::poll::{self, Live};
 use crate::reload::{Reload, reload};
 use crate::session::Session;
-use crate::{paths, words};
+use crate::{browser, paths, words};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use leptos_router::params::ParamsMap;
-use protocol::JobId;
-use protocol::api::{ErrorCode, Job, LogsState};
+use protocol::api::{ErrorCode, Job, LogsState, Task};
+use protocol::{JobId, JobStatus, TaskStatus};
 
 mod actions;
 mod log_search;
 mod logs;
+mod outcome_filter;
 mod overview;
+mod remarks;
+mod results;
+mod verdict;
 mod view_state;
 
 use actions::JobActions;
 use logs::{Logs, OpenedLog};
+use outcome_filter::OutcomeFilter;
 use overview::Overview;
+use remarks::Remarks;
+use verdict::verdict;
 use view_state::{TABS, ViewState};
 
 pub(crate) struct JobSeed {
@@ -126,20 +132,39 @@ fn Gone(id: JobId) -> impl IntoView {
 #[component]
 fn Present(job: Live<Job>, log: RwSignal<OpenedLog>, ask_log_again: Callback<()>, id: JobId) -> impl IntoView {
     let user = expect_context::<Session>().user;
-    let status = Memo::new(move |_| job.value.with(|job| job.summary.status));
-    let counts = Memo::new(move |_| job.value.with(|job| job.summary.counts));
+    let seed = job.value.with_untracked(|job| job.summary.clone());
+    let (branch, environment, commit) = (seed.branch_name.clone(), seed.environment.clone(), seed.commit.clone());
     let summary = Memo::new(move |_| job.value.with(|job| job.summary.clone()));
+    let status = Memo::new(move |_| summary.with(|job| job.status));
+    let counts = Memo::new(move |_| summary.with(|job| job.counts));
+    let told = Memo::new(move |_| summary.with(verdict));
     let tasks = Memo::new(move |_| job.value.with(|job| job.tasks.clone()));
     let state = ViewState::of_url(id);
+    let listed = listed(tasks, status, state.only);
     // What one looks for among one's tabs comes first.
-    let title = move || format!("{} – Job #{id}", words::job_status(status.get()));
-    let age = Signal::derive(move || job.synced_at.get().filter(|_| !status.get().is_terminal()));
+    let title = {
+        let branch = branch.clone();
+        move || format!("{} #{id} {branch}", words::job_sign(status.get()))
+    };
+    browser::show_status(status);
+    let links = TaskLinks {
+        log: state.log_href,
+        history: Callback::new(move |scenario: String| paths::scenario(&environment, &scenario, &branch)),
+        job: paths::job,
+        compare: Callback::new(move |other: JobId| paths::compare(other, id)),
+    };
     let panel = move || {
+        let commit = commit.clone();
         if state.tab.get() == view_state::LOGS {
             view! { <TabPanel key=view_state::LOGS><Logs job tasks state log ask_log_again /></TabPanel> }.into_any()
         } else {
-            view! { <TabPanel key=view_state::SCENARIOS><TaskTable tasks log_href=state.log_href /></TabPanel> }
-                .into_any()
+            view! {
+                <TabPanel key=view_state::SCENARIOS>
+                    <OutcomeFilter counts only=state.only on_choose=state.choose_only />
+                    <TaskTable tasks listed commit links />
+                </TabPanel>
+            }
+            .into_any()
         }
     };
     view! {
@@ -147,17 +172,34 @@ fn Present(job: Live<Job>, log: RwSignal<OpenedLog>, ask_log_again: Callback<()>
         <div class="page-head job-head">
             <div class="job-title">
                 <h1>{format!("Job #{id}")}</h1>
-                <div role="status" class="job-state">{move || view! { <JobStatusBadge status=status.get() /> }}</div>
+                <div role="status" class="job-state">
+                    {move || view! { <JobStatusBadge status=status.get() /> }}
+                    <span>{told}</span>
+                </div>
             </div>
             <JobActions job id user />
         </div>
-        <Freshness synced_at=age trouble=job.trouble answered_at=job.answered_at />
+        <Overview job seed />
+        <Remarks job=summary />
         <div class="job-progress">
             {move || view! { <JobProgress counts=counts.get() /> }}
-            <p class="job-counts">{move || counted(counts.get())}</p>
         </div>
-        {move || view! { <Overview job=summary.get() /> }}
         <TabList label="Views of the job" tabs=TABS chosen=state.tab hrefs=state.tab_hrefs />
         {panel}
     }
+}
+
+/// Which tasks are listed: as the job runs them, and once it has ended those first that did not pass.
+fn listed(tasks: Memo<Vec<Task>>, status: Memo<JobStatus>, only: Signal<Option<TaskStatus>>) -> Memo<Vec<usize>> {
+    Memo::new(move |_| {
+        let (has_ended, only) = (status.get().is_terminal(), only.get());
+        tasks.with(|tasks| {
+            let is_listed = |at: &usize| only.is_none_or(|only| tasks[*at].status == only);
+            let mut listed: Vec<usize> = (0..tasks.len()).filter(is_listed).collect();
+            if has_ended {
+                listed.sort_by_key(|at| OUTCOMES.iter().position(|status| *status == tasks[*at].status));
+            }
+            listed
+        })
+    })
 }

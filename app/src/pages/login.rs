@@ -3,6 +3,7 @@
 use super::{At, Seed};
 use crate::components::notice::Alert;
 use crate::{client, paths};
+use leptos::html::Input;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use protocol::api::SingleSignOn;
@@ -38,6 +39,14 @@ fn LoginPage(seed: SignIn) -> impl IntoView {
     let SignIn { next, username, error, single_sign_on } = seed;
     // After a wrong password only that has to be typed again.
     let is_known = !username.is_empty();
+    // The line of a log that a link points at comes along in the browser's address alone.
+    let hidden = NodeRef::<Input>::new();
+    Effect::new(move |_| {
+        let (Some(hidden), Ok(hash)) = (hidden.get(), window().location().hash()) else { return };
+        if !hash.is_empty() && !hidden.value().contains('#') {
+            hidden.set_value(&(hidden.value() + &hash));
+        }
+    });
     let elsewhere = single_sign_on.map(|at| {
         let address = paths::with_query(&at.path, &[("next", &next)]);
         view! { <a class="button is-wide" href=address rel="external">{at.label}</a> }
@@ -48,7 +57,7 @@ fn LoginPage(seed: SignIn) -> impl IntoView {
             <h1>"Sign in"</h1>
             <Alert message=Signal::stored(error.as_deref().map(reason)) />
             <form method="post" action=paths::LOGIN>
-                <input type="hidden" name="next" value=next />
+                <input type="hidden" name="next" value=next node_ref=hidden />
                 <div class="field">
                     <label for="username">"Username"</label>
                     <input id="username" name="username" type="text" autocomplete="username" autocapitalize="none"

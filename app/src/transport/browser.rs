@@ -2,6 +2,7 @@
 //! The cookie goes along by itself.
 
 use super::{Answer, Method, NoAnswer, Patience, Request, Response};
+use crate::browser;
 use leptos::prelude::window;
 use protocol::api::{PAGE_HEADER, SYNCED_AT_HEADER};
 use std::cell::RefCell;
@@ -46,6 +47,9 @@ async fn fetch(request: Request) -> Result<Response, JsValue> {
     let answer = JsFuture::from(window().fetch_with_request(&build(&request)?)).await?;
     let answer: web_sys::Response = answer.dyn_into()?;
     let headers = answer.headers();
+    if let Some(at) = headers.get("date")?.as_deref().and_then(browser::read_date) {
+        browser::set_clock(at);
+    }
     Ok(Response {
         status: answer.status(),
         etag: headers.get("etag")?,

@@ -113,6 +113,18 @@ impl TaskCounts {
         counts
     }
 
+    pub const fn of_status(&self, status: TaskStatus) -> u32 {
+        match status {
+            TaskStatus::Waiting => self.waiting,
+            TaskStatus::Running => self.running,
+            TaskStatus::Passed => self.passed,
+            TaskStatus::Failed => self.failed,
+            TaskStatus::Error => self.error,
+            TaskStatus::Aborted => self.aborted,
+            TaskStatus::Skipped => self.skipped,
+        }
+    }
+
     fn slot(&mut self, status: TaskStatus) -> &mut u32 {
         match status {
             TaskStatus::Waiting => &mut self.waiting,

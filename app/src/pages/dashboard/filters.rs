@@ -2,7 +2,7 @@
 
 use crate::client::JobQuery;
 use crate::{paths, words};
-use leptos::html::Input;
+use leptos::html::{Input, Select};
 use leptos::leptos_dom::helpers::debounce;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
@@ -52,7 +52,7 @@ pub(super) fn Filters(query: Memo<JobQuery>, environments: Vec<String>) -> impl 
     }
 }
 
-fn url(query: &JobQuery) -> String {
+pub(super) fn url(query: &JobQuery) -> String {
     let pairs = [
         ("search", query.search.as_str()),
         ("status", &query.status),
@@ -77,12 +77,18 @@ fn TextFilter(
         let _ = on_change.try_run(text);
     });
     // Back and forward change the URL under the field; what is just being typed is never overwritten.
-    Effect::new(move |_| {
-        let (Some(input), value) = (input.get(), value.get()) else { return };
+    Effect::new(move |had: Option<bool>| {
+        let (Some(input), value) = (input.get(), value.get()) else { return false };
+        if !had.unwrap_or_default() && input.value() != value {
+            // Typed before the page was live.
+            let _ = on_change.try_run(input.value());
+            return true;
+        }
         let is_focused = document().active_element().is_some_and(|focused| focused.id() == input.id());
         if !is_focused && input.value() != value {
             input.set_value(&value);
         }
+        true
     });
     view! {
         <div class="field">
@@ -102,6 +108,17 @@ fn ChoiceFilter(
     value: Signal<String>,
     on_change: Callback<String>,
 ) -> impl IntoView {
+    let select = NodeRef::<Select>::new();
+    Effect::new(move |had: Option<bool>| {
+        let (Some(select), value) = (select.get(), value.get()) else { return false };
+        if !had.unwrap_or_default() && select.value() != value {
+            // Chosen before the page was live.
+            on_change.run(select.value());
+        } else if select.value() != value {
+            select.set_value(&value);
+        }
+        true
+    });
     let choices = move || {
         let value = value.get();
         let choice = |(option, words): &(String, String)| {
@@ -112,7 +129,7 @@ fn ChoiceFilter(
     view! {
         <div class="field">
             <label for=format!("filter-{name}")>{label}</label>
-            <select id=format!("filter-{name}") name=name prop:value=move || value.get()
+            <select id=format!("filter-{name}") name=name node_ref=select
                 on:change=move |event| on_change.run(event_target_value(&event))>
                 <option value="">"Any"</option>
                 {choices}

@@ -2,6 +2,8 @@
 
 use crate::client::{self, ClientError};
 use crate::components::confirm_dialog::ConfirmDialog;
+use crate::components::icon::Icon;
+use crate::components::menu::Menu;
 use crate::components::notice::{Alert, StatusNote};
 use crate::components::toasts::Toasts;
 use crate::pending::Pending;
@@ -58,8 +60,13 @@ pub(super) fn JobActions(job: Live<Job>, id: JobId, user: Option<User>) -> impl 
     let problem = RwSignal::new(None::<String>);
     // Kept while the same wish has had no answer, so that trying again makes no second job.
     let key = StoredValue::new(None::<(Deed, String)>);
-    let pending = Pending::new();
+    // Each by itself, so that none is swallowed because another one takes long.
+    let under_way = UnderWay { abort: Pending::new(), delete: Pending::new(), rerun: Pending::new() };
     let act = Callback::new(move |deed: Deed| {
+        let pending = under_way.of(deed);
+        if pending.get_untracked() {
+            return;
+        }
         let navigate = navigate.clone();
         let known = key.get_value().filter(|(of, _)| *of == deed).map(|(_, key)| key);
         let this_key = known.unwrap_or_else(browser::new_idempotency_key);
@@ -68,23 +75,35 @@ pub(super) fn JobActions(job: Live<Job>, id: JobId, user: Option<User>) -> impl 
         problem.set(None);
         pending.run(async move {
             let done = deed.run(id, this_key).await;
-            if !matches!(done, Err(ClientError::Unreachable)) {
-                key.set_value(None);
+            let is_left = note.is_disposed();
+            if !is_left {
+                note.set(None);
             }
-            note.set(None);
+            if !matches!(done, Err(ClientError::Unreachable)) {
+                let _ = key.try_set_value(None);
+            }
+            // Whoever has gone on to another view is told there, not taken away from it.
             match done {
                 Ok(Done::Changed(changed)) => {
+                    if is_left {
+                        return toasts.done(accepted(deed, &changed));
+                    }
                     note.set(Some(accepted(deed, &changed)));
                     job.replace(*changed);
                 }
                 Ok(Done::Made(made)) => {
                     toasts.done(format!("Job #{made} submitted."));
-                    navigate(&paths::job(made), NavigateOptions::default());
+                    if !is_left {
+                        navigate(&paths::job(made), NavigateOptions::default());
+                    }
                 }
                 Ok(Done::Gone) => {
                     toasts.done(format!("Job #{id} deleted."));
-                    navigate(paths::HOME, NavigateOptions::default());
+                    if !is_left {
+                        navigate(paths::HOME, NavigateOptions::default());
+                    }
                 }
+                Err(error) if is_left => toasts.failed(error.message()),
                 Err(error) => {
                     problem.set(Some(error.message()));
                     job.refresh();
@@ -93,9 +112,27 @@ pub(super) fn JobActions(job: Live<Job>, id: JobId, user: Option<User>) -> impl 
         });
     });
     view! {
-        <Buttons job id user act pending />
+        <Buttons job id user act under_way />
         <StatusNote message=note />
         <Alert message=problem />
+    }
+}
+
+/// What was asked for and has had no answer yet.
+#[derive(Clone, Copy)]
+struct UnderWay {
+    abort: Pending,
+    delete: Pending,
+    rerun: Pending,
+}
+
+impl UnderWay {
+    const fn of(self, deed: Deed) -> Pending {
+        match deed {
+            Deed::Abort => self.abort,
+            Deed::Delete => self.delete,
+            Deed::Rerun { .. } => self.rerun,
+        }
     }
 }
 
@@ -131,28 +168,64 @@ impl Can {
 }
 
 #[component]
-fn Buttons(job: Live<Job>, id: JobId, user: Option<User>, act: Callback<Deed>, pending: Pending) -> impl IntoView {
+fn Buttons(job: Live<Job>, id: JobId, user: Option<User>, act: Callback<Deed>, under_way: UnderWay) -> impl IntoView {
     let asks_abort = RwSignal::new(false);
     let asks_delete = RwSignal::new(false);
     let can = Memo::new(move |_| job.value.with(|job| Can::with(&job.summary, user.as_ref())));
-    let button = |class: &'static str, label: &'static str, press: Callback<()>| {
-        view! { <button class=class type="button" on:click=move |_| press.run(())>{label}</button> }
+    let button = |look: &'static str, icon, label: &'static str, pending: Pending, press: Callback<()>| {
+        view! {
+            <button class=look type="button" aria-disabled=move || pending.as_aria() on:click=move |_| press.run(())>
+                <Icon name=icon />
+                {label}
+            </button>
+        }
     };
     let ask = |asks: RwSignal<bool>| Callback::new(move |()| asks.set(true));
     let rerun = |only_failed| Callback::new(move |()| act.run(Deed::Rerun { only_failed }));
     let (abort, delete, rerun_all, rerun_failed) = (ask(asks_abort), ask(asks_delete), rerun(false), rerun(true));
-    let buttons = move || {
-        let can = can.get();
-        (
-            can.abort.then(|| button("button is-danger", "Abort", abort)),
-            button("button", "Rerun", rerun_all),
-            can.rerun_failed.then(|| button("button", "Rerun failed", rerun_failed)),
-            can.delete.then(|| button("button", "Delete", delete)),
-        )
+    // Each by itself, so that none loses the focus because another one comes or goes.
+    let (can_abort, can_rerun_failed, can_delete) = (
+        Memo::new(move |_| can.with(|can| can.abort)),
+        Memo::new(move |_| can.with(|can| can.rerun_failed)),
+        Memo::new(move |_| can.with(|can| can.delete)),
+    );
+    let abort_button =
+        move || can_abort.get().then(|| button("button is-danger", "stop", "Abort", under_way.abort, abort));
+    let rerun_failed_button = move || {
+        can_rerun_failed.get().then(|| button("button", "rerun", "Rerun failed", under_way.rerun, rerun_failed))
     };
+    let delete_button = move || {
+        can_delete.get().then(|| {
+            view! {
+                <button class="button is-quiet is-icon" type="button" aria-label="Delete" title="Delete"
+                    aria-disabled=move || under_way.delete.as_aria() on:click=move |_| delete.run(())>
+                    <Icon name="trash" />
+                </button>
+            }
+        })
+    };
+    let compare = move || {
+        let other = job.value.with(other_to_compare);
+        match other {
+            Some(other) => paths::compare(other, id),
+            None => paths::with_query(paths::COMPARE, &[("b", &id.to_string())]),
+        }
+    };
+    let edit = paths::with_query(paths::NEW_JOB, &[("from", &id.to_string())]);
     view! {
-        <div class="actions" aria-busy=move || pending.as_aria()>
-            {buttons}
+        <div class="actions">
+            {abort_button}
+            {button("button", "rerun", "Rerun", under_way.rerun, rerun_all)}
+            {rerun_failed_button}
+            <Menu label="More actions">
+                <a class="menu-item" href=edit><Icon name="edit" />"Edit and rerun"</a>
+                <a class="menu-item" href=compare><Icon name="compare" />"Compare with…"</a>
+                <a class="menu-item" href=client::junit_url(id) rel="external" download="">
+                    <Icon name="report" />
+                    "JUnit report"
+                </a>
+            </Menu>
+            {delete_button}
         </div>
         <ConfirmDialog is_open=asks_abort title=format!("Abort job #{id}?") confirm="Abort job"
             text="Running scenarios are stopped and waiting ones never start. What has come out so far stays."
@@ -161,4 +234,10 @@ fn Buttons(job: Live<Job>, id: JobId, user: Option<User>, act: Callback<Deed>, p
             text="The job, its logs and its results are removed for everyone. A running job is stopped first."
             on_confirm=Callback::new(move |()| act.run(Deed::Delete)) />
     }
+}
+
+/// The one it was made from, else the last in which something passed that did not here.
+fn other_to_compare(job: &Job) -> Option<JobId> {
+    let passed = job.tasks.iter().filter_map(|task| task.last_passed.as_ref()).map(|before| before.job_id).max();
+    passed.or(job.summary.rerun_of)
 }

@@ -1,22 +1,25 @@
 //! The tab "Logs": which log, the log itself, and what one does with it. A log that grows is read on by line number;
 //! lines that come into sight are asked for as they are needed.
 
-use super::log_search::LogSearch;
+use super::log_search::{Finder, LogSearch};
+use super::results::{self, Shown};
 use super::view_state::ViewState;
 use crate::client::{self, ClientError, Fetched, Lines, Loaded, LogOf};
+use crate::components::icon::Icon;
 use crate::components::log_buffer::LogBuffer;
-use crate::components::log_lines::{LogScroller, LogView};
+use crate::components::log_lines::LogScroller;
+use crate::components::log_view::LogView;
 use crate::components::notice::{Failure, Loading};
 use crate::components::result_list::ResultList;
 use crate::components::switch::Switch;
 use crate::components::task_list::TaskList;
 use crate::pending::Pending;
 use crate::poll::{self, Live};
-use crate::reload::later;
 use crate::{paths, words};
 use leptos::prelude::*;
-use leptos_router::hooks::use_location;
-use protocol::api::{ErrorCode, Job, LogLines, LogsState, ResultFile, Task};
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_location, use_navigate};
+use protocol::api::{ErrorCode, Job, LogLines, LogsState, Task};
 
 /// With the first answer: what the server draws, and some to scroll back without asking.
 const FIRST_LINES: u64 = 200;
@@ -46,28 +49,48 @@ pub(super) fn Logs(
     log: RwSignal<OpenedLog>,
     ask_log_again: Callback<()>,
 ) -> impl IntoView {
+    let id = job.value.with_untracked(|job| job.summary.id);
+    let files = results::listed(id, tasks, state);
+    let has_preview = Memo::new(move |_| state.file.with(Option::is_some));
     let panel = move || match log.get() {
-        Some((log, Ok(lines))) => view! { <OpenLog job log lines /> }.into_any(),
+        Some((log, Ok(lines))) => view! { <OpenLog job log lines has_preview /> }.into_any(),
         Some((_, Err(error))) => {
             view! { <Failure title="The log can't be shown" message=error.message() retry=ask_log_again /> }.into_any()
         }
         None => view! { <Loading what="Loading the log" /> }.into_any(),
     };
+    let preview = move || state.file.get().map(|path| view! { <Shown path files state /> });
     view! {
         <div class="logs">
-            <TaskList tasks chosen=state.task href=state.log_href />
-            <div class="log-panel">{panel}</div>
+            <div class="log-side">
+                <TaskList tasks chosen=state.task href=state.log_href />
+                <ResultList files shown=state.file />
+            </div>
+            // Under a file that is shown the log keeps its place.
+            <div class="log-panel" hidden=move || has_preview.get()>{panel}</div>
+            <div class="log-panel" hidden=move || !has_preview.get()>{preview}</div>
         </div>
     }
 }
 
 #[component]
-fn OpenLog(job: Live<Job>, log: LogOf, lines: LogLines) -> impl IntoView {
+fn OpenLog(job: Live<Job>, log: LogOf, lines: LogLines, has_preview: Memo<bool>) -> impl IntoView {
     let growing = read_on(job, log.clone(), lines);
     let view = LogView::new(growing.value);
-    fill_in(view, log.clone());
-    follow_link(view);
+    let gaps = fill_in(view, log.clone());
+    let link = follow_link(view);
+    // A hidden element forgets where it was scrolled to.
+    Effect::new(move |_| {
+        if !has_preview.get() {
+            request_animation_frame(move || view.restore());
+        }
+    });
+    let trouble =
+        move || gaps.get().or_else(|| growing.trouble.get()).filter(|error| *error != ClientError::Unreachable);
     let size = move || {
+        if let Some(error) = trouble() {
+            return format!("Not all lines could be read. {}", error.message());
+        }
         growing.value.with(|log| {
             if log.total == 0 {
                 return "Nothing in this log yet.".to_owned();
@@ -77,38 +100,19 @@ fn OpenLog(job: Live<Job>, log: LogOf, lines: LogLines) -> impl IntoView {
         })
     };
     let download = client::log_url(&log);
-    let results = results_of(job, &log);
+    let finder = Finder::new(view, log);
     view! {
         <div class="log-tools">
-            <LogSearch view log />
+            <LogSearch finder />
             <Switch label="Follow" is_on=view.follows />
-            <a class="button" role="button" href=download download="" rel="external">"Download"</a>
+            <a class="button" role="button" href=download download="" rel="external">
+                <Icon name="download" />
+                "Download"
+            </a>
         </div>
-        <LogScroller view />
+        <LogScroller view on_link=link on_step=Callback::new(move |forward| finder.step(forward)) />
         <p class="log-foot">{size}</p>
-        <ResultList files=results />
     }
-}
-
-/// What the open task has left behind, asked for again when it ends. In the browser only: the log comes first.
-fn results_of(job: Live<Job>, log: &LogOf) -> Signal<Vec<(ResultFile, String)>> {
-    let (id, task) = (log.job, log.task.clone());
-    let of_task = task.clone();
-    let has_ended = Memo::new(move |_| {
-        let is_it = |task: &&Task| Some(&task.task_id) == of_task.as_ref();
-        job.value.with(|job| job.tasks.iter().find(is_it).is_some_and(|task| task.status.is_terminal()))
-    });
-    later(move || {
-        let task = task.clone().filter(|_| has_ended.get())?;
-        Some(async move {
-            let listed = client::list_results(id, &task).await.map(|results| results.files).unwrap_or_default();
-            let with_url = |file: ResultFile| {
-                let url = client::result_url(id, &task, &file.path);
-                (file, url)
-            };
-            listed.into_iter().map(with_url).collect()
-        })
-    })
 }
 
 /// Reads what is added, from the last line that is known: that one may have been unfinished.
@@ -138,10 +142,12 @@ fn read_on(job: Live<Job>, log: LogOf, lines: LogLines) -> Live<LogBuffer> {
     live
 }
 
-/// Asks for the lines in sight that are not here, one question at a time; the latest sight counts.
-fn fill_in(view: LogView, log: LogOf) {
+/// Asks for the lines in sight that are not here, one question at a time; the latest sight counts. Tells why some
+/// could not be had.
+fn fill_in(view: LogView, log: LogOf) -> RwSignal<Option<ClientError>> {
     let lines = view.lines();
     let pending = Pending::new();
+    let trouble = RwSignal::new(None);
     // What could not be had is asked for again by the next movement, not in a circle.
     let failed = StoredValue::new(None::<(u64, u64)>);
     Effect::new(move |_| {
@@ -153,22 +159,41 @@ fn fill_in(view: LogView, log: LogOf) {
         let from = missing.start().saturating_sub(margin).max(1);
         let log = log.clone();
         pending.run(async move {
-            match client::read_log(&log, Lines::From { from, limit: MORE_LINES }).await {
-                Ok(lines) => view.buffer.update(|buffer| buffer.add(lines)),
-                Err(_) => failed.set_value(Some(sight)),
+            let read = client::read_log(&log, Lines::From { from, limit: MORE_LINES }).await;
+            if trouble.is_disposed() {
+                return;
+            }
+            match read {
+                Ok(lines) => {
+                    trouble.set(None);
+                    view.buffer.update(|buffer| buffer.add(lines));
+                }
+                Err(error) => {
+                    trouble.set(Some(error));
+                    failed.set_value(Some(sight));
+                }
             }
         });
     });
+    trouble
 }
 
-/// `#L120` in the URL shows that line, also when it changes.
-fn follow_link(view: LogView) {
-    let hash = use_location().hash;
+/// `#L120` in the URL shows that line, also when it changes. Gives the way to make it point at others.
+fn follow_link(view: LogView) -> Callback<(u64, u64)> {
+    let location = use_location();
+    let (hash, pathname, search) = (location.hash, location.pathname, location.search);
+    let navigate = use_navigate();
     let is_measured = Memo::new(move |_| view.viewport.with(Option::is_some));
     Effect::new(move |_| {
-        if let (true, Some(line)) = (is_measured.get(), paths::line_of_hash(&hash.get())) {
-            let total = view.buffer.with_untracked(|buffer| buffer.total);
-            view.show(line.min(total.max(1)));
+        if let (true, Some((from, to))) = (is_measured.get(), paths::lines_of_hash(&hash.get())) {
+            let total = view.total_untracked().max(1);
+            view.show(from.min(total), to.min(total));
         }
     });
+    Callback::new(move |(from, to): (u64, u64)| {
+        let query = search.get_untracked();
+        let query = if query.is_empty() { query } else { format!("?{query}") };
+        let address = pathname.get_untracked() + &query + &paths::hash_of_lines(from, to);
+        navigate(&address, NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
+    })
 }

@@ -1,118 +1,118 @@
-//! The facts about a job: where it runs what, for whom, since when, and what is not as it should be.
+//! The facts about a job on one line: where it runs what, for whom, since when, how old that is; the rest folds open.
 
-use crate::client;
+use crate::client::{self, ClientError};
 use crate::components::facts::{Fact, Facts};
+use crate::components::icon::Icon;
+use crate::components::notice::Alert;
 use crate::components::time_stamp::{MaybeTimeStamp, TimeStamp, took};
-use crate::poll::Clock;
-use crate::{paths, words};
+use crate::poll::{Clock, Live};
+use crate::{browser, paths, words};
 use leptos::prelude::*;
-use protocol::api::{CleanupState, JobSummary, LogsState, SyncState};
+use protocol::Timestamp;
+use protocol::api::{Job, JobSummary, SyncState};
 use std::time::Duration;
 
+/// Three rounds of a poller at its usual interval: after that it is no longer a matter of seconds.
+const SILENT: Duration = Duration::from_mins(1);
+
 #[component]
-pub(super) fn Overview(job: JobSummary) -> impl IntoView {
+pub(super) fn Overview(job: Live<Job>, seed: JobSummary) -> impl IntoView {
     let clock = expect_context::<Clock>();
-    let remarks = remarks(&job);
-    let nothing_to_remark = remarks.is_empty();
-    let commit = words::short_commit(&job.commit).to_owned();
-    let (started_at, finished_at) = (job.started_at, job.finished_at);
-    let origin = job.rerun_of.map(|of| {
+    let times = Memo::new(move |_| job.value.with(|job| (job.summary.started_at, job.summary.finished_at)));
+    let commit = words::short_commit(&seed.commit).to_owned();
+    let full_commit = seed.commit.clone();
+    let branch = seed.branch_name.clone();
+    let user = seed.user.username.clone();
+    view! {
+        <div class="job-facts">
+            <ul class="facts-line" aria-label="Facts">
+                <li title="Branch"><Icon name="branch" /><span class="branch">{branch}</span></li>
+                <li title="Commit"><Icon name="commit" /><code title=full_commit>{commit}</code></li>
+                <li title="Environment"><Icon name="server" /><b>{seed.environment.clone()}</b></li>
+                <li title="Submitted by"><Icon name="user" />{user}</li>
+                <li title="Submitted"><Icon name="clock" /><TimeStamp at=seed.created_at /></li>
+                <li title="Took">
+                    <Icon name="timer" />
+                    <span class="job-took">{move || took(times.get().0, times.get().1, clock)}</span>
+                </li>
+            </ul>
+            <details class="fold">
+                <summary>"Details"</summary>
+                <AllFacts times seed />
+            </details>
+            <Age job />
+        </div>
+        <Trouble job />
+    }
+}
+
+#[component]
+fn AllFacts(times: Memo<(Option<Timestamp>, Option<Timestamp>)>, seed: JobSummary) -> impl IntoView {
+    let origin = seed.rerun_of.map(|of| {
         view! { <Fact name="Rerun of"><a href=paths::job(of)>{format!("Job #{of}")}</a></Fact> }
     });
     view! {
-        <ul class="remarks" hidden=nothing_to_remark>
-            {remarks.into_iter().map(|remark| view! { <li>{remark}</li> }).collect_view()}
-        </ul>
         <Facts>
-            <Fact name="Branch"><span class="branch">{job.branch_name}</span></Fact>
-            <Fact name="Commit"><code title=job.commit>{commit}</code></Fact>
-            <Fact name="Environment">{job.environment}</Fact>
-            <Fact name="Submitted by">{job.user.username}</Fact>
-            <Fact name="Submitted"><TimeStamp at=job.created_at /></Fact>
-            <Fact name="Started"><MaybeTimeStamp at=started_at /></Fact>
-            <Fact name="Finished"><MaybeTimeStamp at=finished_at /></Fact>
-            <Fact name="Took">{move || took(started_at, finished_at, clock)}</Fact>
-            <Fact name="Time limit">{words::duration(Duration::from_secs(job.timeout_s))}</Fact>
+            <Fact name="Commit"><code>{seed.commit}</code></Fact>
+            <Fact name="Submitted"><TimeStamp at=seed.created_at /></Fact>
+            <Fact name="Started">{move || view! { <MaybeTimeStamp at=times.get().0 /> }}</Fact>
+            <Fact name="Finished">{move || view! { <MaybeTimeStamp at=times.get().1 /> }}</Fact>
+            <Fact name="Time limit">{words::duration(Duration::from_secs(seed.timeout_s))}</Fact>
+            <Fact name="At the remote test server">{format!("Queue {}", seed.remote_queue_id)}</Fact>
             {origin}
-            <Fact name="Report"><a href=client::junit_url(job.id) rel="external" download="">"JUnit XML"</a></Fact>
+            <Fact name="Report"><a href=client::junit_url(seed.id) rel="external" download="">"JUnit XML"</a></Fact>
         </Facts>
     }
 }
 
-/// Sentences for what somebody would wonder about.
-fn remarks(job: &JobSummary) -> Vec<String> {
-    let mut remarks = Vec::new();
-    if let Some(reason) = &job.status_reason {
-        let words = words::status_reason(reason);
-        // Of these the remote test server has said more than the reason's own words.
-        let has_more = matches!(reason.as_str(), "rejected" | "id_taken" | "remote_error");
-        remarks.push(match job.sync.error.as_ref().filter(|_| has_more && job.sync.state != SyncState::Failing) {
-            Some(said) => format!("{words}: {said}"),
-            None => format!("{words}."),
+/// How old what is shown is, and what it will probably come to; nothing of either once it has ended.
+#[component]
+fn Age(job: Live<Job>) -> impl IntoView {
+    let clock = expect_context::<Clock>();
+    let estimate = Memo::new(move |_| {
+        let (starts_at, ends_at) = job.value.with(|job| {
+            let summary = &job.summary;
+            let is_waiting = summary.started_at.is_none();
+            let estimate = (!summary.status.is_terminal()).then_some(summary.estimate).unwrap_or_default();
+            (estimate.starts_at.filter(|_| is_waiting), estimate.ends_at.filter(|_| !is_waiting))
         });
+        let now = clock.now()?;
+        let until = |at: Timestamp| (at > now).then(|| words::age(at.since(now)));
+        let starts = starts_at.and_then(until).map(|left| format!("Starts in about {left}."));
+        starts.or_else(|| ends_at.and_then(until).map(|left| format!("About {left} left.")))
+    });
+    let age = Memo::new(move |_| {
+        let has_ended = job.value.with(|job| job.summary.status.is_terminal());
+        let synced_at = job.synced_at.get().filter(|_| !has_ended)?;
+        let zone = browser_zone(clock, synced_at)?;
+        let now = clock.now();
+        let age = now.map(|now| now.since(synced_at)).unwrap_or_default();
+        if job.value.with(|job| job.summary.sync.state == SyncState::Failing) || age >= SILENT {
+            let environment = job.value.with(|job| job.summary.environment.clone());
+            return Some(format!("{environment} unreachable since {}", words::time_of_day(synced_at, now, Some(zone))));
+        }
+        Some(format!("as of {} ago", words::age(age)))
+    });
+    view! {
+        <span class="progress-text">{move || estimate.get()}</span>
+        <span class="age">{move || age.get()}</span>
     }
-    if let Some(position) = job.position {
-        remarks.push(format!("Number {position} in the environment's waiting line."));
-    }
-    if job.delete_requested {
-        remarks.push("Its deletion waits for the remote test server.".to_owned());
-    } else if job.abort_requested {
-        remarks.push("Its abort waits for the remote test server.".to_owned());
-    }
-    if job.sync.state == SyncState::Pending && !job.status.is_terminal() {
-        remarks.push("Not sent to the remote test server yet.".to_owned());
-    }
-    let told = [
-        (job.sync.state == SyncState::Failing, "The remote test server can't be asked", &job.sync.error),
-        (job.logs.state == LogsState::Incomplete, "The logs are incomplete", &job.logs.error),
-        (job.cleanup.state == CleanupState::Failed, "Its workspace could not be removed", &job.cleanup.error),
-    ];
-    for (_, what, why) in told.into_iter().filter(|(applies, ..)| *applies) {
-        remarks.push(match why {
-            Some(why) => format!("{what}: {why}"),
-            None => format!("{what}."),
-        });
-    }
-    remarks
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use protocol::JobStatus;
+/// None before the page is live.
+fn browser_zone(clock: Clock, at: Timestamp) -> Option<i64> {
+    clock.is_live().then(|| browser::zone_offset_minutes(at))
+}
 
-    fn job() -> JobSummary {
-        serde_json::from_str(include_str!("../dashboard/job_summary.json")).expect("a job")
-    }
-
-    #[test]
-    fn a_job_that_waits_to_be_sent_says_so() {
-        assert_eq!(remarks(&job()), ["Not sent to the remote test server yet."]);
-    }
-
-    #[test]
-    fn a_job_that_ended_before_it_was_sent_waits_for_nothing() {
-        let mut job = job();
-        job.status = JobStatus::Aborted;
-        assert_eq!(remarks(&job), Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_refused_job_says_what_the_remote_test_server_said() {
-        let mut job = job();
-        (job.status, job.sync.state) = (JobStatus::Error, SyncState::Synced);
-        job.status_reason = Some("rejected".to_owned());
-        job.sync.error = Some("the remote server can't run it: no branch \"gone\"".to_owned());
-        let told = "The remote test server refused it: the remote server can't run it: no branch \"gone\"";
-        assert_eq!(remarks(&job), [told]);
-    }
-
-    #[test]
-    fn what_failed_is_told_with_its_reason() {
-        let mut job = job();
-        job.status_reason = Some("aborted_by:ada".to_owned());
-        job.sync.state = SyncState::Failing;
-        job.sync.error = Some("connection refused".to_owned());
-        assert_eq!(remarks(&job), ["Aborted by ada.", "The remote test server can't be asked: connection refused"]);
-    }
+/// Our own server does not tell. That it can't be reached at all says the banner.
+#[component]
+fn Trouble(job: Live<Job>) -> impl IntoView {
+    let clock = expect_context::<Clock>();
+    let told = Signal::derive(move || {
+        let trouble = job.trouble.get().filter(|trouble| *trouble != ClientError::Unreachable)?;
+        let at = job.answered_at.get()?;
+        let shown = words::exact_moment(at, browser_zone(clock, at));
+        Some(format!("{} What is shown is from {shown}.", trouble.message()))
+    });
+    view! { <Alert message=told /> }
 }

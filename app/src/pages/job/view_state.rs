@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate, use_query_map};
 use leptos_router::params::ParamsMap;
-use protocol::JobId;
+use protocol::{JobId, TaskStatus};
 
 pub(super) const SCENARIOS: &str = "scenarios";
 pub(super) const LOGS: &str = "logs";
@@ -19,6 +19,13 @@ pub(super) struct ViewState {
     pub(super) tab: Signal<&'static str>,
     /// The task whose log is open; none for the queue's own.
     pub(super) task: Signal<Option<String>>,
+    /// Which outcome is listed alone; none for all.
+    pub(super) only: Signal<Option<TaskStatus>>,
+    pub(super) choose_only: Callback<Option<TaskStatus>>,
+    /// The result file that is shown in place of the log.
+    pub(super) file: Signal<Option<String>>,
+    /// Where a task's result file is shown.
+    pub(super) file_href: Callback<(String, String), String>,
     pub(super) tab_hrefs: Signal<Vec<String>>,
     /// Where a task's log is shown; the queue's own for an empty id.
     pub(super) log_href: Callback<String, String>,
@@ -29,7 +36,12 @@ impl ViewState {
         let query = use_query_map();
         let asked = Memo::new(move |_| query.with(|query| query.get_str("tab").and_then(known_tab)));
         let task = Memo::new(move |_| query.with(task_of));
+        let only = Memo::new(move |_| query.with(|query| query.get_str("status").and_then(|word| word.parse().ok())));
+        let file = Memo::new(move |_| query.with(|query| query.get_str("file").map(str::to_owned)));
         let navigate = use_navigate();
+        let go = Callback::new(move |url: String| {
+            navigate(&url, NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
+        });
         let pathname = use_location().pathname;
         Effect::new(move |has_opened: Option<()>| {
             if let Some(tab) = asked.get() {
@@ -43,16 +55,23 @@ impl ViewState {
             }
             let remembered = browser::remembered_tab();
             if let Some(tab) = remembered.as_deref().and_then(known_tab).filter(|tab| *tab != SCENARIOS) {
-                let url = href(id, tab, &task.get_untracked().unwrap_or_default());
-                navigate(&url, NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
+                go.run(href(id, tab, &task.get_untracked().unwrap_or_default()));
             }
         });
         Self {
             tab: Signal::derive(move || asked.get().unwrap_or(SCENARIOS)),
             task: task.into(),
+            only: only.into(),
+            choose_only: Callback::new(move |only: Option<TaskStatus>| {
+                go.run(scenarios_href(id, &task.get_untracked().unwrap_or_default(), only));
+            }),
+            file: file.into(),
+            file_href: Callback::new(move |(task, file): (String, String)| {
+                paths::with_query(&paths::job(id), &[("tab", LOGS), ("task", &task), ("file", &file)])
+            }),
             tab_hrefs: Signal::derive(move || {
                 let task = task.get().unwrap_or_default();
-                TABS.iter().map(|tab| href(id, tab.key, &task)).collect()
+                vec![scenarios_href(id, &task, only.get()), href(id, LOGS, &task)]
             }),
             log_href: Callback::new(move |task: String| href(id, LOGS, &task)),
         }
@@ -76,6 +95,11 @@ fn href(id: JobId, tab: &str, task: &str) -> String {
     paths::with_query(&paths::job(id), &[("tab", tab), ("task", task)])
 }
 
+fn scenarios_href(id: JobId, task: &str, only: Option<TaskStatus>) -> String {
+    let only = only.map_or("", TaskStatus::as_str);
+    paths::with_query(&paths::job(id), &[("tab", SCENARIOS), ("task", task), ("status", only)])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +108,7 @@ mod tests {
     fn a_view_of_a_job_has_its_own_url() {
         assert_eq!(href(JobId(42), LOGS, "42-1"), "/jobs/42?tab=logs&task=42-1");
         assert_eq!(href(JobId(42), SCENARIOS, ""), "/jobs/42?tab=scenarios");
+        assert_eq!(scenarios_href(JobId(42), "", Some(TaskStatus::Failed)), "/jobs/42?tab=scenarios&status=failed");
     }
 
     #[test]

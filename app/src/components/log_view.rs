@@ -1,0 +1,182 @@
+//! What the reader and a log have to do with each other: what is in sight, whether the end is followed, which lines a
+//! link or a search points at.
+
+use super::log_buffer::LogBuffer;
+use super::log_window::{self, Viewport, drawn, end};
+use leptos::html::Div;
+use leptos::prelude::*;
+use std::collections::BTreeSet;
+
+/// Drawn on the server, where no screen's height is known: enough to read the end of most logs.
+const UNSEEN_LINES: u64 = 60;
+
+#[derive(Clone, Copy)]
+pub(crate) struct LogView {
+    pub(crate) buffer: RwSignal<LogBuffer>,
+    /// None until the page is live.
+    pub(crate) viewport: RwSignal<Option<Viewport>>,
+    pub(crate) follows: RwSignal<bool>,
+    /// The first and the last of the lines that a link or a search points at.
+    pub(crate) target: RwSignal<Option<(u64, u64)>>,
+    pub(crate) matches: RwSignal<BTreeSet<u64>>,
+    /// The line whose number the keyboard is at.
+    pub(crate) focused: RwSignal<Option<u64>>,
+    pub(crate) scroller: NodeRef<Div>,
+}
+
+impl LogView {
+    pub(crate) fn new(buffer: RwSignal<LogBuffer>) -> Self {
+        Self {
+            buffer,
+            viewport: RwSignal::new(None),
+            follows: RwSignal::new(true),
+            target: RwSignal::new(None),
+            matches: RwSignal::new(BTreeSet::new()),
+            focused: RwSignal::new(None),
+            scroller: NodeRef::new(),
+        }
+    }
+
+    pub(crate) fn total(self) -> u64 {
+        self.buffer.with(|buffer| buffer.total)
+    }
+
+    pub(crate) fn total_untracked(self) -> u64 {
+        self.buffer.with_untracked(|buffer| buffer.total)
+    }
+
+    /// Numbers of the lines to draw.
+    pub(crate) fn lines(self) -> Memo<(u64, u64)> {
+        Memo::new(move |_| {
+            let total = self.total();
+            let lines = match self.viewport.get() {
+                Some(viewport) => drawn(total, viewport),
+                None => total.saturating_sub(UNSEEN_LINES - 1).max(1)..=total,
+            };
+            (*lines.start(), *lines.end())
+        })
+    }
+
+    /// The one line whose number the Tab key stops at; the arrow keys lead on from there.
+    pub(crate) fn tab_stop(self) -> u64 {
+        let viewport = self.viewport.get();
+        let in_sight = |line: &u64| viewport.is_some_and(|viewport| viewport.shows(*line));
+        let wanted = self.focused.get().or_else(|| self.target.get().map(|(from, _)| from));
+        let first = viewport.map_or(1, Viewport::first_line);
+        wanted.filter(in_sight).unwrap_or_else(|| first.min(self.total().max(1)))
+    }
+
+    /// The first line that the reader sees.
+    pub(crate) fn first_in_sight(self) -> u64 {
+        self.viewport.get_untracked().map_or(1, Viewport::first_line)
+    }
+
+    /// Points at lines and shows the first of them, in the middle unless it is in sight, and stops following.
+    pub(crate) fn show(self, from: u64, to: u64) {
+        self.set_follows(false);
+        self.target.set(Some((from, to)));
+        self.bring_into_sight(from);
+    }
+
+    pub(crate) fn bring_into_sight(self, line: u64) {
+        let Some(viewport) = self.viewport.get_untracked() else { return };
+        self.set_follows(false);
+        if !viewport.shows(line) {
+            self.jump_to(log_window::centred(line, viewport));
+        }
+    }
+
+    /// Draws what is there and scrolls after it, when the spacer has its height.
+    fn jump_to(self, top: u64) {
+        self.viewport.update(|viewport| {
+            if let Some(viewport) = viewport {
+                viewport.top = top;
+            }
+        });
+        request_animation_frame(move || self.restore());
+    }
+
+    /// Scrolls to what is drawn. Also called when the view may be gone: a frame later.
+    #[allow(clippy::cast_possible_truncation)] // pixels of an element, which browsers end far below 2^31
+    pub(crate) fn restore(self) {
+        let (Some(Some(scroller)), Some(Some(viewport))) =
+            (self.scroller.try_get_untracked(), self.viewport.try_get_untracked())
+        else {
+            return;
+        };
+        let top = viewport.to_scroll(self.total_untracked());
+        scroller.set_scroll_top(top.min(i32::MAX as u64) as i32);
+    }
+
+    /// What the browser shows now.
+    fn measured(self) -> Option<Viewport> {
+        let scroller = self.scroller.get_untracked()?;
+        let pixels = |length: i32| u64::try_from(length).unwrap_or(0);
+        let height = pixels(scroller.client_height());
+        // Nothing while it is hidden.
+        (height > 0).then(|| Viewport::of_scroll(pixels(scroller.scroll_top()), height, self.total_untracked()))
+    }
+
+    /// From here on only what is seen is drawn, beginning with the end that was drawn before.
+    fn measure(self) {
+        let Some(Viewport { height, .. }) = self.measured() else { return };
+        self.viewport.set(Some(Viewport { top: end(self.total_untracked(), height), height }));
+    }
+
+    /// Takes over where the reader has scrolled to. Upwards means reading, the end means following.
+    pub(crate) fn scrolled(self) {
+        let (Some(now), before) = (self.measured(), self.viewport.get_untracked()) else { return };
+        // What came of one's own jump is where it led, whatever zoom has rounded it to.
+        let total = self.total_untracked();
+        let is_same = |before: Viewport| {
+            before.height == now.height && before.to_scroll(total).abs_diff(now.to_scroll(total)) <= 1
+        };
+        if before.is_some_and(is_same) {
+            return;
+        }
+        self.viewport.set(Some(now));
+        let went_up = before.is_some_and(|before| log_window::went_up(before, now));
+        if went_up {
+            self.set_follows(false);
+        } else if log_window::is_at_end(total, now) {
+            self.set_follows(true);
+        }
+    }
+
+    /// The window has another size: what is followed stays in sight.
+    fn resized(self) {
+        let Some(now) = self.measured() else { return };
+        if self.follows.get_untracked() {
+            self.viewport.set(Some(now));
+            self.jump_to(end(self.total_untracked(), now.height));
+        } else {
+            self.viewport.set(Some(now));
+        }
+    }
+
+    fn set_follows(self, follows: bool) {
+        if self.follows.get_untracked() != follows {
+            self.follows.set(follows);
+        }
+    }
+
+    /// Runs in the browser only: measures, and keeps to the end while following.
+    pub(crate) fn watch(self) {
+        Effect::new(move |_| {
+            if self.scroller.get().is_some() {
+                self.measure();
+                let resized = window_event_listener_untyped("resize", move |_| self.resized());
+                on_cleanup(move || resized.remove());
+            }
+        });
+        let total = Memo::new(move |_| self.total());
+        let is_measured = Memo::new(move |_| self.viewport.with(Option::is_some));
+        Effect::new(move |_| {
+            let total = total.get();
+            if is_measured.get() && self.follows.get() {
+                let height = self.viewport.get_untracked().map_or(0, |viewport| viewport.height);
+                self.jump_to(end(total, height));
+            }
+        });
+    }
+}

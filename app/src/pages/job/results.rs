@@ -1,0 +1,99 @@
+//! The result files of the task whose log is open, and one of them shown in place of the log.
+//! In the browser only: the log comes first.
+
+use super::view_state::ViewState;
+use crate::client;
+use crate::components::result_list::Listed;
+use crate::components::result_preview::{Preview, ResultPreview};
+use crate::reload::later;
+use leptos::prelude::*;
+use protocol::JobId;
+use protocol::api::{ResultFile, Task};
+
+/// What more there is of a text one reads in an editor.
+const LARGEST_TEXT: u64 = 512 * 1024;
+/// What browsers draw without running anything that is in it.
+const IMAGES: [&str; 5] = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"];
+
+/// Asked for again when another task is chosen and when the chosen one ends.
+pub(super) fn listed(job: JobId, tasks: Memo<Vec<Task>>, state: ViewState) -> Signal<Vec<Listed>> {
+    let ended = Memo::new(move |_| {
+        let chosen = state.task.get()?;
+        let is_it = |task: &&Task| task.task_id == chosen;
+        tasks.with(|tasks| tasks.iter().find(is_it).is_some_and(|task| task.status.is_terminal())).then_some(chosen)
+    });
+    later(move || {
+        let task = ended.get();
+        Some(async move {
+            let Some(task) = task else { return Vec::new() };
+            let listed = client::list_results(job, &task).await.map(|results| results.files).unwrap_or_default();
+            let place = |file: ResultFile| {
+                let address = client::result_url(job, &task, &file.path);
+                let preview = can_be_shown(&file).then(|| state.file_href.run((task.clone(), file.path.clone())));
+                Listed { file, address, preview }
+            };
+            listed.into_iter().map(place).collect()
+        })
+    })
+}
+
+fn is_image(file: &ResultFile) -> bool {
+    IMAGES.iter().any(|image| file.content_type.starts_with(image))
+}
+
+fn is_text(file: &ResultFile) -> bool {
+    let kind = file.content_type.split(';').next().unwrap_or_default().trim();
+    kind.starts_with("text/") || matches!(kind, "application/json" | "application/xml" | "application/x-ndjson")
+}
+
+fn can_be_shown(file: &ResultFile) -> bool {
+    is_image(file) || (is_text(file) && file.size <= LARGEST_TEXT)
+}
+
+#[component]
+pub(super) fn Shown(path: String, files: Signal<Vec<Listed>>, state: ViewState) -> impl IntoView {
+    let wanted = path.clone();
+    let found = Memo::new(move |_| files.with(|files| files.iter().find(|one| one.file.path == wanted).cloned()));
+    let shown = later(move || {
+        let found = found.get()?;
+        Some(async move { Some(read(&found).await) })
+    });
+    let content = move || {
+        let task = state.task.get().unwrap_or_default();
+        let address = found.with(|found| found.as_ref().map(|one| one.address.clone()).unwrap_or_default());
+        view! { <ResultPreview path=path.clone() address close=state.log_href.run(task) shown /> }
+    };
+    view! { {content} }
+}
+
+async fn read(listed: &Listed) -> Preview {
+    if is_image(&listed.file) {
+        return Preview::Image;
+    }
+    if !can_be_shown(&listed.file) {
+        return Preview::None("This file can't be shown here. Download it.".to_owned());
+    }
+    match client::read_result(listed.address.clone()).await {
+        Ok(text) => Preview::Text(text),
+        Err(error) => Preview::None(error.message()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(content_type: &str, size: u64) -> ResultFile {
+        ResultFile { path: "a".to_owned(), size, content_type: content_type.to_owned() }
+    }
+
+    #[test]
+    fn images_and_short_texts_are_shown() {
+        for content_type in ["image/png", "text/plain; charset=utf-8", "application/json"] {
+            assert!(can_be_shown(&file(content_type, 1_000)), "{content_type}");
+        }
+        for (content_type, size) in [("image/svg+xml", 10), ("application/octet-stream", 10), ("text/plain", 1 << 30)] {
+            assert!(!can_be_shown(&file(content_type, size)), "{content_type}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+// The dashboard: what narrows it is in the URL and said in words, and nothing moves under the reader.
+
+import { expect, jobRow, open, test } from '../fixtures/test';
+
+test('what narrows the list is in the URL, is told as chips, and each can be taken away', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  await open(page, '/');
+  await expect(page.getByText('Your jobs, newest first. Search to see everybody\'s.')).toBeVisible();
+  await page.getByRole('combobox', { name: 'Status' }).selectOption('passed');
+  await page.getByRole('searchbox', { name: 'Search jobs' }).fill('demo');
+  await expect(page).toHaveURL('/?search=demo&status=passed');
+  await expect(jobRow(page, job)).toBeVisible();
+
+  await page.reload();
+  const filters = page.getByRole('list', { name: 'Filters' });
+  await expect(filters.getByRole('listitem')).toHaveText(['Search: demo', 'Status: Passed']);
+  await filters.getByRole('link', { name: 'Remove filter Search: demo' }).click();
+  await expect(page).toHaveURL('/?status=passed');
+  await filters.getByRole('link', { name: 'Remove filter Status: Passed' }).click();
+  await expect(page).toHaveURL('/');
+  await expect(filters).toBeHidden();
+});
+
+test('a job is found by its number as it is typed, whosever it is', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  await open(page, '/');
+  await page.getByRole('searchbox', { name: 'Search jobs' }).pressSequentially(`${job.id}`);
+  await expect(jobRow(page, job)).toBeVisible();
+  await expect(page.getByRole('row')).toHaveCount(2);
+});
+
+test('an empty list leads on', async ({ page }) => {
+  await open(page, '/?branch=no-such-branch');
+  await expect(page.getByRole('heading', { name: 'Nothing found' })).toBeVisible();
+  await page.getByRole('link', { name: 'Clear all filters' }).click();
+  await expect(page).toHaveURL('/');
+});
+
+test('each environment says how it is and leads to its jobs', async ({ page }) => {
+  await open(page, '/');
+  const line = page.getByRole('list', { name: 'Environments' });
+  await expect(line.getByRole('listitem')).toContainText([/demo\s*\d+ of \d+ busy/]);
+  await line.getByRole('link', { name: 'demo' }).click();
+  await expect(page).toHaveURL('/?environment=demo');
+});
+
+test('what is typed before the page is live is searched for', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  let answer: () => void = () => {};
+  const held = new Promise<void>((resolve) => (answer = resolve));
+  await page.route(
+    (url) => url.pathname.endsWith('.wasm'),
+    async (route) => {
+      await held;
+      await route.continue();
+    },
+  );
+  await page.goto('/', { waitUntil: 'commit' });
+  await page.getByRole('searchbox', { name: 'Search jobs' }).fill(`${job.id}`);
+  answer();
+  await expect(page).toHaveURL(`/?search=${job.id}`);
+  await expect(page.getByRole('searchbox', { name: 'Search jobs' })).toHaveValue(`${job.id}`);
+});
+
+test.describe('in a low window', () => {
+  test.use({ viewport: { width: 1000, height: 300 } });
+
+  test('going back from a job leads to the same place in the list', async ({ page, api }) => {
+    for (let count = 0; count < 12; count++) await api.submit('main', 'smoke/boot');
+    await open(page, '/');
+    const row = page.getByRole('row').nth(9);
+    await row.scrollIntoViewIfNeeded();
+    const before = await page.evaluate(() => window.scrollY);
+    expect(before).toBeGreaterThan(0);
+    await row.getByRole('link').first().click();
+    await expect(page).toHaveURL(/\/jobs\/\d+/);
+    await page.goBack();
+    await expect(page.getByRole('heading', { name: 'Jobs' })).toBeVisible();
+    await expect.poll(() => page.evaluate(() => window.scrollY)).toBe(before);
+  });
+
+  test('a new job comes in above without moving what is being read', async ({ page, api }) => {
+    for (let count = 0; count < 12; count++) await api.submit('main', 'smoke/boot');
+    await open(page, '/');
+    const link = page.getByRole('row').nth(9).getByRole('link').first();
+    const name = await link.getAttribute('aria-label');
+    const read = page.getByRole('link', { name: name ?? '', exact: true });
+    await read.scrollIntoViewIfNeeded();
+    const before = (await read.boundingBox())?.y;
+    const job = await api.submit('main', 'smoke/boot');
+    await expect(jobRow(page, job)).toBeAttached({ timeout: 30_000 });
+    const after = (await read.boundingBox())?.y;
+    expect(Math.abs((after ?? 0) - (before ?? 0))).toBeLessThanOrEqual(1);
+  });
+});

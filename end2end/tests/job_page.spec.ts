@@ -1,0 +1,133 @@
+// One job: what its page says of it at first sight, and where it leads.
+
+import { expect, jobRow, logLines, open, tab, test } from '../fixtures/test';
+
+test('the verdict is told in plain words, what failed comes first, and each outcome can be listed alone', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot', 'smoke/network', 'firmware/checksum', 'smoke/wifi');
+  await open(page, `/jobs/${job.id}`);
+  await expect(page.getByText('1 of 4 scenarios failed')).toBeVisible();
+  const rows = page.getByRole('table', { name: 'Scenarios' }).getByRole('row');
+  await expect(rows.nth(1)).toContainText('firmware/checksum');
+  await expect(rows).toHaveCount(5);
+
+  const only = page.getByRole('group', { name: 'List only' });
+  await only.getByRole('button', { name: '2 passed' }).click();
+  await expect(rows).toHaveCount(3);
+  await expect(page).toHaveURL(/status=passed/);
+  await page.reload();
+  await expect(rows).toHaveCount(3);
+  await only.getByRole('button', { name: '2 passed' }).click();
+  await expect(rows).toHaveCount(5);
+});
+
+test('the title and the icon of the tab say how the job is', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  await open(page, `/jobs/${job.id}`);
+  await expect(page).toHaveTitle(`✓ #${job.id} main – TestArena`);
+  const icon = page.locator('link[rel=icon]');
+  await expect(icon).toHaveAttribute('href', /^data:image\/svg/);
+  await page.getByRole('link', { name: 'Jobs' }).click();
+  await expect(page).toHaveTitle('Jobs – TestArena');
+  await expect(icon).toHaveAttribute('href', '/favicon.svg');
+});
+
+test('a scenario that failed says in which job it passed last, with both commits', async ({ page, api }) => {
+  const passed = await api.run('main', 'smoke/boot');
+  const job = await api.run('main', 'firmware/checksum');
+  const isJob = (url: URL) => url.pathname === `/api/job/${job.id}`;
+  // No scenario of the demo passes and later fails on one branch.
+  await page.route(isJob, async (route) => {
+    const answer = await route.fetch();
+    const body = await answer.json();
+    body.tasks[0].last_passed = { job_id: passed.id, commit: '0123456789abcdef', finished_at: '2026-01-04T10:00:00Z' };
+    await route.fulfill({ response: answer, json: body });
+  });
+  await open(page, '/');
+  await jobRow(page, job).getByRole('link').first().click();
+  const failed = page.getByRole('row', { name: 'firmware/checksum' });
+  await expect(failed).toContainText(`Last passed in #${passed.id}`);
+  await expect(failed).toContainText(/with 0123456789, now [0-9a-f]{10}/);
+  await expect(failed.getByRole('link', { name: `#${passed.id}`, exact: true })).toHaveAttribute('href', `/jobs/${passed.id}`);
+  await expect(failed.getByRole('link', { name: 'Compare' })).toHaveAttribute('href', `/compare?a=${passed.id}&b=${job.id}`);
+  await expect(failed.getByRole('link', { name: 'firmware/checksum', exact: true })).toHaveAttribute(
+    'href',
+    '/scenarios/demo/firmware/checksum?branch=main',
+  );
+});
+
+test('seldom actions are behind a menu that Escape closes', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  await open(page, `/jobs/${job.id}`);
+  const more = page.locator('summary[aria-label="More actions"]');
+  await more.click();
+  await expect(page.getByRole('link', { name: 'Edit and rerun' })).toHaveAttribute('href', `/jobs/new?from=${job.id}`);
+  await expect(page.getByRole('link', { name: 'Compare with…' })).toHaveAttribute('href', `/compare?b=${job.id}`);
+  await expect(page.getByRole('link', { name: 'JUnit report' })).toHaveAttribute('href', `/api/job/${job.id}/junit.xml`);
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('link', { name: 'Edit and rerun' })).toBeHidden();
+  await expect(more).toBeFocused();
+});
+
+test('an action that takes long swallows no other one', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  await open(page, `/jobs/${job.id}`);
+  let answer: () => void = () => {};
+  const held = new Promise<void>((resolve) => (answer = resolve));
+  await page.route(
+    (url) => url.pathname.endsWith('/rerun'),
+    async (route) => {
+      await held;
+      await route.abort();
+    },
+  );
+  await page.getByRole('button', { name: 'Rerun', exact: true }).click();
+  await expect(page.getByText('Submitting the rerun…')).toBeVisible();
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete job' }).click();
+  await expect.poll(() => api.status(job.id), { timeout: 30_000 }).toBe(404);
+  answer();
+});
+
+test('an answer that comes late takes nobody away from where they are', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  await open(page, `/jobs/${job.id}`);
+  let answer: () => void = () => {};
+  const held = new Promise<void>((resolve) => (answer = resolve));
+  await page.route(
+    (url) => url.pathname.endsWith('/rerun'),
+    async (route) => {
+      await held;
+      await route.continue();
+    },
+  );
+  await page.getByRole('button', { name: 'Rerun', exact: true }).click();
+  await page.getByRole('link', { name: 'Jobs' }).click();
+  await expect(page.getByRole('heading', { name: 'Jobs' })).toBeVisible();
+  answer();
+  await expect(page.getByRole('status').filter({ hasText: /Job #\d+ submitted/ })).toBeVisible();
+  await expect(page).toHaveURL('/');
+});
+
+test('a reader whose clock is an hour off is told the right ages', async ({ page, api }) => {
+  const job = await api.submit('main', 'load/soak');
+  await api.untilRunning(job);
+  await page.clock.install({ time: Date.now() + 3_600_000 });
+  await open(page, `/jobs/${job.id}`);
+  await expect(page.getByText(/^as of \d+ s ago$/)).toBeVisible();
+  await api.abort(job);
+});
+
+test('a result file is shown in place of the log', async ({ page, api }) => {
+  const job = await api.run('main', 'firmware/report');
+  await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1`);
+  await expect(logLines(page).first()).toBeVisible();
+  const files = page.getByRole('list', { name: 'Result files' });
+  await files.getByRole('link').first().click();
+  await expect(page).toHaveURL(/file=/);
+  await expect(page.getByRole('region', { name: /^Result file / })).toBeVisible();
+  await expect(page.getByRole('region', { name: 'Log', exact: true })).toBeHidden();
+  await page.getByRole('link', { name: 'Back to the log' }).click();
+  await expect(page.getByRole('region', { name: 'Log', exact: true })).toBeVisible();
+  await tab(page, 'Scenarios').click();
+  await expect(page.getByRole('table', { name: 'Scenarios' })).toBeVisible();
+});

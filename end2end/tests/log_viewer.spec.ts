@@ -1,0 +1,99 @@
+// Reading a log: following its end, finding in it, and pointing at its lines.
+
+import type { Page } from '@playwright/test';
+import { expect, lastLine, logLines, open, test } from '../fixtures/test';
+
+const log = (page: Page) => page.getByRole('region', { name: 'Log', exact: true });
+const line = (page: Page, number: number) => page.getByRole('link', { name: `Line ${number}`, exact: true });
+
+for (const scale of [1, 1.1, 1.5]) {
+  test.describe(`at a display scale of ${scale}`, () => {
+    test.use({ deviceScaleFactor: scale, viewport: { width: 1200, height: 837 } });
+
+    test('a log that grows is followed until the reader scrolls up', async ({ page, api }) => {
+      const job = await api.submit('main', 'load/soak');
+      await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1`);
+      const follow = page.getByRole('switch', { name: 'Follow' });
+      await expect(logLines(page).first()).toBeVisible({ timeout: 30_000 });
+      const before = await lastLine(page);
+      await expect.poll(() => lastLine(page), { timeout: 30_000 }).toBeGreaterThan(before + 4);
+      await expect(follow).toBeChecked();
+      await expect(logLines(page).last()).toBeInViewport();
+      await api.abort(job);
+    });
+  });
+}
+
+test('"Follow" goes off by scrolling up and on again at the end', async ({ page, api }) => {
+  const job = await api.run('main', 'load/flood');
+  await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1`);
+  const follow = page.getByRole('switch', { name: 'Follow' });
+  await expect(log(page)).toContainText('200000', { timeout: 30_000 });
+  await expect(follow).toBeChecked();
+  await log(page).hover();
+  await page.mouse.wheel(0, -2_000);
+  await expect(follow).not.toBeChecked();
+  await page.mouse.wheel(0, 10_000);
+  await expect(follow).toBeChecked();
+});
+
+test('a link to lines marks them, survives a reload, and belongs to its log', async ({ page, api }) => {
+  const job = await api.run('main', 'load/flood', 'smoke/boot');
+  await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1#L120-L140`);
+  await expect(line(page, 130)).toBeInViewport();
+  await expect(page.locator('.log-line.is-target').first()).toHaveAttribute('data-line', '120');
+  await line(page, 125).click();
+  await expect(page).toHaveURL(/#L125$/);
+  const before = await line(page, 125).boundingBox();
+  await line(page, 128).click({ modifiers: ['Shift'] });
+  await expect(page).toHaveURL(/#L125-L128$/);
+  await expect(page.locator('.log-line.is-target')).toHaveCount(4);
+  expect((await line(page, 125).boundingBox())?.y).toBe(before?.y);
+  await page.getByRole('list', { name: 'Tasks' }).getByRole('link', { name: 'smoke/boot' }).click();
+  await expect(page).not.toHaveURL(/#L/);
+});
+
+test('line links are reached by keyboard, and the arrow keys lead from line to line', async ({ page, api }) => {
+  const job = await api.run('main', 'load/flood');
+  await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1#L1000`);
+  await expect(line(page, 1000)).toBeInViewport();
+  await log(page).focus();
+  await page.keyboard.press('Tab');
+  await expect(line(page, 1000)).toBeFocused();
+  await page.keyboard.press('ArrowDown');
+  await expect(line(page, 1001)).toBeFocused();
+  await page.keyboard.press('Enter');
+  await expect(page).toHaveURL(/#L1001$/);
+  await expect(line(page, 1001)).toBeFocused();
+});
+
+test('find begins where one is, tells which of how many, and goes on with n and N', async ({ page, api }) => {
+  const job = await api.run('main', 'load/flood');
+  await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1#L150000`);
+  await expect(line(page, 150_000)).toBeInViewport();
+  await page.getByRole('textbox', { name: 'Find in log' }).fill('99999');
+  const told = page.getByRole('status').filter({ hasText: / of \d+$/ });
+  await expect(told).toHaveText('2 of 2');
+  await expect(line(page, 199_999)).toBeInViewport();
+  await log(page).focus();
+  await page.keyboard.press('n');
+  await expect(told).toHaveText('1 of 2');
+  await expect(line(page, 99_999)).toBeInViewport();
+  await page.keyboard.press('Shift+N');
+  await expect(told).toHaveText('2 of 2');
+});
+
+test('the first line that tells of an error is one press away', async ({ page, api }) => {
+  const job = await api.run('main', 'firmware/checksum');
+  await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1`);
+  await page.getByRole('button', { name: 'First error' }).click();
+  await expect(page.locator('.log-line.is-target')).toContainText(/error|fail/i);
+});
+
+test('what is protocol between scenario and runner is dimmed', async ({ page, api }) => {
+  const job = await api.submit('main', 'load/soak');
+  await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1`);
+  const protocol = page.locator('.log-line.is-protocol').first();
+  await expect(protocol).toContainText('::progress', { timeout: 30_000 });
+  await api.abort(job);
+});
