@@ -1,9 +1,13 @@
 //! Scenarios to tick, in the folders that their names make. Native check boxes in nested lists; a folder's box stands
 //! for all that is shown in it and is half ticked when some of them are.
 
+use super::status_badge::TaskStatusBadge;
+use crate::words;
 use leptos::html::Input;
 use leptos::prelude::*;
-use std::collections::BTreeSet;
+use protocol::api::ScenarioFigures;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// What the tree shows for a filter: folders first seen first, each with what matches in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,21 +22,31 @@ pub(crate) fn ScenarioTree(
     #[prop(into)]
     shown: Signal<Vec<String>>,
     picked: RwSignal<BTreeSet<String>>,
+    /// How each went so far, by its name; nothing of those that never ran.
+    #[prop(into)]
+    figures: Signal<Figures>,
 ) -> impl IntoView {
     view! {
         <ul class="tree" aria-label="Scenarios">
-            {move || nodes(&shown.get(), "").into_iter().map(|node| branch(node, shown, picked)).collect_view()}
+            {move || nodes(&shown.get(), "").into_iter().map(|node| branch(node, shown, picked, figures)).collect_view()}
         </ul>
     }
 }
 
-fn branch(node: Node, shown: Signal<Vec<String>>, picked: RwSignal<BTreeSet<String>>) -> AnyView {
+pub(crate) type Figures = BTreeMap<String, ScenarioFigures>;
+
+fn branch(
+    node: Node,
+    shown: Signal<Vec<String>>,
+    picked: RwSignal<BTreeSet<String>>,
+    figures: Signal<Figures>,
+) -> AnyView {
     match node {
-        Node::Scenario { name, path } => view! { <li><Leaf name path picked /></li> }.into_any(),
+        Node::Scenario { name, path } => view! { <li><Leaf name path picked figures /></li> }.into_any(),
         Node::Folder { name, path, children } => view! {
             <li>
                 <FolderBox name path=path shown picked />
-                <ul>{children.into_iter().map(|child| branch(child, shown, picked)).collect_view()}</ul>
+                <ul>{children.into_iter().map(|child| branch(child, shown, picked, figures)).collect_view()}</ul>
             </li>
         }
         .into_any(),
@@ -40,8 +54,12 @@ fn branch(node: Node, shown: Signal<Vec<String>>, picked: RwSignal<BTreeSet<Stri
 }
 
 #[component]
-fn Leaf(name: String, path: String, picked: RwSignal<BTreeSet<String>>) -> impl IntoView {
+fn Leaf(name: String, path: String, picked: RwSignal<BTreeSet<String>>, figures: Signal<Figures>) -> impl IntoView {
     let label = path.clone();
+    let facts = {
+        let path = path.clone();
+        move || figures.with(|figures| figures.get(&path).map(facts))
+    };
     let is_picked = {
         let path = path.clone();
         move || picked.with(|picked| picked.contains(&path))
@@ -60,8 +78,28 @@ fn Leaf(name: String, path: String, picked: RwSignal<BTreeSet<String>>) -> impl 
         <label class="tree-item">
             <input type="checkbox" aria-label=label prop:checked=is_picked on:change=pick />
             <span>{name}</span>
+            {facts}
         </label>
     }
+}
+
+/// Its last result, how long it usually takes, and how far it can be relied on.
+fn facts(figures: &ScenarioFigures) -> impl IntoView + use<> {
+    let took = figures.median_ms.map(|ms| words::duration(Duration::from_millis(u64::try_from(ms).unwrap_or(0))));
+    view! {
+        <span class="tree-facts">
+            <TaskStatusBadge status=figures.last_status />
+            <span>{took}</span>
+            <span>{figures.flakiness.and_then(flakiness)}</span>
+        </span>
+    }
+}
+
+/// `20 % flaky`; nothing of what has always gone the same way.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped to 0..=100 just before
+fn flakiness(share: f64) -> Option<String> {
+    let percent = (share.clamp(0.0, 1.0) * 100.0).round() as u32;
+    (percent > 0).then(|| format!("{percent} % flaky"))
 }
 
 #[component]
@@ -138,6 +176,11 @@ fn nodes(scenarios: &[String], parent: &str) -> Vec<Node> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_turns_is_called_flaky() {
+        assert_eq!((flakiness(0.0), flakiness(0.204)), (None, Some("20 % flaky".to_owned())));
+    }
 
     #[test]
     fn names_become_folders() {

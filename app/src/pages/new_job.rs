@@ -2,7 +2,7 @@
 //! what is picked is kept while the wizard is open.
 
 use super::{At, Seed};
-use crate::client::{self, ClientError};
+use crate::client::{self, ClientError, Fetched};
 use crate::components::notice::Failure;
 use crate::paths;
 use crate::reload::{Reload, reload};
@@ -18,21 +18,34 @@ mod scenario_step;
 mod steps;
 
 use branch_step::BranchStep;
-use draft::Draft;
+use draft::{Draft, Kept};
 use review_step::ReviewStep;
 use scenario_step::ScenarioStep;
 use steps::{Step, StepList, Steps};
 
-pub(crate) struct NewJob(Result<Environments, ClientError>);
+pub(crate) struct NewJob {
+    environments: Result<Environments, ClientError>,
+    /// What it begins with: that of an earlier job, or what was typed before the page was live.
+    from: Option<Kept>,
+}
 
 impl Seed for NewJob {
     fn error(&self) -> Option<&ClientError> {
-        self.0.as_ref().err()
+        self.environments.as_ref().err()
     }
 }
 
-pub(crate) async fn load(_: At) -> NewJob {
-    NewJob(client::list_environments().await)
+pub(crate) async fn load(at: At) -> NewJob {
+    let from = at.query.get_str("from").and_then(|id| id.parse().ok());
+    let earlier = match from {
+        // Of a job that is gone nothing can be taken over; the wizard works all the same.
+        Some(id) => client::find_job(id, None).await.and_then(Fetched::loaded).ok(),
+        None => None,
+    };
+    let given = |name| at.query.get_str(name).unwrap_or_default().to_owned();
+    let typed = || Kept::of_form(given("environment"), given("branch"));
+    let from = earlier.map(|job| Kept::of_job(&job.body)).or_else(typed);
+    NewJob { environments: client::list_environments().await, from }
 }
 
 pub(crate) fn draw(seed: NewJob) -> AnyView {
@@ -41,9 +54,11 @@ pub(crate) fn draw(seed: NewJob) -> AnyView {
 
 #[component]
 fn NewJobPage(seed: NewJob) -> impl IntoView {
-    let Reload { value: environments, again } = reload(Memo::new(|_| ()), seed.0, |()| client::list_environments());
+    let Reload { value: environments, again } =
+        reload(Memo::new(|_| ()), seed.environments, |()| client::list_environments());
+    let from = StoredValue::new(seed.from);
     let content = move || match environments.get() {
-        Ok(environments) => view! { <Wizard environments /> }.into_any(),
+        Ok(environments) => view! { <Wizard environments from=from.get_value() /> }.into_any(),
         Err(error) => {
             view! { <Failure title="The environments can't be shown" message=error.message() retry=again /> }.into_any()
         }
@@ -59,8 +74,9 @@ fn NewJobPage(seed: NewJob) -> impl IntoView {
 }
 
 #[component]
-fn Wizard(environments: Environments) -> impl IntoView {
-    let draft = Draft::new(&environments.environments);
+fn Wizard(environments: Environments, from: Option<Kept>) -> impl IntoView {
+    let goes_on = from.as_ref().is_some_and(Kept::has_picked);
+    let draft = Draft::new(&environments.environments, from);
     let steps = Steps::of_url(draft);
     let content = NodeRef::<Section>::new();
     // The button that led here is gone: a keyboard or a screen reader goes on at the step's beginning.
@@ -75,9 +91,13 @@ fn Wizard(environments: Environments) -> impl IntoView {
         <StepList steps />
         <section class="wizard-step" tabindex="-1" node_ref=content aria-label=move || steps.title()>
             {move || match steps.current() {
-                Step::Branch => view! { <BranchStep draft steps environments=environments.environments.clone() /> }.into_any(),
+                Step::Branch => {
+                    view! { <BranchStep draft steps goes_on environments=environments.environments.clone() /> }.into_any()
+                }
                 Step::Scenarios => view! { <ScenarioStep draft steps /> }.into_any(),
-                Step::Review => view! { <ReviewStep draft steps /> }.into_any(),
+                Step::Review => {
+                    view! { <ReviewStep draft steps environments=environments.environments.clone() /> }.into_any()
+                }
             }}
         </section>
     }

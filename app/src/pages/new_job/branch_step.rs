@@ -7,23 +7,33 @@ use crate::components::field::{Field, Select};
 use crate::components::notice::StatusNote;
 use crate::pending::Pending;
 use crate::reload::later;
-use crate::words;
+use crate::{browser, paths, words};
+use leptos::html::Input;
 use leptos::prelude::*;
 use protocol::api::{Environment, ErrorCode, Health, ValidateBranchRequest};
 use protocol::names::is_branch_name;
 
+/// More suggestions than one would read.
+const SUGGESTED: usize = 50;
+
 #[component]
-pub(super) fn BranchStep(draft: Draft, steps: Steps, environments: Vec<Environment>) -> impl IntoView {
+pub(super) fn BranchStep(
+    draft: Draft,
+    steps: Steps,
+    environments: Vec<Environment>,
+    /// The branch was chosen before: on to its scenarios, if it is still there.
+    goes_on: bool,
+) -> impl IntoView {
     let branch_error = RwSignal::new(None::<String>);
     let environment_error = RwSignal::new(None::<String>);
     let pending = Pending::new();
     // "Next" may be pressed while "Validate" is still being answered; then it is not lost.
-    let goes_on = StoredValue::new(false);
+    let then = StoredValue::new(false);
     let validate = move |then_goes_on: bool| {
         if pending.get() {
-            return goes_on.update_value(|goes_on| *goes_on |= then_goes_on);
+            return then.update_value(|then| *then |= then_goes_on);
         }
-        goes_on.set_value(then_goes_on);
+        then.set_value(then_goes_on);
         let request = ValidateBranchRequest {
             environment: Some(draft.environment.get_untracked()),
             branch_name: draft.branch.get_untracked().trim().to_owned(),
@@ -36,8 +46,9 @@ pub(super) fn BranchStep(draft: Draft, steps: Steps, environments: Vec<Environme
                 // Answers to what has been changed or left meanwhile are of no use.
                 Ok(_) if draft.branch.try_get_untracked().is_none_or(|now| now.trim() != request.branch_name) => {}
                 Ok(found) => {
+                    browser::remember_branch(&found.branch_name);
                     draft.validated.set(Some(found));
-                    if goes_on.get_value() {
+                    if then.get_value() {
                         steps.go(Step::Scenarios);
                     }
                 }
@@ -46,6 +57,14 @@ pub(super) fn BranchStep(draft: Draft, steps: Steps, environments: Vec<Environme
             }
         });
     };
+    // Also where the step asked for needs a branch that was validated before a reload.
+    Effect::new(move |was: Option<()>| {
+        let is_first = was.is_none() && draft.validated.with_untracked(Option::is_none);
+        let is_wanted = goes_on || steps.asks_for_more();
+        if is_first && is_wanted && draft.branch.with_untracked(|branch| !branch.is_empty()) {
+            validate(goes_on);
+        }
+    });
     let next = move |_| {
         if draft.validated.with_untracked(Option::is_some) { steps.go(Step::Scenarios) } else { validate(true) }
     };
@@ -57,7 +76,7 @@ pub(super) fn BranchStep(draft: Draft, steps: Steps, environments: Vec<Environme
         Some(format!("{} is at {}.", found.branch_name, words::short_commit(&found.commit)))
     });
     view! {
-        <form class="form" on:submit=move |event| { event.prevent_default(); validate(false); }>
+        <form class="form" method="get" action=paths::NEW_JOB on:submit=move |event| { event.prevent_default(); validate(false); }>
             <EnvironmentField draft environments error=environment_error />
             <BranchField draft error=branch_error />
             <StatusNote message=note />
@@ -129,22 +148,67 @@ fn BranchField(draft: Draft, error: RwSignal<Option<String>>) -> impl IntoView {
     // In the browser only: the page comes at once, the suggestions when the repository has answered.
     let branches = later(move || {
         let environment = draft.environment.get();
-        Some(async move { client::list_branches(&environment).await.map(|list| list.branches).unwrap_or_default() })
+        Some(async move {
+            let listed = client::list_branches(&environment).await.map(|list| list.branches).unwrap_or_default();
+            let names: Vec<String> = listed.into_iter().map(|branch| branch.name).collect();
+            let recent: Vec<String> =
+                browser::recent_branches().into_iter().filter(|name| names.contains(name)).collect();
+            let others = names.into_iter().filter(|name| !recent.contains(name));
+            recent.iter().cloned().chain(others).collect::<Vec<String>>()
+        })
     });
-    let suggestions =
-        move || branches.get().into_iter().map(|branch| view! { <option value=branch.name></option> }).collect_view();
+    let suggestions = move || {
+        let typed = draft.branch.get();
+        let matching = branches.with(|branches| suggested(branches, &typed));
+        matching.into_iter().map(|name| view! { <option value=name></option> }).collect_view()
+    };
     let typed = move |event| {
         error.set(None);
         draft.choose_branch(event_target_value(&event));
     };
+    let input = NodeRef::<Input>::new();
+    Effect::new(move |was: Option<()>| {
+        let (Some(input), branch) = (input.get(), draft.branch.get()) else { return };
+        if was.is_none() && branch.is_empty() && !input.value().is_empty() {
+            // Typed before the page was live.
+            draft.choose_branch(input.value());
+        } else if input.value() != branch {
+            input.set_value(&branch);
+        }
+    });
     view! {
         <Field id="branch" label="Branch" error>
             <input id="branch" name="branch" type="text" list="branches" autocomplete="off" autocapitalize="none"
-                spellcheck="false" aria-describedby="branch-note" aria-required="true"
+                spellcheck="false" aria-describedby="branch-note" aria-required="true" node_ref=input
                 aria-invalid=move || error.with(Option::is_some).to_string()
-                prop:value=draft.branch
+                value=draft.branch.get_untracked()
                 on:input=typed />
             <datalist id="branches">{suggestions}</datalist>
         </Field>
+    }
+}
+
+/// Those that begin so first, then those that have it anywhere.
+fn suggested(branches: &[String], typed: &str) -> Vec<String> {
+    let typed = typed.trim().to_ascii_lowercase();
+    let place = |name: &String| name.to_ascii_lowercase().find(&typed);
+    let begins = branches.iter().filter(|name| place(name) == Some(0));
+    let has = branches.iter().filter(|name| place(name).is_some_and(|at| at > 0));
+    begins.chain(has).take(SUGGESTED).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_thirty_thousand_branches_the_nearest_fifty_are_suggested() {
+        let mut branches: Vec<String> = (0..30_000).map(|number| format!("release/{number}")).collect();
+        branches.push("main".to_owned());
+        assert_eq!(suggested(&branches, "").len(), SUGGESTED);
+        assert_eq!(suggested(&branches, " Mai"), ["main"]);
+        assert_eq!(suggested(&branches, "2999")[0], "release/2999");
+        branches.insert(0, "old-main".to_owned());
+        assert_eq!(suggested(&branches, "main"), ["main", "old-main"]);
     }
 }

@@ -1,8 +1,14 @@
-//! What has been chosen so far for the job to be.
+//! What has been chosen so far for the job to be. Kept in the tab, so that a reload or a sign-in loses nothing.
 
+use crate::components::scenario_tree::Figures;
+use crate::{browser, client, json};
 use leptos::prelude::*;
-use protocol::api::{Environment, Scenarios, SubmitJobRequest, ValidatedBranch};
+use protocol::api::{Environment, Job, Scenarios, SubmitJobRequest, ValidatedBranch};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+
+/// Where it is kept.
+const KEY: &str = "testarena.draft";
 
 #[derive(Clone, Copy)]
 pub(super) struct Draft {
@@ -13,21 +19,62 @@ pub(super) struct Draft {
     /// What the validated branch has to offer; none until it was read.
     pub(super) offered: RwSignal<Option<Scenarios>>,
     pub(super) picked: RwSignal<BTreeSet<String>>,
+    /// What was picked and the branch does not have (any more).
+    pub(super) missing: RwSignal<Vec<String>>,
+    /// How the branch's scenarios went so far.
+    pub(super) figures: RwSignal<Figures>,
     /// The same for each try to submit the same job; none before the first.
     pub(super) idempotency_key: StoredValue<Option<String>>,
 }
 
+/// What of it is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    environment: String,
+    branch: String,
+    picked: Vec<String>,
+}
+
+impl Kept {
+    /// Of the form of the first step; none where nothing was typed.
+    pub(super) fn of_form(environment: String, branch: String) -> Option<Self> {
+        (!branch.is_empty()).then_some(Self { environment, branch, picked: Vec::new() })
+    }
+
+    pub(super) fn has_picked(&self) -> bool {
+        !self.picked.is_empty()
+    }
+
+    /// To edit and run again what ran before.
+    pub(super) fn of_job(job: &Job) -> Self {
+        let summary = &job.summary;
+        Self {
+            environment: summary.environment.clone(),
+            branch: summary.branch_name.clone(),
+            picked: job.scenarios.clone(),
+        }
+    }
+}
+
 impl Draft {
-    pub(super) fn new(environments: &[Environment]) -> Self {
+    /// `from`: what it begins with, in place of what was kept.
+    pub(super) fn new(environments: &[Environment], from: Option<Kept>) -> Self {
         let first = environments.first().map(|environment| environment.name.clone()).unwrap_or_default();
+        let is_new = from.is_none();
+        let Kept { environment, branch, picked } = from.unwrap_or_default();
+        let is_known = environments.iter().any(|one| one.name == environment);
         let draft = Self {
-            environment: RwSignal::new(first),
-            branch: RwSignal::new(String::new()),
+            environment: RwSignal::new(if is_known { environment } else { first }),
+            branch: RwSignal::new(branch),
             validated: RwSignal::new(None),
             offered: RwSignal::new(None),
-            picked: RwSignal::new(BTreeSet::new()),
+            picked: RwSignal::new(picked.into_iter().collect()),
+            missing: RwSignal::new(Vec::new()),
+            figures: RwSignal::new(Figures::new()),
             idempotency_key: StoredValue::new(None),
         };
+        let names: Vec<String> = environments.iter().map(|one| one.name.clone()).collect();
+        draft.keep(is_new, names);
         // Another choice is another job, whatever came of the try before.
         Effect::new(move |_| {
             draft.validated.track();
@@ -35,6 +82,31 @@ impl Draft {
             draft.idempotency_key.set_value(None);
         });
         draft
+    }
+
+    /// Takes over what was kept, once, and keeps what is chosen from then on.
+    fn keep(self, takes_over: bool, environments: Vec<String>) {
+        Effect::new(move |is_later: Option<()>| {
+            if is_later.is_none() && takes_over {
+                let kept = browser::session_item(KEY).and_then(|text| json::read::<Kept>(&text)).unwrap_or_default();
+                if environments.contains(&kept.environment) && self.branch.with_untracked(String::is_empty) {
+                    self.environment.set(kept.environment);
+                    self.branch.set(kept.branch);
+                    self.picked.set(kept.picked.into_iter().collect());
+                }
+            }
+            let kept = Kept {
+                environment: self.environment.get(),
+                branch: self.branch.get(),
+                picked: self.picked.get().into_iter().collect(),
+            };
+            browser::set_session_item(KEY, json::write(&kept).as_deref());
+        });
+    }
+
+    /// It has become a job.
+    pub(super) fn submitted() {
+        browser::set_session_item(KEY, None);
     }
 
     /// What was validated for another branch holds no longer.
@@ -56,6 +128,25 @@ impl Draft {
         self.validated.set(None);
         self.offered.set(None);
         self.picked.set(BTreeSet::new());
+        self.missing.set(Vec::new());
+    }
+
+    /// The branch's scenarios; of what was picked before, what they no longer have is set aside and named.
+    pub(super) fn offer(self, offered: Scenarios) {
+        let (here, gone): (BTreeSet<String>, BTreeSet<String>) =
+            self.picked.get_untracked().into_iter().partition(|scenario| offered.scenarios.contains(scenario));
+        if !gone.is_empty() {
+            self.picked.set(here);
+            self.missing.set(gone.into_iter().collect());
+        }
+        self.offered.set(Some(offered));
+    }
+
+    /// Asked for by the way: the scenarios can be picked without.
+    pub(super) async fn load_figures(self, branch: ValidatedBranch) {
+        if let Ok(stats) = client::scenario_stats(&branch.environment, &branch.branch_name).await {
+            let _ = self.figures.try_set(stats.stats);
+        }
     }
 
     /// Ready to be sent, if all of it is there.

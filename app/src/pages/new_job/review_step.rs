@@ -5,16 +5,20 @@ use super::steps::{Step, Steps};
 use crate::client::{self, ClientError};
 use crate::components::facts::{Fact, Facts};
 use crate::components::notice::{Alert, StatusNote};
+use crate::components::scenario_tree::Figures;
+use crate::components::toasts::Toasts;
 use crate::pending::Pending;
 use crate::{browser, paths, words};
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
-use protocol::api::ErrorCode;
+use protocol::api::{Environment, ErrorCode, Health};
+use std::time::Duration;
 
 #[component]
-pub(super) fn ReviewStep(draft: Draft, steps: Steps) -> impl IntoView {
+pub(super) fn ReviewStep(draft: Draft, steps: Steps, environments: Vec<Environment>) -> impl IntoView {
     let navigate = use_navigate();
+    let toasts = Toasts::of_context();
     let problem = RwSignal::new(None::<String>);
     let pending = Pending::new();
     let submit = move |_| {
@@ -25,20 +29,34 @@ pub(super) fn ReviewStep(draft: Draft, steps: Steps) -> impl IntoView {
         problem.set(None);
         pending.run(async move {
             match client::submit_job(&request, key).await {
-                Ok(job) => navigate(&paths::job(job.summary.id), NavigateOptions::default()),
+                Ok(job) => {
+                    Draft::submitted();
+                    if problem.is_disposed() {
+                        // Whoever has gone on to another view is told there, not taken away from it.
+                        return toasts.done(format!("Job #{} submitted.", job.summary.id));
+                    }
+                    navigate(&paths::job(job.summary.id), NavigateOptions::default());
+                }
+                Err(error) if problem.is_disposed() => toasts.failed(error.message()),
                 Err(error) => problem.set(Some(advice(&error))),
             }
         });
     };
     let branch = draft.validated.get_untracked();
     let scenarios: Vec<String> = draft.picked.get_untracked().into_iter().collect();
+    let line =
+        branch.as_ref().and_then(|branch| environments.iter().find(|one| one.name == branch.environment)).map(line);
+    let picked = scenarios.clone();
+    let takes = move || draft.figures.with(|figures| takes(&picked, figures));
     let count = words::plural(scenarios.len() as u64, "scenario");
     view! {
         {branch.map(|branch| view! {
             <Facts>
                 <Fact name="Environment">{branch.environment}</Fact>
                 <Fact name="Branch"><span class="branch">{branch.branch_name}</span></Fact>
-                <Fact name="Commit"><code>{words::short_commit(&branch.commit).to_owned()}</code></Fact>
+                <Fact name="Commit"><code>{branch.commit}</code></Fact>
+                <Fact name="Usually takes">{takes}</Fact>
+                <Fact name="Waiting line">{line}</Fact>
             </Facts>
         })}
         <h2>{count}</h2>
@@ -52,6 +70,35 @@ pub(super) fn ReviewStep(draft: Draft, steps: Steps) -> impl IntoView {
             <button class="button is-primary" type="button" aria-disabled=move || pending.as_aria()
                 on:click=submit>"Submit job"</button>
         </div>
+    }
+}
+
+/// The usual durations together: what it takes where one runs after the other.
+fn takes(scenarios: &[String], figures: &Figures) -> String {
+    let known: Vec<i64> = scenarios.iter().filter_map(|scenario| figures.get(scenario)?.median_ms).collect();
+    if known.is_empty() {
+        return "Not known yet".to_owned();
+    }
+    let sum = Duration::from_millis(u64::try_from(known.iter().sum::<i64>()).unwrap_or(0));
+    match scenarios.len() - known.len() {
+        0 if known.len() == 1 => format!("About {}", words::duration(sum)),
+        0 => format!("About {}, one after the other", words::duration(sum)),
+        unknown => format!(
+            "About {} and {} that never ran here",
+            words::duration(sum),
+            words::plural(unknown as u64, "scenario")
+        ),
+    }
+}
+
+fn line(environment: &Environment) -> String {
+    if environment.health == Health::Unreachable {
+        return "Unreachable at present: it is sent as soon as it answers".to_owned();
+    }
+    match (environment.slots, environment.busy, environment.waiting.unwrap_or(0)) {
+        (Some(slots), Some(busy), 0) if busy < slots => "Starts at once".to_owned(),
+        (_, _, 0) => "Next".to_owned(),
+        (_, _, waiting) => format!("Behind {}", words::plural(waiting.into(), "job")),
     }
 }
 

@@ -18,9 +18,10 @@ pub(super) fn ScenarioStep(draft: Draft, steps: Steps) -> impl IntoView {
     let read = move || {
         let Some(branch) = draft.validated.get_untracked() else { return };
         problem.set(None);
+        leptos::task::spawn_local(draft.load_figures(branch.clone()));
         pending.run(async move {
             match client::list_scenarios(&branch.environment, &branch.branch_name).await {
-                Ok(scenarios) => draft.offered.set(Some(scenarios)),
+                Ok(scenarios) => draft.offer(scenarios),
                 Err(error) => problem.set(Some(error.message())),
             }
         });
@@ -76,7 +77,8 @@ fn Picker(draft: Draft, steps: Steps, offered: Scenarios) -> impl IntoView {
             </button>
         </div>
         <Problems problems />
-        <ScenarioTree shown picked />
+        <Missing missing=draft.missing />
+        <ScenarioTree shown picked figures=draft.figures />
         <p class="picker-count" role="status">{count}</p>
         <p class="field-note" role="alert">{move || error.get().filter(|_| picked.with(|picked| refusal(picked.len()).is_some()))}</p>
         <div class="step-buttons">
@@ -92,6 +94,18 @@ fn refusal(count: usize) -> Option<String> {
         0 => Some("Select at least one scenario.".to_owned()),
         1..=MAX_SCENARIOS => None,
         _ => Some(format!("A job can have at most {} scenarios. Select fewer.", words::count(MAX_SCENARIOS as u64))),
+    }
+}
+
+/// What was picked before and can't be any more.
+#[component]
+fn Missing(missing: RwSignal<Vec<String>>) -> impl IntoView {
+    let names = move || missing.get().into_iter().map(|name| view! { <li class="scenario">{name}</li> }).collect_view();
+    view! {
+        <div class="notice is-warning" role="status" hidden=move || missing.with(Vec::is_empty)>
+            <p>"The branch no longer has:"</p>
+            <ul aria-label="No longer in the branch">{names}</ul>
+        </div>
     }
 }
 

@@ -36,6 +36,7 @@ impl Step {
 
 #[derive(Clone, Copy)]
 pub(super) struct Steps {
+    asked: Memo<Step>,
     current: Memo<Step>,
     go: Callback<Step>,
 }
@@ -43,18 +44,27 @@ pub(super) struct Steps {
 impl Steps {
     pub(super) fn of_url(draft: Draft) -> Self {
         let query = use_query_map();
-        let current = Memo::new(move |_| {
-            let asked = query.with(|query| {
+        let asked = Memo::new(move |_| {
+            query.with(|query| {
                 let name = query.get_str("step").unwrap_or_default();
                 Step::ALL.into_iter().find(|step| step.key() == name).unwrap_or(Step::Branch)
-            });
-            asked.min(furthest(draft.validated.with(Option::is_some), draft.picked.with(|picked| !picked.is_empty())))
+            })
+        });
+        let current = Memo::new(move |_| {
+            let reached =
+                furthest(draft.validated.with(Option::is_some), draft.picked.with(|picked| !picked.is_empty()));
+            asked.get().min(reached)
         });
         let navigate = use_navigate();
         let go = Callback::new(move |step: Step| {
             navigate(&paths::with_query(paths::NEW_JOB, &[("step", step.key())]), NavigateOptions::default());
         });
-        Self { current, go }
+        Self { asked, current, go }
+    }
+
+    /// Whether the address asks for a later step than one may be at.
+    pub(super) fn asks_for_more(self) -> bool {
+        self.asked.get_untracked() > self.current.get_untracked()
     }
 
     pub(super) fn current(self) -> Step {

@@ -1,0 +1,81 @@
+// The wizard beyond its main path: what is kept, what is taken over from an earlier job, and what is known beforehand.
+
+import { chooseBranch, expect, isLive, open, test } from '../fixtures/test';
+
+test('what is chosen is kept through a reload, up to the step one was at', async ({ page }) => {
+  await open(page, '/jobs/new');
+  await chooseBranch(page, 'main');
+  await page.getByRole('button', { name: 'Next' }).click();
+  await page.getByRole('checkbox', { name: 'smoke/boot' }).check();
+  await page.getByRole('button', { name: 'Next' }).click();
+  await expect(page).toHaveURL(/step=review/);
+  await page.reload();
+  await isLive(page);
+  await expect(page.getByRole('button', { name: 'Submit job' })).toBeVisible();
+  await expect(page.getByRole('list', { name: 'Selected scenarios' })).toContainText('smoke/boot');
+});
+
+test('"Edit and rerun" opens the wizard filled in', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot', 'smoke/network');
+  await open(page, `/jobs/${job.id}`);
+  await page.locator('summary[aria-label="More actions"]').click();
+  await page.getByRole('link', { name: 'Edit and rerun' }).click();
+  await expect(page.getByRole('checkbox', { name: 'smoke/boot' })).toBeChecked();
+  await expect(page.getByRole('checkbox', { name: 'smoke/network' })).toBeChecked();
+  await expect(page.getByRole('checkbox', { name: 'smoke/storage' })).not.toBeChecked();
+});
+
+test('scenarios that the branch no longer has are named and left out', async ({ page, api }) => {
+  const job = await api.run('feature/bluetooth', 'smoke/bluetooth', 'smoke/boot');
+  // As if that job had run on the other branch, before somebody removed a scenario there.
+  await page.route(
+    (url) => url.pathname === `/api/job/${job.id}`,
+    async (route) => {
+      const answer = await route.fetch();
+      await route.fulfill({ response: answer, json: { ...(await answer.json()), branch_name: 'main' } });
+    },
+  );
+  await open(page, `/jobs/${job.id}`);
+  await page.locator('summary[aria-label="More actions"]').click();
+  await page.getByRole('link', { name: 'Edit and rerun' }).click();
+  await expect(page.getByRole('list', { name: 'No longer in the branch' })).toHaveText('smoke/bluetooth');
+  await expect(page.getByText(/^1 of \d+ scenarios selected$/)).toBeVisible();
+});
+
+test('beside each scenario stands how it went last and how long it takes', async ({ page, api }) => {
+  await api.run('main', 'smoke/boot', 'firmware/checksum');
+  await open(page, '/jobs/new');
+  await chooseBranch(page, 'main');
+  await page.getByRole('button', { name: 'Next' }).click();
+  const item = (name: string) => page.locator('label').filter({ has: page.getByRole('checkbox', { name }) });
+  await expect(item('smoke/boot')).toContainText(/Passed\s*\d/);
+  await expect(item('firmware/checksum')).toContainText('Failed');
+  await page.getByRole('checkbox', { name: 'smoke/boot' }).check();
+  await page.getByRole('checkbox', { name: 'firmware/checksum' }).check();
+  await page.getByRole('button', { name: 'Next' }).click();
+  await expect(page.getByText(/^About .*, one after the other$/)).toBeVisible();
+});
+
+test('a job is submitted once, however often the button is pressed', async ({ page }) => {
+  await open(page, '/jobs/new');
+  await chooseBranch(page, 'main');
+  await page.getByRole('button', { name: 'Next' }).click();
+  await page.getByRole('checkbox', { name: 'smoke/boot' }).check();
+  await page.getByRole('button', { name: 'Next' }).click();
+  let submissions = 0;
+  page.on('request', (request) => {
+    if (request.url().endsWith('/api/submit_job')) submissions++;
+  });
+  await page.getByRole('button', { name: 'Submit job' }).dblclick();
+  await expect(page).toHaveURL(/\/jobs\/\d+/);
+  expect(submissions).toBe(1);
+});
+
+test.describe('at 320 px', () => {
+  test.use({ viewport: { width: 320, height: 640 } });
+
+  test('nothing scrolls sideways', async ({ page }) => {
+    await open(page, '/jobs/new');
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
+  });
+});
