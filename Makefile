@@ -56,12 +56,16 @@ watch: setup site ## `make run` that builds and starts again whenever a source i
 	node scripts/watch.mjs $(if $(LISTEN),--listen $(LISTEN)) $(if $(DATA),--data $(DATA))
 
 bench: build setup-test ## measurements, see bench/README.md
-	cargo run --locked --release -p server --example log_bench
-	cargo build --locked --release -p server --example bare
+	cargo build --locked --release -p bench
 	bench/http.sh
+	bench/submit.sh
+	bench/poll.sh
 	JOBS=1000000 bench/http.sh
-	scripts/with-postgres.sh bench/http-postgres.sh
+	bench/on-postgres.sh bench/http.sh
+	bench/on-postgres.sh bench/submit.sh
+	bench/on-postgres.sh bench/poll.sh
 	node bench/figures.mjs
+	cargo run --locked --release -p server --example log_bench
 
 sim: setup ## simulate the engine under faults: SEEDS=10000 from FIRST=1, or one SEED with all that happened
 	$(if $(SEED),SEED=$(SEED)) SEEDS=$(or $(SEEDS),10000) FIRST=$(or $(FIRST),1) \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a command with TEST_DATABASE_URL naming a throw-away PostgreSQL, which is stopped and deleted afterwards.
-# usage: with-postgres.sh COMMAND...
+# usage: with-postgres.sh COMMAND...; TEST_DATABASE_DURABLE=1 for one that syncs as it would for real
 set -euo pipefail
 
 bin=$(dirname "$(command -v initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -V | tail -n 1)")
@@ -29,9 +29,11 @@ trap 'exit 143' TERM
 as_owner "$bin/initdb" --pgdata "$dir/data" --username testarena --auth trust --encoding UTF8 --no-locale --no-sync >/dev/null
 
 # Durability is of no use to a test; each test has connections of its own. Nobody else can know which port is free: try some.
+not_durable='-c fsync=off -c synchronous_commit=off -c full_page_writes=off'
+[ -z "${TEST_DATABASE_DURABLE:-}" ] || not_durable=
 start() {
     as_owner "$bin/pg_ctl" start --wait --silent --pgdata "$dir/data" --log "$dir/log" --options \
-        "-c listen_addresses=127.0.0.1 -p $1 -k $dir -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=400" \
+        "-c listen_addresses=127.0.0.1 -p $1 -k $dir $not_durable -c max_connections=400" \
         >/dev/null 2>&1
 }
 for attempt in 1 2 3 4 5; do

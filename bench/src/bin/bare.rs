@@ -1,5 +1,5 @@
 //! The bare axum handler that the server's answers are measured against: 2 KiB out of memory, nothing asked.
-//! `cargo run --release -p server --example bare -- 127.0.0.1:4000`
+//! `cargo run --release -p bench --bin bare -- 127.0.0.1:4000`
 
 use axum::Router;
 use axum::body::Bytes;
