@@ -56,7 +56,7 @@ watch: setup site ## `make run` that builds and starts again whenever a source i
 	node scripts/watch.mjs $(if $(LISTEN),--listen $(LISTEN)) $(if $(DATA),--data $(DATA))
 
 bench: build setup-test ## measurements, see bench/README.md
-	cargo build --locked --release -p bench
+	cargo build --locked --release --bin bare --bin remote
 	bench/http.sh
 	bench/submit.sh
 	bench/poll.sh
