@@ -97,3 +97,38 @@ test('what is protocol between scenario and runner is dimmed', async ({ page, ap
   await expect(protocol).toContainText('::progress', { timeout: 30_000 });
   await api.abort(job);
 });
+
+test('every one of two million lines is reached, and the page stays small', async ({ page, api }) => {
+  const TOTAL = 2_000_000;
+  const job = await api.run('main', 'smoke/boot');
+  // What the API says of such a log, without the minutes that it takes to print one.
+  await page.route(
+    (url) => url.pathname.endsWith('/log/lines'),
+    async (route) => {
+      const query = new URL(route.request().url()).searchParams;
+      const limit = Number(query.get('limit') ?? query.get('tail'));
+      const first = query.has('from') ? Number(query.get('from')) : TOTAL - limit + 1;
+      const count = Math.max(0, Math.min(limit, TOTAL - first + 1));
+      const lines = Array.from({ length: count }, (_, at) => `line number ${first + at}`);
+      await route.fulfill({ json: { first, lines, total: TOTAL, bytes: TOTAL * 20, complete: true } });
+    },
+  );
+  await open(page, `/jobs/${job.id}?tab=scenarios`);
+  await page.getByRole('link', { name: 'Log of smoke/boot' }).click();
+  await expect(line(page, TOTAL)).toBeInViewport();
+  await expect(log(page)).toContainText(`line number ${TOTAL}`);
+  const [scrolled, full] = await log(page).evaluate((log) => [log.scrollTop + log.clientHeight, log.scrollHeight]);
+  expect(Math.abs(scrolled - full)).toBeLessThanOrEqual(1);
+  // Firefox ignores an element that is higher.
+  expect(full).toBeLessThan(17_895_697);
+
+  await log(page).focus();
+  await page.keyboard.press('Home');
+  await expect(line(page, 1)).toBeInViewport();
+  await log(page).evaluate((log) => (log.scrollTop = log.scrollHeight / 2));
+  await expect.poll(() => lastLine(page)).toBeGreaterThan(990_000);
+  await expect(log(page)).toContainText(`line number ${await lastLine(page)}`);
+  expect(await logLines(page).count()).toBeLessThanOrEqual(300);
+  await page.keyboard.press('End');
+  await expect(line(page, TOTAL)).toBeInViewport();
+});

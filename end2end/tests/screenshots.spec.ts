@@ -2,7 +2,7 @@
 
 import type { Page } from '@playwright/test';
 import { join } from 'node:path';
-import { expect, open, test } from '../fixtures/test';
+import { expect, jobRow, open, test } from '../fixtures/test';
 
 const FOLDER = join(__dirname, '../../docs/images');
 
@@ -12,7 +12,7 @@ async function picture(page: Page, name: string): Promise<void> {
   if (process.env.UPDATE_SCREENSHOTS === '1') await page.screenshot({ path: join(FOLDER, `${name}.png`) });
 }
 
-test('a job in progress and its log', async ({ page, api }) => {
+test('a job in progress, its log, and the dashboard', async ({ page, api }) => {
   const job = await api.submit(
     'main', 'smoke/boot', 'smoke/network', 'smoke/wifi', 'firmware/checksum', 'firmware/report', 'load/soak', 'load/memory',
   );
@@ -23,5 +23,11 @@ test('a job in progress and its log', async ({ page, api }) => {
   await page.getByRole('link', { name: 'Log of load/soak' }).click();
   await expect(page.getByRole('region', { name: 'Log' })).toContainText('load 11 %');
   await picture(page, 'log');
+  await api.run('main', 'smoke/storage', 'firmware/report');
+  await api.run('feature/bluetooth', 'smoke/bluetooth', 'firmware/checksum');
+  await api.run('main', 'smoke/boot', 'smoke/wifi', 'firmware/programmer');
+  await open(page, '/');
+  await expect(jobRow(page, job)).toBeVisible();
+  await picture(page, 'dashboard');
   await api.abort(job);
 });

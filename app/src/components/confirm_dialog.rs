@@ -30,10 +30,11 @@ pub(crate) fn ConfirmDialog(
         on_confirm.run(());
     };
     let label = title.clone();
+    let text_id = format!("about-{}", confirm.to_lowercase().replace(' ', "-"));
     view! {
-        <dialog class="dialog" node_ref=dialog aria-label=label on:close=move |_| is_open.set(false)>
+        <dialog class="dialog" node_ref=dialog aria-label=label aria-describedby=text_id on:close=move |_| is_open.set(false)>
             <h2>{title}</h2>
-            <p>{text}</p>
+            <p id=text_id.clone()>{text}</p>
             <div class="dialog-buttons">
                 <button class="button" type="button" on:click=move |_| is_open.set(false)>"Cancel"</button>
                 <button class="button is-danger" type="button" on:click=confirmed>{confirm}</button>

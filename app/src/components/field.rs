@@ -14,7 +14,7 @@ pub(crate) fn Field(
         <div class="field" data-invalid=move || error.with(Option::is_some).then_some("")>
             <label for=id>{label}</label>
             {children()}
-            <p class="field-note" id=format!("{id}-note")>{move || error.get()}</p>
+            <p class="field-note" id=format!("{id}-note") role="alert">{move || error.get()}</p>
         </div>
     }
 }
@@ -26,6 +26,7 @@ pub(crate) fn Select(
     name: &'static str,
     #[prop(into)] value: Signal<String>,
     #[prop(into)] options: Signal<Vec<(String, String)>>,
+    #[prop(into)] is_invalid: Signal<bool>,
     on_choose: Callback<String>,
 ) -> impl IntoView {
     let choices = move || {
@@ -38,6 +39,7 @@ pub(crate) fn Select(
     };
     view! {
         <select id=id name=name aria-describedby=format!("{id}-note")
+            aria-invalid=move || is_invalid.get().to_string()
             prop:value=move || { options.track(); value.get() }
             on:change=move |event| on_choose.run(event_target_value(&event))>
             {choices}

@@ -6,8 +6,8 @@ use super::time_stamp::{Ago, took};
 use crate::poll::Clock;
 use crate::words;
 use leptos::prelude::*;
-use protocol::JobId;
 use protocol::api::JobSummary;
+use protocol::{JobId, reason};
 
 #[component]
 pub(crate) fn JobTable(
@@ -92,5 +92,7 @@ fn hint(job: &JobSummary) -> String {
     if let Some(position) = job.position {
         return format!("{position}. in line");
     }
-    job.status_reason.as_deref().map(words::status_reason).unwrap_or_default()
+    // That some scenarios could not be run says the bar beside it.
+    let reason = job.status_reason.as_deref().filter(|reason| *reason != reason::TASKS_ERRORED);
+    reason.map(words::status_reason).unwrap_or_default()
 }

@@ -52,14 +52,12 @@ impl LogBuffer {
     fn carry_looks(&mut self, first: u64, end: u64) {
         let before = first.checked_sub(1).and_then(|before| self.lines.get(&before));
         let mut look = before.map(|line| ansi::end_of(&line.text, line.look)).unwrap_or_default();
-        let mut next = first;
-        for (number, line) in self.lines.range_mut(first..) {
-            if *number != next || (*number >= end && line.look == look) {
+        for (next, (number, line)) in (first..).zip(self.lines.range_mut(first..)) {
+            if *number != next || (next >= end && line.look == look) {
                 return;
             }
             line.look = look;
             look = ansi::end_of(&line.text, look);
-            next += 1;
         }
     }
 

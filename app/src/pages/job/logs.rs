@@ -16,10 +16,13 @@ use crate::components::task_list::TaskList;
 use crate::pending::Pending;
 use crate::poll::{self, Live};
 use crate::{paths, words};
+use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
 use protocol::api::{ErrorCode, Job, LogLines, LogsState, Task};
+use web_sys::HtmlElement;
+use web_sys::wasm_bindgen::JsCast;
 
 /// With the first answer: what the server draws, and some to scroll back without asking.
 const FIRST_LINES: u64 = 200;
@@ -105,13 +108,24 @@ fn OpenLog(job: Live<Job>, log: LogOf, lines: LogLines, has_preview: Memo<bool>)
         <div class="log-tools">
             <LogSearch finder />
             <Switch label="Follow" is_on=view.follows />
-            <a class="button" role="button" href=download download="" rel="external">
+            <a class="button" role="button" href=download download="" rel="external" on:keydown=press_by_space>
                 <Icon name="download" />
                 "Download"
             </a>
         </div>
         <LogScroller view on_link=link on_step=Callback::new(move |forward| finder.step(forward)) />
         <p class="log-foot">{size}</p>
+    }
+}
+
+/// As every button does; a link by itself follows Enter alone.
+fn press_by_space(event: KeyboardEvent) {
+    if event.key() != " " {
+        return;
+    }
+    event.prevent_default();
+    if let Some(link) = event.current_target().and_then(|link| link.dyn_into::<HtmlElement>().ok()) {
+        link.click();
     }
 }
 

@@ -9,7 +9,7 @@ use crate::poll::{Clock, Live};
 use crate::{browser, paths, words};
 use leptos::prelude::*;
 use protocol::Timestamp;
-use protocol::api::{Job, JobSummary, SyncState};
+use protocol::api::{Estimate, Job, JobSummary, SyncState};
 use std::time::Duration;
 
 /// Three rounds of a poller at its usual interval: after that it is no longer a matter of seconds.
@@ -73,7 +73,7 @@ fn Age(job: Live<Job>) -> impl IntoView {
         let (starts_at, ends_at) = job.value.with(|job| {
             let summary = &job.summary;
             let is_waiting = summary.started_at.is_none();
-            let estimate = (!summary.status.is_terminal()).then_some(summary.estimate).unwrap_or_default();
+            let estimate = if summary.status.is_terminal() { Estimate::default() } else { summary.estimate };
             (estimate.starts_at.filter(|_| is_waiting), estimate.ends_at.filter(|_| !is_waiting))
         });
         let now = clock.now()?;

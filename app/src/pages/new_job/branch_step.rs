@@ -126,7 +126,7 @@ fn EnvironmentField(draft: Draft, environments: Vec<Environment>, error: RwSigna
     view! {
         <Field id="environment" label="Environment" error>
             <Select id="environment" name="environment" value=draft.environment options=Signal::stored(options)
-                on_choose=choose />
+                is_invalid=Signal::derive(move || error.with(Option::is_some)) on_choose=choose />
         </Field>
     }
 }
