@@ -4,7 +4,7 @@ use super::listing::read_limit;
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Query};
 use crate::state::AppState;
-use crate::store::audit::{NotedEntry, list_entries};
+use crate::store::audit::{AuditFilter, NotedEntry, list_entries};
 use axum::extract::State;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,6 +20,12 @@ pub(super) struct AuditQuery {
     #[schemars(with = "Option<u32>", range(min = 1, max = 200))]
     limit: Option<String>,
     cursor: Option<String>,
+    /// A user's whole name, as it was.
+    actor: Option<String>,
+    /// Such as `job.abort`.
+    action: Option<String>,
+    /// Such as `job:42`.
+    object: Option<String>,
 }
 
 pub(super) async fn list_audit(
@@ -31,7 +37,11 @@ pub(super) async fn list_audit(
     let limit = read_limit(query.limit.as_deref())?;
     let before = query.cursor.filter(|cursor| !cursor.is_empty()).map(|cursor| read_cursor(&cursor)).transpose()?;
     // One more than asked for tells whether there is another page.
-    let found = state.store.read(move |connection| list_entries(connection, before, i64::from(limit) + 1)).await?;
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let actor = given(query.actor).map(|actor| actor.to_lowercase());
+    let filter = AuditFilter { actor, action: given(query.action), object: given(query.object) };
+    let found = state.store.read(move |connection| list_entries(connection, filter, before, i64::from(limit) + 1));
+    let found = found.await?;
     let has_more = found.len() > limit as usize;
     let entries: Vec<_> = found.into_iter().take(limit as usize).map(AuditEntry::from).collect();
     let next_cursor = entries.last().filter(|_| has_more).map(|last| write_cursor(last.id));

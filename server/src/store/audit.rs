@@ -95,14 +95,34 @@ fn is_audit() -> diesel::dsl::Eq<counters::name, &'static str> {
     counters::name.eq("audit")
 }
 
-/// Entries, newest first; before an id, if one is given.
+/// Which entries are looked for; what is none may be anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    pub actor: Option<String>,
+    pub action: Option<String>,
+    pub object: Option<String>,
+}
+
+/// Entries, newest first; before an id, if one is given. What narrows them has no index of its own: each would cost
+/// every deed, and the log is searched by an administrator now and then.
 pub fn list_entries(
     connection: &mut AnyConnection,
+    filter: AuditFilter,
     before: Option<AuditId>,
     limit: i64,
 ) -> QueryResult<Vec<NotedEntry>> {
     let before = before.map_or(i64::MAX, |id| id.0);
-    audit_log::table.filter(audit_log::id.lt(before)).order(audit_log::id.desc()).limit(limit).load(connection)
+    let mut query = audit_log::table.filter(audit_log::id.lt(before)).into_boxed();
+    if let Some(actor) = filter.actor {
+        query = query.filter(audit_log::actor.eq(actor));
+    }
+    if let Some(action) = filter.action {
+        query = query.filter(audit_log::action.eq(action));
+    }
+    if let Some(object) = filter.object {
+        query = query.filter(audit_log::object.eq(object));
+    }
+    query.order(audit_log::id.desc()).limit(limit).load(connection)
 }
 
 /// The last of the oldest entries that are all from before `until`: some at a time, so that no sweep takes long.

@@ -91,6 +91,33 @@ async fn the_log_is_paged_by_key_newest_first() {
 }
 
 #[tokio::test]
+async fn the_log_is_narrowed_by_who_what_and_of_what() {
+    let app = TestApp::start().await;
+    let (root, ada) = (app.admin("root").await, app.user("ada").await);
+    for client in [&root, &ada, &root] {
+        client.post("/api/tokens", json!({"name": "ci"})).await.expect(201);
+    }
+    ada.delete("/api/tokens/2").await.expect(204);
+    let objects = async |query: &str| {
+        let page = root.get(&format!("/api/audit?{query}")).await.expect(200);
+        let entries = page["entries"].as_array().unwrap();
+        let told = entries.iter().map(|entry| format!("{} {}", entry["action"], entry["object"]).replace('"', ""));
+        (told.collect::<Vec<_>>().join(", "), page["next_cursor"].as_str().map(str::to_owned))
+    };
+    assert_eq!(
+        objects("action=token.create").await.0,
+        "token.create token:3, token.create token:2, token.create token:1"
+    );
+    assert_eq!(objects("actor=Ada&action=token.create").await.0, "token.create token:2");
+    assert_eq!(objects("object=token:2").await.0, "token.delete token:2, token.create token:2");
+    assert_eq!(objects("actor=ada&object=token:1").await.0, "");
+    let (first, cursor) = objects("actor=root&action=token.create&object=&limit=1").await;
+    assert_eq!(first, "token.create token:3");
+    let next = format!("actor=root&action=token.create&limit=1&cursor={}", cursor.expect("another page"));
+    assert_eq!(objects(&next).await, ("token.create token:1".to_owned(), None));
+}
+
+#[tokio::test]
 async fn an_entry_is_kept_for_its_time_and_no_number_comes_again() {
     let app = TestApp::with_config(|config| config.audit_retention = Duration::from_hours(24)).await;
     let root = app.admin("root").await;
