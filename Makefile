@@ -7,6 +7,7 @@ SHELL := bash
 .PHONY: help run test fuzz check build site size watch bench sim chaos fmt setup setup-check setup-test
 
 export WASM_BINDGEN := $(CURDIR)/.tools/bin/wasm-bindgen
+export WASM_SPLIT := $(CURDIR)/.tools/bin/wasm-split-cli
 
 WASM := wasm32-unknown-unknown
 SITE := target/site/manifest.json

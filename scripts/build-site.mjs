@@ -3,10 +3,11 @@
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 
 const WASM_BINDGEN = process.env.WASM_BINDGEN ?? 'wasm-bindgen';
+const WASM_SPLIT = process.env.WASM_SPLIT ?? 'wasm-split-cli';
 // `wasm-dev` for the page as it is being written: neither made small nor compressed well.
 const PROFILE = process.env.SITE_PROFILE ?? 'wasm-release';
 const IS_RELEASE = PROFILE === 'wasm-release';
@@ -64,13 +65,34 @@ function publish(source, extension) {
 rmSync(WORK, { recursive: true, force: true });
 mkdirSync(`${WORK}/site/pkg`, { recursive: true });
 
-run(WASM_BINDGEN, COMPILED, '--target', 'web', '--no-typescript', '--remove-producers-section', '--out-name', 'testarena', '--out-dir', WORK);
-if (IS_RELEASE) {
-  run('node_modules/.bin/wasm-opt', ...WASM_OPTIMISATION, ...WASM_FEATURES, `${WORK}/testarena_bg.wasm`, '-o', `${WORK}/small.wasm`);
-} else {
-  renameSync(`${WORK}/testarena_bg.wasm`, `${WORK}/small.wasm`);
+/** Takes out of the page what only single views need: `loader` fetches each part when it is asked for. */
+function split() {
+  const parts = `${WORK}/parts`;
+  run(WASM_SPLIT, COMPILED, parts, '--target', 'web', '--out-name', 'testarena');
+  const loader = `${parts}/__wasm_split.js`;
+  let script = readFileSync(loader, 'utf8');
+  for (const name of readdirSync(parts).filter((name) => name.endsWith('.wasm') && name !== 'testarena.wasm')) {
+    optimise(`${parts}/${name}`, `${WORK}/part.wasm`);
+    const path = publish(`${WORK}/part.wasm`, 'wasm');
+    // Beside the script, which is published in the same folder.
+    script = script.replaceAll(`"./${name}"`, JSON.stringify(path.replace(/^pkg\//, './')));
+  }
+  writeFileSync(`${WORK}/__wasm_split.js`, script);
+  return `${parts}/testarena.wasm`;
 }
-run('node_modules/.bin/esbuild', `${WORK}/testarena.js`, '--bundle', '--minify', '--format=esm', '--log-level=warning', `--outfile=${WORK}/small.js`);
+
+function optimise(from, to) {
+  if (IS_RELEASE) run('node_modules/.bin/wasm-opt', ...WASM_OPTIMISATION, ...WASM_FEATURES, from, '-o', to);
+  else copyFileSync(from, to);
+}
+
+// What the parts need of the main one is exported from it, by names that wasm-bindgen would else tidy away.
+const KEPT = ['--keep-lld-exports', '--no-demangle', '--remove-producers-section'];
+run(WASM_BINDGEN, split(), '--target', 'web', '--no-typescript', ...KEPT, '--out-name', 'testarena', '--out-dir', WORK);
+optimise(`${WORK}/testarena_bg.wasm`, `${WORK}/small.wasm`);
+// wasm-bindgen names the loader once for each part.
+const SCRIPT = ['--bundle', '--minify', '--format=esm', '--log-level=warning', '--log-override:duplicate-object-key=silent'];
+run('node_modules/.bin/esbuild', `${WORK}/testarena.js`, ...SCRIPT, `--outfile=${WORK}/small.js`);
 run('node_modules/.bin/esbuild', 'style/main.css', '--bundle', '--minify', `--target=${BROWSERS}`, '--log-level=warning', `--outfile=${WORK}/small.css`);
 
 const manifest = {

@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 
 OIDC_PROVIDER=0.3.4 # the last one for Python 3.11
 API_TOOLS=(schemathesis==4.32.5 openapi-python-client==0.29.1)
+WASM_SPLIT=0.2.4
 TOOLS=.tools # programs that must have the project's version stay in its folder, away from the user's own
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
@@ -61,6 +62,15 @@ install_wasm_bindgen() {
     rm -rf $TOOLS/target
 }
 
+# Takes the page's WASM apart (scripts/build-site.mjs); it must understand what the crate wasm_split_helpers, which leptos uses, has left there.
+install_wasm_split() {
+    [ "$(cat $TOOLS/wasm-split-version 2>/dev/null)" = "$WASM_SPLIT" ] && [ -x $TOOLS/bin/wasm-split-cli ] && return
+    say "Installing wasm_split_cli_support $WASM_SPLIT (a minute)"
+    CARGO_TARGET_DIR=$TOOLS/target cargo install --quiet --locked --root $TOOLS --force --version "$WASM_SPLIT" --features build-binary wasm_split_cli_support
+    echo "$WASM_SPLIT" >$TOOLS/wasm-split-version
+    rm -rf $TOOLS/target
+}
+
 # npm_packages FOLDER: npm itself keeps a copy of the lock file beside what it installed; ours tells whether it is the same.
 npm_packages() {
     cmp -s "$1/package-lock.json" "$1/node_modules/.installed-lock" && return
@@ -90,6 +100,7 @@ setup_build() {
     needs_node 18
     install_wasm_target
     install_wasm_bindgen
+    install_wasm_split
     npm_packages .
 }
 

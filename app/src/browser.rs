@@ -261,6 +261,31 @@ pub(crate) fn remember_branch(branch: &str) {
     }
 }
 
+/// As a document of its own: all is asked and drawn anew.
+pub(crate) fn go(to: &str) {
+    let _ = window().location().assign(to);
+}
+
+/// Whether that was let be: not on an address without TLS, nor against the reader's settings.
+#[cfg(not(feature = "ssr"))]
+pub(crate) async fn copy(text: &str) -> bool {
+    let written = || {
+        let navigator = Reflect::get(&window(), &"navigator".into())?;
+        let clipboard = Reflect::get(&navigator, &"clipboard".into())?;
+        let write = Reflect::get(&clipboard, &"writeText".into())?.dyn_into::<js_sys::Function>()?;
+        write.call1(&clipboard, &text.into())?.dyn_into::<js_sys::Promise>()
+    };
+    match written() {
+        Ok(writing) => wasm_bindgen_futures::JsFuture::from(writing).await.is_ok(),
+        Err(_) => false,
+    }
+}
+
+#[cfg(feature = "ssr")]
+pub(crate) async fn copy(_text: &str) -> bool {
+    false
+}
+
 /// Storage may be switched off; then nothing is remembered.
 pub(crate) fn remember_tab(tab: &str) {
     if let Ok(Some(storage)) = window().local_storage() {

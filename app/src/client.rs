@@ -13,11 +13,18 @@ use protocol::api::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+mod accounts;
 mod answer;
 mod error;
+mod history;
 
+pub(crate) use accounts::{
+    AuditQuery, change_password, change_user, check_environment, create_token, create_user, delete_token, delete_user,
+    list_audit, list_tokens, list_users, watch_environments,
+};
 pub(crate) use answer::{Fetched, Loaded};
 pub(crate) use error::ClientError;
+pub(crate) use history::{compare_jobs, scenario_history};
 
 /// In the HTTP answer: what was asked about is as it was.
 const NOT_MODIFIED: u16 = 304;

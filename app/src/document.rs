@@ -90,6 +90,20 @@ mod tests {
 
     #[test]
     fn the_servers_router_knows_every_route() {
-        assert_eq!(route_paths(), ["/", "/login", "/jobs/new", "/jobs/{id}"]);
+        assert_eq!(
+            route_paths(),
+            [
+                "/",
+                "/login",
+                "/jobs/new",
+                "/jobs/{id}",
+                "/scenarios/{environment}/{*name}",
+                "/compare",
+                "/account",
+                "/admin/users",
+                "/admin/environments",
+                "/admin/audit"
+            ]
+        );
     }
 }

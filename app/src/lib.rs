@@ -39,7 +39,8 @@ use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::hooks::{use_location, use_navigate};
 use leptos_router::{NavigateOptions, SsrMode, path};
 use pages::not_found::NotFoundPage;
-use pages::{dashboard, job, login, new_job, page};
+use pages::seldom::{Seldom, seldom};
+use pages::{dashboard, job, login, page};
 use poll::Clock;
 use session::Session;
 
@@ -74,8 +75,14 @@ pub fn App() -> impl IntoView {
                 <FlatRoutes fallback=NotFoundPage>
                     <Route path=path!("/") view=page(dashboard::load, dashboard::draw) ssr=SsrMode::Async />
                     <Route path=path!("/login") view=page(login::load, login::draw) ssr=SsrMode::Async />
-                    <Route path=path!("/jobs/new") view=page(new_job::load, new_job::draw) ssr=SsrMode::Async />
+                    <Route path=path!("/jobs/new") view=seldom(Seldom::NewJob) ssr=SsrMode::Async />
                     <Route path=path!("/jobs/:id") view=page(job::load, job::draw) ssr=SsrMode::Async />
+                    <Route path=path!("/scenarios/:environment/*name") view=seldom(Seldom::History) ssr=SsrMode::Async />
+                    <Route path=path!("/compare") view=seldom(Seldom::Compare) ssr=SsrMode::Async />
+                    <Route path=path!("/account") view=seldom(Seldom::Account) ssr=SsrMode::Async />
+                    <Route path=path!("/admin/users") view=seldom(Seldom::Users) ssr=SsrMode::Async />
+                    <Route path=path!("/admin/environments") view=seldom(Seldom::Environments) ssr=SsrMode::Async />
+                    <Route path=path!("/admin/audit") view=seldom(Seldom::Audit) ssr=SsrMode::Async />
                 </FlatRoutes>
             </Frame>
         </Router>
@@ -142,7 +149,8 @@ pub fn tell_broken() {
 
 /// Takes over in the browser what the server drew.
 #[cfg(feature = "hydrate")]
-pub fn make_live() {
+pub async fn make_live() {
+    pages::seldom::prepare(&location().pathname().unwrap_or_default()).await;
     hydrate_body(App);
     transport::forget_answers();
     // After the effects that hydration has started.

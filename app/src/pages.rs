@@ -2,6 +2,10 @@
 //! Here: the way from a route to its view.
 
 use crate::client::ClientError;
+#[cfg(not(feature = "ssr"))]
+use crate::paths;
+#[cfg(not(feature = "ssr"))]
+use crate::session::Session;
 use leptos::prelude::*;
 #[cfg(feature = "ssr")]
 use leptos::tachys::reactive_graph::OwnedView;
@@ -10,11 +14,16 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 use leptos_router::params::ParamsMap;
 use protocol::api::ErrorCode;
 
+pub(crate) mod account;
+pub(crate) mod admin;
+pub(crate) mod compare;
 pub(crate) mod dashboard;
+pub(crate) mod history;
 pub(crate) mod job;
 pub(crate) mod login;
 pub(crate) mod new_job;
 pub(crate) mod not_found;
+pub(crate) mod seldom;
 
 /// What of the address says which view it is, and in which state.
 pub(crate) struct At {
@@ -88,10 +97,13 @@ async fn drawn<S: Seed>(loading: impl Loading<Output = S>, draw: fn(S) -> AnyVie
 
 #[cfg(not(feature = "ssr"))]
 async fn drawn<S: Seed>(loading: impl Loading<Output = S>, draw: fn(S) -> AnyView) -> AnyView {
-    let to = leptos_router::hooks::use_url().with_untracked(|url| {
-        let query = if url.search().is_empty() { "" } else { "?" };
-        format!("{}{query}{}", url.path(), url.search())
-    });
+    let to = here();
+    if use_context::<Session>().is_some_and(|session| session.must_change_password()) && !to.starts_with(paths::ACCOUNT)
+    {
+        // The server leads to where that is done.
+        crate::browser::go(&to);
+        return std::future::pending().await;
+    }
     let seed = loading.await;
     if seed.error().is_some_and(|error| error.is(ErrorCode::Unauthenticated)) {
         crate::browser::sign_in_for(&to);
@@ -99,4 +111,13 @@ async fn drawn<S: Seed>(loading: impl Loading<Output = S>, draw: fn(S) -> AnyVie
         return std::future::pending().await;
     }
     draw(seed)
+}
+
+/// The address of the view that is being opened.
+#[cfg(not(feature = "ssr"))]
+fn here() -> String {
+    leptos_router::hooks::use_url().with_untracked(|url| {
+        let query = if url.search().is_empty() { "" } else { "?" };
+        format!("{}{query}{}", url.path(), url.search())
+    })
 }

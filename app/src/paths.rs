@@ -26,6 +26,11 @@ pub(crate) fn job(id: JobId) -> String {
     format!("/jobs/{id}")
 }
 
+/// A job's view, open at the log of one of its tasks.
+pub(crate) fn task_log(id: JobId, task_id: &str) -> String {
+    with_query(&job(id), &[("tab", "logs"), ("task", task_id)])
+}
+
 /// A scenario's history, on one branch or (empty) on all.
 pub(crate) fn scenario(environment: &str, name: &str, branch: &str) -> String {
     with_query(&format!("/scenarios/{}/{}", encode(environment), encode(name)), &[("branch", branch)])
@@ -41,6 +46,18 @@ pub(crate) fn login(next: &str) -> String {
         return LOGIN.to_owned();
     }
     with_query(LOGIN, &[("next", next)])
+}
+
+/// The account view that leads on to `next` once the password is changed.
+#[cfg(feature = "ssr")]
+pub(crate) fn first_password(next: &str) -> String {
+    with_query(ACCOUNT, &[("next", next)])
+}
+
+/// A path of ours: an address that leads elsewhere leads home.
+pub(crate) fn ours(path: &str) -> &str {
+    let is_ours = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\n', '\r', '\t']);
+    if is_ours { path } else { HOME }
 }
 
 /// `path?name=value&…` without the empty values.
@@ -99,6 +116,16 @@ mod tests {
     fn the_way_to_sign_in_remembers_where_one_was() {
         assert_eq!(login("/jobs/42?tab=logs"), "/login?next=/jobs/42%3Ftab%3Dlogs");
         assert_eq!(login("/"), "/login");
+    }
+
+    #[test]
+    fn nobody_is_led_to_another_site() {
+        assert_eq!(ours("/jobs/42?tab=logs"), "/jobs/42?tab=logs");
+        for other in
+            ["//evil.example", "/\\evil.example", "/\t/evil.example", "https://evil.example", "javascript:x", ""]
+        {
+            assert_eq!(ours(other), "/", "{other}");
+        }
     }
 
     #[test]

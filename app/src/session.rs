@@ -11,6 +11,13 @@ pub(crate) struct Session {
     pub(crate) user: Option<User>,
 }
 
+impl Session {
+    /// An administrator has set it, so that nothing else is shown before it is changed.
+    pub(crate) fn must_change_password(&self) -> bool {
+        self.user.as_ref().is_some_and(|user| user.must_change_password)
+    }
+}
+
 #[cfg(feature = "ssr")]
 impl Session {
     pub(crate) async fn load() -> Result<Self, ClientError> {

@@ -18,6 +18,7 @@ pub(crate) use server::{Answers, is_served, send};
 pub(crate) enum Method {
     Get,
     Post,
+    Patch,
     Delete,
 }
 

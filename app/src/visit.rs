@@ -85,7 +85,7 @@ mod server {
     }
 
     impl Visit {
-        /// Asks who is there. The error: where to sign in first, since this page needs that.
+        /// Asks who is there. The error: where to go first, to sign in or to choose a password of one's own.
         pub async fn begin(api: ApiRouter, request: &Parts) -> Result<Self, String> {
             let mut visit = Self {
                 api: api.clone(),
@@ -115,6 +115,10 @@ mod server {
                 }
                 // What keeps it from being told keeps the page from its data as well, and that says so.
                 session => visit.visitor.session = session.unwrap_or_default(),
+            }
+            if visit.visitor.session.must_change_password() && request.uri.path() != paths::ACCOUNT {
+                let address = request.uri.path_and_query().map_or(paths::HOME, |address| address.as_str());
+                return Err(paths::first_password(address));
             }
             Ok(visit)
         }

@@ -1,6 +1,7 @@
 //! How the page says things: statuses, times, durations, sizes. Pure, and the same on server and browser.
 //! No fractions by float formatting, which would weigh on the bundle.
 
+use protocol::api::Health;
 use protocol::{JobStatus, TaskStatus, Timestamp};
 use std::time::Duration;
 
@@ -40,6 +41,15 @@ pub(crate) const fn task_status(status: TaskStatus) -> &'static str {
         TaskStatus::Error => "Error",
         TaskStatus::Aborted => "Aborted",
         TaskStatus::Skipped => "Skipped",
+    }
+}
+
+pub(crate) const fn health(health: Health) -> &'static str {
+    match health {
+        Health::Ok => "Healthy",
+        Health::Degraded => "Degraded",
+        Health::Unreachable => "Unreachable",
+        Health::Unknown => "Not asked yet",
     }
 }
 
@@ -155,6 +165,17 @@ pub(crate) fn plural(number: u64, one: &str) -> String {
     format!("{} {one}{ending}", count(number))
 }
 
+/// `90 %` of a share from 0 to 1, to the nearest; all but none and all but everything never read as none and everything.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped to 0..=100 just before
+pub(crate) fn percent(share: f64) -> String {
+    let nearest = (share.clamp(0.0, 1.0) * 100.0 + 0.5) as u32;
+    match nearest {
+        0 if share > 0.0 => "< 1 %".to_owned(),
+        100 if share < 1.0 => "> 99 %".to_owned(),
+        nearest => format!("{nearest} %"),
+    }
+}
+
 /// As people know a commit by.
 pub(crate) fn short_commit(commit: &str) -> &str {
     commit.get(..10).unwrap_or(commit)
@@ -182,6 +203,12 @@ mod tests {
         let ages = [12, 200, 7_300, 500_000].map(|seconds| age(Duration::from_secs(seconds)));
         assert_eq!(ages, ["12 s", "3 min", "2 h", "5 d"]);
         assert_eq!([512, 18_231, 4_700_000].map(size), ["512 B", "18.2 kB", "4.7 MB"]);
+    }
+
+    #[test]
+    fn a_share_that_is_not_none_and_not_all_does_not_read_so() {
+        let told = [0.0, 0.001, 0.1, 0.125, 0.996, 1.0].map(percent);
+        assert_eq!(told, ["0 %", "< 1 %", "10 %", "13 %", "> 99 %", "100 %"]);
     }
 
     #[test]

@@ -1,16 +1,7 @@
 // Every page is scanned by axe for WCAG 2.2 A and AA, in light and in dark; and a phone is enough to abort a job.
 
-import AxeBuilder from '@axe-core/playwright';
-import type { Page } from '@playwright/test';
+import { expectNoViolations } from '../fixtures/axe';
 import { chooseBranch, expect, open, test } from '../fixtures/test';
-
-const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-
-async function expectNoViolations(page: Page): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).withTags(TAGS).analyze();
-  const words = violations.map((v) => `${v.id}: ${v.help}\n  ${v.nodes.map((node) => node.html).join('\n  ')}`);
-  expect(words.join('\n')).toBe('');
-}
 
 for (const colorScheme of ['light', 'dark'] as const) {
   test.describe(`in ${colorScheme}`, () => {

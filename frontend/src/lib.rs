@@ -2,10 +2,10 @@
 //! Everything that is shown lives in `app`.
 
 #[wasm_bindgen::prelude::wasm_bindgen]
-pub fn make_live() {
+pub async fn make_live() {
     std::panic::set_hook(Box::new(|panic| {
         console_error_panic_hook::hook(panic);
         app::tell_broken();
     }));
-    app::make_live();
+    app::make_live().await;
 }

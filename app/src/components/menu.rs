@@ -9,12 +9,19 @@ use web_sys::{HtmlElement, Node};
 
 /// Seldom actions behind one button; its items have the class `menu-item`.
 #[component]
-pub(crate) fn Menu(label: &'static str, children: Children) -> impl IntoView {
+pub(crate) fn Menu(
+    #[prop(into)] label: String,
+    /// Of the button.
+    #[prop(default = "button is-icon")]
+    class: &'static str,
+    children: Children,
+) -> impl IntoView {
     let menu = NodeRef::<Details>::new();
     close_from_outside(menu);
+    let title = label.clone();
     view! {
         <details class="menu" node_ref=menu>
-            <summary class="button is-icon" aria-label=label title=label>
+            <summary class=class aria-label=label title=title>
                 <Icon name="more" />
             </summary>
             <div class="menu-items" on:click=move |_| close(menu)>{children()}</div>

@@ -14,8 +14,9 @@ pub(crate) fn TaskStatusBadge(status: TaskStatus) -> impl IntoView {
     view! { <Badge status=status.as_str() word=words::task_status(status) /> }
 }
 
+/// Of anything that goes well or not.
 #[component]
-fn Badge(status: &'static str, word: &'static str) -> impl IntoView {
+pub(crate) fn Badge(status: &'static str, word: &'static str) -> impl IntoView {
     view! {
         <span class="badge" data-status=status>
             <span class="badge-shape" aria-hidden="true"></span>

@@ -24,7 +24,7 @@ mod merge;
 mod place;
 
 use filters::Filters;
-use freshness::Freshness;
+pub(crate) use freshness::Freshness;
 
 pub(crate) struct Dashboard {
     found: Found,

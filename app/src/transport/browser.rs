@@ -76,6 +76,7 @@ fn build(request: &Request) -> Result<web_sys::Request, JsValue> {
     init.set_method(match request.method {
         Method::Get => "GET",
         Method::Post => "POST",
+        Method::Patch => "PATCH",
         Method::Delete => "DELETE",
     });
     // The page asks with its own ETag; a second cache below it would only hide the 304.

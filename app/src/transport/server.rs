@@ -74,6 +74,7 @@ fn build(request: &Request, visitor: Option<&Parts>) -> http::Result<HttpRequest
     let method = match request.method {
         Method::Get => http::Method::GET,
         Method::Post => http::Method::POST,
+        Method::Patch => http::Method::PATCH,
         Method::Delete => http::Method::DELETE,
     };
     let mut builder = HttpRequest::builder().method(method).uri(&request.url).header(PAGE_HEADER, "1");

@@ -1,0 +1,79 @@
+//! The audit log: who did what, newest first. What is looked for and which page it is are in the URL.
+
+use super::Unshown;
+use crate::client::{self, AuditQuery, ClientError};
+use crate::pages::{At, Seed};
+use crate::paths;
+use crate::reload::{Reload, reload};
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+use leptos_router::params::ParamsMap;
+use protocol::api::AuditLog;
+
+mod entries;
+mod filters;
+
+use entries::Entries;
+use filters::AuditFilters;
+
+pub(crate) struct AuditSeed {
+    found: Found,
+}
+
+type Found = Result<AuditLog, ClientError>;
+
+impl Seed for AuditSeed {
+    fn error(&self) -> Option<&ClientError> {
+        self.found.as_ref().err()
+    }
+}
+
+pub(crate) async fn load(at: At) -> AuditSeed {
+    AuditSeed { found: find(query_of(&at.query)).await }
+}
+
+async fn find(query: AuditQuery) -> Found {
+    client::list_audit(&query).await
+}
+
+fn query_of(query: &ParamsMap) -> AuditQuery {
+    let text = |name| query.get_str(name).unwrap_or_default().to_owned();
+    AuditQuery { actor: text("actor"), action: text("action"), object: text("object"), cursor: text("cursor") }
+}
+
+fn url(AuditQuery { actor, action, object, cursor }: &AuditQuery) -> String {
+    let pairs = [("actor", actor.as_str()), ("action", action), ("object", object), ("cursor", cursor)];
+    paths::with_query(paths::ADMIN_AUDIT, &pairs)
+}
+
+pub(crate) fn draw(seed: AuditSeed) -> AnyView {
+    view! { <AuditPage seed /> }.into_any()
+}
+
+#[component]
+fn AuditPage(seed: AuditSeed) -> impl IntoView {
+    let params = use_query_map();
+    let query = Memo::new(move |_| params.with(query_of));
+    let Reload { value: found, again } = reload(query, seed.found, find);
+    let view = move || match found.get() {
+        Ok(log) => view! { <Entries log query=query.get_untracked() /> }.into_any(),
+        Err(error) => view! { <Unshown title="The audit log can't be shown" error retry=again /> }.into_any(),
+    };
+    let is_refused = Memo::new(move |_| found.with(Result::is_err));
+    let head = move || {
+        (!is_refused.get()).then(|| {
+            view! {
+                <Title text="Audit log" />
+                <div class="page-head">
+                    <h1>"Audit log"</h1>
+                </div>
+                <AuditFilters query />
+            }
+        })
+    };
+    view! {
+        {head}
+        {view}
+    }
+}

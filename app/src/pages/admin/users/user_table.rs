@@ -1,0 +1,77 @@
+//! The users, by name, and beside each what can be done.
+
+use super::deeds::{Deed, DeedDialog};
+use crate::components::icon::Icon;
+use crate::components::menu::Menu;
+use crate::components::notice::Alert;
+use crate::components::time_stamp::{MaybeTimeStamp, TimeStamp};
+use crate::session::Session;
+use leptos::prelude::*;
+use protocol::api::User;
+
+#[component]
+pub(super) fn UserTable(users: Memo<Vec<User>>, on_change: Callback<()>) -> impl IntoView {
+    let asked = RwSignal::new(None::<(Deed, User)>);
+    let problem = RwSignal::new(None::<String>);
+    let myself = expect_context::<Session>().user.map(|user| user.id);
+    let row = move |user: User| {
+        let is_me = myself == Some(user.id);
+        view! { <UserRow user is_me asked /> }
+    };
+    // What is the same stays; a user that was changed is a row of its own.
+    let key = |user: &User| (user.id, user.username.clone(), user.is_admin, user.must_change_password);
+    view! {
+        <Alert message=problem />
+        <div class="table-scroll">
+            <table class="table is-roomy" aria-label="Users">
+                <thead>
+                    <tr>
+                        <th scope="col">"Username"</th>
+                        <th scope="col">"Role"</th>
+                        <th scope="col">"Created"</th>
+                        <th scope="col">"Last sign-in"</th>
+                        <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                    </tr>
+                </thead>
+                <tbody>
+                    <For each=move || users.get() key children=row />
+                </tbody>
+            </table>
+        </div>
+        <DeedDialog asked problem on_change />
+    }
+}
+
+#[component]
+fn UserRow(user: User, is_me: bool, asked: RwSignal<Option<(Deed, User)>>) -> impl IntoView {
+    let name = user.username.clone();
+    let is_admin = user.is_admin;
+    let role = if is_admin { "Administrator" } else { "User" };
+    let remark =
+        user.must_change_password.then(|| view! { <span class="muted">" – first password not changed yet"</span> });
+    let me = is_me.then(|| view! { <span class="muted">" (you)"</span> });
+    let (created_at, last_login_at) = (user.created_at, user.last_login_at);
+    let ask = StoredValue::new(user);
+    let item = move |deed: Deed, icon: &'static str, words: &'static str, class: &'static str| {
+        let press = move |_| asked.set(Some((deed, ask.get_value())));
+        view! { <button class=class type="button" on:click=press><Icon name=icon />{words}</button> }
+    };
+    let admin_words = if is_admin { "Take administration…" } else { "Make administrator…" };
+    view! {
+        <tr>
+            <th scope="row">{name.clone()}{me}</th>
+            <td>{role}{remark}</td>
+            <td><TimeStamp at=created_at /></td>
+            <td><MaybeTimeStamp at=last_login_at /></td>
+            <td class="is-number">
+                <Menu label=format!("Actions for {name}") class="button is-quiet is-icon is-small">
+                    {item(Deed::Rename, "edit", "Rename…", "menu-item")}
+                    {item(Deed::SetPassword, "key", "Set password…", "menu-item")}
+                    {item(Deed::MakeAdmin(!is_admin), "user", admin_words, "menu-item")}
+                    <hr />
+                    {item(Deed::Delete, "trash", "Delete…", "menu-item is-danger")}
+                </Menu>
+            </td>
+        </tr>
+    }
+}

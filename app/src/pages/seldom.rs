@@ -1,0 +1,118 @@
+//! The views that are seldom the first: in the browser they come in files of their own, when one goes there.
+//! The site's build takes the page's WASM apart at the functions here; the server has all of it in one piece.
+
+use super::{At, account, admin, compare, drawn, history, new_job};
+use leptos::prelude::*;
+#[cfg(not(feature = "ssr"))]
+use leptos::wasm_split::{SplitLoaderError, wasm_split};
+use leptos_router::ChooseView;
+use std::pin::Pin;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seldom {
+    NewJob,
+    History,
+    Compare,
+    Account,
+    Users,
+    Environments,
+    Audit,
+}
+
+/// A view on its way, from what it needs to what is drawn.
+type Opening = Pin<Box<dyn Future<Output = AnyView>>>;
+
+/// The view of a route.
+pub(crate) fn seldom(view: Seldom) -> impl ChooseView {
+    SeldomPage(view)
+}
+
+#[derive(Clone)]
+struct SeldomPage(Seldom);
+
+#[cfg(feature = "ssr")]
+impl ChooseView for SeldomPage {
+    async fn choose(self) -> AnyView {
+        let at = At::here();
+        match self.0 {
+            Seldom::NewJob => open_new_job(at),
+            view @ (Seldom::History | Seldom::Compare) => open_record(view, at),
+            view => open_setting(view, at),
+        }
+        .await
+    }
+
+    async fn preload(&self) {}
+}
+
+#[cfg(not(feature = "ssr"))]
+impl ChooseView for SeldomPage {
+    async fn choose(self) -> AnyView {
+        let (at, to) = (At::here(), super::here());
+        let opening = match self.0 {
+            Seldom::NewJob => new_job_file(at).await,
+            view @ (Seldom::History | Seldom::Compare) => records_file(view, at).await,
+            view => settings_file(view, at).await,
+        };
+        match opening {
+            Ok(opening) => opening.await,
+            Err(_) => {
+                // The network is away, or another version is served by now: as a new document it is told which.
+                crate::browser::go(&to);
+                std::future::pending().await
+            }
+        }
+    }
+
+    async fn preload(&self) {}
+}
+
+/// Has what the view at this path needs at hand, so that it can be taken over at once as the server drew it.
+#[cfg(feature = "hydrate")]
+pub(crate) async fn prepare(path: &str) {
+    // Where that fails, so does the view, and loads the document anew.
+    let _ = match path.split('/').nth(1) {
+        Some("jobs") if path == crate::paths::NEW_JOB => load_new_job_file().await,
+        Some("scenarios" | "compare") => load_records_file().await,
+        Some("account" | "admin") => load_settings_file().await,
+        _ => Ok(()),
+    };
+}
+
+#[cfg(not(feature = "ssr"))]
+#[wasm_split(new_job, wasm_split_path = leptos::wasm_split, fallible, preload(load_new_job_file))]
+fn new_job_file(at: At) -> Result<Opening, SplitLoaderError> {
+    Ok(open_new_job(at))
+}
+
+#[cfg(not(feature = "ssr"))]
+#[wasm_split(records, wasm_split_path = leptos::wasm_split, fallible, preload(load_records_file))]
+fn records_file(view: Seldom, at: At) -> Result<Opening, SplitLoaderError> {
+    Ok(open_record(view, at))
+}
+
+#[cfg(not(feature = "ssr"))]
+#[wasm_split(settings, wasm_split_path = leptos::wasm_split, fallible, preload(load_settings_file))]
+fn settings_file(view: Seldom, at: At) -> Result<Opening, SplitLoaderError> {
+    Ok(open_setting(view, at))
+}
+
+fn open_new_job(at: At) -> Opening {
+    Box::pin(drawn(new_job::load(at), new_job::draw))
+}
+
+fn open_record(view: Seldom, at: At) -> Opening {
+    match view {
+        Seldom::Compare => Box::pin(drawn(compare::load(at), compare::draw)),
+        _ => Box::pin(drawn(history::load(at), history::draw)),
+    }
+}
+
+fn open_setting(view: Seldom, at: At) -> Opening {
+    match view {
+        Seldom::Users => Box::pin(drawn(admin::users::load(at), admin::users::draw)),
+        Seldom::Environments => Box::pin(drawn(admin::environments::load(at), admin::environments::draw)),
+        Seldom::Audit => Box::pin(drawn(admin::audit::load(at), admin::audit::draw)),
+        _ => Box::pin(drawn(account::load(at), account::draw)),
+    }
+}
