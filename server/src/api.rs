@@ -30,6 +30,8 @@ mod tokens;
 mod users;
 
 pub use estimate::Estimates;
+pub use jobs::JobLooks;
+pub use listing::ListLooks;
 pub use metrics::Counted;
 
 use crate::state::AppState;

@@ -23,6 +23,7 @@ pub mod site;
 pub mod ssh_watch;
 pub mod state;
 pub mod store;
+pub mod together;
 pub mod turns;
 pub mod waiters;
 pub mod wishes;

@@ -1,7 +1,7 @@
 //! What every handler can reach: configuration, store, logs, environments and the memory of who is signed in.
-//! Cheap to clone; knows nothing of the pages.
+//! Cheap to clone, since each request does so several times; knows nothing of the pages.
 
-use crate::api::Estimates;
+use crate::api::{Estimates, JobLooks, ListLooks};
 use crate::auth::Auth;
 use crate::bell::Bell;
 use crate::config::Config;
@@ -19,6 +19,7 @@ use protocol::{JobId, Timestamp};
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::io;
+use std::ops::Deref;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -45,7 +46,11 @@ const WINDOWS: Rules = Rules {
 };
 
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Parts>);
+
+/// What the state is made of.
+#[derive(Clone)]
+pub struct Parts {
     pub config: Arc<Config>,
     pub store: Store,
     pub logs: LogStore,
@@ -66,8 +71,25 @@ pub struct AppState {
     pub waiters: Waiters,
     /// Bodies of jobs as they were last written.
     pub kept: Arc<KeptBodies>,
+    /// Looks at jobs and at lists that are under way, which those who come meanwhile wait for together.
+    pub job_looks: JobLooks,
+    pub list_looks: ListLooks,
     /// Cancelled when the server is about to end: those who wait for a job to change get their answer.
     pub shutdown: CancellationToken,
+}
+
+impl From<Parts> for AppState {
+    fn from(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 /// Why the server could not be put together.
@@ -94,7 +116,7 @@ impl AppState {
         }
         let config = Arc::new(config);
         let limits = KeepLimits { log_bytes: config.max_log_bytes, results_bytes: config.max_results_bytes };
-        Ok(Self {
+        let parts = Parts {
             logs: LogStore::new(config.data_dir.clone(), limits),
             auth: Auth::new(Arc::clone(&config), store.clone()).map_err(StateError::Environment)?,
             config,
@@ -109,8 +131,11 @@ impl AppState {
             estimates: Estimates::default(),
             waiters: Waiters::default(),
             kept: Arc::default(),
+            job_looks: JobLooks::default(),
+            list_looks: ListLooks::default(),
             shutdown: CancellationToken::new(),
-        })
+        };
+        Ok(parts.into())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Conditional requests: weak `ETag`s, 304, and the header that says how old the facts are.
 
+use axum::body::Bytes;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -14,12 +15,22 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(super) struct Version {
     etag: String,
     synced_at: Option<Timestamp>,
+    /// As headers say them: one version is often told to many.
+    told: (Option<HeaderValue>, Option<HeaderValue>),
+}
+
+/// What a look at a job or a list has found; the body only where it was wanted.
+pub struct Looked {
+    pub(super) version: Version,
+    pub(super) json: Option<Bytes>,
 }
 
 impl Version {
     /// `content` is everything that makes one answer differ from another, in characters that an `ETag` may have.
     pub(super) fn new(content: &str, synced_at: Option<Timestamp>) -> Self {
-        Self { etag: format!("W/\"{content}\""), synced_at }
+        let etag = format!("W/\"{content}\"");
+        let told_at = synced_at.and_then(|at| HeaderValue::try_from(at.to_string()).ok());
+        Self { told: (HeaderValue::try_from(&etag).ok(), told_at), etag, synced_at }
     }
 
     pub(super) fn content(&self) -> &str {
@@ -41,10 +52,10 @@ impl Version {
 
     fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        headers.extend(HeaderValue::try_from(&self.etag).map(|etag| (ETAG, etag)).ok());
+        let (etag, synced_at) = self.told.clone();
+        headers.extend(etag.map(|etag| (ETAG, etag)));
         // Kept by the browser for one user at most, and asked about each time.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-        let synced_at = self.synced_at.and_then(|at| HeaderValue::try_from(at.to_string()).ok());
         headers.extend(synced_at.map(|at| (HeaderName::from_static(SYNCED_AT_HEADER), at)));
         headers
     }
@@ -57,6 +68,11 @@ pub(super) struct Known(Vec<HeaderValue>);
 impl Known {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         Self(headers.get_all(IF_NONE_MATCH).iter().cloned().collect())
+    }
+
+    /// Whoever has none gets the body, whichever it is.
+    pub(super) fn has_none(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(super) fn has(&self, version: &Version) -> bool {

@@ -1,7 +1,7 @@
 //! One job: shown, waited for, and told whether it has changed.
 
 use super::bodies::{Shown, Surroundings};
-use super::conditional::{Conditional, Known, Version};
+use super::conditional::{Conditional, Known, Looked, Version};
 use super::estimate::estimate;
 use super::history::last_passed;
 use crate::auth::CurrentUser;
@@ -11,7 +11,8 @@ use crate::state::AppState;
 use crate::store::environments::list_environment_status;
 use crate::store::listing::{Head, find_head};
 use crate::store::tasks::Task;
-use crate::store::{AnyConnection, QueryResult, jobs as store, runs};
+use crate::store::{AnyConnection, QueryResult, StoreError, jobs as store, runs};
+use crate::together::Together;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -19,6 +20,7 @@ use protocol::JobId;
 use protocol::api::{ErrorCode, Job, LastPassed, MAX_WAIT_S};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -47,9 +49,10 @@ pub(super) async fn find_job(
     let known = Known::of(&headers);
     let mut place = None;
     loop {
-        let (version, body) = look(&state, id, &known).await?;
-        if let Some(body) = body {
-            return Ok(version.with_json(body));
+        let looked = look(&state, id, &known).await?;
+        let version = &looked.version;
+        if let Some(json) = &looked.json {
+            return Ok(version.with_json(json.clone()));
         }
         if Instant::now() >= until || state.shutdown.is_cancelled() {
             return Ok(version.unchanged());
@@ -76,9 +79,12 @@ fn too_many_wait() -> ApiError {
     ApiError::new(ErrorCode::Unavailable, told).retry_after(COME_AGAIN)
 }
 
+/// Looks at jobs, by job and whether the body is wanted: those who look at the same time share one.
+pub type JobLooks = Together<(JobId, bool), ApiResult<Arc<Looked>>>;
+
 /// What one look into the store has found.
 enum Found {
-    Unchanged,
+    Head,
     Kept(Bytes),
     Whole(Box<(store::Job, String, Vec<Task>)>, PassedBefore),
 }
@@ -86,15 +92,33 @@ enum Found {
 /// By a task's number, where its scenario had passed last.
 type PassedBefore = Vec<(i64, Option<LastPassed>)>;
 
-/// The job's version, and its body unless the client has it. One look decides; the job's tasks are read only where no
-/// body of this version is kept. The poller learns that somebody is looking.
-async fn look(state: &AppState, id: JobId, known: &Known) -> ApiResult<(Version, Option<Bytes>)> {
-    let (reader, known) = (state.clone(), known.clone());
+/// The job's version, and its body unless the client has it.
+async fn look(state: &AppState, id: JobId, known: &Known) -> ApiResult<Arc<Looked>> {
+    if !known.has_none() {
+        let looked = look_together(state, id, false).await?;
+        if known.has(&looked.version) {
+            return Ok(looked);
+        }
+    }
+    look_together(state, id, true).await
+}
+
+async fn look_together(state: &AppState, id: JobId, with_body: bool) -> ApiResult<Arc<Looked>> {
+    let asking = state.clone();
+    let question = move || look_once(asking.clone(), id, with_body);
+    let looked = state.job_looks.ask((id, with_body), question).await;
+    looked.unwrap_or_else(|| Err(StoreError::Interrupted.into()))
+}
+
+/// One look decides; the job's tasks are read only where the body is wanted and none of this version is kept. The poller
+/// learns that somebody is looking.
+async fn look_once(state: AppState, id: JobId, with_body: bool) -> ApiResult<Arc<Looked>> {
+    let reader = state.clone();
     let found = state.store.read(move |connection| {
         let Some(head) = find_head(connection, id)? else { return Ok(None) };
         let version = version_of(&head, &reader);
-        if known.has(&version) {
-            return Ok(Some((head, version, Found::Unchanged)));
+        if !with_body {
+            return Ok(Some((head, version, Found::Head)));
         }
         if let Some(json) = reader.kept.find(Body::Whole, id, version.content(), version.synced_at()) {
             return Ok(Some((head, version, Found::Kept(json))));
@@ -107,20 +131,21 @@ async fn look(state: &AppState, id: JobId, known: &Known) -> ApiResult<(Version,
     if !head.status.is_terminal() {
         state.look_at(id, &head.environment);
     }
-    match found {
-        Found::Unchanged => Ok((version, None)),
-        Found::Kept(json) => Ok((version, Some(json))),
+    let looked = match found {
+        Found::Head => Looked { version, json: None },
+        Found::Kept(json) => Looked { version, json: Some(json) },
         Found::Whole(whole, passed_before) => {
             let (job, username, tasks) = *whole;
-            let surroundings = Surroundings { round_at: head.round_at, ..Surroundings::of(&job, state, &[]) };
+            let surroundings = Surroundings { round_at: head.round_at, ..Surroundings::of(&job, &state, &[]) };
             // It may be newer than the look before it was.
             let shown = Shown { job, username, surroundings };
-            let (version, body) = whole_body(state, shown, tasks, passed_before).await?;
+            let (version, body) = whole_body(&state, shown, tasks, passed_before).await?;
             let json = serde_json::to_vec(&body).map(Bytes::from).map_err(ApiError::internal)?;
             state.kept.keep(Body::Whole, id, version.content(), version.synced_at(), &json);
-            Ok((version, Some(json)))
+            Looked { version, json: Some(json) }
         }
-    }
+    };
+    Ok(Arc::new(looked))
 }
 
 pub(super) fn version_of(head: &Head, state: &AppState) -> Version {

@@ -1,7 +1,7 @@
 //! The list of jobs: filters, search, and paging by key.
 
 use super::bodies::{Shown, Surroundings};
-use super::conditional::{Conditional, Known, Version};
+use super::conditional::{Conditional, Known, Looked, Version};
 use super::estimate::estimate;
 use super::jobs::version_of;
 use crate::auth::CurrentUser;
@@ -10,7 +10,8 @@ use crate::kept::Body;
 use crate::state::AppState;
 use crate::store::jobs::Job;
 use crate::store::listing::{self, Head, JobFilter, Search};
-use crate::store::{AnyConnection, QueryResult};
+use crate::store::{AnyConnection, QueryResult, StoreError};
+use crate::together::Together;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -22,6 +23,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// An empty value is no filter, as a form with untouched fields sends it.
 #[derive(Deserialize, JsonSchema)]
@@ -45,23 +47,51 @@ pub(super) async fn list_jobs(
 ) -> ApiResult<Conditional<JobList>> {
     let limit = read_limit(query.limit.as_deref())? as usize;
     let filter = read_filter(query, &user)?;
-    let (reader, known) = (state.clone(), Known::of(&headers));
+    let known = Known::of(&headers);
+    let wanted = (filter, limit);
+    if !known.has_none() {
+        let looked = look_together(&state, wanted.clone(), false).await?;
+        if known.has(&looked.version) {
+            return Ok(looked.version.unchanged());
+        }
+    }
+    let looked = look_together(&state, wanted, true).await?;
+    Ok(looked.version.with_json(looked.json.clone().unwrap_or_default()))
+}
+
+/// What is asked for, and how many at most.
+type Wanted = (JobFilter, usize);
+
+/// Looks at lists, by what is wanted and whether with the body: those who look at the same time share one.
+pub type ListLooks = Together<(Wanted, bool), ApiResult<Arc<Looked>>>;
+
+async fn look_together(state: &AppState, wanted: Wanted, with_body: bool) -> ApiResult<Arc<Looked>> {
+    let (asking, of) = (state.clone(), wanted.clone());
+    let question = move || look_once(asking.clone(), of.clone(), with_body);
+    let looked = state.list_looks.ask((wanted, with_body), question).await;
+    looked.unwrap_or_else(|| Err(StoreError::Interrupted.into()))
+}
+
+async fn look_once(state: AppState, (filter, limit): Wanted, with_body: bool) -> ApiResult<Arc<Looked>> {
+    let reader = state.clone();
     let found = state.store.read(move |connection| {
         // One more than asked for tells whether there is another page.
         let mut heads = listing::list_heads(connection, &filter, limit + 1)?;
         let has_more = heads.len() > limit;
         heads.truncate(limit);
         let version = version(&heads, &reader, has_more);
-        if known.has(&version) {
+        if !with_body {
             return Ok((version, None));
         }
         let page = Page::find(connection, &reader, heads, has_more)?;
         Ok((version, Some(page)))
     });
-    match found.await? {
-        (version, None) => Ok(version.unchanged()),
-        (version, Some(page)) => Ok(version.with_json(page.write(&state).await?)),
-    }
+    let (version, page) = found.await?;
+    let json = match page {
+        Some(page) => Some(page.write(&state).await?.into()),
+        None => None,
+    };
+    Ok(Arc::new(Looked { version, json }))
 }
 
 /// The rows of a page: as they were written before, where their version is still the same, else anew.

@@ -9,7 +9,7 @@ use crate::listener::{self, Limits, raise_open_files};
 use crate::poller::{self, Breaker, Chance, Clock, Lease, Poller, Signals};
 use crate::remote::{Server, require_files};
 use crate::ssh_watch;
-use crate::state::{AppState, StateError};
+use crate::state::{AppState, Parts, StateError};
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -53,7 +53,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Serv
 
 /// Serves at a listener that is open already, until `shutdown` and 8 s longer.
 pub async fn serve(state: AppState, listener: TcpListener, shutdown: CancellationToken) -> Result<(), ServeError> {
-    let state = AppState { shutdown: shutdown.clone(), ..state };
+    let state = AppState::from(Parts { shutdown: shutdown.clone(), ..Parts::clone(&state) });
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, public_url = state.config.public_url, "serving at {address}");
     }

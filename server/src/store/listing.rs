@@ -17,7 +17,7 @@ use protocol::{JobId, JobStatus, Timestamp, UserId};
 type Backend = <AnyConnection as Connection>::Backend;
 
 /// What is asked for. Empty means no condition.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct JobFilter {
     /// Only this user's jobs.
     pub owner: Option<UserId>,

@@ -7,7 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::routing::get;
 use futures_util::stream;
 use server::listener::{Limits, serve};
-use server::state::AppState;
+use server::state::Parts;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -38,7 +38,8 @@ impl Site {
     async fn with(change: impl FnOnce(&mut Limits), add_to: impl FnOnce(Router) -> Router) -> Self {
         let app = TestApp::start().await;
         let shutdown = CancellationToken::new();
-        let router = server::build(AppState { shutdown: shutdown.clone(), ..app.state.clone() });
+        let parts = Parts { shutdown: shutdown.clone(), ..Parts::clone(&app.state) };
+        let router = server::build(parts.into());
         let mut limits = Limits::new(&app.state.config);
         change(&mut limits);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

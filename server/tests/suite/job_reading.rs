@@ -5,7 +5,7 @@ use crate::test_app::{Answer, Client, TestApp, redact_times};
 use protocol::api::{Health, SyncState, TaskCounts};
 use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
 use serde_json::{Value, json};
-use server::state::AppState;
+use server::state::{AppState, Parts};
 use server::store::environments::{self, EnvironmentStatus};
 use server::store::jobs::find_job;
 use std::time::{Duration, Instant};
@@ -153,7 +153,7 @@ async fn a_waiter_notices_what_another_replica_has_saved() {
     let waiter = known(&ada, &first);
     let waiting = tokio::spawn(async move { waiter.get("/api/job/1?wait=60").await });
     // The store changes and nobody rings.
-    let quiet = AppState { bell: server::bell::Bell::default(), ..app.state.clone() };
+    let quiet = AppState::from(Parts { bell: server::bell::Bell::default(), ..Parts::clone(&app.state) });
     let silent = quiet
         .store
         .write(move |connection| server::store::jobs::request_abort(connection, id, "aborted_by:ada", Timestamp(0)));

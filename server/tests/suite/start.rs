@@ -12,6 +12,6 @@ async fn replicas_that_start_at_once_are_one_installation() {
     let mut config = Config::parse("", folder.path(), &Variables::default()).unwrap();
     config.database_url = database.url.clone();
     let started = join_all((0..4).map(|_| AppState::new(config.clone()))).await;
-    let instances: Vec<_> = started.into_iter().map(|state| state.unwrap().instance).collect();
+    let instances: Vec<_> = started.into_iter().map(|state| state.unwrap().instance.clone()).collect();
     assert!(instances.iter().all(|instance| *instance == instances[0]), "{instances:?}");
 }

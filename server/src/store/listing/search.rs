@@ -13,7 +13,7 @@ use std::fmt::Write;
 const FEW: i64 = 8;
 
 /// What somebody searches for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Search(String);
 
 impl Search {
