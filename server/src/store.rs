@@ -28,7 +28,7 @@ pub use connection::{AnyConnection, DatabaseUrl};
 pub use failure::{Outage, StoreError};
 
 use crate::inline::Inline;
-use connection::Connector;
+use connection::{Connector, on_own};
 use diesel::result::Error as DieselError;
 use group::{Mode, work};
 use held::Held;
@@ -221,6 +221,8 @@ pub(crate) fn next_id(connection: &mut AnyConnection, counter: &str) -> QueryRes
     use schema::counters;
 
     let row = counters::table.filter(counters::name.eq(counter));
-    diesel::update(row).set(counters::value.eq(counters::value + 1)).execute(connection)?;
-    counters::table.filter(counters::name.eq(counter)).select(counters::value).first(connection)
+    let next = diesel::update(row).set(counters::value.eq(counters::value + 1));
+    on_own!(connection, |own| next.execute(own))?;
+    let given = counters::table.filter(counters::name.eq(counter)).select(counters::value);
+    on_own!(connection, |own| given.first(own))
 }

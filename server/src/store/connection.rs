@@ -34,6 +34,19 @@ pub enum AnyConnection {
     Sqlite(SqliteConnection),
 }
 
+/// Runs a query on the database's own connection, called `$own`, where diesel knows a statement by its type and writes its
+/// text once; on a connection that may be either it writes it anew each time. For what is asked all the time.
+macro_rules! on_own {
+    ($connection:expr, |$own:ident| $query:expr) => {
+        match $connection {
+            $crate::store::AnyConnection::Postgresql($own) => $query,
+            $crate::store::AnyConnection::Sqlite($own) => $query,
+        }
+    };
+}
+
+pub(super) use on_own;
+
 /// Where the database is, from `database_url`.
 #[derive(Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {

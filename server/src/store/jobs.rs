@@ -13,10 +13,11 @@ pub use lane::{Lane, has_own_queue, may_be_there};
 pub use wanted::{request_abort, request_delete, want_abort};
 
 use super::audit::{AuditEntry, insert_audit_entry};
+use super::connection::on_own;
 use super::environments::find_environment_status;
 use super::runs;
-use super::schema::{jobs, tasks, users};
-use super::tasks::{Task, find_tasks, save_task};
+use super::schema::{jobs, users};
+use super::tasks::{Task, find_tasks, insert_tasks, save_task};
 use super::values::{
     CleanupStateText, JobKey, JobStatusText, LaneText, LogsStateText, Millis, OptionalJobKey, OptionalMillis,
     SyncStateText, UserKey,
@@ -28,7 +29,7 @@ use protocol::{JobId, JobStatus, Timestamp, UserId};
 use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable, AsChangeset)]
-#[diesel(table_name = jobs, treat_none_as_null = true)]
+#[diesel(table_name = jobs, treat_none_as_null = true, treat_none_as_default_value = false)]
 pub struct Job {
     #[diesel(deserialize_as = JobKey, serialize_as = JobKey, skip_update)]
     pub id: JobId,
@@ -266,22 +267,17 @@ impl Job {
 pub fn insert_job(connection: &mut AnyConnection, new: &NewJob, now: Timestamp) -> QueryResult<Job> {
     let id = JobId(next_id(connection, "job")?);
     let job = Job::new(id, new, now);
-    diesel::insert_into(jobs::table).values(job.clone()).execute(connection)?;
-    for (n, scenario) in (1..).zip(&new.scenarios) {
-        let task = Task::new(id, n, scenario.clone());
-        diesel::insert_into(tasks::table).values(task).execute(connection)?;
-    }
+    on_own!(connection, |own| diesel::insert_into(jobs::table).values(job.clone()).execute(own))?;
+    let tasks = (1..).zip(&new.scenarios).map(|(n, scenario)| Task::new(id, n, scenario.clone()));
+    insert_tasks(connection, tasks.collect())?;
     Ok(job)
 }
 
 /// A job and its owner's name.
 pub fn find_job(connection: &mut AnyConnection, id: JobId) -> QueryResult<Option<(Job, String)>> {
-    jobs::table
-        .inner_join(users::table)
-        .filter(jobs::id.eq(id.0))
-        .select((jobs::all_columns, users::username))
-        .first(connection)
-        .optional()
+    let job =
+        jobs::table.inner_join(users::table).filter(jobs::id.eq(id.0)).select((jobs::all_columns, users::username));
+    on_own!(connection, |own| job.first(own)).optional()
 }
 
 /// A job with its tasks, both of one revision; `None` if there is no such job.
@@ -341,7 +337,7 @@ fn update_row(connection: &mut AnyConnection, before: &Job, after: &Job, is_visi
     let row = jobs::table.filter(jobs::id.eq(before.id.0)).filter(jobs::version.eq(before.version));
     let (revision, version) = (before.revision + i64::from(is_visible), before.version + 1);
     let saved = Job { revision, version, lane: after.lane_now(), ..after.clone() };
-    let is_saved = diesel::update(row).set(saved).execute(connection)? == 1;
+    let is_saved = on_own!(connection, |own| diesel::update(row).set(saved).execute(own))? == 1;
     if is_saved && is_in_rounds(before) && !is_in_rounds(after) {
         keep_age(connection, after)?;
     }
@@ -374,7 +370,8 @@ pub fn change_job(
 ) -> QueryResult<Option<Job>> {
     // The transaction begins with its write, which also keeps everybody else from the row until it ends.
     let row = jobs::table.filter(jobs::id.eq(id.0));
-    if diesel::update(row).set(jobs::version.eq(jobs::version + 1)).execute(connection)? == 0 {
+    let locked = diesel::update(row).set(jobs::version.eq(jobs::version + 1));
+    if on_own!(connection, |own| locked.execute(own))? == 0 {
         return Ok(None);
     }
     let Some((before, _)) = find_job(connection, id)? else { return Ok(None) };

@@ -5,6 +5,7 @@ mod search;
 
 pub use search::Search;
 
+use super::connection::on_own;
 use super::jobs::Job;
 use super::schema::{environment_status, jobs, users};
 use super::values::{JobKey, JobStatusText, OptionalMillis, SyncStateText};
@@ -13,8 +14,6 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use protocol::api::SyncState;
 use protocol::{JobId, JobStatus, Timestamp, UserId};
-
-type Backend = <AnyConnection as Connection>::Backend;
 
 /// What is asked for. Empty means no condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -105,20 +104,19 @@ struct Source {
 }
 
 pub fn find_head(connection: &mut AnyConnection, id: JobId) -> QueryResult<Option<Head>> {
-    heads!().filter(jobs::id.eq(id.0)).first(connection).optional()
+    on_own!(connection, |own| heads!().filter(jobs::id.eq(id.0)).first(own)).optional()
 }
 
 /// In no certain order; one that is gone is left out.
 pub fn find_heads(connection: &mut AnyConnection, ids: &[JobId]) -> QueryResult<Vec<Head>> {
-    heads!().filter(jobs::id.eq_any(ids.iter().map(|id| id.0))).load(connection)
+    on_own!(connection, |own| heads!().filter(jobs::id.eq_any(ids.iter().map(|id| id.0))).load(own))
 }
 
 /// The newest of the jobs that match a filter within one source; a macro, because each query's type is its own.
 macro_rules! newest {
     ($query:expr, $filter:expr, $source:expr, $limit:expr) => {{
         let (filter, source): (&JobFilter, Source) = ($filter, $source);
-        let mut query =
-            $query.order(jobs::id.desc()).limit($limit.try_into().unwrap_or(i64::MAX)).into_boxed::<Backend>();
+        let mut query = $query.order(jobs::id.desc()).limit($limit.try_into().unwrap_or(i64::MAX)).into_boxed();
         if let Some(owner) = source.owner {
             query = query.filter(jobs::user_id.eq(owner.0));
         }
@@ -148,12 +146,14 @@ pub fn list_heads(connection: &mut AnyConnection, filter: &JobFilter, limit: usi
         }
     };
     if let ([source], None) = (&sources[..], named) {
-        return newest!(heads!(), filter, *source, limit).load(connection);
+        return on_own!(connection, |own| newest!(heads!(), filter, *source, limit).load(own));
     }
     // Each source gives its newest, so the newest of all are among them; a job is in one source, or was named.
     let mut ids = Vec::new();
     for source in sources {
-        ids.extend(newest!(jobs::table.select(jobs::id), filter, source, limit).load::<i64>(connection)?);
+        let newest: Vec<i64> =
+            on_own!(connection, |own| newest!(jobs::table.select(jobs::id), filter, source, limit).load(own))?;
+        ids.extend(newest);
     }
     if let Some(id) = named {
         ids.extend(find_matching(connection, filter, id)?);
@@ -180,18 +180,19 @@ fn find_matching(connection: &mut AnyConnection, filter: &JobFilter, id: JobId) 
     let mut found = Vec::new();
     for source in of_each_status(vec![None], filter) {
         let this = jobs::table.select(jobs::id).filter(jobs::id.eq(id.0));
-        found.extend(newest!(this, filter, source, 1).load::<i64>(connection)?);
+        let these: Vec<i64> = on_own!(connection, |own| newest!(this, filter, source, 1).load(own))?;
+        found.extend(these);
     }
     Ok(found)
 }
 
 /// Whole rows with their owners' names, in no certain order; one that is gone is left out.
 pub fn find_jobs(connection: &mut AnyConnection, ids: &[JobId]) -> QueryResult<Vec<(Job, String)>> {
-    jobs::table
+    let rows = jobs::table
         .inner_join(users::table)
         .filter(jobs::id.eq_any(ids.iter().map(|id| id.0)))
-        .select((jobs::all_columns, users::username))
-        .load(connection)
+        .select((jobs::all_columns, users::username));
+    on_own!(connection, |own| rows.load(own))
 }
 
 /// How many jobs there are of each status and environment, for the metrics.

@@ -1,6 +1,7 @@
 //! Rows of `tasks` and `result_files`: one task is one scenario of one job.
 //! Numbered from 1 in the order of submission; the wire's task id is `<queue id>-<n>`.
 
+use super::connection::on_own;
 use super::schema::{result_files, tasks};
 use super::values::{JobKey, OptionalMillis, TaskStatusText};
 use super::{AnyConnection, QueryResult};
@@ -8,7 +9,7 @@ use diesel::prelude::*;
 use protocol::{JobId, TaskStatus, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, Queryable, Insertable)]
-#[diesel(table_name = tasks)]
+#[diesel(table_name = tasks, treat_none_as_default_value = false)]
 pub struct Task {
     #[diesel(deserialize_as = JobKey, serialize_as = JobKey)]
     pub job_id: JobId,
@@ -59,9 +60,24 @@ pub struct ResultFile {
     pub content_type: String,
 }
 
+/// A new job's tasks.
+pub(super) fn insert_tasks(connection: &mut AnyConnection, new: Vec<Task>) -> QueryResult<()> {
+    match connection {
+        // A statement that is known already costs less than the text of one for all.
+        AnyConnection::Sqlite(sqlite) => new
+            .into_iter()
+            .try_for_each(|task| diesel::insert_into(tasks::table).values(task).execute(sqlite).map(drop)),
+        // Each statement would be a way to the server and back.
+        AnyConnection::Postgresql(postgres) => {
+            diesel::insert_into(tasks::table).values(new).execute(postgres).map(drop)
+        }
+    }
+}
+
 /// A job's tasks in order.
 pub fn find_tasks(connection: &mut AnyConnection, job: JobId) -> QueryResult<Vec<Task>> {
-    tasks::table.filter(tasks::job_id.eq(job.0)).order(tasks::n).load(connection)
+    let found = tasks::table.filter(tasks::job_id.eq(job.0)).order(tasks::n);
+    on_own!(connection, |own| found.load(own))
 }
 
 pub fn find_task(connection: &mut AnyConnection, job: JobId, n: i64) -> QueryResult<Option<Task>> {
@@ -70,17 +86,15 @@ pub fn find_task(connection: &mut AnyConnection, job: JobId, n: i64) -> QueryRes
 
 /// Notes what the remote server said of a task. How much of its log and results is here is noted apart, by `save_mirrored`.
 pub fn save_task(connection: &mut AnyConnection, task: Task) -> QueryResult<()> {
-    diesel::update(tasks::table.find((task.job_id.0, task.n)))
-        .set((
-            tasks::status.eq(task.status.as_str()),
-            tasks::progress.eq(task.progress),
-            tasks::message.eq(task.message),
-            tasks::exit_code.eq(task.exit_code),
-            tasks::started_at.eq(task.started_at.map(|at| at.0)),
-            tasks::finished_at.eq(task.finished_at.map(|at| at.0)),
-        ))
-        .execute(connection)
-        .map(drop)
+    let save = diesel::update(tasks::table.find((task.job_id.0, task.n))).set((
+        tasks::status.eq(task.status.as_str()),
+        tasks::progress.eq(task.progress),
+        tasks::message.eq(task.message),
+        tasks::exit_code.eq(task.exit_code),
+        tasks::started_at.eq(task.started_at.map(|at| at.0)),
+        tasks::finished_at.eq(task.finished_at.map(|at| at.0)),
+    ));
+    on_own!(connection, |own| save.execute(own)).map(drop)
 }
 
 /// Notes result files; noting the same twice changes nothing.

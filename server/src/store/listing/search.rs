@@ -1,13 +1,15 @@
 //! A search: a job's id, and the beginning of user names.
 //! Whose jobs can be on the page is found first, so that no other job is looked at.
 
-use super::{Backend, JobFilter};
+use super::JobFilter;
 use crate::store::schema::users;
 use crate::store::{AnyConnection, QueryResult};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use protocol::{JobId, UserId, names};
 use std::fmt::Write;
+
+type Backend = <AnyConnection as Connection>::Backend;
 
 /// So many owners are asked one by one.
 const FEW: i64 = 8;
