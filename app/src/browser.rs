@@ -213,6 +213,13 @@ pub(crate) fn focus_first(selector: &str) {
     }
 }
 
+/// To the content, where nothing else has the focus any more.
+pub(crate) fn focus_if_lost() {
+    if document().active_element().is_none_or(|focused| focused.tag_name() == "BODY") {
+        focus("main");
+    }
+}
+
 pub(crate) fn focus(id: &str) {
     if let Some(element) = document().get_element_by_id(id).and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
         let _ = element.focus();

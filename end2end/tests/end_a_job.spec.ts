@@ -17,6 +17,8 @@ test('a running job is aborted after a question', async ({ page, api }) => {
   await expect(page.locator('[data-status]').first()).toHaveText('Aborted', { timeout: 30_000 });
   await expect(page.getByRole('row', { name: 'load/soak' })).toContainText('Aborted');
   expect((await api.job(job.id)).status_reason).toBe('aborted_by:demo');
+  // The button that had the focus is gone: a keyboard goes on at the content.
+  await expect(page.getByRole('main')).toBeFocused();
 });
 
 test('a task that ignores a polite end is aborted all the same', async ({ api }) => {

@@ -20,6 +20,7 @@ use protocol::api::{ErrorCode, Job, LogsState, Task};
 use protocol::{JobId, JobStatus, TaskStatus};
 
 mod actions;
+mod finder;
 mod log_search;
 mod logs;
 mod outcome_filter;

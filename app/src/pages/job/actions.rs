@@ -1,6 +1,6 @@
 //! What can be done with a job: abort, rerun, delete. Each says at once that it was taken, and what came of it.
 
-use crate::client::{self, ClientError};
+use crate::client::{self, ClientError, Fetched, JobQuery};
 use crate::components::confirm_dialog::ConfirmDialog;
 use crate::components::icon::Icon;
 use crate::components::menu::Menu;
@@ -8,13 +8,14 @@ use crate::components::notice::{Alert, StatusNote};
 use crate::components::toasts::Toasts;
 use crate::pending::Pending;
 use crate::poll::Live;
+use crate::reload::later;
 use crate::session::may_change;
 use crate::{browser, paths};
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 use protocol::JobId;
-use protocol::api::{Job, JobSummary, RerunRequest, User};
+use protocol::api::{DEFAULT_PAGE, Job, JobSummary, RerunRequest, User};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deed {
@@ -189,6 +190,14 @@ fn Buttons(job: Live<Job>, id: JobId, user: Option<User>, act: Callback<Deed>, u
         Memo::new(move |_| can.with(|can| can.rerun_failed)),
         Memo::new(move |_| can.with(|can| can.delete)),
     );
+    // A button that goes takes the focus with it.
+    Effect::new(move |could: Option<bool>| {
+        let can = can_abort.get();
+        if could == Some(true) && !can {
+            request_animation_frame(browser::focus_if_lost);
+        }
+        can
+    });
     let abort_button =
         move || can_abort.get().then(|| button("button is-danger", "stop", "Abort", under_way.abort, abort));
     let rerun_failed_button = move || {
@@ -204,8 +213,9 @@ fn Buttons(job: Live<Job>, id: JobId, user: Option<User>, act: Callback<Deed>, u
             }
         })
     };
+    let before = job_before(job);
     let compare = move || {
-        let other = job.value.with(other_to_compare);
+        let other = job.value.with(other_to_compare).or_else(|| before.get());
         match other {
             Some(other) => paths::compare(other, id),
             None => paths::with_query(paths::COMPARE, &[("b", &id.to_string())]),
@@ -234,6 +244,24 @@ fn Buttons(job: Live<Job>, id: JobId, user: Option<User>, act: Callback<Deed>, u
             text="The job, its logs and its results are removed for everyone. A running job is stopped first."
             on_confirm=Callback::new(move |()| act.run(Deed::Delete)) />
     }
+}
+
+/// The last job of the same branch and environment that ended before this one: where nothing else is to be compared
+/// with, and in the browser alone, since it is a question by the way.
+fn job_before(job: Live<Job>) -> Signal<Option<JobId>> {
+    let is_wanted =
+        Memo::new(move |_| job.value.with(|job| job.summary.status.is_terminal() && other_to_compare(job).is_none()));
+    later(move || {
+        let (id, branch, environment) = job
+            .value
+            .with_untracked(|job| (job.summary.id, job.summary.branch_name.clone(), job.summary.environment.clone()));
+        is_wanted.get().then_some(async move {
+            let query = JobQuery { environment, branch, ..JobQuery::default() };
+            let listed = client::list_jobs(&query, DEFAULT_PAGE as usize, None).await.and_then(Fetched::loaded).ok()?;
+            let is_before = |other: &&JobSummary| other.id < id && other.status.is_terminal();
+            listed.body.jobs.iter().find(is_before).map(|other| other.id)
+        })
+    })
 }
 
 /// The one it was made from, else the last in which something passed that did not here.

@@ -1,250 +1,34 @@
-//! Find in log: over the whole log at the server, also where it is not here; from match to match with the keys,
-//! beginning where one is.
+//! Find in log: the field and the buttons, and the keys in the field.
 
-use crate::client::{self, ClientError, LogOf};
+use super::finder::Finder;
 use crate::components::icon::Icon;
-use crate::components::log_view::LogView;
-use crate::words;
 use leptos::ev::KeyboardEvent;
 use leptos::html::Input;
 use leptos::leptos_dom::helpers::debounce;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
-use protocol::api::LogMatches;
 use std::time::Duration;
 
 /// After the last key, so that a word typed is one question.
 const TYPING_PAUSE: Duration = Duration::from_millis(300);
-/// Matches that are here at once; those behind them are asked for when one comes there.
-const MATCHES: u64 = 1_000;
-/// What a line says that tells of an error, and with what before it it does not.
-const ERRORS: [&str; 3] = ["error", "fail", "panic"];
-const NO_ERRORS: [&str; 3] = ["0 ", "no ", "without "];
-/// Lines looked at for one that tells of an error.
-const LOOKED_AT: u64 = 50;
-
-/// What is looked for, and what was found of it.
-#[derive(Clone, Copy)]
-pub(super) struct Finder {
-    view: LogView,
-    log: StoredValue<LogOf>,
-    words: RwSignal<String>,
-    found: RwSignal<Option<Result<Found, ClientError>>>,
-    /// The match that one is at, among those that are here.
-    at: RwSignal<usize>,
-    searches: RwSignal<u32>,
-    note: RwSignal<Option<&'static str>>,
-}
-
-/// Some of the matches, one after the other.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Found {
-    lines: Vec<u64>,
-    total: u64,
-    /// How many there are before these, where that is known.
-    before: Option<u64>,
-    next_from: Option<u64>,
-}
-
-impl Finder {
-    pub(super) fn new(view: LogView, log: LogOf) -> Self {
-        Self {
-            view,
-            log: StoredValue::new(log),
-            words: RwSignal::new(String::new()),
-            found: RwSignal::new(None),
-            at: RwSignal::new(0),
-            searches: RwSignal::new(0),
-            note: RwSignal::new(None),
-        }
-    }
-
-    fn search(self, wanted: String) {
-        self.note.set(None);
-        if wanted.is_empty() {
-            self.found.set(None);
-            self.view.matches.update(std::collections::BTreeSet::clear);
-            self.view.target.set(None);
-            return;
-        }
-        let here = self.view.first_in_sight();
-        self.ask(wanted, 1, Some(0), move |found| match found.lines.iter().position(|line| *line >= here) {
-            Some(at) => Ok(at),
-            // What one reads is further down than all of these.
-            None if found.next_from.is_some() => Err(here),
-            None => Ok(0),
-        });
-    }
-
-    /// Asks for the matches from a line on; `choose` says which of them to go to, or from which line to ask instead.
-    fn ask(
-        self,
-        wanted: String,
-        from: u64,
-        before: Option<u64>,
-        choose: impl Fn(&Found) -> Result<usize, u64> + 'static,
-    ) {
-        let Some(log) = self.log.try_get_value() else { return };
-        self.searches.update(|count| *count += 1);
-        // Not held back by one under way: an answer to what was typed before comes too late and is dropped.
-        spawn_local(async move {
-            let mut answer =
-                client::search_log(&log, &wanted, from, MATCHES).await.map(|found| Found::of(found, before));
-            let mut chosen = answer.as_ref().map_or(Ok(0), &choose);
-            if let Err(instead) = chosen {
-                let asked = client::search_log(&log, &wanted, instead, MATCHES).await;
-                answer = asked.map(|found| Found::of(found, None));
-                chosen = Ok(0);
-            }
-            if self.searches.try_update(|count| *count -= 1).is_none() {
-                return;
-            }
-            if self.words.with_untracked(|words| words.trim() == wanted) {
-                self.take(answer, chosen.unwrap_or_default());
-            }
-        });
-    }
-
-    fn take(self, answer: Result<Found, ClientError>, at: usize) {
-        let lines = answer.as_ref().map(|found| found.lines.clone()).unwrap_or_default();
-        self.at.set(at);
-        self.found.set(Some(answer));
-        self.view.matches.set(lines.iter().copied().collect());
-        if let Some(line) = lines.get(at) {
-            self.view.show(*line, *line);
-        }
-    }
-
-    /// To the next match or the one before; round and round.
-    pub(super) fn step(self, forward: bool) {
-        let Some(found) = self.found.with_untracked(|found| found.as_ref()?.as_ref().ok().cloned()) else { return };
-        let at = self.at.get_untracked();
-        match found.step(at, forward) {
-            Some(Step::To(at)) => {
-                self.at.set(at);
-                self.view.show(found.lines[at], found.lines[at]);
-            }
-            Some(Step::Ask { from, before }) => {
-                let here = found.lines.get(at).copied().unwrap_or(1);
-                let wanted = self.words.with_untracked(|words| words.trim().to_owned());
-                self.ask(wanted, from, before, move |found| {
-                    Ok(if forward { 0 } else { found.lines.iter().rposition(|line| *line < here).unwrap_or_default() })
-                });
-            }
-            None => {}
-        }
-    }
-
-    /// To the first line that tells of an error, wherever it is.
-    fn find_error(self) {
-        let Some(log) = self.log.try_get_value() else { return };
-        self.note.set(None);
-        self.searches.update(|count| *count += 1);
-        spawn_local(async move {
-            let mut first = None::<u64>;
-            let mut error = None;
-            for word in ERRORS {
-                match client::search_log(&log, word, 1, LOOKED_AT).await {
-                    Ok(found) => {
-                        let line = found.matches.iter().find(|one| tells_error(&one.text, word)).map(|one| one.line);
-                        first = first.into_iter().chain(line).min();
-                    }
-                    Err(failed) => error = Some(failed),
-                }
-            }
-            if self.searches.try_update(|count| *count -= 1).is_none() {
-                return;
-            }
-            match (first, error) {
-                (Some(line), _) => self.view.show(line, line),
-                (None, Some(error)) => self.found.set(Some(Err(error))),
-                (None, None) => self.note.set(Some("No line tells of an error")),
-            }
-        });
-    }
-
-    fn told(self) -> String {
-        if self.searches.get() > 0 {
-            return "Searching…".to_owned();
-        }
-        if let Some(note) = self.note.get() {
-            return note.to_owned();
-        }
-        let at = self.at.get();
-        self.found.with(|found| match found {
-            None => String::new(),
-            Some(Err(error)) => error.message(),
-            Some(Ok(found)) => found.told(at),
-        })
-    }
-}
-
-/// Where the way from match to match leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    /// To one that is here.
-    To(usize),
-    /// To others, from that line on.
-    Ask { from: u64, before: Option<u64> },
-}
-
-impl Found {
-    fn of(found: LogMatches, before: Option<u64>) -> Self {
-        let lines = found.matches.into_iter().map(|one| one.line).collect();
-        Self { lines, total: found.total, before, next_from: found.next_from }
-    }
-
-    fn step(&self, at: usize, forward: bool) -> Option<Step> {
-        let count = self.lines.len();
-        let are_all_here = count as u64 == self.total;
-        match (forward, at) {
-            _ if self.total == 0 => None,
-            (true, at) if at + 1 < count => Some(Step::To(at + 1)),
-            (false, at) if at > 0 => Some(Step::To(at - 1)),
-            (true, _) if are_all_here => Some(Step::To(0)),
-            (false, _) if are_all_here => Some(Step::To(count - 1)),
-            (true, _) => Some(match self.next_from {
-                Some(from) => Step::Ask { from, before: self.before.map(|before| before + count as u64) },
-                None => Step::Ask { from: 1, before: Some(0) },
-            }),
-            (false, _) => (self.before != Some(0)).then_some(Step::Ask { from: 1, before: Some(0) }),
-        }
-    }
-
-    fn told(&self, at: usize) -> String {
-        let total = words::count(self.total);
-        match self.before {
-            _ if self.total == 0 => "No match".to_owned(),
-            Some(before) => format!("{} of {total}", words::count(before + at as u64 + 1)),
-            None => format!("{total} matches"),
-        }
-    }
-}
-
-/// `3 errors`, `build failed`, but not `0 errors`.
-fn tells_error(text: &str, word: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    text.match_indices(word).any(|(at, _)| !NO_ERRORS.iter().any(|none| text[..at].ends_with(none)))
-}
 
 #[component]
 pub(super) fn LogSearch(finder: Finder) -> impl IntoView {
     let input = NodeRef::<Input>::new();
     let mut search_soon = debounce(TYPING_PAUSE, move |text: String| {
         // The log may have been left meanwhile.
-        if finder.words.try_get_untracked().is_some() {
+        if finder.is_there() {
             finder.search(text);
         }
     });
     let mut typed = move |text: String| {
-        finder.words.set(text.clone());
+        finder.type_in(text.clone());
         search_soon(text.trim().to_owned());
     };
     Effect::new(move |_| {
         let early = input.get().map(|input| input.value()).unwrap_or_default();
         // Typed before the page was live.
         if !early.is_empty() {
-            finder.words.set(early.clone());
+            finder.type_in(early.clone());
             finder.search(early.trim().to_owned());
         }
     });
@@ -272,44 +56,5 @@ pub(super) fn LogSearch(finder: Finder) -> impl IntoView {
                 "First error"
             </button>
         </div>
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn found(lines: &[u64], total: u64, before: Option<u64>, next_from: Option<u64>) -> Found {
-        Found { lines: lines.to_vec(), total, before, next_from }
-    }
-
-    #[test]
-    fn steps_go_round_among_all_the_matches() {
-        let all = found(&[3, 5, 9], 3, Some(0), None);
-        assert_eq!((all.step(0, true), all.step(2, true)), (Some(Step::To(1)), Some(Step::To(0))));
-        assert_eq!((all.step(0, false), all.step(2, false)), (Some(Step::To(2)), Some(Step::To(1))));
-        assert_eq!(found(&[], 0, Some(0), None).step(0, true), None);
-    }
-
-    #[test]
-    fn behind_the_last_that_is_here_the_next_are_asked_for() {
-        let some = found(&[3, 5], 7, Some(2), Some(6));
-        assert_eq!(some.step(1, true), Some(Step::Ask { from: 6, before: Some(4) }));
-        assert_eq!(some.step(0, false), Some(Step::Ask { from: 1, before: Some(0) }));
-        let last = found(&[8, 9], 7, None, None);
-        assert_eq!(last.step(1, true), Some(Step::Ask { from: 1, before: Some(0) }));
-    }
-
-    #[test]
-    fn it_is_told_which_of_how_many() {
-        assert_eq!(found(&[3, 5], 52_341, Some(1_000), None).told(1), "1,002 of 52,341");
-        assert_eq!(found(&[3, 5], 52_341, None, None).told(1), "52,341 matches");
-        assert_eq!(found(&[], 0, Some(0), None).told(0), "No match");
-    }
-
-    #[test]
-    fn a_line_without_errors_tells_of_none() {
-        assert!(tells_error("ERROR: no such device", "error") && tells_error("2 tests failed", "fail"));
-        assert!(!tells_error("0 errors, 0 failures", "error") && !tells_error("without errors", "error"));
     }
 }

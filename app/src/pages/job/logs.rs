@@ -1,7 +1,8 @@
 //! The tab "Logs": which log, the log itself, and what one does with it. A log that grows is read on by line number;
 //! lines that come into sight are asked for as they are needed.
 
-use super::log_search::{Finder, LogSearch};
+use super::finder::Finder;
+use super::log_search::LogSearch;
 use super::results::{self, Shown};
 use super::view_state::ViewState;
 use crate::client::{self, ClientError, Fetched, Lines, Loaded, LogOf};
