@@ -3,7 +3,7 @@
 use crate::test_app::TestApp;
 use crate::test_database::{plans_of, seed_jobs};
 use protocol::{AuditId, JobId, JobStatus, TaskStatus, Timestamp, UserId};
-use server::store::audit::list_entries;
+use server::store::audit::{AuditFilter, list_entries};
 use server::store::listing::{JobFilter, Search, list_heads};
 use server::store::runs::{self, Run, Series};
 use server::store::tasks::find_results;
@@ -91,8 +91,8 @@ const LISTS: [(&str, Ask); 12] = [
     ("stats of a branch", |c| runs::list_scenarios(c, "bench-a", Some("feature/2")).map(drop)),
     ("last passed", |c| runs::last_passed(c, &a_run(), "feature/2").map(drop)),
     ("what did not pass", |c| runs::list_unpassed(c, JobId(1_500)).map(drop)),
-    ("audit", |c| list_entries(c, None, 51).map(drop)),
-    ("audit further down", |c| list_entries(c, Some(AuditId(1_500)), 51).map(drop)),
+    ("audit", |c| list_entries(c, AuditFilter::default(), None, 51).map(drop)),
+    ("audit further down", |c| list_entries(c, AuditFilter::default(), Some(AuditId(1_500)), 51).map(drop)),
     ("result files", |c| find_results(c, JobId(1_500), 1).map(drop)),
 ];
 
