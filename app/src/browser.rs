@@ -289,6 +289,7 @@ pub(crate) async fn copy(text: &str) -> bool {
 }
 
 #[cfg(feature = "ssr")]
+#[expect(clippy::unused_async, reason = "it waits in the browser")]
 pub(crate) async fn copy(_text: &str) -> bool {
     false
 }

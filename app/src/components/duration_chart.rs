@@ -53,7 +53,9 @@ fn svg(points: &[Point], median_ms: Option<i64>, lines: &[i64]) -> String {
         // Writing to a text never fails.
         let _ = write!(svg, "<line{class} x1=\"0\" x2=\"{width}\" y1=\"{y}\" y2=\"{y}\"/>");
     };
-    lines.iter().for_each(|ms| line(*ms, ""));
+    for ms in lines {
+        line(*ms, "");
+    }
     if let Some(ms) = median_ms {
         line(ms, " class=\"chart-median\"");
     }

@@ -46,7 +46,9 @@ pub(super) fn PasswordPanel(username: String, must_change: bool) -> impl IntoVie
                 browser::go(&next);
                 return;
             }
-            [current, new, again].iter().for_each(|field| field.set_value(""));
+            for field in [current, new, again] {
+                field.set_value("");
+            }
             toasts.done("Password changed. Your other sessions have ended; tokens stay.");
         });
     };
