@@ -30,6 +30,8 @@ pub struct Bench {
     pub arrived: Vec<String>,
     /// Queues of which something was told.
     pub told: BTreeSet<String>,
+    /// Calls that did nothing after the faults.
+    pub hollow_in_peace: BTreeSet<String>,
     /// What is wrong with what was asked.
     pub complaints: Vec<String>,
 }
@@ -76,6 +78,7 @@ impl Bench {
             forgotten: BTreeSet::new(),
             arrived: Vec::new(),
             told: BTreeSet::new(),
+            hollow_in_peace: BTreeSet::new(),
             complaints: Vec::new(),
         }
     }

@@ -21,7 +21,7 @@ pub enum Fate {
 }
 
 impl Line {
-    pub async fn meet_fate<T, F>(&self, name: &'static str, act: F) -> (Fate, Option<Result<T, RemoteError>>)
+    pub async fn meet_fate<T, F>(&self, name: &'static str, id: &str, act: F) -> (Fate, Option<Result<T, RemoteError>>)
     where
         F: FnOnce(&mut Bench) -> Result<T, RemoteError> + Send + 'static,
         T: Send + 'static,
@@ -38,7 +38,7 @@ impl Line {
             sleep(pause).await;
             return (Fate::Failed(RemoteError::transient("it is away").reaching(reach)), None);
         }
-        let Some(fault) = self.draw_fault(name) else { return (Fate::Answered, Some(act(&mut world.bench()))) };
+        let Some(fault) = self.draw_fault(name, id) else { return (Fate::Answered, Some(act(&mut world.bench()))) };
         let lost = |words: &str| Fate::Failed(RemoteError::transient(words).reaching(Reach::Unanswered));
         match fault {
             Fault::Refused => (Fate::Failed(RemoteError::transient("refused").reaching(Reach::Unsent)), None),
@@ -79,8 +79,22 @@ impl Line {
         }
     }
 
-    fn draw_fault(&self, name: &'static str) -> Option<Fault> {
+    /// Also when all else is well, but then once: what does nothing has to be noticed and done again.
+    fn is_hollow(&self, name: &'static str, id: &str) -> bool {
+        let (world, rate) = (&self.world, self.world.profile.hollow_rate);
+        if rate == 0 || !matches!(name, "abort" | "delete") {
+            return false;
+        }
+        let is_hollow = world.roll(|dice| dice.thousandths(rate));
+        is_hollow && (!world.is_over() || world.bench().hollow_in_peace.insert(format!("{name} {id}")))
+    }
+
+    fn draw_fault(&self, name: &'static str, id: &str) -> Option<Fault> {
         let world = &self.world;
+        if self.is_hollow(name, id) {
+            world.count("hollow yes");
+            return Some(Fault::Hollow);
+        }
         if world.is_over() || world.profile.faults.is_empty() {
             return None;
         }

@@ -30,7 +30,7 @@ impl Line {
         T: Send + 'static,
     {
         self.gate.pass().await;
-        let (fate, answer) = self.meet_fate(name, act).await;
+        let (fate, answer) = self.meet_fate(name, id, act).await;
         let told = match fate {
             Fate::Answered => answer.transpose(),
             Fate::Failed(error) => Err(error),

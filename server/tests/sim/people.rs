@@ -3,6 +3,7 @@
 
 use crate::ground::Ground;
 use crate::process::Process;
+use crate::witness::Witness;
 use crate::world::{World, locked};
 use futures_util::future::{Either, select};
 use protocol::api::Via;
@@ -20,6 +21,7 @@ pub type Alive = Arc<Mutex<Vec<Option<Arc<Process>>>>>;
 enum Act {
     Submit,
     Abort,
+    AbortNewest,
     Delete,
     ForceEnd,
     ForceRemoval,
@@ -62,6 +64,10 @@ impl People {
         for act in [Act::Submit, Act::Abort, Act::Delete, Act::Submit, Act::Delete] {
             plan.push((base + self.world.roll(|dice| dice.seconds(0, 120)), act));
         }
+        if self.world.profile.hollow_rate > 0 {
+            // To be seen in time, since a queue that runs on ends by itself some minutes later.
+            plan.push((base + Duration::from_secs(121), Act::AbortNewest));
+        }
         self.follow(plan).await;
     }
 
@@ -93,12 +99,13 @@ impl People {
         if matches!(act, Act::Submit) {
             return self.submit(process).await;
         }
-        let Some(id) = self.choose() else { return };
+        let chosen = if matches!(act, Act::AbortNewest) { self.newest() } else { self.choose() };
+        let Some(id) = chosen else { return };
         world.note(format!("somebody wants of job {id}: {act:?}"));
         let (age, why) = (world.age(), reason::aborted_by("ada"));
         match act {
             Act::Submit => {}
-            Act::Abort => {
+            Act::Abort | Act::AbortNewest => {
                 if let Ok(true) = wishes.abort(id, why, audit("job.abort"), now).await {
                     world.with_witness(|witness| *witness.abort_promised.entry(id).or_insert(age));
                 }
@@ -153,6 +160,13 @@ impl People {
             world.note(format!("job {} is submitted", job.id));
             world.with_witness(|witness| witness.submitted.insert(job.id));
         }
+    }
+
+    /// The last of those that are under way.
+    fn newest(&self) -> Option<JobId> {
+        let open =
+            |witness: &mut Witness| witness.jobs().filter(|job| !job.status.is_terminal()).map(|job| job.id).last();
+        self.world.with_witness(open).flatten()
     }
 
     /// Some job that was submitted, mostly one of the newer ones.

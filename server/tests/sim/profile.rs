@@ -65,6 +65,8 @@ pub struct Profile {
     /// Calls in a thousand that go wrong, and in what ways.
     pub fault_rate: u64,
     pub faults: Vec<Fault>,
+    /// Aborts and deletions in a thousand to which the server says yes and does nothing, beside all that.
+    pub hollow_rate: u64,
     /// Clean-ups in a hundred that fail.
     pub ssh_fault_rate: u64,
     /// The server can't be reached.
@@ -112,6 +114,7 @@ impl Profile {
             date_skew: if has_hours_off { skew(dice) } else { 0 },
             fault_rate: *dice.pick(&[0, 5, 20, 60, 150, 300]),
             faults: Fault::ALL.into_iter().filter(|_| dice.percent(55)).collect(),
+            hollow_rate: hollow_rate(faults_end),
             ssh_fault_rate: *dice.pick(&[0, 0, 10, 40, 90]),
             outages: spans(dice, faults_end, 25, 5, 240),
             amnesias: spans(dice, faults_end, 12, 2, 50),
@@ -148,7 +151,7 @@ impl Profile {
     }
 
     fn calm_down(&mut self) {
-        (self.fault_rate, self.ssh_fault_rate, self.slow_store_rate) = (0, 0, 0);
+        (self.fault_rate, self.hollow_rate, self.ssh_fault_rate, self.slow_store_rate) = (0, 0, 0, 0);
         for spans in [&mut self.outages, &mut self.amnesias, &mut self.freezes] {
             spans.clear();
         }
@@ -159,6 +162,7 @@ impl Profile {
 
     pub fn is_calm(&self) -> bool {
         self.fault_rate == 0
+            && self.hollow_rate == 0
             && self.slow_store_rate == 0
             && self.lives.is_empty()
             && self.outages.is_empty()
@@ -171,6 +175,12 @@ impl Profile {
     pub fn may_lose(&self) -> bool {
         !self.forgets_at.is_empty() || self.fault_rate > 0 && self.faults.contains(&Fault::Hollow)
     }
+}
+
+/// By dice of its own: it came later than the seeds of which each found a fault once, which are to stay what they were.
+fn hollow_rate(faults_end: Duration) -> u64 {
+    let mut dice = Dice::new(u64::try_from(faults_end.as_millis()).unwrap_or(0));
+    *dice.pick(&[0, 0, 0, 300, 700])
 }
 
 /// Up to some hours, in either direction.
