@@ -40,7 +40,7 @@ use leptos_router::hooks::{use_location, use_navigate};
 use leptos_router::{NavigateOptions, SsrMode, path};
 use pages::not_found::NotFoundPage;
 use pages::seldom::{Seldom, seldom};
-use pages::{dashboard, job, login, page};
+use pages::{dashboard, login, page};
 use poll::Clock;
 use session::Session;
 
@@ -76,7 +76,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/") view=page(dashboard::load, dashboard::draw) ssr=SsrMode::Async />
                     <Route path=path!("/login") view=page(login::load, login::draw) ssr=SsrMode::Async />
                     <Route path=path!("/jobs/new") view=seldom(Seldom::NewJob) ssr=SsrMode::Async />
-                    <Route path=path!("/jobs/:id") view=page(job::load, job::draw) ssr=SsrMode::Async />
+                    <Route path=path!("/jobs/:id") view=seldom(Seldom::Job) ssr=SsrMode::Async />
                     <Route path=path!("/scenarios/:environment/*name") view=seldom(Seldom::History) ssr=SsrMode::Async />
                     <Route path=path!("/compare") view=seldom(Seldom::Compare) ssr=SsrMode::Async />
                     <Route path=path!("/account") view=seldom(Seldom::Account) ssr=SsrMode::Async />

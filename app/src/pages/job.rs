@@ -30,6 +30,9 @@ mod results;
 mod verdict;
 mod view_state;
 
+#[cfg(not(feature = "ssr"))]
+pub(crate) use logs::{DrawLog, draw_log, draw_logs_by};
+
 use actions::JobActions;
 use logs::{Logs, OpenedLog};
 use outcome_filter::OutcomeFilter;

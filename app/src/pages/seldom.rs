@@ -1,7 +1,9 @@
-//! The views that are seldom the first: in the browser they come in files of their own, when one goes there.
+//! All views but the dashboard and the sign-in: in the browser they come in files of their own, when one goes there.
 //! The site's build takes the page's WASM apart at the functions here; the server has all of it in one piece.
 
-use super::{At, account, admin, compare, drawn, history, new_job};
+#[cfg(not(feature = "ssr"))]
+use super::job::{DrawLog, draw_log};
+use super::{At, account, admin, compare, drawn, history, job, new_job};
 use leptos::prelude::*;
 #[cfg(not(feature = "ssr"))]
 use leptos::wasm_split::{SplitLoaderError, wasm_split};
@@ -10,6 +12,7 @@ use std::pin::Pin;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Seldom {
+    Job,
     NewJob,
     History,
     Compare,
@@ -35,6 +38,7 @@ impl ChooseView for SeldomPage {
     async fn choose(self) -> AnyView {
         let at = At::here();
         match self.0 {
+            Seldom::Job => open_job(at),
             Seldom::NewJob => open_new_job(at),
             view @ (Seldom::History | Seldom::Compare) => open_record(view, at),
             view => open_setting(view, at),
@@ -50,6 +54,13 @@ impl ChooseView for SeldomPage {
     async fn choose(self) -> AnyView {
         let (at, to) = (At::here(), super::here());
         let opening = match self.0 {
+            Seldom::Job => match log_file().await {
+                Ok(draw) => {
+                    job::draw_logs_by(draw);
+                    job_file(at).await
+                }
+                Err(error) => Err(error),
+            },
             Seldom::NewJob => new_job_file(at).await,
             view @ (Seldom::History | Seldom::Compare) => records_file(view, at).await,
             view => settings_file(view, at).await,
@@ -73,10 +84,23 @@ pub(crate) async fn prepare(path: &str) {
     // Where that fails, so does the view, and loads the document anew.
     let _ = match path.split('/').nth(1) {
         Some("jobs") if path == crate::paths::NEW_JOB => load_new_job_file().await,
+        Some("jobs") => load_log_file().await.and(load_job_file().await),
         Some("scenarios" | "compare") => load_records_file().await,
         Some("account" | "admin") => load_settings_file().await,
         _ => Ok(()),
     };
+}
+
+#[cfg(not(feature = "ssr"))]
+#[wasm_split(job, wasm_split_path = leptos::wasm_split, fallible, preload(load_job_file))]
+fn job_file(at: At) -> Result<Opening, SplitLoaderError> {
+    Ok(open_job(at))
+}
+
+#[cfg(not(feature = "ssr"))]
+#[wasm_split(log, wasm_split_path = leptos::wasm_split, fallible, preload(load_log_file))]
+fn log_file() -> Result<DrawLog, SplitLoaderError> {
+    Ok(draw_log)
 }
 
 #[cfg(not(feature = "ssr"))]
@@ -95,6 +119,10 @@ fn records_file(view: Seldom, at: At) -> Result<Opening, SplitLoaderError> {
 #[wasm_split(settings, wasm_split_path = leptos::wasm_split, fallible, preload(load_settings_file))]
 fn settings_file(view: Seldom, at: At) -> Result<Opening, SplitLoaderError> {
     Ok(open_setting(view, at))
+}
+
+fn open_job(at: At) -> Opening {
+    Box::pin(drawn(job::load(at), job::draw))
 }
 
 fn open_new_job(at: At) -> Opening {

@@ -56,8 +56,9 @@ pub(super) fn Logs(
     let id = job.value.with_untracked(|job| job.summary.id);
     let files = results::listed(id, tasks, state);
     let has_preview = Memo::new(move |_| state.file.with(Option::is_some));
+    let draw_open_log = log_drawer();
     let panel = move || match log.get() {
-        Some((log, Ok(lines))) => view! { <OpenLog job log lines has_preview /> }.into_any(),
+        Some((log, Ok(lines))) => draw_open_log(job, log, lines, has_preview),
         Some((_, Err(error))) => {
             view! { <Failure title="The log can't be shown" message=error.message() retry=ask_log_again /> }.into_any()
         }
@@ -76,6 +77,44 @@ pub(super) fn Logs(
         </div>
     }
 }
+
+/// Draws a log that could be read.
+pub(crate) type DrawLog = fn(Live<Job>, LogOf, LogLines, Memo<bool>) -> AnyView;
+
+pub(crate) fn draw_log(job: Live<Job>, log: LogOf, lines: LogLines, has_preview: Memo<bool>) -> AnyView {
+    view! { <OpenLog job log lines has_preview /> }.into_any()
+}
+
+#[cfg(feature = "ssr")]
+fn log_drawer() -> DrawLog {
+    draw_log
+}
+
+/// The log viewer is as large as the rest of the job's view, so that it comes in a file of its own, beside that.
+#[cfg(not(feature = "ssr"))]
+mod drawer {
+    use super::DrawLog;
+    use std::cell::Cell;
+
+    thread_local! {
+        static DRAWER: Cell<Option<DrawLog>> = const { Cell::new(None) };
+    }
+
+    /// To be told before a job's view is drawn.
+    pub(crate) fn draw_logs_by(draw: DrawLog) {
+        DRAWER.set(Some(draw));
+    }
+
+    pub(super) fn log_drawer() -> DrawLog {
+        // Not told, there is no viewer, and nothing is drawn.
+        DRAWER.get().unwrap_or(|_, _, _, _| leptos::prelude::IntoAny::into_any(()))
+    }
+}
+
+#[cfg(not(feature = "ssr"))]
+pub(crate) use drawer::draw_logs_by;
+#[cfg(not(feature = "ssr"))]
+use drawer::log_drawer;
 
 #[component]
 fn OpenLog(job: Live<Job>, log: LogOf, lines: LogLines, has_preview: Memo<bool>) -> impl IntoView {
