@@ -79,6 +79,11 @@ impl<S: Seed, L: Loading<Output = S>> ChooseView for Page<S, L> {
     async fn preload(&self) {}
 }
 
+/// The title of a view whose facts change. The server writes the head last, when these facts are gone.
+pub(crate) fn title_of(text: impl Fn() -> String + Send + Sync + 'static) -> TextProp {
+    if cfg!(feature = "ssr") { text().into() } else { text.into() }
+}
+
 /// The router does not wait on the server; the document does.
 #[cfg(feature = "ssr")]
 #[allow(clippy::unused_async)] // on the other side it awaits

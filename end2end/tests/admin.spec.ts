@@ -17,6 +17,8 @@ test('nobody but an administrator is shown any of it', async ({ page }) => {
 
 test.describe('as an administrator', () => {
   test.use({ user: 'admin' });
+  // One after the other: what makes a second administrator and what needs the last one get into each other's way.
+  test.describe.configure({ mode: 'serial' });
 
   test('a user is made, renamed, promoted, given a password and deleted', async ({ page }) => {
     await open(page, '/');

@@ -1,7 +1,7 @@
 //! One job: what it is, how far it has come, what can be done with it, its scenarios and its logs, kept up to date.
 
 use super::not_found::NotFoundPage;
-use super::{At, Seed};
+use super::{At, Seed, title_of};
 use crate::client::{self, ClientError, Fetched, Loaded};
 use crate::components::notice::Failure;
 use crate::components::progress::{JobProgress, OUTCOMES};
@@ -148,7 +148,7 @@ fn Present(job: Live<Job>, log: RwSignal<OpenedLog>, ask_log_again: Callback<()>
     // What one looks for among one's tabs comes first.
     let title = {
         let branch = branch.clone();
-        move || format!("{} #{id} {branch}", words::job_sign(status.get()))
+        title_of(move || format!("{} #{id} {branch}", words::job_sign(status.get())))
     };
     browser::show_status(status);
     let links = TaskLinks {

@@ -1,6 +1,9 @@
 //! All views but the dashboard and the sign-in: in the browser they come in files of their own, when one goes there.
 //! The site's build takes the page's WASM apart at the functions here; the server has all of it in one piece.
 
+// A function that comes in a file of its own may fail to come, which its attribute says by its result.
+#![allow(clippy::unnecessary_wraps)]
+
 #[cfg(not(feature = "ssr"))]
 use super::job::{DrawLog, draw_log};
 use super::{At, account, admin, compare, drawn, history, job, new_job};
@@ -65,13 +68,12 @@ impl ChooseView for SeldomPage {
             view @ (Seldom::History | Seldom::Compare) => records_file(view, at).await,
             view => settings_file(view, at).await,
         };
-        match opening {
-            Ok(opening) => opening.await,
-            Err(_) => {
-                // The network is away, or another version is served by now: as a new document it is told which.
-                crate::browser::go(&to);
-                std::future::pending().await
-            }
+        if let Ok(opening) = opening {
+            opening.await
+        } else {
+            // The network is away, or another version is served by now: as a new document it is told which.
+            crate::browser::go(&to);
+            std::future::pending().await
         }
     }
 
