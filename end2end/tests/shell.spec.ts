@@ -49,7 +49,7 @@ test('the navigation tells where one is, and leads by keyboard', async ({ page }
   await expect(page.getByRole('main')).toBeFocused();
 });
 
-test('a chosen theme holds from the first byte of the next page', async ({ page, request }) => {
+test('a chosen theme holds from the first byte of the next page', async ({ page }) => {
   await open(page, '/');
   const root = page.locator('html');
   await page.getByText('demo', { exact: true }).first().click();
