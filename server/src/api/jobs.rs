@@ -5,7 +5,7 @@ use super::conditional::{Conditional, Known, Looked, Version};
 use super::estimate::estimate;
 use super::history::last_passed;
 use crate::auth::CurrentUser;
-use crate::error::{ApiError, ApiResult, Path, Query};
+use crate::error::{ApiError, ApiResult, Path, Query, given};
 use crate::kept::Body;
 use crate::state::AppState;
 use crate::store::environments::list_environment_status;
@@ -31,6 +31,7 @@ const COME_AGAIN: Duration = Duration::from_secs(5);
 #[serde(deny_unknown_fields)]
 pub(super) struct FindQuery {
     /// Seconds.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     wait: Option<u64>,
 }
 

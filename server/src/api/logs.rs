@@ -4,7 +4,7 @@
 use super::download::{self, Disposition, PlainLog, WantedPart};
 use super::jobs::no_such_job;
 use crate::auth::CurrentUser;
-use crate::error::{ApiError, ApiResult, Path, Query};
+use crate::error::{ApiError, ApiResult, Path, Query, given};
 use crate::logs::{LogId, Match, Matches, Window};
 use crate::state::AppState;
 use crate::store::jobs::{self, Job};
@@ -35,8 +35,11 @@ pub(super) struct LogPath {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LinesQuery {
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     from: Option<u64>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     limit: Option<u64>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     tail: Option<u64>,
 }
 
@@ -44,7 +47,9 @@ pub(super) struct LinesQuery {
 #[serde(deny_unknown_fields)]
 pub(super) struct SearchQuery {
     q: String,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     from: Option<u64>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     limit: Option<u64>,
 }
 

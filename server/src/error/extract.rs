@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use percent_encoding::percent_decode_str;
 use protocol::api::ErrorCode;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny};
 
 /// A JSON body.
 pub struct Json<T>(pub T);
@@ -97,6 +97,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             refuse_query(text.strip_prefix(QUERY_REJECTION).unwrap_or(&text))
         })
     }
+}
+
+/// For a number of a query that may be left out: one that is there has to be a number, and no empty text.
+pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
 }
 
 /// The parameter that holds a NUL, in its name or its value.
