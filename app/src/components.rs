@@ -18,6 +18,7 @@ pub(crate) mod log_lines;
 pub(crate) mod log_view;
 pub(crate) mod log_window;
 pub(crate) mod menu;
+pub(crate) mod modal;
 pub(crate) mod notice;
 pub(crate) mod progress;
 pub(crate) mod result_list;

@@ -103,7 +103,6 @@ fn Frame(session: Session, is_routing: ReadSignal<bool>, children: Children) -> 
     let on_search = Callback::new(move |words: String| {
         navigate(&paths::with_query(paths::HOME, &[("search", &words)]), NavigateOptions::default());
     });
-    let search_field = NodeRef::new();
     let helps = RwSignal::new(false);
     let links = Links {
         home: paths::HOME,
@@ -116,7 +115,7 @@ fn Frame(session: Session, is_routing: ReadSignal<bool>, children: Children) -> 
     view! {
         // To a part of this page: the browser's own business.
         <a class="skip-link" href="#main" rel="external">"Skip to content"</a>
-        <Header links user=session.user here=pathname search_field on_search on_help=Callback::new(move |()| helps.set(true)) />
+        <Header links user=session.user here=pathname on_search on_help=Callback::new(move |()| helps.set(true)) />
         <Banners here />
         <main id="main" tabindex="-1" aria-busy=move || is_routing.get().then_some("true")>
             {children()}
@@ -150,7 +149,10 @@ pub fn tell_broken() {
 /// Takes over in the browser what the server drew.
 #[cfg(feature = "hydrate")]
 pub async fn make_live() {
-    pages::seldom::prepare(&location().pathname().unwrap_or_default()).await;
+    if pages::seldom::prepare(&location().pathname().unwrap_or_default()).await.is_err() {
+        // What the server drew can't be taken over without it.
+        return tell_broken();
+    }
     hydrate_body(App);
     transport::forget_answers();
     // After the effects that hydration has started.

@@ -2,7 +2,7 @@
 
 import { type Page, request } from '@playwright/test';
 import { expectNoViolations, expectNothingWider } from '../fixtures/axe';
-import { expect, isLive, open, password, test } from '../fixtures/test';
+import { expect, hold, isLive, open, password, test } from '../fixtures/test';
 
 const FIRST = 'first password';
 
@@ -149,4 +149,19 @@ test.describe('on a phone', () => {
     await open(page, '/account');
     await expectNothingWider(page);
   });
+});
+
+test('who leaves while a token is made goes on in a page that works', async ({ page }) => {
+  await open(page, '/account');
+  const answer = await hold(page, '/api/tokens');
+  await page.getByRole('textbox', { name: 'Name' }).fill('left alone');
+  await page.getByRole('button', { name: 'Create token' }).click();
+  await page.getByRole('link', { name: 'Jobs', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Jobs', exact: true })).toBeVisible();
+  const answered = page.waitForResponse((response) => new URL(response.url()).pathname === '/api/tokens');
+  answer();
+  await (await answered).finished();
+  await page.getByRole('searchbox', { name: 'Search jobs' }).fill('nobody');
+  await expect(page).toHaveURL('/?search=nobody');
+  await expect(page.getByText('Something went wrong in this page')).toBeHidden();
 });

@@ -1,6 +1,6 @@
 // The dashboard: what narrows it is in the URL and said in words, and nothing moves under the reader.
 
-import { expect, jobRow, open, test } from '../fixtures/test';
+import { expect, hold, jobRow, open, test } from '../fixtures/test';
 
 test('what narrows the list is in the URL, is told as chips, and each can be taken away', async ({ page, api }) => {
   const job = await api.run('main', 'smoke/boot');
@@ -46,15 +46,7 @@ test('each environment says how it is and leads to its jobs', async ({ page }) =
 
 test('what is typed before the page is live is searched for', async ({ page, api }) => {
   const job = await api.run('main', 'smoke/boot');
-  let answer: () => void = () => {};
-  const held = new Promise<void>((resolve) => (answer = resolve));
-  await page.route(
-    (url) => url.pathname.endsWith('.wasm'),
-    async (route) => {
-      await held;
-      await route.continue();
-    },
-  );
+  const answer = await hold(page, '.wasm');
   await page.goto('/', { waitUntil: 'commit' });
   await page.getByRole('searchbox', { name: 'Search jobs' }).fill(`${job.id}`);
   answer();

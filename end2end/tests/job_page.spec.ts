@@ -1,6 +1,6 @@
 // One job: what its page says of it at first sight, and where it leads.
 
-import { expect, jobRow, logLines, open, tab, test } from '../fixtures/test';
+import { expect, hold, jobRow, logLines, open, tab, test } from '../fixtures/test';
 
 test('the verdict is told in plain words, what failed comes first, and each outcome can be listed alone', async ({ page, api }) => {
   const job = await api.run('main', 'smoke/boot', 'smoke/network', 'firmware/checksum', 'smoke/wifi');
@@ -75,15 +75,7 @@ test('seldom actions are behind a menu that Escape closes', async ({ page, api }
 test('an action that takes long swallows no other one', async ({ page, api }) => {
   const job = await api.run('main', 'smoke/boot');
   await open(page, `/jobs/${job.id}`);
-  let answer: () => void = () => {};
-  const held = new Promise<void>((resolve) => (answer = resolve));
-  await page.route(
-    (url) => url.pathname.endsWith('/rerun'),
-    async (route) => {
-      await held;
-      await route.abort();
-    },
-  );
+  const answer = await hold(page, '/rerun');
   await page.getByRole('button', { name: 'Rerun', exact: true }).click();
   await expect(page.getByText('Submitting the rerun…')).toBeVisible();
   await page.getByRole('button', { name: 'Delete', exact: true }).click();
@@ -95,15 +87,7 @@ test('an action that takes long swallows no other one', async ({ page, api }) =>
 test('an answer that comes late takes nobody away from where they are', async ({ page, api }) => {
   const job = await api.run('main', 'smoke/boot');
   await open(page, `/jobs/${job.id}`);
-  let answer: () => void = () => {};
-  const held = new Promise<void>((resolve) => (answer = resolve));
-  await page.route(
-    (url) => url.pathname.endsWith('/rerun'),
-    async (route) => {
-      await held;
-      await route.continue();
-    },
-  );
+  const answer = await hold(page, '/rerun');
   await page.getByRole('button', { name: 'Rerun', exact: true }).click();
   await page.getByRole('link', { name: 'Jobs' }).click();
   await expect(page.getByRole('heading', { name: 'Jobs' })).toBeVisible();

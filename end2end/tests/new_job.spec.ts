@@ -1,6 +1,6 @@
 // The wizard beyond its main path: what is kept, what is taken over from an earlier job, and what is known beforehand.
 
-import { chooseBranch, expect, isLive, open, test } from '../fixtures/test';
+import { chooseBranch, expect, hold, isLive, open, test } from '../fixtures/test';
 
 test('what is chosen is kept through a reload, up to the step one was at', async ({ page }) => {
   await open(page, '/jobs/new');
@@ -78,4 +78,19 @@ test.describe('at 320 px', () => {
     await open(page, '/jobs/new');
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
   });
+});
+
+test('who leaves while the scenarios are read goes on in a page that works', async ({ page }) => {
+  const answer = await hold(page, '/api/scenarios');
+  await open(page, '/jobs/new');
+  await chooseBranch(page, 'main');
+  await page.getByRole('button', { name: 'Next' }).click();
+  await page.getByRole('link', { name: 'Jobs', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Jobs', exact: true })).toBeVisible();
+  const answered = page.waitForResponse((response) => new URL(response.url()).pathname === '/api/scenarios');
+  answer();
+  await (await answered).finished();
+  await page.getByRole('searchbox', { name: 'Search jobs' }).fill('nobody');
+  await expect(page).toHaveURL('/?search=nobody');
+  await expect(page.getByText('Something went wrong in this page')).toBeHidden();
 });

@@ -23,7 +23,6 @@ pub(crate) fn Header(
     /// The path of the view that is shown.
     #[prop(into)]
     here: Signal<String>,
-    search_field: NodeRef<Input>,
     on_search: Callback<String>,
     on_help: Callback<()>,
 ) -> impl IntoView {
@@ -35,7 +34,7 @@ pub(crate) fn Header(
         view! {
             <nav class="nav" aria-label="Main">{places.into_iter().map(place).collect_view()}</nav>
             // The list of jobs has a search of its own.
-            {move || here.with(|here| here != home).then(|| view! { <Search home field=search_field on_search /> })}
+            {move || here.with(|here| here != home).then(|| view! { <Search home on_search /> })}
             <AccountMenu username=user.username account sign_out on_help />
         }
     });
@@ -55,7 +54,8 @@ pub(crate) fn Header(
 
 /// A plain form, so that it works before the page is live.
 #[component]
-fn Search(home: &'static str, field: NodeRef<Input>, on_search: Callback<String>) -> impl IntoView {
+fn Search(home: &'static str, on_search: Callback<String>) -> impl IntoView {
+    let field = NodeRef::<Input>::new();
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         if let Some(field) = field.get_untracked() {

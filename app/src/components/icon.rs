@@ -1,4 +1,4 @@
-//! An icon from the set that the document holds once (`public/icons.svg`), in the colour of the words beside it.
+//! An icon from the set that the document holds once (`icons.svg`), in the colour of the words beside it.
 
 use leptos::prelude::*;
 

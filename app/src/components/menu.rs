@@ -5,7 +5,7 @@ use super::icon::Icon;
 use leptos::html::Details;
 use leptos::prelude::*;
 use web_sys::wasm_bindgen::JsCast;
-use web_sys::{HtmlElement, Node};
+use web_sys::{HtmlDetailsElement, HtmlElement, Node};
 
 /// Seldom actions behind one button; its items have the class `menu-item`.
 #[component]
@@ -31,7 +31,15 @@ pub(crate) fn Menu(
 
 pub(crate) fn close(menu: NodeRef<Details>) {
     if let Some(menu) = menu.get_untracked() {
-        menu.set_open(false);
+        shut(&menu);
+    }
+}
+
+/// The focus goes back to what opened it: what has it now can no longer be seen.
+fn shut(details: &HtmlDetailsElement) {
+    details.set_open(false);
+    if let Ok(Some(summary)) = details.query_selector("summary") {
+        let _ = summary.unchecked_into::<HtmlElement>().focus();
     }
 }
 
@@ -50,10 +58,7 @@ pub(crate) fn close_from_outside(menu: NodeRef<Details>) {
         };
         let pressed = window_event_listener(leptos::ev::keydown, move |event| {
             if event.key() == "Escape" && details.open() {
-                details.set_open(false);
-                if let Ok(Some(summary)) = details.query_selector("summary") {
-                    let _ = summary.unchecked_into::<HtmlElement>().focus();
-                }
+                shut(&details);
             }
         });
         on_cleanup(move || {

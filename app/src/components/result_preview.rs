@@ -14,15 +14,18 @@ pub(crate) enum Preview {
 #[component]
 pub(crate) fn ResultPreview(
     path: String,
-    /// Where the file itself can be had.
-    address: String,
+    /// Where the file itself can be had, if anywhere.
+    address: Option<String>,
     /// The way back to the log.
     close: String,
     /// None while it is being read.
     #[prop(into)]
     shown: Signal<Option<Preview>>,
 ) -> impl IntoView {
-    let (alt, src) = (path.clone(), address.clone());
+    let (alt, src) = (path.clone(), address.clone().unwrap_or_default());
+    let download = address.map(|address| {
+        view! { <a class="button is-small" href=address download="" rel="external">"Download"</a> }
+    });
     let content = move || match shown.get() {
         None => view! { <p class="log-empty">"Reading the file…"</p> }.into_any(),
         Some(Preview::Image) => {
@@ -35,7 +38,7 @@ pub(crate) fn ResultPreview(
     view! {
         <div class="preview-head">
             <h2>{path}</h2>
-            <a class="button is-small" href=address download="" rel="external">"Download"</a>
+            {download}
             <a class="button is-small" href=close data-noscroll="">"Back to the log"</a>
         </div>
         <div class="preview" role="region" aria-label=label>{content}</div>

@@ -1,9 +1,10 @@
-//! Asks for one value and does something with it: a native modal dialog around a form. It stays open until that has
+//! Asks for one value and does something with it: a dialog around a form. It stays open until that has
 //! worked, with what was wrong beside the field.
 
 use super::field::Field;
+use super::modal::Modal;
 use crate::pending::Pending;
-use leptos::html::{Dialog, Input};
+use leptos::html::Input;
 use leptos::prelude::*;
 
 /// What a dialog asks for.
@@ -31,27 +32,15 @@ pub(crate) fn TextDialog(
     on_close: Callback<()>,
 ) -> impl IntoView {
     let Question { title, text, label, value, kind, autocomplete, confirm } = question;
-    let (dialog, input) = (NodeRef::<Dialog>::new(), NodeRef::<Input>::new());
-    Effect::new(move |_| {
-        if let Some(dialog) = dialog.get().filter(|dialog| !dialog.open()) {
-            let _ = dialog.show_modal();
-        }
-    });
+    let (is_open, input) = (RwSignal::new(true), NodeRef::<Input>::new());
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         if let Some(input) = input.get_untracked() {
             on_submit.run(input.value());
         }
     };
-    let cancel = move |_| {
-        if let Some(dialog) = dialog.get_untracked() {
-            dialog.close();
-        }
-    };
-    let name = title.clone();
     view! {
-        <dialog class="dialog" node_ref=dialog aria-label=name on:close=move |_| on_close.run(())>
-            <h2>{title}</h2>
+        <Modal is_open title on_close>
             <p>{text}</p>
             <form on:submit=submit>
                 <Field id="dialog-value" label error>
@@ -59,10 +48,10 @@ pub(crate) fn TextDialog(
                         aria-describedby="dialog-value-note" spellcheck="false" autocapitalize="none" />
                 </Field>
                 <div class="dialog-buttons">
-                    <button class="button" type="button" on:click=cancel>"Cancel"</button>
+                    <button class="button" type="button" on:click=move |_| is_open.set(false)>"Cancel"</button>
                     <button class="button is-primary" type="submit" aria-disabled=move || pending.as_aria()>{confirm}</button>
                 </div>
             </form>
-        </dialog>
+        </Modal>
     }
 }

@@ -8,7 +8,11 @@ use std::time::Duration;
 const SHOWN: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy)]
-pub(crate) struct Toasts(RwSignal<Vec<Toast>>);
+pub(crate) struct Toasts {
+    shown: RwSignal<Vec<Toast>>,
+    /// Of the next one: none is given twice, since its time is up by its number.
+    next: StoredValue<u64>,
+}
 
 #[derive(Clone)]
 struct Toast {
@@ -19,7 +23,7 @@ struct Toast {
 
 impl Toasts {
     pub(crate) fn provide() {
-        provide_context(Self(RwSignal::new(Vec::new())));
+        provide_context(Self { shown: RwSignal::new(Vec::new()), next: StoredValue::new(0) });
     }
 
     /// May be kept and called when the view that took it is gone.
@@ -37,13 +41,14 @@ impl Toasts {
     }
 
     fn add(self, text: String, is_failure: bool) {
-        let number = self.0.with_untracked(|toasts| toasts.last().map_or(0, |last| last.number + 1));
-        self.0.update(|toasts| toasts.push(Toast { number, text, is_failure }));
+        let number = self.next.get_value();
+        self.next.set_value(number + 1);
+        self.shown.update(|toasts| toasts.push(Toast { number, text, is_failure }));
         set_timeout(move || self.drop(number), SHOWN);
     }
 
     fn drop(self, number: u64) {
-        self.0.update(|toasts| toasts.retain(|toast| toast.number != number));
+        self.shown.update(|toasts| toasts.retain(|toast| toast.number != number));
     }
 }
 
@@ -65,7 +70,7 @@ pub(crate) fn ToastList() -> impl IntoView {
     };
     view! {
         <div class="toasts" role="status" aria-live="polite">
-            <For each=move || toasts.0.get() key=|toast| toast.number children=toast />
+            <For each=move || toasts.shown.get() key=|toast| toast.number children=toast />
         </div>
     }
 }

@@ -14,9 +14,15 @@ pub(crate) mod users;
 /// In place of a view of this room that can't be had.
 #[component]
 fn Unshown(title: &'static str, error: ClientError, retry: Callback<()>) -> impl IntoView {
-    if !error.is(ErrorCode::Forbidden) {
-        return view! { <Title text=title /><Failure title message=error.message() retry /> }.into_any();
+    if error.is(ErrorCode::Forbidden) {
+        return view! { <NotAllowed /> }.into_any();
     }
+    view! { <Title text=title /><Failure title message=error.message() retry /> }.into_any()
+}
+
+#[component]
+fn NotAllowed() -> impl IntoView {
+    crate::visit::answer_with(ErrorCode::Forbidden.status());
     view! {
         <Title text="Not allowed" />
         <section class="failure">
@@ -25,5 +31,4 @@ fn Unshown(title: &'static str, error: ClientError, retry: Callback<()>) -> impl
             <a class="button is-primary" href=paths::HOME>"To the jobs"</a>
         </section>
     }
-    .into_any()
 }

@@ -79,15 +79,17 @@ fn ComparePage(seed: Compare) -> impl IntoView {
     let query = use_query_map();
     let asked = Memo::new(move |_| query.with(Asked::of));
     let Reload { value: found, again } = reload(asked, seed.found, find);
-    let view = move || match found.get() {
+    let view = move || {
+        match found.get() {
         Found::Both(comparison) => view! { <Present comparison=*comparison /> }.into_any(),
         Found::Unasked => view! { <Choose asked=asked.get_untracked() why=None /> }.into_any(),
         Found::NoSuchJob(error) => {
             view! { <Choose asked=asked.get_untracked() why=Some(error.message()) /> }.into_any()
         }
         Found::Failed(error) => {
-            view! { <Failure title="The jobs can't be compared" message=error.message() retry=again /> }.into_any()
+            view! { <Title text="The jobs can't be compared" /><Failure title="The jobs can't be compared" message=error.message() retry=again /> }.into_any()
         }
+    }
     };
     view! { {view} }
 }

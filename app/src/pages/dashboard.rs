@@ -200,7 +200,9 @@ fn Empty(query: JobQuery) -> impl IntoView {
         .into_any();
     }
     // A plain user who filters sees no more than their own.
-    let advice = if query.search.is_empty() { "Only your own jobs are listed without a search." } else { "" };
+    let is_admin = expect_context::<Session>().user.is_some_and(|user| user.is_admin);
+    let advice =
+        if query.search.is_empty() && !is_admin { "Only your own jobs are listed without a search." } else { "" };
     view! {
         <div class="empty">
             <h2>"Nothing found"</h2>

@@ -75,12 +75,14 @@ fn HistoryPage(seed: History) -> impl IntoView {
     let (params, query) = (use_params_map(), use_query_map());
     let asked = Memo::new(move |_| params.with(|params| query.with(|query| Asked::of(params, query))));
     let Reload { value: found, again } = reload(asked, seed.found, find);
-    let view = move || match found.get() {
+    let view = move || {
+        match found.get() {
         Ok(Some(history)) => view! { <Present asked=asked.get_untracked() history /> }.into_any(),
         Ok(None) => view! { <NotFoundPage /> }.into_any(),
         Err(error) => {
-            view! { <Failure title="The history can't be shown" message=error.message() retry=again /> }.into_any()
+            view! { <Title text="The history can't be shown" /><Failure title="The history can't be shown" message=error.message() retry=again /> }.into_any()
         }
+    }
     };
     view! { {view} }
 }

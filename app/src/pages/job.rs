@@ -86,12 +86,14 @@ fn JobPage(seed: JobSeed) -> impl IntoView {
     // Beside the job, so that the first answer holds it.
     let open = Memo::new(move |_| query.with(|query| view_state::open_log(id.get(), query)));
     let log = reload(open, seed.log, logs::load);
-    let view = move || match job.get() {
+    let view = move || {
+        match job.get() {
         Ok(Some(seed)) => view! { <JobView seed log=log.value ask_log_again=log.again /> }.into_any(),
         Ok(None) => view! { <NotFoundPage /> }.into_any(),
         Err(error) => {
-            view! { <Failure title="The job can't be shown" message=error.message() retry=again /> }.into_any()
+            view! { <Title text="The job can't be shown" /><Failure title="The job can't be shown" message=error.message() retry=again /> }.into_any()
         }
+    }
     };
     view! { {view} }
 }
@@ -124,9 +126,11 @@ fn is_not_found(error: &ClientError) -> bool {
 /// It was there and has been deleted while it was being looked at.
 #[component]
 fn Gone(id: JobId) -> impl IntoView {
+    let title = format!("Job #{id} is deleted");
     view! {
+        <Title text=title.clone() />
         <section class="failure" role="status">
-            <h1>{format!("Job #{id} is deleted")}</h1>
+            <h1>{title}</h1>
             <p>"Its logs and results are gone with it."</p>
             <a class="button is-primary" href=paths::HOME>"To the jobs"</a>
         </section>

@@ -82,15 +82,14 @@ impl ChooseView for SeldomPage {
 
 /// Has what the view at this path needs at hand, so that it can be taken over at once as the server drew it.
 #[cfg(feature = "hydrate")]
-pub(crate) async fn prepare(path: &str) {
-    // Where that fails, so does the view, and loads the document anew.
-    let _ = match path.split('/').nth(1) {
+pub(crate) async fn prepare(path: &str) -> Result<(), SplitLoaderError> {
+    match path.split('/').nth(1) {
         Some("jobs") if path == crate::paths::NEW_JOB => load_new_job_file().await,
         Some("jobs") => load_log_file().await.and(load_job_file().await),
         Some("scenarios" | "compare") => load_records_file().await,
         Some("account" | "admin") => load_settings_file().await,
         _ => Ok(()),
-    };
+    }
 }
 
 #[cfg(not(feature = "ssr"))]

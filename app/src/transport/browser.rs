@@ -12,8 +12,8 @@ use web_sys::{AbortSignal, RequestCache, RequestInit};
 
 /// An answer that takes longer is as good as lost; the next question may find the server well again.
 const SHORT_LIMIT_MS: u32 = 10_000;
-/// A question that goes on to a remote server over SSH may take half a minute there.
-const LONG_LIMIT_MS: u32 = 40_000;
+/// A question that goes on to a remote server over SSH may take half a minute there, a check of all its parts 45 s.
+const LONG_LIMIT_MS: u32 = 50_000;
 
 thread_local! {
     /// What the server was answered when it drew this page. Each answer is taken once, while the page comes alive:
@@ -63,6 +63,7 @@ pub(crate) async fn is_served(path: &str) -> Option<bool> {
     let init = RequestInit::new();
     init.set_method("HEAD");
     init.set_cache(RequestCache::NoStore);
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(SHORT_LIMIT_MS)));
     let answer = JsFuture::from(window().fetch_with_str_and_init(path, &init)).await.ok()?;
     match answer.dyn_into::<web_sys::Response>().ok()?.status() {
         200 => Some(true),

@@ -39,7 +39,8 @@ pub(super) fn NewToken(on_change: Callback<()>) -> impl IntoView {
                     name.set_value("");
                     problem.set(None);
                     made.set(Some((token.name, secret)));
-                    on_change.run(());
+                    // The list may have been left meanwhile.
+                    let _ = on_change.try_run(());
                 }
                 Err(error) => {
                     let _ = name.focus();
@@ -90,9 +91,11 @@ fn Secret(name: String, secret: String) -> impl IntoView {
         let copied = copied.clone();
         leptos::task::spawn_local(async move {
             // Without the right to it, the secret can still be marked and copied by hand.
-            let told =
-                if browser::copy(&copied).await { "Copied." } else { "Can't copy here: mark it and copy it by hand." };
-            toasts.done(told);
+            if browser::copy(&copied).await {
+                toasts.done("Copied.");
+            } else {
+                toasts.failed("Can't copy here: mark it and copy it by hand.");
+            }
         });
     };
     view! {

@@ -1,6 +1,7 @@
 //! The tokens that one has, with what each may do and when it was used last; each can be revoked.
 
 use super::new_token::NewToken;
+use crate::browser;
 use crate::client::{self, ClientError};
 use crate::components::confirm_dialog::ConfirmDialog;
 use crate::components::notice::{Alert, Failure};
@@ -15,8 +16,10 @@ use protocol::api::{Token, TokenScope, Tokens};
 #[component]
 pub(super) fn TokenPanel(seed: Result<Tokens, ClientError>) -> impl IntoView {
     let Reload { value: tokens, again } = reload(Memo::new(|_| ()), seed, |()| client::list_tokens());
+    // The list is drawn anew after each change; what is told of one stays.
+    let problem = RwSignal::new(None::<String>);
     let list = move || match tokens.get() {
-        Ok(Tokens { tokens }) => view! { <TokenList tokens on_change=again /> }.into_any(),
+        Ok(Tokens { tokens }) => view! { <TokenList tokens problem on_change=again /> }.into_any(),
         Err(error) => {
             view! { <Failure title="The tokens can't be shown" message=error.message() retry=again /> }.into_any()
         }
@@ -28,24 +31,27 @@ pub(super) fn TokenPanel(seed: Result<Tokens, ClientError>) -> impl IntoView {
                 <span class="muted">"With which scripts sign in as you"</span>
             </div>
             <NewToken on_change=again />
+            <Alert message=problem />
             {list}
         </section>
     }
 }
 
 #[component]
-fn TokenList(tokens: Vec<Token>, on_change: Callback<()>) -> impl IntoView {
+fn TokenList(tokens: Vec<Token>, problem: RwSignal<Option<String>>, on_change: Callback<()>) -> impl IntoView {
     let toasts = Toasts::of_context();
     let asks = RwSignal::new(None::<Token>);
-    let problem = RwSignal::new(None::<String>);
     let pending = Pending::new();
     let revoke = Callback::new(move |token: Token| {
+        problem.set(None);
         pending.run(async move {
             match client::delete_token(token.id).await {
                 Ok(()) => toasts.done(format!("Token \"{}\" revoked.", token.name)),
                 Err(error) => problem.set(Some(error.message())),
             }
-            on_change.run(());
+            // The list may have been left meanwhile.
+            let _ = on_change.try_run(());
+            request_animation_frame(browser::focus_if_lost);
         });
     });
     let dialog = move || {
@@ -83,7 +89,6 @@ fn TokenList(tokens: Vec<Token>, on_change: Callback<()>) -> impl IntoView {
     };
     let rows = tokens.into_iter().map(row).collect_view();
     view! {
-        <Alert message=problem />
         <div class="table-scroll">
             <table class="table is-roomy" aria-label="Tokens">
                 <thead>

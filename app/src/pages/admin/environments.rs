@@ -1,6 +1,6 @@
 //! The environments: whether their remote test servers answer, since when, and what is wrong where they don't.
 
-use super::Unshown;
+use super::{NotAllowed, Unshown};
 use crate::client::{self, ClientError, Fetched, Loaded};
 use crate::pages::dashboard::Freshness;
 use crate::pages::{At, Seed};
@@ -9,7 +9,7 @@ use crate::reload::{Reload, reload};
 use crate::session::Session;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use protocol::api::{Environments, ErrorCode, Problem};
+use protocol::api::Environments;
 
 mod card;
 mod check;
@@ -47,25 +47,10 @@ fn EnvironmentsPage(seed: EnvironmentsSeed) -> impl IntoView {
     let Reload { value: found, again } = reload(Memo::new(|_| ()), seed.found, |()| find());
     let view = move || match found.get() {
         Ok(seed) if is_admin => view! { <Present seed /> }.into_any(),
-        Ok(_) => {
-            view! { <Unshown title="The environments can't be shown" error=not_allowed() retry=again /> }.into_any()
-        }
+        Ok(_) => view! { <NotAllowed /> }.into_any(),
         Err(error) => view! { <Unshown title="The environments can't be shown" error retry=again /> }.into_any(),
     };
     view! { {view} }
-}
-
-/// As the API says it of what is for administrators alone.
-fn not_allowed() -> ClientError {
-    let code = ErrorCode::Forbidden;
-    ClientError::Refused(Problem {
-        kind: String::new(),
-        title: code.title().to_owned(),
-        status: code.status(),
-        code,
-        detail: String::new(),
-        fields: None,
-    })
 }
 
 #[component]

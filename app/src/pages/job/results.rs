@@ -15,26 +15,28 @@ const LARGEST_TEXT: u64 = 512 * 1024;
 /// What browsers draw without running anything that is in it.
 const IMAGES: [&str; 5] = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"];
 
-/// Asked for again when another task is chosen and when the chosen one ends.
-pub(super) fn listed(job: JobId, tasks: Memo<Vec<Task>>, state: ViewState) -> Signal<Vec<Listed>> {
+/// Asked for again when another task is chosen and when the chosen one ends; none until they are here.
+pub(super) fn listed(job: JobId, tasks: Memo<Vec<Task>>, state: ViewState) -> Signal<Option<Vec<Listed>>> {
     let ended = Memo::new(move |_| {
         let chosen = state.task.get()?;
         let is_it = |task: &&Task| task.task_id == chosen;
         tasks.with(|tasks| tasks.iter().find(is_it).is_some_and(|task| task.status.is_terminal())).then_some(chosen)
     });
-    later(move || {
-        let task = ended.get();
+    let answer = later(move || {
+        let of = ended.get();
         Some(async move {
-            let Some(task) = task else { return Vec::new() };
+            let Some(task) = of.clone() else { return Some((of, Vec::new())) };
             let listed = client::list_results(job, &task).await.map(|results| results.files).unwrap_or_default();
             let place = |file: ResultFile| {
                 let address = client::result_url(job, &task, &file.path);
                 let preview = can_be_shown(&file).then(|| state.file_href.run((task.clone(), file.path.clone())));
                 Listed { file, address, preview }
             };
-            listed.into_iter().map(place).collect()
+            Some((of, listed.into_iter().map(place).collect()))
         })
-    })
+    });
+    // Those of the task before are none of this one's.
+    Signal::derive(move || answer.get().filter(|(of, _)| *of == ended.get()).map(|(_, files)| files))
 }
 
 fn is_image(file: &ResultFile) -> bool {
@@ -51,16 +53,22 @@ fn can_be_shown(file: &ResultFile) -> bool {
 }
 
 #[component]
-pub(super) fn Shown(path: String, files: Signal<Vec<Listed>>, state: ViewState) -> impl IntoView {
+pub(super) fn Shown(path: String, files: Signal<Option<Vec<Listed>>>, state: ViewState) -> impl IntoView {
     let wanted = path.clone();
-    let found = Memo::new(move |_| files.with(|files| files.iter().find(|one| one.file.path == wanted).cloned()));
+    let find = move |files: &Vec<Listed>| files.iter().find(|one| one.file.path == wanted).cloned();
+    let found = Memo::new(move |_| files.with(|files| files.as_ref().map(&find)));
     let shown = later(move || {
-        let found = found.get()?;
-        Some(async move { Some(read(&found).await) })
+        let found = found.get();
+        Some(async move {
+            match found? {
+                Some(file) => Some(read(&file).await),
+                None => Some(Preview::None("There is no such file, or not yet.".to_owned())),
+            }
+        })
     });
     let content = move || {
         let task = state.task.get().unwrap_or_default();
-        let address = found.with(|found| found.as_ref().map(|one| one.address.clone()).unwrap_or_default());
+        let address = found.with(|found| found.as_ref().and_then(|found| Some(found.as_ref()?.address.clone())));
         view! { <ResultPreview path=path.clone() address close=state.log_href.run(task) shown /> }
     };
     view! { {content} }

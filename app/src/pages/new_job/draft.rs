@@ -133,8 +133,10 @@ impl Draft {
 
     /// The branch's scenarios; of what was picked before, what they no longer have is set aside and named.
     pub(super) fn offer(self, offered: Scenarios) {
+        // The wizard may have been left meanwhile.
+        let Some(picked) = self.picked.try_get_untracked() else { return };
         let (here, gone): (BTreeSet<String>, BTreeSet<String>) =
-            self.picked.get_untracked().into_iter().partition(|scenario| offered.scenarios.contains(scenario));
+            picked.into_iter().partition(|scenario| offered.scenarios.contains(scenario));
         if !gone.is_empty() {
             self.picked.set(here);
             self.missing.set(gone.into_iter().collect());

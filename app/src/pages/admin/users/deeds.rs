@@ -1,5 +1,6 @@
 //! What can be done with a user: each is asked for in a dialog and says what came of it.
 
+use crate::browser;
 use crate::client::{self, ClientError};
 use crate::components::confirm_dialog::ConfirmDialog;
 use crate::components::text_dialog::{Question, TextDialog};
@@ -105,13 +106,19 @@ pub(super) fn DeedDialog(
     let act = Callback::new(move |(deed, user, typed): (Deed, User, String)| {
         problem.set(None);
         pending.run(async move {
-            match deed.run(&user, typed).await {
+            let done = deed.run(&user, typed).await;
+            // Another may have been asked for meanwhile, or the view left.
+            let is_asked = asked.try_get_untracked().flatten().is_some_and(|(now, of)| now == deed && of.id == user.id);
+            match done {
                 Ok(told) => {
-                    asked.set(None);
+                    if is_asked {
+                        asked.set(None);
+                    }
                     toasts.done(told);
-                    on_change.run(());
+                    let _ = on_change.try_run(());
+                    request_animation_frame(browser::focus_if_lost);
                 }
-                Err(error) if deed.question(&user).is_some() => {
+                Err(error) if is_asked && deed.question(&user).is_some() => {
                     let about_field = error.field("username").or_else(|| error.field("password"));
                     wrong.set(Some(about_field.unwrap_or_else(|| error.message())));
                 }

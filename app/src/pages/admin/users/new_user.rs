@@ -36,7 +36,8 @@ pub(super) fn NewUser(on_change: Callback<()>) -> impl IntoView {
                     password.set_value("");
                     is_admin.set_checked(false);
                     toasts.done(format!("User {} created.", user.username));
-                    on_change.run(());
+                    // The list may have been left meanwhile.
+                    let _ = on_change.try_run(());
                 }
                 Err(error) => {
                     let _ = if error.field("password").is_some() { password.focus() } else { name.focus() };

@@ -19,7 +19,9 @@ pub(super) fn UserTable(users: Memo<Vec<User>>, on_change: Callback<()>) -> impl
         view! { <UserRow user is_me asked /> }
     };
     // What is the same stays; a user that was changed is a row of its own.
-    let key = |user: &User| (user.id, user.username.clone(), user.is_admin, user.must_change_password);
+    let key = |user: &User| {
+        (user.id, user.username.clone(), user.is_admin, user.must_change_password, user.last_login_at.map(|at| at.0))
+    };
     view! {
         <Alert message=problem />
         <div class="table-scroll">
