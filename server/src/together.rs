@@ -5,7 +5,11 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::oneshot;
+
+/// Far longer than a question takes that is not stuck.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Cheap to clone; all clones are one.
 pub struct Together<K, V>(Arc<Mutex<HashMap<K, Askers<V>>>>);
@@ -38,16 +42,21 @@ where
 {
     /// The answer to a question that is put no earlier than now; `None` if it broke off. All who ask under one key put
     /// the same question, so anybody's will do.
-    pub async fn ask<F>(&self, key: K, question: impl Fn() -> F + Send + 'static) -> Option<V>
+    /// Who has waited for long asks alone, so that one who is stuck holds up nobody else.
+    pub async fn ask<F>(&self, key: K, question: impl Fn() -> F + Clone + Send + 'static) -> Option<V>
     where
         F: Future<Output = V> + Send + 'static,
     {
+        let alone = question.clone();
         let (asker, answer) = oneshot::channel();
         if let Some(first) = self.line_up(&key, asker) {
             // Apart from its asker, who may hang up while others wait for the same.
             tokio::spawn(self.clone().answer_all(key, first, question));
         }
-        answer.await.ok()
+        match tokio::time::timeout(PATIENCE, answer).await {
+            Ok(answer) => answer.ok(),
+            Err(_) => Some(alone().await),
+        }
     }
 
     /// Gives the asker back where no question is under way.
@@ -166,6 +175,15 @@ mod tests {
         drop(first);
         source.may_answer.as_ref().unwrap().add_permits(2);
         assert!(second.await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_that_is_stuck_holds_up_nobody_else() {
+        let stuck = Arc::new(Source { may_answer: Some(Semaphore::new(0)), ..Source::default() });
+        let together = Together::default();
+        let mut first = Box::pin(ask(&stuck, &together));
+        assert!(futures_util::poll!(&mut first).is_pending());
+        assert_eq!(ask(&Arc::default(), &together).await, Some(0));
     }
 
     #[tokio::test]

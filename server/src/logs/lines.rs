@@ -15,6 +15,8 @@ use std::os::unix::fs::FileExt;
 const READ_BYTES: usize = 64 * 1024;
 /// Bytes looked through at once for what a very long line ends with.
 const LOOK_BYTES: u64 = 1024 * 1024;
+/// How far back a return is looked for: a state of a progress bar that is longer is none.
+const LOOK_BACK: u64 = 4 * LOOK_BYTES;
 /// No line end with its carriage returns is longer.
 const LINE_END_BYTES: usize = 1024;
 /// Stands where a line was cut.
@@ -127,7 +129,8 @@ pub(super) fn shown_long(log: &File, index: &LineIndex, range: Range<u64>, style
         let style = index.style_at(log, tail_start + at as u64)?;
         return Ok(dressed(play(&tail[at..], style), style));
     }
-    let (start, style) = match last_return(log, range.start..tail_start)? {
+    let look_from = range.start.max(tail_start.saturating_sub(LOOK_BACK));
+    let (start, style) = match last_return(log, look_from..tail_start)? {
         Some(at) => (at + 1, index.style_at(log, at)?),
         None => (range.start, style),
     };

@@ -10,6 +10,8 @@ use std::borrow::Cow;
 /// Of a longer line only so much of its end is played: whatever came before has been overwritten.
 pub(super) const PLAYED_BYTES: usize = 64 * 1024;
 const TAB: usize = 8;
+/// Blanks that a line may have beside a few for each of its bytes: about a terminal's width.
+const FREE_BLANKS: usize = 256;
 
 /// A line without the carriage returns of its end; several come from devices and from Windows together.
 pub(super) fn without_line_end(line: &[u8]) -> &[u8] {
@@ -53,11 +55,14 @@ struct Screen {
     style: Style,
     /// A carriage return came last: what is written now replaces the line.
     has_returned: bool,
+    /// A cursor that jumps costs no more than a line that is written.
+    blanks_left: usize,
 }
 
 /// What is seen in the end of a line that begins with `style`, with its colours. It is not cut.
 pub(super) fn play(line: &[u8], style: Style) -> String {
-    let mut screen = Screen { cells: Vec::new(), column: 0, style, has_returned: false };
+    let blanks_left = FREE_BLANKS + 4 * line.len();
+    let mut screen = Screen { cells: Vec::new(), column: 0, style, has_returned: false, blanks_left };
     screen.take(line);
     screen.text(style)
 }
@@ -109,11 +114,20 @@ impl Screen {
         self.reach(self.column);
     }
 
-    /// Blanks stand where the cursor was only moved over.
+    /// Blanks stand where the cursor was only moved over; where there are too many, it stays at the end.
     fn reach(&mut self, column: usize) {
-        if self.cells.len() < column {
-            self.cells.resize(column, BLANK);
+        let missing = column.saturating_sub(self.cells.len());
+        if self.may_blank(missing) {
+            self.cells.resize(self.cells.len() + missing, BLANK);
+        } else {
+            self.column = self.cells.len();
         }
+    }
+
+    fn may_blank(&mut self, cells: usize) -> bool {
+        let left = self.blanks_left.checked_sub(cells);
+        self.blanks_left = left.unwrap_or(self.blanks_left);
+        left.is_some()
     }
 
     fn obey(&mut self, sequence: &[u8]) {
@@ -140,7 +154,8 @@ impl Screen {
         let column = self.column.min(self.cells.len());
         match what {
             0 => self.cells.truncate(column),
-            1 => self.cells[..column].fill(BLANK),
+            1 if self.may_blank(column) => self.cells[..column].fill(BLANK),
+            1 => {}
             _ => self.cells.clear(),
         }
     }

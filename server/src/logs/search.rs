@@ -214,11 +214,8 @@ impl<'a> Scan<'a> {
 
 /// Lines of which each is what a window shows of it, line ends and all: nobody finds what has been overwritten.
 fn as_seen(lines: &[u8]) -> Cow<'_, [u8]> {
-    let moves_back = |at: usize| {
-        let after = &lines[at..];
-        let line_end = after.iter().position(|byte| *byte != b'\r').unwrap_or(after.len());
-        after[0] != b'\r' || after.get(line_end).is_some_and(|byte| *byte != b'\n')
-    };
+    // Of several returns the last one tells what follows them.
+    let moves_back = |at: usize| lines[at] != b'\r' || !matches!(lines.get(at + 1), None | Some(b'\r' | b'\n'));
     if !memchr2_iter(b'\r', 0x08, lines).any(moves_back) {
         return Cow::Borrowed(lines);
     }
@@ -380,5 +377,20 @@ mod tests {
         let found = search(&fixture.log, &fixture.index, &needle, 1_001, u64::MAX, is_over).unwrap();
         let looked_at = PIECE as u64 / 4 * 2;
         assert_eq!((found.total, found.next_from), (looked_at, Some(1_001 + looked_at)));
+    }
+
+    #[test]
+    fn a_cursor_that_jumps_costs_no_more_than_lines_that_are_written() {
+        let jumps = b"\x08\x1b[16384Gx\n".repeat(1_000);
+        assert!(as_seen(&jumps).len() < 64 * jumps.len());
+        let fillings = [b"x\x1b[16384Gx".as_slice(), &b"\x1b[1K".repeat(10_000), b"\x1b[2K\x08\n"].concat();
+        assert_eq!(as_seen(&fillings).as_ref(), b"\n");
+    }
+
+    #[test]
+    fn returns_at_the_end_of_a_line_move_nothing_back() {
+        let plain = [b"x".as_slice(), &b"\r".repeat(100_000), b"\n"].concat();
+        assert!(matches!(as_seen(&plain), Cow::Borrowed(_)));
+        assert_eq!(as_seen(b"10%\r\r20%\r\n").as_ref(), b"20%\n");
     }
 }
