@@ -62,17 +62,12 @@ impl Version {
 }
 
 /// The versions that a client says it has. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Known(Vec<HeaderValue>);
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Known(Vec<HeaderValue>);
 
 impl Known {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         Self(headers.get_all(IF_NONE_MATCH).iter().cloned().collect())
-    }
-
-    /// Whoever has none gets the body, whichever it is.
-    pub(super) fn has_none(&self) -> bool {
-        self.0.is_empty()
     }
 
     pub(super) fn has(&self, version: &Version) -> bool {

@@ -32,6 +32,7 @@ const COME_AGAIN: Duration = Duration::from_secs(5);
 pub(super) struct FindQuery {
     /// Seconds.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 60))]
     wait: Option<u64>,
 }
 
@@ -81,7 +82,7 @@ fn too_many_wait() -> ApiError {
 }
 
 /// Looks at jobs, by job and whether the body is wanted: those who look at the same time share one.
-pub type JobLooks = Together<(JobId, bool), ApiResult<Arc<Looked>>>;
+pub type JobLooks = Together<(JobId, Known), ApiResult<Arc<Looked>>>;
 
 /// What one look into the store has found.
 enum Found {
@@ -95,30 +96,20 @@ type PassedBefore = Vec<(i64, Option<LastPassed>)>;
 
 /// The job's version, and its body unless the client has it.
 async fn look(state: &AppState, id: JobId, known: &Known) -> ApiResult<Arc<Looked>> {
-    if !known.has_none() {
-        let looked = look_together(state, id, false).await?;
-        if known.has(&looked.version) {
-            return Ok(looked);
-        }
-    }
-    look_together(state, id, true).await
-}
-
-async fn look_together(state: &AppState, id: JobId, with_body: bool) -> ApiResult<Arc<Looked>> {
-    let asking = state.clone();
-    let question = move || look_once(asking.clone(), id, with_body);
-    let looked = state.job_looks.ask((id, with_body), question).await;
+    let (asking, has) = (state.clone(), known.clone());
+    let question = move || look_once(asking.clone(), id, has.clone());
+    let looked = state.job_looks.ask((id, known.clone()), question).await;
     looked.unwrap_or_else(|| Err(StoreError::Interrupted.into()))
 }
 
 /// One look decides; the job's tasks are read only where the body is wanted and none of this version is kept. The poller
 /// learns that somebody is looking.
-async fn look_once(state: AppState, id: JobId, with_body: bool) -> ApiResult<Arc<Looked>> {
+async fn look_once(state: AppState, id: JobId, known: Known) -> ApiResult<Arc<Looked>> {
     let reader = state.clone();
     let found = state.store.read(move |connection| {
         let Some(head) = find_head(connection, id)? else { return Ok(None) };
         let version = version_of(&head, &reader);
-        if !with_body {
+        if known.has(&version) {
             return Ok(Some((head, version, Found::Head)));
         }
         if let Some(json) = reader.kept.find(Body::Whole, id, version.content(), version.synced_at()) {

@@ -48,31 +48,29 @@ pub(super) async fn list_jobs(
     let limit = read_limit(query.limit.as_deref())? as usize;
     let filter = read_filter(query, &user)?;
     let known = Known::of(&headers);
-    let wanted = (filter, limit);
-    if !known.has_none() {
-        let looked = look_together(&state, wanted.clone(), false).await?;
-        if known.has(&looked.version) {
-            return Ok(looked.version.unchanged());
-        }
-    }
-    let looked = look_together(&state, wanted, true).await?;
-    Ok(looked.version.with_json(looked.json.clone().unwrap_or_default()))
+    let looked = look(&state, (filter, limit), Known::of(&headers)).await?;
+    Ok(match &looked.json {
+        Some(json) => looked.version.with_json(json.clone()),
+        None => looked.version.unchanged(),
+    })
 }
 
 /// What is asked for, and how many at most.
 type Wanted = (JobFilter, usize);
 
-/// Looks at lists, by what is wanted and whether with the body: those who look at the same time share one.
-pub type ListLooks = Together<(Wanted, bool), ApiResult<Arc<Looked>>>;
+/// Looks at lists, by what is wanted and known already: those who look at the same time share one.
+pub type ListLooks = Together<(Wanted, Known), ApiResult<Arc<Looked>>>;
 
-async fn look_together(state: &AppState, wanted: Wanted, with_body: bool) -> ApiResult<Arc<Looked>> {
-    let (asking, of) = (state.clone(), wanted.clone());
-    let question = move || look_once(asking.clone(), of.clone(), with_body);
-    let looked = state.list_looks.ask((wanted, with_body), question).await;
+/// The list's version, and its body unless the client has it.
+async fn look(state: &AppState, wanted: Wanted, known: Known) -> ApiResult<Arc<Looked>> {
+    let (asking, key) = (state.clone(), (wanted, known));
+    let of = key.clone();
+    let question = move || look_once(asking.clone(), of.0.clone(), of.1.clone());
+    let looked = state.list_looks.ask(key, question).await;
     looked.unwrap_or_else(|| Err(StoreError::Interrupted.into()))
 }
 
-async fn look_once(state: AppState, (filter, limit): Wanted, with_body: bool) -> ApiResult<Arc<Looked>> {
+async fn look_once(state: AppState, (filter, limit): Wanted, known: Known) -> ApiResult<Arc<Looked>> {
     let reader = state.clone();
     let found = state.store.read(move |connection| {
         // One more than asked for tells whether there is another page.
@@ -80,7 +78,7 @@ async fn look_once(state: AppState, (filter, limit): Wanted, with_body: bool) ->
         let has_more = heads.len() > limit;
         heads.truncate(limit);
         let version = version(&heads, &reader, has_more);
-        if !with_body {
+        if known.has(&version) {
             return Ok((version, None));
         }
         let page = Page::find(connection, &reader, heads, has_more)?;

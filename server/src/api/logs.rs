@@ -36,10 +36,13 @@ pub(super) struct LogPath {
 #[serde(deny_unknown_fields)]
 pub(super) struct LinesQuery {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     from: Option<u64>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 5_000))]
     limit: Option<u64>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 5_000))]
     tail: Option<u64>,
 }
 
@@ -48,8 +51,10 @@ pub(super) struct LinesQuery {
 pub(super) struct SearchQuery {
     q: String,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     from: Option<u64>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 5_000))]
     limit: Option<u64>,
 }
 
