@@ -8,13 +8,16 @@ use crate::store::StoreError;
 use crate::store::audit::{AuditEntry, insert_audit_entry};
 use crate::store::jobs::{self, Job};
 use crate::store::tombstones::{Wanted, insert_tombstone};
+use protocol::Timestamp;
 use protocol::api::{CleanupState, Via};
 use serde_json::json;
 
 pub(super) async fn clean_up<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
     let cleaned = poller.remote.clean_up(&job.remote_queue_id).await;
     let (is_deletion, limits, now) = (job.delete_requested_at.is_some(), poller.limits(), poller.clock.now());
-    let since = job.cleanup_since.unwrap_or(now);
+    // A deletion has all the time again that there is for it.
+    let is_of_this = |since: &Timestamp| job.delete_requested_at.is_none_or(|wanted| wanted <= *since);
+    let since = job.cleanup_since.filter(is_of_this).unwrap_or(now);
     let mut after = Job { cleanup_since: Some(since), ..job.clone() };
     match cleaned {
         Ok(()) => {
@@ -117,9 +120,11 @@ pub(super) async fn remove<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<A
     let tombstone = jobs::has_own_queue(job).then(|| tombstone_of(job, Wanted::Delete, now)).flatten();
     let left = (job.cleanup_state == CleanupState::Failed).then(|| note_of_what_is_left(poller, job));
     let removed = poller.write(move |c| {
-        if jobs::remove_job(c, id)?
-            && let Some(tombstone) = tombstone
-        {
+        if !jobs::remove_job(c, id)? {
+            // Somebody else has, and noted what is left to do.
+            return Ok(());
+        }
+        if let Some(tombstone) = tombstone {
             insert_tombstone(c, tombstone, now)?;
         }
         left.map_or(Ok(()), |left| insert_audit_entry(c, left, now))

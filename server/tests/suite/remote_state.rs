@@ -138,6 +138,30 @@ async fn a_deletion_whose_workspace_can_not_be_removed_ends_at_last_and_says_wha
     assert!(left["detail"]["error"].as_str().unwrap().contains("Permission denied"), "{left}");
 }
 
+#[tokio::test]
+async fn a_deletion_has_all_the_time_for_a_workspace_that_was_given_up_before() {
+    let sshd = Sshd::start();
+    let lab = Lab::with(|environment| {
+        sshd.configure(environment);
+        environment.ssh.commands.cleanup = "echo rm: cannot remove {queue_id}: Permission denied >&2; exit 1".into();
+        environment.cleanup_give_up = Duration::from_hours(2);
+    })
+    .await;
+    let id = lab.submit(&["smoke/pass"]).await;
+    lab.tick_until(id, |job| job["cleanup"]["error"].is_string()).await;
+    for minutes in [10, 20, 40, 60, 121] {
+        lab.tick_at(Timestamp::now().plus(Duration::from_mins(minutes))).await;
+    }
+    assert_eq!(lab.job(id).await["cleanup"]["state"], "failed");
+    lab.ada.delete(&format!("/api/job/{id}")).await.expect(202);
+    for minutes in [130, 140, 150, 160, 170, 180] {
+        lab.tick_at(Timestamp::now().plus(Duration::from_mins(minutes))).await;
+        assert_eq!(lab.job(id).await["delete_requested"], true, "after {minutes} minutes");
+    }
+    lab.tick_at(Timestamp::now().plus(Duration::from_mins(260))).await;
+    assert_eq!(lab.ada.get(&format!("/api/job/{id}")).await.status, 404);
+}
+
 /// What was tried, whether it is well, and the words.
 fn parts(answer: &Value) -> Vec<(&str, bool, &str)> {
     let mut parts = Vec::new();
