@@ -47,7 +47,6 @@ pub(super) async fn list_jobs(
 ) -> ApiResult<Conditional<JobList>> {
     let limit = read_limit(query.limit.as_deref())? as usize;
     let filter = read_filter(query, &user)?;
-    let known = Known::of(&headers);
     let looked = look(&state, (filter, limit), Known::of(&headers)).await?;
     Ok(match &looked.json {
         Some(json) => looked.version.with_json(json.clone()),
