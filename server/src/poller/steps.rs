@@ -101,7 +101,11 @@ async fn send<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreEr
     let found = poller.store.read(move |c| Ok((jobs::find_job(c, id)?, tasks::find_tasks(c, id)?))).await?;
     let (Some((sent, owner)), rows) = found else { return Ok(After::Later) };
     if sent.abort_requested_at.is_some() || sent.delete_requested_at.is_some() {
-        return Ok(After::Lost);
+        // Not wanted any more, just in time: nobody has heard of it, so nothing has to wait for what may arrive late.
+        let unsent =
+            Job { submit_attempted_at: job.submit_attempted_at, last_sent_at: job.last_sent_at, ..sent.clone() };
+        let saved = save(poller, &sent, &unsent, Vec::new()).await?;
+        return Ok(After::Again.if_saved(saved));
     }
     let request = request_of(&sent, &rows, owner);
     let answer = poller.remote.submit(&sent.instance, &request).await;

@@ -172,7 +172,9 @@ impl Site {
                 return;
             }
             let has_ended = ["passed", "aborted"].iter().any(|word| said["status"] == *word);
-            let is_cleaned = said["cleanup"]["state"] == "done" || said["cleanup"]["state"] == "none";
+            // Aborted before the bench was seen to know it, it may still come there: its workspace is let be until it can't.
+            let never_came = job.aborted && said["started_at"].is_null() && since.elapsed() > TAKE_OVER;
+            let is_cleaned = said["cleanup"]["state"] != "pending" || never_came && said["cleanup"]["error"].is_null();
             if has_ended && is_cleaned && said["logs"]["state"] == "complete" && !job.deleted {
                 let is_right = said["status"] == "passed" || job.aborted;
                 assert!(is_right, "{job:?} ended otherwise: {said}");

@@ -2,7 +2,7 @@
 //! The poller moves when a test ticks it; waiting means ticking until something is so.
 
 use crate::bench::Bench;
-use crate::test_app::{Client, TestApp};
+use crate::test_app::{Answer, Client, TestApp};
 use protocol::Timestamp;
 use serde_json::{Value, json};
 use server::cli::serve::pollers;
@@ -78,6 +78,18 @@ impl Lab {
             self.tick().await;
             pace.tick().await;
         }
+    }
+
+    /// Ticks further and further ahead, from `minutes` from now on, until an answer about the job has this status; the
+    /// minutes that it took.
+    pub async fn tick_on_until(&self, mut minutes: u64, id: i64, is_wanted: impl Fn(&Answer) -> bool) -> u64 {
+        let start = Instant::now();
+        while !is_wanted(&self.ada.get(&format!("/api/job/{id}")).await) {
+            assert!(start.elapsed() < PATIENCE, "job {id} is not as wanted after {minutes} minutes");
+            minutes += 1;
+            self.tick_at(Timestamp::now().plus(Duration::from_mins(minutes))).await;
+        }
+        minutes
     }
 
     pub async fn tick_until_status(&self, id: i64, status: &str) -> Value {

@@ -128,9 +128,7 @@ async fn a_deletion_whose_workspace_can_not_be_removed_ends_at_last_and_says_wha
         lab.tick_at(Timestamp::now().plus(Duration::from_mins(minutes))).await;
         assert_eq!(lab.job(id).await["cleanup"]["state"], "pending", "after {minutes} minutes");
     }
-    lab.tick_at(Timestamp::now().plus(Duration::from_mins(121))).await;
-    lab.tick_at(Timestamp::now().plus(Duration::from_mins(122))).await;
-    assert_eq!(lab.ada.get(&format!("/api/job/{id}")).await.status, 404);
+    lab.tick_on_until(129, id, |answer| answer.status == 404).await;
     let audit = root.get("/api/audit").await.expect(200);
     let entries = audit["entries"].as_array().unwrap();
     let left = entries.iter().find(|entry| entry["action"] == "job.delete" && entry["via"] == "system").unwrap();
@@ -149,17 +147,16 @@ async fn a_deletion_has_all_the_time_for_a_workspace_that_was_given_up_before() 
     .await;
     let id = lab.submit(&["smoke/pass"]).await;
     lab.tick_until(id, |job| job["cleanup"]["error"].is_string()).await;
-    for minutes in [10, 20, 40, 60, 121] {
+    for minutes in [10, 20, 40, 60] {
         lab.tick_at(Timestamp::now().plus(Duration::from_mins(minutes))).await;
     }
-    assert_eq!(lab.job(id).await["cleanup"]["state"], "failed");
+    let given_up = lab.tick_on_until(120, id, |answer| answer.expect(200)["cleanup"]["state"] == "failed").await;
     lab.ada.delete(&format!("/api/job/{id}")).await.expect(202);
-    for minutes in [130, 140, 150, 160, 170, 180] {
-        lab.tick_at(Timestamp::now().plus(Duration::from_mins(minutes))).await;
+    for minutes in [10, 20, 30, 40, 50, 60] {
+        lab.tick_at(Timestamp::now().plus(Duration::from_mins(given_up + minutes))).await;
         assert_eq!(lab.job(id).await["delete_requested"], true, "after {minutes} minutes");
     }
-    lab.tick_at(Timestamp::now().plus(Duration::from_mins(260))).await;
-    assert_eq!(lab.ada.get(&format!("/api/job/{id}")).await.status, 404);
+    lab.tick_on_until(given_up + 129, id, |answer| answer.status == 404).await;
 }
 
 /// What was tried, whether it is well, and the words.
