@@ -117,7 +117,8 @@ fn plan_next_look(job: &mut Job, seen: Seen<'_>, limits: &Limits, now: Timestamp
 /// whatever anybody's clock says.
 fn ran_for(job: &Job, seen: Seen<'_>, now: Timestamp) -> Duration {
     let said = match (seen.queue.started_at, seen.queue.finished_at.or(seen.server_now)) {
-        (Some(started), Some(until)) => until.since(started),
+        // A start that is still to come says nothing: the clock was put back meanwhile.
+        (Some(started), Some(until)) if started <= until => until.since(started),
         _ => job.seen_running_at.map_or(Duration::ZERO, |started| now.since(started)),
     };
     said.min(job.submit_attempted_at.map_or(said, |sent| now.since(sent)))

@@ -120,12 +120,16 @@ fn is_worth_saving(before: &Job, after: &Job, changed_tasks: &[Task], now: Times
 }
 
 fn note_clock<R: Remote>(poller: &Poller<R>, job: &Job, answer: &Answer<QueueBody>) {
-    let ran = answer.body.started_at.zip(answer.server_now).map(|(started, until)| until.since(started));
     let sent = job.submit_attempted_at.map(|sent| poller.clock.now().since(sent));
-    let (Some(ran), Some(sent)) = (ran, sent) else { return };
-    let is_wrong = ran > sent.saturating_add(CLOCK_TOLERANCE);
-    let words = "its clock is wrong: it says that a queue has run for longer than since it was sent";
-    health::trouble(poller, "clock", is_wrong.then(|| words.to_owned()));
+    let (Some(started), Some(until), Some(sent)) = (answer.body.started_at, answer.server_now, sent) else { return };
+    let words = if until.since(started) > sent.saturating_add(CLOCK_TOLERANCE) {
+        Some("its clock is wrong: it says that a queue has run for longer than since it was sent")
+    } else if started.since(until) > CLOCK_TOLERANCE {
+        Some("its clock is wrong: by it, a queue that runs already is still to begin")
+    } else {
+        None
+    };
+    health::trouble(poller, "clock", words.map(str::to_owned));
 }
 
 pub(super) async fn take_failure<R: Remote>(

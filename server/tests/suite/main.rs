@@ -21,6 +21,7 @@ mod connections;
 mod figures;
 mod generated_client;
 mod history;
+mod job_clocks;
 mod job_faults;
 mod job_feed;
 mod job_life;

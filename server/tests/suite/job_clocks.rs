@@ -1,0 +1,80 @@
+//! Clocks of benches that are wrong: jobs are limited all the same, nothing lasts for decades, and admins are told.
+
+use crate::job_odd_remote::{JOB, Odd, healthy, says, unknown_id};
+use crate::test_app::PASSWORD;
+use protocol::{JobStatus, Timestamp};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const HOUR: Duration = Duration::from_hours(1);
+
+/// A server whose queue 1 began at that moment of its clock, says `status`, and is as right as ours by now.
+async fn began_at(started_at: &'static str, status: &'static str) -> Odd {
+    let odd = Odd::start(move |call| match call {
+        "GET /api/health" => healthy(&[]),
+        "POST /api/queue" => says(json!({"queue_id": "1", "status": "waiting"})),
+        "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": status, "started_at": started_at})),
+        "POST /api/abort/1" => says(json!({"id": "1", "kind": "queue", "status": "aborted"})),
+        _ => unknown_id(),
+    })
+    .await;
+    odd.app.admin("root").await;
+    odd
+}
+
+async fn environment(odd: &Odd) -> Value {
+    let root = odd.app.anybody().with_password("root", PASSWORD);
+    root.get("/api/environments").await.expect(200)["environments"][0].clone()
+}
+
+/// As if it had been sent, and seen running, two hours ago.
+async fn runs_for_two_hours(odd: &Odd) {
+    odd.accept().await;
+    let long_ago = Some(Timestamp::now().minus(HOUR * 2));
+    odd.app
+        .change_job(JOB, |job, _| {
+            job.status = JobStatus::InProgress;
+            (job.submit_attempted_at, job.accepted_at, job.seen_running_at) = (long_ago, long_ago, long_ago);
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_wrong_clock_ends_no_job() {
+    for started_at in ["1970-01-01T00:00:07Z", "2140-01-01T00:00:00Z"] {
+        let odd = began_at(started_at, "running").await;
+        odd.tick().await;
+        odd.tick().await;
+        let job = odd.job().await;
+        assert_eq!((&job["status"], &job["abort_requested"]), (&json!("in_progress"), &json!(false)), "{started_at}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_whose_clock_is_wrong_is_called_degraded() {
+    for started_at in ["1970-01-01T00:00:07Z", "2140-01-01T00:00:00Z"] {
+        let odd = began_at(started_at, "running").await;
+        odd.tick().await;
+        odd.tick().await;
+        let said = environment(&odd).await;
+        assert_eq!(said["health"], "degraded", "{started_at}: {said:#}");
+        assert!(said["last_error"].as_str().unwrap().contains("its clock is wrong"), "{said:#}");
+    }
+    let now = Box::leak(Timestamp::now().to_string().into_boxed_str());
+    let odd = began_at(now, "running").await;
+    odd.tick().await;
+    odd.tick().await;
+    assert_eq!(environment(&odd).await["health"], "ok");
+}
+
+#[tokio::test]
+async fn a_queue_that_begins_only_later_by_its_servers_clock_is_limited_by_ours() {
+    for status in ["running", "aborted"] {
+        let odd = began_at("2140-01-01T00:00:00Z", status).await;
+        runs_for_two_hours(&odd).await;
+        odd.tick().await;
+        let job = odd.job().await;
+        let (status_now, why) = (&job["status"], &job["status_reason"]);
+        assert_eq!((status_now, why), (&json!("aborted"), &json!("timeout")), "{status}");
+    }
+}
