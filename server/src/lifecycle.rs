@@ -9,7 +9,7 @@ pub use abort::{asks_after_abort, next_step_of_abort, note_abort_sent};
 pub use observe::{Heard, Observed, Seen, observe, runs_too_long_unseen};
 pub use verdict::verdict;
 
-use crate::store::jobs::{Job, has_own_queue, may_be_there};
+use crate::store::jobs::{DUE_AT_ONCE, Job, has_own_queue, may_be_there};
 use crate::store::tasks::Task;
 use protocol::api::{CleanupState, LogsState, SyncState, TaskCounts};
 use protocol::{JobStatus, TaskStatus, Timestamp, reason};
@@ -242,7 +242,7 @@ pub fn force(job: &Job, tasks: Vec<Task>, now: Timestamp) -> (Job, Vec<Task>) {
     forced.logs_error = Some(FORCED_WORDS.to_owned());
     forced.cleanup_state = CleanupState::None;
     // That it is to be deleted is not forgotten.
-    forced.next_at = job.delete_requested_at.and(Some(now));
+    forced.next_at = job.delete_requested_at.and(Some(DUE_AT_ONCE));
     (forced, ended_tasks)
 }
 

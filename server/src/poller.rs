@@ -186,10 +186,15 @@ fn spawn<R: Remote, F>(
     loops.spawn(run(Arc::clone(poller), term.clone()));
 }
 
-/// What failed before this process began, or while the server was away, is tried at once.
+/// What failed before this process began is tried at once, and nothing waits for a moment that another clock has set.
 async fn forget_pauses<R: Remote>(poller: &Poller<R>) {
     let (name, now) = (poller.name().to_owned(), poller.clock.now());
-    if let Err(error) = poller.write(move |c| jobs::forget_pauses(c, &name, now)).await {
+    let forget = move |c: &mut AnyConnection| {
+        jobs::forget_pauses(c, &name, now)?;
+        jobs::end_waits(c, &name, now)?;
+        crate::store::tombstones::end_waits(c, &name, now)
+    };
+    if let Err(error) = poller.write(forget).await {
         tracing::error!(environment = poller.name(), %error, "poller: pauses of {} could not be ended", poller.name());
     }
 }

@@ -18,7 +18,9 @@ pub fn next_step_of_abort(job: &Job, limits: &Limits, now: Timestamp) -> Step {
     if job.submit_attempted_at.is_none() {
         return Step::EndUnsent;
     }
-    let is_to_be_sent = job.abort_sent_at.is_none_or(|sent| now >= sent.plus(resend_pause(job, limits)));
+    // One that was sent later than now was so by a clock that has been put back since.
+    let is_past = |sent: Timestamp| sent > now || now >= sent.plus(resend_pause(job, limits));
+    let is_to_be_sent = job.abort_sent_at.is_none_or(is_past);
     if is_to_be_sent { Step::Abort } else { Step::Ask }
 }
 

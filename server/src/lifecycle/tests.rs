@@ -114,6 +114,11 @@ fn each_state_of_a_job_has_its_next_step() {
         ),
         ("abort", Job { abort_requested_at: wanted, ..accepted_job() }, Step::Abort),
         ("abort sent", sent_abort.clone(), Step::Ask),
+        (
+            "abort sent by a clock that was put back since",
+            Job { abort_sent_at: Some(NOW.plus(HOUR)), ..sent_abort.clone() },
+            Step::Abort,
+        ),
         ("abort sent, and nothing came of it", Job { abort_sent_at: Some(NOW.minus(HOUR)), ..sent_abort }, Step::Abort),
         ("ended", ended_job(), Step::Mirror),
         ("mirrored", mirrored, Step::CleanUp),

@@ -6,24 +6,36 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::time::Instant;
 
 /// Tells the time of what is stored. Pauses inside the process run on tokio's monotonic clock.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Clock(Option<(Timestamp, Instant)>);
+#[derive(Clone, Copy, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    Told(fn() -> Timestamp),
+    /// From a moment on as tokio's clock goes.
+    Since(Timestamp, Instant),
+}
 
 impl Clock {
     /// The machine's clock, which may be set at any time.
     pub fn system() -> Self {
-        Self(None)
+        Self::told_by(Timestamp::now)
+    }
+
+    /// Whatever it says, at each look.
+    pub fn told_by(tell: fn() -> Timestamp) -> Self {
+        Self(Source::Told(tell))
     }
 
     /// `start` now, and from there on as tokio's clock goes.
     pub fn starting_at(start: Timestamp) -> Self {
-        Self(Some((start, Instant::now())))
+        Self(Source::Since(start, Instant::now()))
     }
 
     pub fn now(&self) -> Timestamp {
         match self.0 {
-            None => Timestamp::now(),
-            Some((start, since)) => start.plus(since.elapsed()),
+            Source::Told(tell) => tell(),
+            Source::Since(start, since) => start.plus(since.elapsed()),
         }
     }
 }

@@ -4,9 +4,9 @@
 use super::breaker::PROBE_INTERVAL;
 use super::{Poller, STORE_RETRY, locked, rounds};
 use crate::remote::{Reach, Remote, RemoteError};
-use crate::store::StoreError;
 use crate::store::environments::{self, EnvironmentStatus, find_environment_status};
 use crate::store::jobs::{self, Lane};
+use crate::store::{AnyConnection, StoreError, tombstones};
 use protocol::Timestamp;
 use protocol::api::Health;
 use protocol::remote::{FEATURE_CHANGES, HealthBody};
@@ -175,16 +175,25 @@ impl Clocks {
     /// Where the machine's clock was put back, what is due by it would be late by as much.
     async fn notice_step<R: Remote>(&mut self, poller: &Poller<R>) {
         let expected = self.wall.plus(self.monotonic.elapsed());
-        let now = poller.clock.now();
-        (self.wall, self.monotonic) = (now, Instant::now());
+        let (now, seen_at) = (poller.clock.now(), Instant::now());
         let step = expected.since(now);
         if step < CLOCK_STEP {
+            (self.wall, self.monotonic) = (now, seen_at);
             return;
         }
         tracing::warn!(environment = poller.name(), step_s = step.as_secs(), "this machine's clock was put back");
         let name = poller.name().to_owned();
-        match poller.write(move |c| jobs::bring_forward(c, &name, step)).await {
-            Ok(()) => Lane::ALL.into_iter().for_each(|lane| poller.lanes.wake(lane)),
+        let bring_forward = move |c: &mut AnyConnection| {
+            jobs::bring_forward(c, &name, now, step)?;
+            tombstones::end_waits(c, &name, now)
+        };
+        match poller.write(bring_forward).await {
+            Ok(()) => {
+                (self.wall, self.monotonic) = (now, seen_at);
+                poller.lanes.wake_all();
+                poller.bell.ring_work();
+            }
+            // It is noticed again at the next look.
             Err(error) => {
                 tracing::error!(environment = poller.name(), %error, "what is due could not be brought forward");
             }

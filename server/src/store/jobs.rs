@@ -6,8 +6,8 @@ mod lane;
 mod wanted;
 
 pub use due::{
-    bring_forward, earliest_due, find_jobs, find_removed, forget_pauses, has_open_of_other_instance, list_due,
-    list_open, list_watched, mark_all_failing, postpone_due, watch,
+    DUE_AT_ONCE, bring_forward, earliest_due, end_waits, find_jobs, find_removed, forget_pauses,
+    has_open_of_other_instance, list_due, list_open, list_watched, mark_all_failing, postpone_due, watch,
 };
 pub use lane::{Lane, has_own_queue, may_be_there};
 pub use wanted::{request_abort, request_delete, want_abort};
@@ -188,7 +188,7 @@ impl Job {
             cleanup_since: None,
             cleaned_at: None,
             remote_deleted_at: None,
-            next_at: Some(now),
+            next_at: Some(DUE_AT_ONCE),
             attempts: 0,
             version: 1,
             lane: Lane::Send,

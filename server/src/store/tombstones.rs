@@ -1,6 +1,7 @@
 //! Rows of `tombstones`: queues that no job follows any more and of which something is still wanted at their server.
 //! One stays until that is done and no submission can be under way any more that would start the queue again.
 
+use super::jobs::DUE_AT_ONCE;
 use super::schema::tombstones;
 use super::values::{Millis, WantedText};
 use super::{AnyConnection, QueryResult, next_id};
@@ -82,7 +83,7 @@ pub fn insert_tombstone(connection: &mut AnyConnection, new: NewTombstone, now: 
         instance: new.instance,
         remote_queue_id: new.remote_queue_id,
         created_at: now,
-        next_at: now,
+        next_at: DUE_AT_ONCE,
         attempts: 0,
         error: None,
         wanted: new.wanted,
@@ -128,6 +129,13 @@ pub fn postpone_tombstone(
         .set((tombstones::attempts.eq(attempts), tombstones::next_at.eq(next_at.0), tombstones::error.eq(error)))
         .execute(connection)
         .map(drop)
+}
+
+/// All of an environment's are due: what put them off may have been a clock that was put back since.
+pub fn end_waits(connection: &mut AnyConnection, environment: &str, now: Timestamp) -> QueryResult<()> {
+    let waiting =
+        tombstones::table.filter(tombstones::environment.eq(environment)).filter(tombstones::next_at.gt(now.0));
+    diesel::update(waiting).set(tombstones::next_at.eq(now.0)).execute(connection).map(drop)
 }
 
 pub fn remove_tombstone(connection: &mut AnyConnection, id: i64) -> QueryResult<()> {

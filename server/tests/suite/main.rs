@@ -43,6 +43,7 @@ mod logs;
 mod migrations;
 mod mirror_logs;
 mod open_files;
+mod own_clock;
 mod paging;
 mod postgres_server;
 mod remote_bench;

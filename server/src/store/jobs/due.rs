@@ -6,11 +6,13 @@ use crate::store::schema::{counters, jobs};
 use crate::store::{AnyConnection, QueryResult};
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{BigInt, Bool, Nullable};
 use protocol::{JobId, Timestamp};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+/// What people want is due by no clock: that of the process which writes it down may be ahead of the poller's.
+pub const DUE_AT_ONCE: Timestamp = Timestamp(0);
 /// How long a job counts as watched after somebody looked at it.
 const WATCHED_FOR: Duration = Duration::from_secs(30);
 /// While it counts as watched for longer than this, another look writes nothing.
@@ -157,11 +159,48 @@ pub fn forget_pauses(connection: &mut AnyConnection, environment: &str, now: Tim
         .map(drop)
 }
 
-/// Makes all that is due in the environment due earlier by as much as the clock was put back.
-pub fn bring_forward(connection: &mut AnyConnection, environment: &str, by: Duration) -> QueryResult<()> {
+/// A process has just begun to poll: what is still to come may be so by a clock that was put back since, so all of it is
+/// due. What has a reason to wait is put off again by its own step; what rests until its queue's retention is over stays.
+pub fn end_waits(connection: &mut AnyConnection, environment: &str, now: Timestamp) -> QueryResult<()> {
+    let lanes = [Lane::Send, Lane::Act, Lane::Files, Lane::Shell].map(Lane::as_str);
+    let is_wanted =
+        sql::<Bool>("(lane <> 'act' OR delete_requested_at IS NOT NULL OR status IN ('waiting', 'in_progress'))");
+    let waiting = jobs::table
+        .filter(jobs::environment.eq(environment))
+        .filter(jobs::lane.eq_any(lanes))
+        .filter(jobs::next_at.gt(now.0))
+        .filter(is_wanted);
+    diesel::update(waiting)
+        .set((jobs::next_at.eq(now.0), jobs::version.eq(jobs::version + 1)))
+        .execute(connection)
+        .map(drop)
+}
+
+/// The clock was put back to `now` by so much: what is due only later in the environment is due earlier by it, and what
+/// has begun there did so before now. A moment ahead of the clock can only be one of the old clock's.
+pub fn bring_forward(
+    connection: &mut AnyConnection,
+    environment: &str,
+    now: Timestamp,
+    by: Duration,
+) -> QueryResult<()> {
     let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-    diesel::update(jobs::table.filter(jobs::environment.eq(environment)).filter(jobs::next_at.is_not_null()))
+    diesel::update(jobs::table.filter(jobs::environment.eq(environment)).filter(jobs::next_at.gt(now.0)))
         .set((jobs::next_at.eq(jobs::next_at - by), jobs::version.eq(jobs::version + 1)))
+        .execute(connection)?;
+    let moved = |column: &str| {
+        let words = format!("CASE WHEN {column} > {now} THEN {column} - {by} ELSE {column} END", now = now.0);
+        sql::<Nullable<BigInt>>(&words)
+    };
+    diesel::update(jobs::table.filter(jobs::environment.eq(environment)).filter(is_open()))
+        .set((
+            jobs::submit_attempted_at.eq(moved("submit_attempted_at")),
+            jobs::last_sent_at.eq(moved("last_sent_at")),
+            jobs::seen_running_at.eq(moved("seen_running_at")),
+            jobs::abort_sent_at.eq(moved("abort_sent_at")),
+            jobs::unknown_since.eq(moved("unknown_since")),
+            jobs::version.eq(jobs::version + 1),
+        ))
         .execute(connection)
         .map(drop)
 }

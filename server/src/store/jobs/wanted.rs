@@ -1,7 +1,7 @@
 //! What somebody wants of a job, noted for the poller to make it so.
 //! Each takes the row as it stands, so that of two who want the same one is the first.
 
-use super::{Job, change_job, has_own_queue};
+use super::{DUE_AT_ONCE, Job, change_job, has_own_queue};
 use crate::store::{AnyConnection, QueryResult};
 use protocol::{JobId, Timestamp};
 
@@ -31,7 +31,7 @@ pub fn request_delete(connection: &mut AnyConnection, id: JobId, reason: &str, n
             want_abort(job, reason, now);
         }
         job.delete_requested_at = Some(now);
-        (job.next_at, job.attempts) = (Some(now), 0);
+        (job.next_at, job.attempts) = (Some(DUE_AT_ONCE), 0);
         true
     })?;
     Ok(is_new)
@@ -41,5 +41,5 @@ pub fn request_delete(connection: &mut AnyConnection, id: JobId, reason: &str, n
 pub fn want_abort(job: &mut Job, reason: &str, now: Timestamp) {
     job.abort_requested_at = Some(now);
     job.abort_reason = Some(reason.to_owned());
-    (job.next_at, job.attempts) = (Some(now), 0);
+    (job.next_at, job.attempts) = (Some(DUE_AT_ONCE), 0);
 }
