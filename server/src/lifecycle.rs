@@ -6,6 +6,7 @@ mod observe;
 mod verdict;
 
 pub use abort::{asks_after_abort, next_step_of_abort, note_abort_sent};
+use observe::credible_start;
 pub use observe::{Heard, Observed, Seen, observe, runs_too_long_unseen};
 pub use verdict::verdict;
 
@@ -15,6 +16,8 @@ use protocol::api::{CleanupState, LogsState, SyncState, TaskCounts};
 use protocol::{JobStatus, TaskStatus, Timestamp, reason};
 use std::time::Duration;
 
+/// By so much longer than since it was sent a queue may seem to have run before its server's clock is called wrong.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 /// First pause after a failed attempt; it doubles from there.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// Answers in a row that do not know a queue which was accepted, and the time over which they come, before it is lost:
@@ -169,6 +172,7 @@ pub fn end(job: &mut Job, counts: TaskCounts, status: JobStatus, reason: Option<
     job.status_reason = reason;
     job.position = None;
     job.finished_at = Some(job.finished_at.unwrap_or(now));
+    job.started_at = credible_start(job, job.started_at, job.finished_at, now);
     job.ended_here_at = Some(now);
     (job.unknown_since, job.unknown_count) = (None, 0);
     job.set_counts(counts);
@@ -219,19 +223,22 @@ pub fn late_arrival_over_at(job: &Job) -> Option<Timestamp> {
 }
 
 /// Ends the tasks that have not ended by themselves as `status`; the counts of all, and those that changed.
-pub fn end_open_tasks(tasks: Vec<Task>, status: TaskStatus, now: Timestamp) -> (TaskCounts, Vec<Task>) {
+pub fn end_open_tasks(job: &Job, tasks: Vec<Task>, status: TaskStatus, now: Timestamp) -> (TaskCounts, Vec<Task>) {
     let statuses = tasks.iter().map(|task| if task.status.is_terminal() { task.status } else { status });
     let counts = TaskCounts::of(statuses);
     let open = tasks.into_iter().filter(|task| !task.status.is_terminal());
     // One that never ran was not at any time the one that ended.
-    let ended = open.map(|task| Task { status, finished_at: task.started_at.and(Some(now)), ..task });
+    let ended = open.map(|task| {
+        let finished_at = task.started_at.and(Some(now));
+        Task { status, started_at: credible_start(job, task.started_at, finished_at, now), finished_at, ..task }
+    });
     (counts, ended.collect())
 }
 
 /// The job ended here without the remote server's word, and those of its tasks that end with it.
 /// Nobody follows it any more: what is still at the remote server is given up in the background.
 pub fn force(job: &Job, tasks: Vec<Task>, now: Timestamp) -> (Job, Vec<Task>) {
-    let (counts, mut ended_tasks) = end_open_tasks(tasks, TaskStatus::Error, now);
+    let (counts, mut ended_tasks) = end_open_tasks(job, tasks, TaskStatus::Error, now);
     for task in &mut ended_tasks {
         FORCED_WORDS.clone_into(&mut task.message);
     }

@@ -1,7 +1,7 @@
 //! What a queue's status at the remote server makes of the job and its tasks here.
 //! Facts only move forward: an ended task or job never changes status again, whatever a late answer says.
 
-use super::{Limits, OVERTIME, asks_after_abort, end, mark_synced, timeout, verdict};
+use super::{CLOCK_TOLERANCE, Limits, OVERTIME, asks_after_abort, end, mark_synced, timeout, verdict};
 use crate::store::jobs::{Job, want_abort};
 use crate::store::tasks::Task;
 use protocol::api::TaskCounts;
@@ -52,7 +52,13 @@ pub fn observe(before: &Job, tasks: &[Task], seen: Seen<'_>, limits: &Limits, no
     job.accepted_at = job.accepted_at.or(Some(now));
     job.remote_etag = seen.etag.map(str::to_owned);
     let said: HashMap<&str, &QueueTask> = seen.tasks.iter().map(|said| (said.task_id.as_str(), said)).collect();
-    let observe_task = |task: &Task| observe_task(task, said.get(before.task_id(task.n).as_str()).copied(), seen.queue);
+    let observe_task = |task: &Task| {
+        let mut after = observe_task(task, said.get(before.task_id(task.n).as_str()).copied(), seen.queue);
+        if after.status.is_terminal() && !task.status.is_terminal() {
+            after.started_at = credible_start(before, after.started_at, after.finished_at, now);
+        }
+        after
+    };
     let after: Vec<Task> = tasks.iter().map(observe_task).collect();
     let statuses: Vec<TaskStatus> = after.iter().map(|task| task.status).collect();
     let counts = TaskCounts::of(statuses.iter().copied());
@@ -122,6 +128,20 @@ fn ran_for(job: &Job, seen: Seen<'_>, now: Timestamp) -> Duration {
         _ => job.seen_running_at.map_or(Duration::ZERO, |started| now.since(started)),
     };
     said.min(job.submit_attempted_at.map_or(said, |sent| now.since(sent)))
+}
+
+/// When something of a job began that has ended. Nothing has run for longer than since it was sent: a board that got the
+/// right time only afterwards tells of decades.
+pub(super) fn credible_start(
+    job: &Job,
+    began: Option<Timestamp>,
+    ended: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let (Some(start), Some(end), Some(sent)) = (began, ended, job.submit_attempted_at) else { return began };
+    let longest = now.since(sent);
+    let is_credible = end.since(start) <= longest.saturating_add(CLOCK_TOLERANCE);
+    Some(if is_credible { start } else { end.minus(longest) })
 }
 
 /// Whether a job of which nothing is heard, or nothing that can be read, has run past its limit by our own clock, and

@@ -3,7 +3,7 @@
 
 use super::outcome::{After, fail, queue_of, save, take_refusal};
 use super::{Poller, health};
-use crate::lifecycle::{self, Heard, Observed, Seen};
+use crate::lifecycle::{self, CLOCK_TOLERANCE, Heard, Observed, Seen};
 use crate::remote::{Answer, Refusal, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::jobs::Job;
@@ -11,10 +11,6 @@ use crate::store::tasks::{self, Task};
 use protocol::remote::{QueueBody, QueueTask, TaskBody};
 use protocol::{QueueStatus, TaskStatus, Timestamp};
 use std::collections::HashMap;
-use std::time::Duration;
-
-/// A queue that ran for so much longer than since it was sent has a clock behind it that is wrong.
-const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 
 pub(super) async fn ask<R: Remote>(poller: &Poller<R>, job: &Job, heard: Heard) -> Result<After, StoreError> {
     let answer = poller.remote.queue_status(queue_of(job), job.remote_etag.as_deref()).await;

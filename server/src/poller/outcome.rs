@@ -92,7 +92,7 @@ pub(super) async fn end_here<R: Remote>(
     let (id, now) = (before.id, poller.clock.now());
     let rows = poller.store.read(move |c| tasks::find_tasks(c, id)).await?;
     let open_end_as = if status == JobStatus::Aborted { TaskStatus::Aborted } else { TaskStatus::Error };
-    let (counts, changed) = lifecycle::end_open_tasks(rows, open_end_as, now);
+    let (counts, changed) = lifecycle::end_open_tasks(before, rows, open_end_as, now);
     lifecycle::end(&mut ended, counts, status, why, now);
     let tombstone = before.accepted_at.is_none().then(|| tombstone_of(before, Wanted::Abort, now)).flatten();
     let (before, after) = (before.clone(), ended);

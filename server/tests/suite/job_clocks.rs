@@ -78,3 +78,29 @@ async fn a_queue_that_begins_only_later_by_its_servers_clock_is_limited_by_ours(
         assert_eq!((status_now, why), (&json!("aborted"), &json!("timeout")), "{status}");
     }
 }
+
+/// A board that got the right time only after its queue had begun.
+#[tokio::test]
+async fn nothing_has_run_for_longer_than_since_it_was_sent() {
+    let in_1970 = "1970-01-01T00:00:07Z";
+    let odd = Odd::start(move |call| match call {
+        "GET /api/health" => healthy(&[]),
+        "POST /api/queue" => says(json!({"queue_id": "1", "status": "waiting"})),
+        "GET /api/status/1" => {
+            let now = Timestamp::now().to_string();
+            let task = |n: u8| json!({"task_id": format!("1-{n}"), "status": "passed", "started_at": in_1970, "finished_at": now});
+            says(json!({"id": "1", "kind": "queue", "status": "finished", "started_at": in_1970, "finished_at": now,
+                "tasks": [task(1), task(2)]}))
+        }
+        _ => unknown_id(),
+    })
+    .await;
+    odd.tick().await;
+    let job = odd.job().await;
+    assert_eq!(job["status"], "passed");
+    assert!(job["tasks"][0]["duration_ms"].as_u64().unwrap() < 60_000, "{job:#}");
+    let time = |name: &str| job[name].as_str().unwrap().parse::<Timestamp>().unwrap();
+    assert!(time("finished_at").since(time("started_at")) < Duration::from_mins(1), "{job:#}");
+    let history = odd.ada.get("/api/scenarios/history?scenario=smoke/boot").await.expect(200);
+    assert!(history["summary"]["median_ms"].as_u64().unwrap() < 60_000, "{history:#}");
+}
