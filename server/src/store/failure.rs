@@ -94,6 +94,8 @@ pub(super) fn outage_behind(connection: &mut AnyConnection, error: &DieselError)
         DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => Some(Outage::Away),
         DatabaseErrorKind::SerializationFailure => Some(Outage::Busy),
         DatabaseErrorKind::Unknown if message == "deadlock detected" => Some(Outage::Busy),
+        // A time limit of the server's own is over, or somebody there has ended it.
+        DatabaseErrorKind::Unknown if message.starts_with("canceling statement due to") => Some(Outage::Busy),
         DatabaseErrorKind::Unknown => match connection {
             AnyConnection::Sqlite(_) => outage_of_sqlite(message),
             // A connection that still answers was not the reason.

@@ -3,9 +3,10 @@
 
 use crate::test_app::{Client, TestApp};
 use crate::test_database::{
-    allow_growth, end_connections, insert_counter, lock_out_writers, make_database_read_only, make_session_read_only,
+    allow_growth, end_connections, insert_counter, lock_out_writers, lock_table, make_database_read_only,
+    make_session_read_only,
 };
-use server::store::Outage;
+use server::store::{DatabaseUrl, Outage};
 use std::time::{Duration, Instant};
 
 /// Longest that anything may take to be well again; far more than it takes, for a machine that has much else to do.
@@ -67,6 +68,32 @@ async fn a_backup_that_locks_the_database_puts_off_writes_and_no_reads() {
     drop(lock);
     ada.send_nothing(&abort).await.expect(202);
     assert_eq!(app.anybody().get("/readyz").await.status, 200);
+}
+
+/// A limit of the database server's own, for its role or in the URL, and somebody who locks a table for long.
+#[tokio::test]
+async fn a_time_limit_of_the_database_servers_puts_off_what_it_ends() {
+    for limit in ["lock_timeout", "statement_timeout"] {
+        let mut outside = None;
+        let app = TestApp::with_config(|config| {
+            let DatabaseUrl::Postgres(url) = &config.database_url else { return };
+            outside = Some(url.clone());
+            config.database_url = DatabaseUrl::Postgres(format!("{url}?options=-c%20{limit}%3D200"));
+        })
+        .await;
+        let Some(url) = outside else { return };
+        let ada = app.user("ada").await;
+        let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+        let (job, abort) = (format!("/api/job/{id}"), format!("/api/job/{id}/abort"));
+        let lock = lock_table(&url, "jobs");
+        for answer in [ada.get(&job).await, ada.send_nothing(&abort).await] {
+            assert_eq!(answer.code(), "unavailable", "{limit}");
+            assert!(!answer.header("retry-after").is_empty());
+        }
+        drop(lock);
+        ada.get(&job).await.expect(200);
+        ada.send_nothing(&abort).await.expect(202);
+    }
 }
 
 #[tokio::test]

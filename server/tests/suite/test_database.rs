@@ -113,6 +113,13 @@ pub fn lock_out_writers(url: &DatabaseUrl) -> Option<SqliteConnection> {
     Some(connection)
 }
 
+/// Keeps everybody from a table of a PostgreSQL database, as maintenance does, until it is dropped.
+pub fn lock_table(url: &str, table: &str) -> PgConnection {
+    let mut connection = PgConnection::establish(url).unwrap();
+    connection.batch_execute(&format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")).unwrap();
+    connection
+}
+
 /// Lets an SQLite file take up no more room than it has, or as much as it wants; `false` with another database.
 pub async fn allow_growth(store: &Store, allowed: bool) -> bool {
     let pages = if allowed { 1_000_000 } else { 1 };
