@@ -12,6 +12,7 @@ pub mod jobs;
 pub mod leases;
 pub mod listing;
 pub mod oidc;
+mod pooler;
 pub mod rights;
 pub mod runs;
 pub mod schema;

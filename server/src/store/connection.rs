@@ -1,7 +1,7 @@
 //! One connection type for both databases, how it is opened, and its settings.
 //! The scheme of the URL picks the database explicitly; diesel's own guessing would make a file called `postgres:…`.
 
-use super::QueryResult;
+use super::{QueryResult, pooler};
 use diesel::connection::{CacheSize, SimpleConnection};
 use diesel::r2d2::R2D2Connection;
 use diesel::{Connection, ConnectionError, PgConnection, RunQueryDsl, SqliteConnection};
@@ -184,6 +184,14 @@ impl Connector {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// There is a pooler of transactions in between after all: no open connection is of any more use.
+    pub(super) fn prepare_no_more(&self) {
+        if !self.is_pooled.swap(true, Ordering::Relaxed) {
+            tracing::info!("the database is behind a pooler of transactions: no statement is kept prepared");
+        }
+        self.give_up_all();
+    }
+
     /// Finds out what is at the other end, and says where it is not what it should be.
     pub(super) fn look_at(&self, connection: &mut AnyConnection) -> QueryResult<()> {
         match connection {
@@ -192,30 +200,13 @@ impl Connector {
         }
     }
 
-    /// Two connections that share a session are those of a pooler that pools transactions.
     fn look_for_pooler(&self, connection: &mut AnyConnection) -> QueryResult<()> {
         let Ok(mut other) = self.url.connect() else { return Ok(()) };
-        for connection in [&mut *connection, &mut other] {
-            connection.set_prepared_statement_cache_size(CacheSize::Disabled);
-        }
-        let session = |connection: &mut AnyConnection| {
-            let found: Session = diesel::sql_query("SELECT pg_backend_pid() AS pid").get_result(connection)?;
-            QueryResult::Ok(found.pid)
-        };
-        let first = connection.transaction(session)?;
-        let second = other.transaction(session)?;
-        if first == second {
-            tracing::info!("the database is behind a pooler of transactions: no statement is kept prepared");
-            self.is_pooled.store(true, Ordering::Relaxed);
+        if pooler::is_between(connection, &mut other)? {
+            self.prepare_no_more();
         }
         Ok(())
     }
-}
-
-#[derive(diesel::QueryableByName)]
-struct Session {
-    #[diesel(sql_type = diesel::sql_types::Integer)]
-    pid: i32,
 }
 
 #[derive(diesel::QueryableByName)]

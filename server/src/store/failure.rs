@@ -1,7 +1,7 @@
 //! Why the store did not do it, and whether the query or the database is to blame.
 //! What is the database's own trouble passes, so the caller is told to come again.
 
-use super::AnyConnection;
+use super::{AnyConnection, pooler};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{ConnectionError, RunQueryDsl};
 use std::fmt;
@@ -30,6 +30,8 @@ pub enum Outage {
     /// Another server may have taken over from this one.
     ReadOnly,
     Full,
+    /// Statements were prepared in another session than that which is asked now.
+    Moved,
 }
 
 impl fmt::Display for Outage {
@@ -39,6 +41,7 @@ impl fmt::Display for Outage {
             Self::Busy => "the database is busy",
             Self::ReadOnly => "the database takes no writes at the moment",
             Self::Full => "the database has no room left: disk full",
+            Self::Moved => "the database gives each transaction another session",
         })
     }
 }
@@ -96,6 +99,7 @@ pub(super) fn outage_behind(connection: &mut AnyConnection, error: &DieselError)
         DatabaseErrorKind::Unknown if message == "deadlock detected" => Some(Outage::Busy),
         // A time limit of the server's own is over, or somebody there has ended it.
         DatabaseErrorKind::Unknown if message.starts_with("canceling statement due to") => Some(Outage::Busy),
+        DatabaseErrorKind::Unknown if pooler::is_of_another_session(message) => Some(Outage::Moved),
         DatabaseErrorKind::Unknown => match connection {
             AnyConnection::Sqlite(_) => outage_of_sqlite(message),
             // A connection that still answers was not the reason.

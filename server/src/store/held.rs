@@ -74,10 +74,12 @@ impl Held {
                 return;
             }
         };
-        if outage == Some(Outage::ReadOnly) {
-            self.connector.give_up_all();
+        match outage {
+            Some(Outage::ReadOnly) => self.connector.give_up_all(),
+            Some(Outage::Moved) => self.connector.prepare_no_more(),
+            _ => {}
         }
-        let is_lost = matches!(outage, Some(Outage::ReadOnly | Outage::Away));
+        let is_lost = matches!(outage, Some(Outage::ReadOnly | Outage::Away | Outage::Moved));
         if !is_lost && !Transactions::is_broken_transaction_manager(&mut open.connection) {
             self.open = Some(Open { used_at: Instant::now(), ..open });
         }

@@ -3,7 +3,8 @@
 use crate::postgres_server::{Forwarder, Pooler, PostgresServer, is_tested};
 use crate::store_outage::becomes;
 use crate::test_app::TestApp;
-use crate::test_database::execute_at;
+use crate::test_database::{execute, execute_at};
+use futures_util::future::join_all;
 use server::store::DatabaseUrl;
 use std::time::{Duration, Instant};
 
@@ -72,4 +73,59 @@ async fn behind_a_pooler_of_transactions_everything_works() {
     assert_eq!(ada.get("/api/tokens").await.json()["tokens"].as_array().unwrap().len(), 60);
     // Another replica starts on the same database, whose schema is up to date.
     assert_eq!(app.replica().await.with_all_of(&ada).get("/api/job/1").await.status, 200);
+}
+
+/// Its few sessions go from hand to hand, so that one who looks twice need not meet the same one.
+#[tokio::test]
+async fn a_pooler_that_is_busy_is_recognized_as_well() {
+    if !is_tested() {
+        return;
+    }
+    let server = PostgresServer::start();
+    let pooler = Pooler::start(&server);
+    let app = TestApp::with_config(|config| config.database_url = DatabaseUrl::Postgres(pooler.url())).await;
+    let ada = app.user("ada").await;
+    app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    let busy = (0..20).map(|_| {
+        let ada = ada.clone();
+        tokio::spawn(async move {
+            loop {
+                ada.get("/api/jobs").await.expect(200);
+            }
+        })
+    });
+    let busy: Vec<_> = busy.collect();
+    for _ in 0..5 {
+        let other = app.replica().await.with_all_of(&ada);
+        for _ in 0..20 {
+            for path in ["/api/jobs", "/api/job/1", "/api/tokens"] {
+                assert_eq!(other.get(path).await.status, 200, "{path}");
+            }
+        }
+    }
+    busy.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+/// As behind a pooler that was not recognized: another session, or one that was tidied up.
+#[tokio::test]
+async fn a_session_that_lost_its_prepared_statements_costs_no_answer_but_not_now() {
+    let app = TestApp::start().await;
+    let DatabaseUrl::Postgres(_) = &app.state.config.database_url else { return };
+    let ada = app.user("ada").await;
+    let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    let (job, abort) = (format!("/api/job/{id}"), format!("/api/job/{id}/abort"));
+    for _ in 0..3 {
+        ada.get(&job).await.expect(200);
+        ada.send_nothing(&abort).await.expect(202);
+    }
+    let forget = || app.state.store.read(|connection| execute(connection, "DEALLOCATE ALL"));
+    for gone in join_all((0..50).map(|_| forget())).await {
+        gone.unwrap();
+    }
+    app.sql("DEALLOCATE ALL").await;
+    becomes(&ada, &job, false, 200).await;
+    becomes(&ada, &abort, true, 202).await;
+    for _ in 0..20 {
+        ada.get(&job).await.expect(200);
+    }
 }
