@@ -83,10 +83,10 @@ fn is_own_origin(origin: &str, public_url: &str, host: Option<&str>) -> bool {
     let (Some(origin), Some(public)) = (Origin::read(origin), Origin::read(public_url)) else {
         return false;
     };
-    // A host says nothing of the scheme: it is ours under `public_url`'s, or under a safer one.
-    let is_safe = origin.scheme == "https" || public.scheme == "http";
+    // A host says nothing of the scheme, so one's own is ours under either. Where it matters, over https, a browser says
+    // in `Sec-Fetch-Site` that a page of plain http is another one.
     let is_host = || host.and_then(|host| Origin::read(&format!("{}://{host}", origin.scheme))) == Some(origin.clone());
-    origin == public || is_safe && is_host()
+    origin == public || is_host()
 }
 
 /// A web origin, compared as browsers do: the port that the scheme has anyway may be left out.
@@ -170,14 +170,16 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_is_not_ours_where_the_public_url_is_safer() {
-        let plain = [("origin", "http://arena.example"), ("host", "arena.example")];
-        assert!(!ours_at("https://arena.example", &plain, false));
-        assert!(ours_at("http://other.example", &plain, false));
+    fn what_comes_from_the_requests_own_host_is_ours_whatever_the_scheme() {
+        let plain = [("origin", "http://127.0.0.1:3000"), ("host", "127.0.0.1:3000")];
+        assert!(ours_at("https://ci.example:443", &plain, false));
+        let without_port = [("origin", "http://arena.example"), ("host", "arena.example")];
+        assert!(ours_at("https://arena.example", &without_port, false));
         let safer = [("origin", "https://arena.example"), ("host", "arena.example")];
         assert!(ours_at("http://127.0.0.1:3000", &safer, false));
-        let other_port = [("origin", "https://arena.example:8443"), ("host", "arena.example")];
-        assert!(!ours_at("http://127.0.0.1:3000", &other_port, false));
+        for origin in ["https://arena.example:8443", "http://arena.example:81", "https://other.example"] {
+            assert!(!ours_at("http://127.0.0.1:3000", &[("origin", origin), ("host", "arena.example")], false));
+        }
     }
 
     #[test]

@@ -298,9 +298,11 @@ async fn origins_are_compared_as_browsers_do_and_a_refusal_names_both() {
     for origin in ["https://ci.example", "https://ci.example:443", "https://CI.example"] {
         from(origin).post("/api/login", login.clone()).await.expect(200);
     }
-    let refused = from("http://ci.example").with("host", "ci.example").post("/api/login", login).await.problem();
+    // Past the proxy, at the server's own address.
+    from("http://127.0.0.1:3000").with("host", "127.0.0.1:3000").post("/api/login", login.clone()).await.expect(200);
+    let refused = from("http://evil.example").with("host", "ci.example").post("/api/login", login).await.problem();
     assert_eq!(refused.code.as_str(), "cross_site");
-    for part in ["http://ci.example", "https://ci.example:443", "public_url"] {
+    for part in ["http://evil.example", "https://ci.example:443", "public_url"] {
         assert!(refused.detail.contains(part), "{}", refused.detail);
     }
 }
