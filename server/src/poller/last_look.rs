@@ -16,6 +16,7 @@ use crate::store::jobs::Job;
 use crate::store::tasks::{self, Task};
 use futures_util::stream::{self, StreamExt};
 use protocol::TaskStatus;
+use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -230,6 +231,12 @@ impl<'a, R: Remote> Pass<'a, R> {
                     return refused(error, &mut seen.missing);
                 }
                 Vec::new()
+            }
+            Err(RemoteError::Transient { message, .. }) if message.is_too_long() => {
+                seen.look.lacks_files = true;
+                seen.missing.push(Missing::LongList { task_id: shown(&task_id) });
+                seen.look.files = Some(VecDeque::new());
+                return Ok(());
             }
             Err(error) => return refused(error.into(), &mut seen.missing),
         };

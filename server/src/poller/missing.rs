@@ -28,6 +28,8 @@ pub(super) enum Missing {
     ShortLog { log_id: String, kept: u64, said: u64 },
     #[error("the log {log_id} is longer than {limit} (max_log_bytes), and was cut there")]
     LongLog { log_id: String, limit: String },
+    #[error("the list of {task_id}'s result files is longer than can be read; none of them is kept")]
+    LongList { task_id: String },
     #[error("there are more than {limit} result files; the others are not kept")]
     ManyFiles { limit: u64 },
     #[error("the result files have more than {limit} (max_results_bytes); not all are kept")]
@@ -47,6 +49,7 @@ impl Missing {
             | Self::File { .. }
             | Self::BadPath { .. }
             | Self::LongLog { .. }
+            | Self::LongList { .. }
             | Self::ManyFiles { .. }
             | Self::ManyBytes { .. } => None,
         }

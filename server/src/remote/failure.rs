@@ -22,16 +22,28 @@ pub struct Failure {
     public: String,
     private: String,
     reach: Reach,
+    is_too_long: bool,
 }
 
 impl Failure {
     pub fn new(public: impl Into<String>, private: impl Into<String>) -> Self {
-        Self { public: words::tidied(public.into()), private: words::tidied(private.into()), reach: Reach::Answered }
+        let (public, private) = (words::tidied(public.into()), words::tidied(private.into()));
+        Self { public, private, reach: Reach::Answered, is_too_long: false }
     }
 
     #[must_use]
     pub fn reaching(self, reach: Reach) -> Self {
         Self { reach, ..self }
+    }
+
+    #[must_use]
+    pub fn of_a_long_answer(self) -> Self {
+        Self { is_too_long: true, ..self }
+    }
+
+    /// The answer was longer than anything that is read: it will be so again.
+    pub fn is_too_long(&self) -> bool {
+        self.is_too_long
     }
 
     pub fn reach(&self) -> Reach {

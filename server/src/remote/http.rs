@@ -1,7 +1,7 @@
 //! One HTTP call to a remote test server: headers, deadlines and limits that all calls share.
 //! The only file that names reqwest; what the calls mean stands in `server`.
 
-use super::failure::network_words;
+use super::failure::{Failure, network_words};
 use super::odd_json;
 use super::refusal::{self, About};
 use super::{Reach, RemoteError};
@@ -233,10 +233,11 @@ impl Reply {
         }
         if is_too_large {
             let limit = MAX_ANSWER_BYTES >> 20;
-            return Err(RemoteError::told_apart(
+            let failure = Failure::new(
                 format!("{} answered more than {limit} MiB", self.environment),
                 format!("{} answered more than {limit} MiB", self.name),
-            ));
+            );
+            return Err(RemoteError::transient(failure.of_a_long_answer()));
         }
         odd_json::read(&body).map_err(|error| {
             RemoteError::told_apart(

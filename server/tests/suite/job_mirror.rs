@@ -67,6 +67,29 @@ async fn a_result_file_that_can_not_be_kept_under_its_path_is_named() {
 }
 
 #[tokio::test]
+async fn a_list_of_result_files_that_is_too_long_is_given_up_at_once() {
+    let paths: Vec<String> = (0..150_000).map(|n| format!("shots/{n:06}.txt")).collect();
+    let list = files("1-1", &paths).to_string();
+    assert!(list.len() > 8 << 20);
+    let odd = Odd::start(move |call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/results/1-1" => list.clone().into_response(),
+        "GET /api/results/1-2" => says(files("1-2", &["c.xml".to_owned()])),
+        call if call.starts_with("GET /api/logs/") || call.contains("/results/") => "here\n".into_response(),
+        _ => unknown_id(),
+    })
+    .await;
+    odd.end().await;
+    odd.tick().await;
+    let words = "the list of 1-1's result files is longer than can be read; none of them is kept";
+    assert_eq!(odd.job().await["logs"], json!({"state": "incomplete", "error": words}));
+    for kept in ["1-1/log", "1-2/results/c.xml"] {
+        assert_eq!(odd.ada.get(&format!("/api/job/1/tasks/{kept}")).await.body, "here\n");
+    }
+    assert!(odd.app.find_job(JOB).await.unwrap().cleanup_since.is_some(), "its clean-up goes on");
+}
+
+#[tokio::test]
 async fn logs_that_can_not_be_had_are_given_up_in_the_end() {
     let odd = Odd::start(|call| match call {
         "GET /api/health" => healthy(&[]),
