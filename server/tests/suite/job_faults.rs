@@ -250,6 +250,29 @@ async fn one_odd_optional_field_makes_no_answer_worthless() {
 }
 
 #[tokio::test]
+async fn what_a_list_of_tasks_leaves_out_is_asked_task_by_task() {
+    let odd = Odd::start(|call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/status/1" => {
+            let tasks = [("1-1", "running"), ("1-2", "waiting")]
+                .map(|(id, status)| json!({"task_id": id, "scenario": "smoke/boot", "status": status}));
+            says(json!({"id": "1", "kind": "queue", "status": "running", "tasks": tasks}))
+        }
+        "GET /api/status/1-1" => says(json!({
+            "id": "1-1", "kind": "task", "status": "running", "progress": 0.4, "message": "3 of 7 checks",
+            "started_at": "2026-01-04T10:00:09Z"
+        })),
+        _ => unknown_id(),
+    })
+    .await;
+    odd.accept().await;
+    odd.tick().await;
+    let task = &odd.job().await["tasks"][0];
+    let said = ["progress", "message", "started_at"].map(|name| task[name].clone());
+    assert_eq!(said, [json!(0.4), json!("3 of 7 checks"), json!("2026-01-04T10:00:09Z")]);
+}
+
+#[tokio::test]
 async fn jobs_are_sent_in_the_order_of_submission() {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&calls);
