@@ -12,7 +12,7 @@ pub(crate) use browser::{forget_answers, is_served, send, take_over};
 #[cfg(feature = "ssr")]
 pub use server::ApiRouter;
 #[cfg(feature = "ssr")]
-pub(crate) use server::{Answers, is_served, send};
+pub(crate) use server::{Answers, ask, is_served, send};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {

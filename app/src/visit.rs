@@ -65,7 +65,7 @@ mod server {
     use super::{SEPARATOR, Session, Visitor, json};
     use crate::paths;
     use crate::preferences::{Preferences, Theme};
-    use crate::transport::{Answers, ApiRouter};
+    use crate::transport::{self, Answers, ApiRouter};
     use axum::http::header::COOKIE;
     use axum::http::request::Parts;
     use leptos::prelude::*;
@@ -144,8 +144,28 @@ mod server {
             self.status.store(status, Ordering::Relaxed);
         }
 
+        /// Who is there, and all that was asked and answered so far: beside its request and the moment, what a page is
+        /// drawn from.
+        pub fn told(&self) -> String {
+            self.text_of(&Visitor { drawn_at: None, ..self.visitor.clone() })
+        }
+
+        /// Puts the questions anew that were put for a page which was told `before`; whether all is answered the same.
+        /// Where it is not, the drawing takes these answers.
+        pub async fn is_told_again(&self, before: &str, request: &Parts) -> bool {
+            // Of each answer's five parts the first is what was asked for.
+            for url in before.split(SEPARATOR).skip(1).step_by(5) {
+                transport::ask(self.api.clone(), request, url, &self.answers).await;
+            }
+            self.told() == before
+        }
+
         fn to_text(&self) -> String {
-            let mut text = json::write(&self.visitor).unwrap_or_default();
+            self.text_of(&self.visitor)
+        }
+
+        fn text_of(&self, visitor: &Visitor) -> String {
+            let mut text = json::write(visitor).unwrap_or_default();
             for part in self.answers.to_parts() {
                 text.push(SEPARATOR);
                 text.push_str(&part);

@@ -13,19 +13,22 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use leptos::nonce::{Nonce, use_nonce};
-use leptos::prelude::expect_context;
+use leptos::nonce::Nonce;
+use leptos::prelude::{expect_context, provide_context};
 use leptos_axum::{ResponseOptions, ResponseParts, render_app_async_with_context};
 use std::path::PathBuf;
 
 mod files;
+mod kept_pages;
 
 use files::{File, Files};
+use kept_pages::{Drawn, KeptPages, Request as Asked};
 
 /// What the build makes.
 const BUILT: &str = "/pkg/";
 /// Its names carry a hash of their content: what was fetched once is good for ever (a year, in HTTP).
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 /// Icons and the like: an hour old is new enough.
 const AN_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 /// Pages show what only their reader may see, as it is now.
@@ -43,7 +46,8 @@ pub struct SiteOptions {
 pub fn routes(api: Router, options: SiteOptions) -> Router {
     let files = Files::open(options.folder);
     let assets = files.manifest().map(files::Manifest::assets).unwrap_or_default();
-    let page = move |request: Request| draw(ApiRouter(api.clone()), request, assets.clone());
+    let pages = KeptPages::default();
+    let page = move |request: Request| show(ApiRouter(api.clone()), request, assets.clone(), pages.clone());
     let unknown = page.clone();
     let other = move |State(files): State<Files>, request: Request| async move {
         match files.find(request.uri().path(), request.headers()).await {
@@ -63,31 +67,48 @@ pub fn routes(api: Router, options: SiteOptions) -> Router {
     router.fallback(get(other)).with_state(files)
 }
 
-async fn draw(api: ApiRouter, request: Request, assets: SiteAssets) -> Response {
-    let (visitor, body) = request.into_parts();
-    let visit = match Visit::begin(api, &visitor).await {
+async fn show(api: ApiRouter, request: Request, assets: SiteAssets, pages: KeptPages) -> Response {
+    let (request, body) = request.into_parts();
+    let visit = match Visit::begin(api, &request).await {
         Ok(visit) => visit,
         Err(sign_in) => return (StatusCode::SEE_OTHER, page_headers(None), [(LOCATION, sign_in)]).into_response(),
     };
+    let (asked, nonce) = (Asked::of(&request), Nonce::new());
+    if let Some(kept) = pages.find(asked)
+        && visit.is_told_again(&kept.told, &request).await
+    {
+        let html = [(CONTENT_TYPE, HTML)];
+        return (page_headers(Some(&nonce)), html, kept.with_nonce(&nonce)).into_response();
+    }
+    let drawn = draw(&visit, Request::from_parts(request, body), assets, nonce.clone()).await;
+    let (parts, body) = drawn.into_parts();
+    // All of it is there: sent whole, it has a length and can be compressed.
+    let Ok(html) = to_bytes(body, usize::MAX).await else {
+        tracing::error!("a page could not be drawn");
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    if parts.status == StatusCode::OK
+        && let Ok(html) = std::str::from_utf8(&html)
+    {
+        pages.keep(asked, Drawn::new(visit.told(), html, &nonce));
+    }
+    Response::from_parts(parts, Body::from(html))
+}
+
+async fn draw(visit: &Visit, request: Request, assets: SiteAssets, nonce: Nonce) -> Response {
     let context = {
         let visit = visit.clone();
         move || {
             visit.provide();
-            let headers = page_headers(use_nonce());
+            let headers = page_headers(Some(&nonce));
+            provide_context(nonce.clone());
             expect_context::<ResponseOptions>().overwrite(ResponseParts { headers, status: None });
         }
     };
     let render = render_app_async_with_context(context, move || shell(assets.clone()));
-    let (mut parts, body) = render(Request::from_parts(visitor, body)).await.into_parts();
-    parts.status = StatusCode::from_u16(visit.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    // All of it is there: sent whole, it has a length and can be compressed.
-    match to_bytes(body, usize::MAX).await {
-        Ok(page) => Response::from_parts(parts, Body::from(page)),
-        Err(error) => {
-            tracing::error!(%error, "a page could not be drawn");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
+    let mut response = render(request).await;
+    *response.status_mut() = StatusCode::from_u16(visit.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
 }
 
 async fn send(files: &Files, file: File, path: &str, request: &HeaderMap) -> Response {
@@ -114,7 +135,7 @@ async fn send(files: &Files, file: File, path: &str, request: &HeaderMap) -> Res
 /// Scripts run only with the nonce of this very answer, which what they import inherits: nothing else that can be had
 /// here, such as a test's result file, ever becomes one. Style attributes are how progress and the
 /// place of a log's lines are drawn on the server; style sheets come from files alone.
-fn page_headers(nonce: Option<Nonce>) -> HeaderMap {
+fn page_headers(nonce: Option<&Nonce>) -> HeaderMap {
     let nonce = nonce.map(|nonce| format!("'nonce-{nonce}' ")).unwrap_or_default();
     let policy = format!(
         "default-src 'none'; script-src {nonce}'wasm-unsafe-eval'; style-src 'self'; \

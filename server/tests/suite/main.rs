@@ -34,6 +34,7 @@ mod job_slow_remote;
 mod job_submission;
 mod junit_report;
 mod kept;
+mod kept_pages;
 mod killed;
 mod lab;
 mod list_plans;
