@@ -11,6 +11,7 @@ mod download;
 mod environments;
 mod estimate;
 mod forms;
+mod guard;
 mod health;
 mod history;
 mod idempotency;
@@ -38,13 +39,10 @@ use crate::state::AppState;
 use crate::{around, auth, error};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::HeaderValue;
-use axum::http::header::CACHE_CONTROL;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{self, any};
 use openapi::{delete, get, patch, post};
 use protocol::api::SINGLE_SIGN_ON_PATH;
-use tower_http::set_header::SetResponseHeaderLayer;
 
 pub fn routes(state: AppState) -> Router {
     let mut documented = openapi::Collected::default();
@@ -91,10 +89,7 @@ pub fn routes(state: AppState) -> Router {
         .finish(api, "/api")
         .fallback(error::no_such_path)
         .method_not_allowed_fallback(error::wrong_method)
-        .layer(from_fn(error::refuse_stray_query))
-        .layer(from_fn_with_state(state.auth.clone(), auth::refuse_cross_site))
-        .layer(from_fn(auth::offer_basic))
-        .layer(SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, HeaderValue::from_static("no-store")));
+        .layer(from_fn_with_state(state.auth.clone(), guard::guard));
     let watched = openapi::router()
         .api_route("/healthz", get(health::is_alive))
         .api_route("/readyz", get(health::is_ready))

@@ -16,9 +16,9 @@ mod token;
 mod visitor;
 
 pub use credentials::sessions_of;
-pub use current_user::{CurrentUser, offer_basic};
+pub use current_user::{CurrentUser, is_offered_basic, offer_basic};
 pub use oidc::{Browser, CALLBACK_PATH, Failure, ProviderAnswer};
-pub use origin::{refuse_cross_site, require_for_cookie};
+pub use origin::require_for_cookie;
 pub use password::{Hasher, check_rules};
 pub use secret::{SecretHash, new_api_token};
 pub use session::{SignIn, Started, clearing_cookie};

@@ -7,11 +7,10 @@ use super::{Auth, Visitor, origin, token, unauthenticated};
 use crate::error::{ApiError, ApiResult};
 use crate::store::audit::AuditEntry;
 use crate::store::users::User;
-use axum::extract::{FromRef, FromRequestParts, Request};
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::header::{ORIGIN, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::Next;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use protocol::api::{ErrorCode, PAGE_HEADER, TokenScope, Via};
 use protocol::{TokenId, UserId};
@@ -196,13 +195,14 @@ where
     }
 }
 
-/// Adds to a 401 what makes browsers and tools ask for a password, unless a page is asking, which has its own way.
-pub async fn offer_basic(request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    let from_page = headers.contains_key(ORIGIN) || headers.get(PAGE_HEADER).is_some_and(|value| value == "1");
-    let mut response = next.run(request).await;
-    if response.status() == StatusCode::UNAUTHORIZED && !from_page {
+/// Whether a client that is refused should be made to ask for a password; a page has its own way.
+pub fn is_offered_basic(headers: &HeaderMap) -> bool {
+    !headers.contains_key(ORIGIN) && headers.get(PAGE_HEADER).is_none_or(|value| value != "1")
+}
+
+/// Adds to a 401 what makes browsers and tools ask for a password.
+pub fn offer_basic(response: &mut Response) {
+    if response.status() == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
     }
-    response
 }

@@ -5,12 +5,9 @@ use super::credentials::Credentials;
 use super::token::reads;
 use super::{Auth, Visitor};
 use crate::error::{ApiError, ApiResult};
-use axum::extract::{Request, State};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
-use axum::middleware::Next;
-use axum::response::Response;
 use protocol::api::ErrorCode;
 
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
@@ -18,16 +15,12 @@ const FORWARDED_HOST: &str = "x-forwarded-host";
 /// Of what a request says of itself, so much is told back.
 const MAX_TOLD_CHARS: usize = 200;
 
-/// Stands before every handler of the API.
-pub async fn refuse_cross_site(State(auth): State<Auth>, request: Request, next: Next) -> ApiResult<Response> {
-    let (parts, body) = request.into_parts();
-    if auth.is_cross_site(&parts) {
-        return Err(auth.refusal(&parts.headers));
-    }
-    Ok(next.run(Request::from_parts(parts, body)).await)
-}
-
 impl Auth {
+    /// Stands before every handler of the API.
+    pub fn refuse_cross_site(&self, parts: &Parts) -> ApiResult<()> {
+        if self.is_cross_site(parts) { Err(self.refusal(&parts.headers)) } else { Ok(()) }
+    }
+
     /// Whether a request that changes something comes from somebody else's page. Tokens are exempt: no browser adds
     /// them by itself.
     pub fn is_cross_site(&self, parts: &Parts) -> bool {

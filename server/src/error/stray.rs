@@ -1,10 +1,9 @@
 //! Calls that take no query refuse one, as calls with a query refuse names that they do not know:
 //! a typo must not pass silently.
 
-use super::ApiError;
-use axum::extract::{MatchedPath, Request};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use super::{ApiError, ApiResult};
+use axum::extract::MatchedPath;
+use axum::http::request::Parts;
 use percent_encoding::percent_decode_str;
 
 /// The calls that have a query, by the end of their route; their own type says which names it has.
@@ -22,13 +21,13 @@ const WITH_QUERY: [&str; 11] = [
     "/audit",
 ];
 
-pub async fn refuse_stray_query(request: Request, next: Next) -> Response {
-    let query = request.uri().query().unwrap_or_default();
-    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+pub fn refuse_stray_query(parts: &Parts) -> ApiResult<()> {
+    let query = parts.uri.query().unwrap_or_default();
+    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     if query.is_empty() || route.is_empty() || WITH_QUERY.iter().any(|end| route.ends_with(end)) {
-        return next.run(request).await;
+        return Ok(());
     }
     let name = query.split(['=', '&']).next().unwrap_or_default();
     let name = percent_decode_str(name).decode_utf8_lossy();
-    ApiError::invalid(&name, "this call has no such parameter").into_response()
+    Err(ApiError::invalid(&name, "this call has no such parameter"))
 }
