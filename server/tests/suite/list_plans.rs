@@ -4,6 +4,7 @@ use crate::test_app::TestApp;
 use crate::test_database::{plans_of, seed_jobs};
 use protocol::{AuditId, JobId, JobStatus, TaskStatus, Timestamp, UserId};
 use server::store::audit::{AuditFilter, list_entries};
+use server::store::jobs::{Lane, list_due};
 use server::store::listing::{JobFilter, Search, list_heads};
 use server::store::runs::{self, Run, Series};
 use server::store::tasks::find_results;
@@ -112,6 +113,25 @@ async fn every_other_list_is_read_by_an_index_in_its_order() {
             let sorts =
                 line.contains("TEMP B-TREE") || line.trim_start().trim_start_matches("-> ").starts_with("Sort ");
             assert!(!reads_all && !sorts, "{name}: {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_next_jobs_of_each_lane_are_found_without_those_behind_them() {
+    let app = TestApp::start().await;
+    app.state.store.write(|connection| seed_jobs(connection, 3_000)).await.unwrap();
+    for lane in [Lane::Send, Lane::Ask, Lane::Act] {
+        app.sql(format!("UPDATE jobs SET lane = '{lane}', next_at = 3000 - id")).await;
+        app.sql("ANALYZE").await;
+        let plans = app.state.store.read(move |connection| {
+            plans_of(connection, |connection| {
+                list_due(connection, "bench-a", lane, Timestamp(9_000), &[JobId(7)], 1).map(drop)
+            })
+        });
+        for line in plans.await.unwrap() {
+            assert!(!line.contains("TEMP B-TREE") && !line.starts_with("SCAN "), "{lane}: {line}");
+            assert!(!line.contains("Seq Scan on jobs"), "{lane}: {line}");
         }
     }
 }

@@ -25,6 +25,11 @@ fn is_open() -> Condition {
     sql("status IN ('waiting', 'in_progress')")
 }
 
+/// As `is_open`, of the partial index `jobs_to_send`.
+fn is_to_be_sent() -> Condition {
+    sql("lane = 'send'")
+}
+
 /// Jobs of an environment that are due in a lane: of those to be sent the first submitted first, else the longest due.
 /// Those in `except` are under way already.
 pub fn list_due(
@@ -37,13 +42,12 @@ pub fn list_due(
 ) -> QueryResult<Vec<Job>> {
     let due = jobs::table
         .filter(jobs::environment.eq(environment))
-        .filter(jobs::lane.eq(lane.as_str()))
         .filter(jobs::next_at.le(now.0))
         .filter(jobs::id.ne_all(except.iter().map(|id| id.0).collect::<Vec<_>>()))
         .limit(limit);
     match lane {
-        Lane::Send => due.order(jobs::id).load(connection),
-        _ => due.order((jobs::next_at, jobs::id)).load(connection),
+        Lane::Send => due.filter(is_to_be_sent()).order(jobs::id).load(connection),
+        _ => due.filter(jobs::lane.eq(lane.as_str())).order((jobs::next_at, jobs::id)).load(connection),
     }
 }
 
