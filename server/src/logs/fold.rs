@@ -4,7 +4,7 @@
 use memchr::{memchr, memchr3, memmem};
 use std::sync::LazyLock;
 
-const ESC: u8 = 0x1b;
+pub(super) const ESC: u8 = 0x1b;
 const BEL: u8 = 0x07;
 
 /// A folded query.

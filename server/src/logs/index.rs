@@ -13,7 +13,7 @@ const BLOCK: u64 = 128 * 1024;
 /// A count, a style, and a seal over both, 8 bytes each, little-endian: a torn or zeroed entry shows.
 const ENTRY: usize = 24;
 /// Whatever it is, as long as zeroes and other versions' entries do not fit it.
-const SEAL: u64 = 0x5a17_c0de_10c5_0002;
+const SEAL: u64 = 0x5a17_c0de_10c5_0003;
 
 /// What stands before the end of a whole block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

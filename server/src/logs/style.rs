@@ -1,11 +1,10 @@
 //! How a terminal would colour what comes next: what colour sequences add up to, small enough for the line index.
 //! A colour goes on over line ends, so a window that starts anywhere has to know what was set before it.
 
-use super::fold::escape_length;
+use super::fold::{ESC, escape_length};
 use memchr::{memchr, memmem};
 use std::fmt::Write;
 
-const ESC: u8 = 0x1b;
 /// No colour sequence is longer; one that is sets nothing.
 pub(super) const MAX_SEQUENCE: usize = 64;
 
@@ -75,22 +74,30 @@ impl Style {
     }
 
     fn apply(&mut self, parameters: &[u8]) {
-        let number = |digits: &[u8]| {
-            digits.iter().fold(0_u32, |sum, b| sum.saturating_mul(10).saturating_add((b - b'0').into()))
-        };
-        let mut codes = parameters.split(|byte| b";:".contains(byte)).map(number);
+        let mut codes = parameters.split(|byte| *byte == b';');
         while let Some(code) = codes.next() {
-            match code {
+            // `38:5:9` is one parameter with parts; `38;5;9` says the same in three.
+            let (code, parts) = match memchr(b':', code) {
+                Some(at) => (&code[..at], Some(&code[at + 1..])),
+                None => (code, None),
+            };
+            match number(code) {
                 0 => *self = Self::default(),
-                30..=37 => self.foreground = PALETTE | (code - 30),
-                38 => self.foreground = extended(&mut codes),
+                // Of the kinds of underlines one is none.
+                4 if parts == Some(b"0".as_slice()) => self.switch(24),
+                code @ 30..=37 => self.foreground = PALETTE | (code - 30),
+                38 => self.foreground = extended(parts, &mut codes),
                 39 => self.foreground = 0,
-                40..=47 => self.background = PALETTE | (code - 40),
-                48 => self.background = extended(&mut codes),
+                code @ 40..=47 => self.background = PALETTE | (code - 40),
+                48 => self.background = extended(parts, &mut codes),
                 49 => self.background = 0,
-                90..=97 => self.foreground = PALETTE | (code - 90 + 8),
-                100..=107 => self.background = PALETTE | (code - 100 + 8),
-                _ => self.switch(code),
+                // Of the underline, which has the text's here.
+                58 => {
+                    let _underline = extended(parts, &mut codes);
+                }
+                code @ 90..=97 => self.foreground = PALETTE | (code - 90 + 8),
+                code @ 100..=107 => self.background = PALETTE | (code - 100 + 8),
+                code => self.switch(code),
             }
         }
     }
@@ -143,9 +150,25 @@ fn last_reset(text: &[u8]) -> Option<usize> {
     found(b"\x1b[0m").max(found(b"\x1b[m")).map(|at| near + at)
 }
 
-/// The rest of `38;5;n` or `38;2;r;g;b`.
-fn extended(codes: &mut impl Iterator<Item = u32>) -> Colour {
-    let mut byte = || codes.next().unwrap_or_default().min(255);
+fn number(digits: &[u8]) -> u32 {
+    let digit = |byte: &u8| u32::from(byte.saturating_sub(b'0'));
+    digits.iter().fold(0, |sum, byte| sum.saturating_mul(10).saturating_add(digit(byte)))
+}
+
+/// The rest of `38;5;n`, `38;2;r;g;b`, `38:5:n`, `38:2:r:g:b` or, with a colour space, `38:2::r:g:b`.
+fn extended<'a>(parts: Option<&'a [u8]>, codes: &mut impl Iterator<Item = &'a [u8]>) -> Colour {
+    let Some(parts) = parts else { return colour(codes.map(number)) };
+    let mut numbers = parts.split(|byte| *byte == b':').map(number);
+    match (numbers.next(), numbers.clone().count()) {
+        (Some(5), 1..) => colour([5].into_iter().chain(numbers)),
+        (Some(2), 3) => colour([2].into_iter().chain(numbers)),
+        (Some(2), 4..) => colour([2].into_iter().chain(numbers.skip(1))),
+        _ => 0,
+    }
+}
+
+fn colour(mut numbers: impl Iterator<Item = u32>) -> Colour {
+    let mut byte = || numbers.next().unwrap_or_default().min(255);
     match byte() {
         5 => PALETTE | byte(),
         2 => RGB | byte() << 16 | byte() << 8 | byte(),
@@ -193,6 +216,19 @@ mod tests {
             ("\x1b[1;2m\x1b[22m", ""),
             ("\x1b[?25l\x1b[2K\x1b]0;\x1b[31m\x07", "\x1b[31m"),
             ("\x1b[38;5m", "\x1b[30m"),
+            ("\x1b[38:2::1:2:3mx", "\x1b[38;2;1;2;3m"),
+            ("\x1b[38:2:1:2:3mx", "\x1b[38;2;1;2;3m"),
+            ("\x1b[48:2::255:100:0m", "\x1b[48;2;255;100;0m"),
+            ("\x1b[38:5:9m\x1b[48:5:1;1m", "\x1b[1;91;41m"),
+            ("\x1b[31;38:5m", ""),
+            ("\x1b[31;38:7:1:2:3:0m", ""),
+            ("\x1b[4:3m", "\x1b[4m"),
+            ("\x1b[1m\x1b[4:0m", "\x1b[1m"),
+            ("\x1b[4m\x1b[4:0m", ""),
+            ("\x1b[58;5;1m", ""),
+            ("\x1b[58;2;1;3;4m\x1b[59m", ""),
+            ("\x1b[58:2::1:2:3;1m", "\x1b[1m"),
+            ("\x1b[3;0:1m", ""),
             ("\x1b[31", ""),
             ("\x1b[99999999999999999999m", ""),
         ] {
