@@ -1,6 +1,7 @@
 //! The mirror of logs and result files below `data_dir`: what the poller appends and every reader reads.
 //! A file's length is the truth about how much is here; beside each log stands an index that can be made anew.
 
+mod dress;
 mod files;
 mod fold;
 mod index;
@@ -11,6 +12,7 @@ mod screen;
 mod search;
 mod style;
 mod sweep;
+mod turns;
 mod window;
 
 pub use fold::without_escapes;

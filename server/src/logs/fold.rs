@@ -31,6 +31,16 @@ impl Needle {
         fold(text, self.is_ascii, folded);
     }
 
+    /// Makes `text` comparable unless it holds a sequence that is stopped at.
+    pub(super) fn fold_unless(&self, text: &[u8], folded: &mut Vec<u8>, stop: impl Fn(&[u8]) -> bool) -> bool {
+        folded.clear();
+        if !strip_escapes(text, folded, stop) {
+            return false;
+        }
+        lower_all(folded, self.is_ascii);
+        true
+    }
+
     /// Where folded text has the query first.
     pub(super) fn find(&self, folded: &[u8]) -> Option<usize> {
         self.finder.find(folded)
@@ -44,7 +54,11 @@ impl Needle {
 
 fn fold(text: &[u8], is_ascii: bool, folded: &mut Vec<u8>) {
     folded.clear();
-    strip_escapes(text, folded);
+    strip_escapes(text, folded, |_| false);
+    lower_all(folded, is_ascii);
+}
+
+fn lower_all(folded: &mut Vec<u8>, is_ascii: bool) {
     folded.make_ascii_lowercase();
     if is_ascii || lower_in_place(folded) {
         return;
@@ -160,18 +174,27 @@ fn has_cases(character: char) -> bool {
 /// Text as it reads without colours and other terminal escape sequences.
 pub fn without_escapes(text: &str) -> String {
     let mut stripped = Vec::with_capacity(text.len());
-    strip_escapes(text.as_bytes(), &mut stripped);
+    strip_escapes(text.as_bytes(), &mut stripped, |_| false);
     String::from_utf8_lossy(&stripped).into_owned()
 }
 
-/// Copies text without its terminal escape sequences.
-fn strip_escapes(mut text: &[u8], stripped: &mut Vec<u8>) {
-    while let Some(at) = memchr(ESC, text) {
+/// Copies text without its terminal escape sequences, as far as the first that is stopped at; `false` if there is one.
+fn strip_escapes(mut text: &[u8], stripped: &mut Vec<u8>, stop: impl Fn(&[u8]) -> bool) -> bool {
+    while let Some(at) = next_escape(text) {
         stripped.extend_from_slice(&text[..at]);
-        text = &text[at..];
-        text = &text[escape_length(text)..];
+        let (sequence, rest) = text[at..].split_at(escape_length(&text[at..]));
+        if stop(sequence) {
+            return false;
+        }
+        text = rest;
     }
     stripped.extend_from_slice(text);
+    true
+}
+
+/// Where the next escape sequence begins; where one follows the other, looking for it costs more than looking at it.
+pub(super) fn next_escape(text: &[u8]) -> Option<usize> {
+    if text.first() == Some(&ESC) { Some(0) } else { memchr(ESC, text) }
 }
 
 /// Bytes of the escape sequence that `text` begins with. It never reaches over a line end.

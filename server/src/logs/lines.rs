@@ -1,10 +1,12 @@
 //! One line after the other, of each only as much as is shown: a line of 100 MB costs no more than one of 64 KiB.
 //! And how the bytes of a line become text.
 
+use super::dress::{Around, dressed};
 use super::index::LineIndex;
 use super::screen::{PLAYED_BYTES, Seen, play, seen, without_line_end};
 use super::style::Style;
-use memchr::{memchr, memrchr};
+use super::turns::{RESTART_BYTES, first_turn, last_restart};
+use memchr::memchr;
 use protocol::api::MAX_LINE_BYTES;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -19,8 +21,6 @@ const LOOK_BYTES: u64 = 1024 * 1024;
 const LOOK_BACK: u64 = 4 * LOOK_BYTES;
 /// No line end with its carriage returns is longer.
 const LINE_END_BYTES: usize = 1024;
-/// Stands where a line was cut.
-const CUT_MARK: &str = "…";
 
 /// A part of a log. It has a place of its own in the file, so others can read there as well.
 pub(super) struct Stretch<'a> {
@@ -104,20 +104,32 @@ impl<'a> LineReader<'a> {
 }
 
 /// A line's text: as a terminal shows it, with U+FFFD for what is not UTF-8, cut where it is too long. It begins with
-/// the colours that are still set from the lines before.
-pub(super) fn shown(line: &[u8], mut style: Style) -> String {
+/// the colours that are still set from the lines before, which become those of the next line.
+pub(super) fn shown(line: &[u8], style: &mut Style) -> String {
     let line = without_line_end(line);
-    let (Seen::AsItIs(from) | Seen::Played(from)) = seen(line);
+    let seen = seen(line);
+    let (Seen::AsItIs(from) | Seen::Played(from)) = seen;
     let (before, rest) = line.split_at(from);
-    style.read(before);
-    match seen(line) {
-        Seen::AsItIs(_) => dressed(head_of(rest), style),
-        Seen::Played(_) => dressed(play(rest, style), style),
-    }
+    let mut around = Around { line: *style, text: *style, next: *style };
+    around.text.read(before);
+    around.next = around.text;
+    around.next.read(rest);
+    *style = around.next;
+    let text = match seen {
+        Seen::AsItIs(_) => head_of(rest),
+        Seen::Played(_) => play(rest, around.text),
+    };
+    dressed(text, &around)
 }
 
-/// The text of a line that is too long to be read whole; `range` is all of it with its line end, `style` its first.
-pub(super) fn shown_long(log: &File, index: &LineIndex, range: Range<u64>, style: Style) -> io::Result<String> {
+/// The text of a line that is too long to be read whole; `range` is all of it with its line end; `line` and `next` are
+/// the colours where it begins, and where the next one does.
+pub(super) fn shown_long(
+    log: &File,
+    index: &LineIndex,
+    range: Range<u64>,
+    (line, next): (Style, Style),
+) -> io::Result<String> {
     let wanted = (PLAYED_BYTES + LINE_END_BYTES) as u64;
     let mut tail_start = range.start.max(range.end.saturating_sub(wanted));
     let tail = read_range(log, tail_start..range.end)?;
@@ -125,17 +137,19 @@ pub(super) fn shown_long(log: &File, index: &LineIndex, range: Range<u64>, style
     let beyond = tail.len().saturating_sub(PLAYED_BYTES + 1);
     let tail = &tail[beyond..];
     tail_start += beyond as u64;
-    if let Some(at) = memchr(b'\r', tail) {
-        let style = index.style_at(log, tail_start + at as u64)?;
-        return Ok(dressed(play(&tail[at..], style), style));
+    if let Some(at) = first_turn(tail) {
+        let text = index.style_at(log, tail_start + at as u64)?;
+        return Ok(dressed(play(&tail[at..], text), &Around { line, text, next }));
     }
     let look_from = range.start.max(tail_start.saturating_sub(LOOK_BACK));
-    let (start, style) = match last_return(log, look_from..tail_start)? {
-        Some(at) => (at + 1, index.style_at(log, at)?),
-        None => (range.start, style),
+    // The tail may begin within what lets the line begin anew.
+    let look_until = range.end.min(tail_start + RESTART_BYTES as u64);
+    let (start, text) = match last_restart_in(log, look_from..look_until)? {
+        Some(start) => (start, index.style_at(log, start)?),
+        None => (range.start, line),
     };
     let head = read_range(log, start..range.end.min(start + MAX_LINE_BYTES as u64 + 1))?;
-    Ok(dressed(head_of(without_line_end(&head)), style))
+    Ok(dressed(head_of(without_line_end(&head)), &Around { line, text, next }))
 }
 
 fn read_range(log: &File, range: Range<u64>) -> io::Result<Vec<u8>> {
@@ -144,11 +158,13 @@ fn read_range(log: &File, range: Range<u64>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn last_return(log: &File, range: Range<u64>) -> io::Result<Option<u64>> {
+fn last_restart_in(log: &File, range: Range<u64>) -> io::Result<Option<u64>> {
     let mut end = range.end;
     while end > range.start {
         let start = range.start.max(end.saturating_sub(LOOK_BYTES));
-        if let Some(at) = memrchr(b'\r', &read_range(log, start..end)?) {
+        // Pieces overlap, so that none cuts what is looked for.
+        let piece = read_range(log, start..range.end.min(end + RESTART_BYTES as u64))?;
+        if let Some(at) = last_restart(&piece) {
             return Ok(Some(start + at as u64));
         }
         end = start;
@@ -161,34 +177,12 @@ fn head_of(line: &[u8]) -> String {
     String::from_utf8_lossy(&line[..line.len().min(MAX_LINE_BYTES + 1)]).into_owned()
 }
 
-fn dressed(text: String, style: Style) -> String {
-    let begins_anew = text.is_empty() || text.starts_with("\x1b[0m") || text.starts_with("\x1b[m");
-    if style.is_plain() || begins_anew {
-        return cut(text);
-    }
-    let mut dressed = String::with_capacity(text.len() + 16);
-    style.write(&mut dressed);
-    if text.starts_with(&dressed) {
-        return cut(text);
-    }
-    dressed.push_str(&text);
-    cut(dressed)
-}
-
-fn cut(mut text: String) -> String {
-    if text.len() > MAX_LINE_BYTES {
-        text.truncate(text.floor_char_boundary(MAX_LINE_BYTES - CUT_MARK.len()));
-        text.push_str(CUT_MARK);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn plainly(line: &[u8]) -> String {
-        shown(line, Style::PLAIN)
+        shown(line, &mut Style::default())
     }
 
     #[test]
@@ -212,9 +206,10 @@ mod tests {
             ("10%\r20%\n", "\x1b[1;33m20%"),
             ("\x1b[1;33mmore", "\x1b[1;33mmore"),
         ] {
-            assert_eq!(shown(line.as_bytes(), style), expected, "{line:?}");
+            let mut begins_with = style;
+            assert_eq!(shown(line.as_bytes(), &mut begins_with), expected, "{line:?}");
         }
-        assert!(shown(&vec![b'x'; MAX_LINE_BYTES], style).len() <= MAX_LINE_BYTES);
+        assert!(shown(&vec![b'x'; MAX_LINE_BYTES], &mut style).len() <= MAX_LINE_BYTES);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::fold::escape_length;
 use super::style::Style;
-use memchr::{memchr, memchr2, memrchr};
+use super::turns::{RESTART_BYTES, first_turn, last_restart};
 use protocol::api::MAX_LINE_BYTES;
 use std::borrow::Cow;
 
@@ -29,16 +29,14 @@ pub(super) enum Seen {
 
 pub(super) fn seen(line: &[u8]) -> Seen {
     let Some(tail) = line.len().checked_sub(PLAYED_BYTES + 1) else {
-        let moves_back = memchr2(b'\r', BACKSPACE, line).is_some();
-        return if moves_back { Seen::Played(0) } else { Seen::AsItIs(0) };
+        return if first_turn(line).is_some() { Seen::Played(0) } else { Seen::AsItIs(0) };
     };
-    match memchr(b'\r', &line[tail..]) {
+    match first_turn(&line[tail..]) {
         Some(at) => Seen::Played(tail + at),
-        None => Seen::AsItIs(memrchr(b'\r', line).map_or(0, |at| at + 1)),
+        // The tail may begin within what lets the line begin anew.
+        None => Seen::AsItIs(last_restart(&line[..tail + RESTART_BYTES]).unwrap_or(0)),
     }
 }
-
-const BACKSPACE: u8 = 0x08;
 
 #[derive(Clone, Copy)]
 struct Cell {
@@ -52,6 +50,8 @@ const BLANK: Cell = Cell { character: ' ', style: Style::PLAIN };
 struct Screen {
     cells: Vec<Cell>,
     column: usize,
+    /// Where the cursor comes back to.
+    saved_column: usize,
     style: Style,
     /// A carriage return came last: what is written now replaces the line.
     has_returned: bool,
@@ -62,7 +62,7 @@ struct Screen {
 /// What is seen in the end of a line that begins with `style`, with its colours. It is not cut.
 pub(super) fn play(line: &[u8], style: Style) -> String {
     let blanks_left = FREE_BLANKS + 4 * line.len();
-    let mut screen = Screen { cells: Vec::new(), column: 0, style, has_returned: false, blanks_left };
+    let mut screen = Screen { cells: Vec::new(), column: 0, saved_column: 0, style, has_returned: false, blanks_left };
     screen.take(line);
     screen.text(style)
 }
@@ -83,7 +83,7 @@ impl Screen {
             }
             rest = &rest[character.len_utf8()..];
             match character {
-                '\r' => (self.column, self.has_returned) = (0, true),
+                '\r' => self.return_to_begin(),
                 '\x08' => self.column = self.column.saturating_sub(1),
                 '\t' => self.tab(),
                 _ => self.put(character),
@@ -106,6 +106,10 @@ impl Screen {
             }
         }
         self.column += 1;
+    }
+
+    fn return_to_begin(&mut self) {
+        (self.column, self.has_returned) = (0, true);
     }
 
     /// Moves on and leaves what is there.
@@ -131,13 +135,27 @@ impl Screen {
     }
 
     fn obey(&mut self, sequence: &[u8]) {
-        let Some((last, parameters)) = sequence.strip_prefix(b"\x1b[").and_then(<[u8]>::split_last) else { return };
+        let Some((last, parameters)) = sequence.strip_prefix(b"\x1b[").and_then(<[u8]>::split_last) else {
+            match sequence {
+                b"\x1b7" => self.saved_column = self.column,
+                b"\x1b8" => self.move_to(self.saved_column),
+                _ => {}
+            }
+            return;
+        };
         let number = || std::str::from_utf8(parameters).ok().and_then(|digits| digits.parse().ok());
         match last {
             b'm' => self.style.take(sequence),
             b'K' => self.erase(number().unwrap_or(0)),
-            b'G' => self.move_to(number().unwrap_or(1).saturating_sub(1)),
+            // What stands below is other lines'.
+            b'J' if number().unwrap_or(0) == 0 => self.erase(0),
+            b'G' | b'`' => match number().unwrap_or(1).saturating_sub(1) {
+                0 => self.return_to_begin(),
+                column => self.move_to(column),
+            },
             b'C' => self.move_to(self.column.saturating_add(number().unwrap_or(1).max(1))),
+            b's' if parameters.is_empty() => self.saved_column = self.column,
+            b'u' if parameters.is_empty() => self.move_to(self.saved_column),
             b'D' => self.column = self.column.saturating_sub(number().unwrap_or(1).max(1)),
             _ => {}
         }
@@ -181,10 +199,16 @@ impl Screen {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fold::without_escapes;
+    use super::super::turns::written_anew;
     use super::*;
 
     fn shown(line: &str) -> String {
         let line = without_line_end(line.as_bytes());
+        if let Some(rest) = written_anew(line) {
+            let played = without_escapes(&play(line, Style::PLAIN));
+            assert_eq!(without_escapes(&String::from_utf8_lossy(rest)), played, "{line:?}");
+        }
         match seen(line) {
             Seen::AsItIs(from) => String::from_utf8_lossy(&line[from..]).into_owned(),
             Seen::Played(from) => play(&line[from..], Style::PLAIN),
@@ -209,6 +233,19 @@ mod tests {
             ("a\tb\r\tc", "a       c"),
             ("\r12345\x1b[3Gx\x1b[Dy\x1b[2Cz", "12y45z"),
             ("\x1b]0;a\rb\x07x\ry", "y"),
+            ("10%\x1b[2K\x1b[1G20%", "20%"),
+            ("10%\x1b[1G\x1b[2K20%\x1b[2K\x1b[G30%\r\n", "30%"),
+            ("working 10%\x1b[0Gdone", "done"),
+            ("working 10%\x1b[1`done", "done"),
+            ("10%\x1b[1K\x1b[3D20%", "20%"),
+            ("ab\x1b[2Dc", "cb"),
+            ("10%\x1b[1000D20%", "20%"),
+            ("at \x1b710%\x1b820%\x1b8done", "at done"),
+            ("at \x1b[s10%\x1b[u\x1b[K9%", "at 9%"),
+            ("pass\x08\x08\x1b[J", "pa"),
+            ("name\x1b[8Gvalue", "name   value"),
+            ("\x1b[01;31m\x1b[Kerror\x1b[m\x1b[K here", "\x1b[01;31m\x1b[Kerror\x1b[m\x1b[K here"),
+            ("two\x1b[2Blines", "two\x1b[2Blines"),
             ("", ""),
             ("\r\n", ""),
         ] {
@@ -235,5 +272,10 @@ mod tests {
         let long = "x".repeat(2 * PLAYED_BYTES);
         assert!(shown(&format!("state\r{long}")).starts_with("xxx"));
         assert_eq!(shown(&format!("{long}\rstate")), "state");
+        assert_eq!(shown(&format!("{long}\x1b[2K\x1b[1Gstate")), "state");
+        assert!(shown(&format!("state\x1b[2K\x1b[1G{long}")).starts_with("xxx"));
+        assert!(shown(&format!("state\x1b[G{long}")).starts_with("xxx"));
+        assert_eq!(shown(&("|\x08/\x08-\x08".repeat(20_000) + "done")), "done");
+        assert_eq!(shown(&("12345%\x1b[6D".repeat(20_000) + "done.   ")), "done.   ");
     }
 }

@@ -6,6 +6,7 @@ use super::index::LineIndex;
 use super::lines::{Stretch, shown, shown_long};
 use super::screen::{Seen, play, seen, without_line_end};
 use super::style::Style;
+use super::turns::{BACKSPACE, last_restart, turns_back, written_anew};
 use super::window::{MAX_TEXT_BYTES, bytes_in_json};
 use memchr::{memchr, memchr_iter, memchr2_iter, memrchr};
 use std::borrow::Cow;
@@ -71,15 +72,8 @@ struct Scan<'a> {
     found: Matches,
     text_bytes: usize,
     folded: Vec<u8>,
-    /// The line whose beginning has been looked through without an end in sight.
-    long_line: Option<LongLine>,
-}
-
-#[derive(Default)]
-struct LongLine {
-    /// In what is seen of it, as far as that is known.
-    matches: bool,
-    is_overwritten: bool,
+    /// Of a line whose beginning has been looked through without an end in sight: whether it matches, as far as known.
+    long_line: Option<bool>,
 }
 
 impl<'a> Scan<'a> {
@@ -127,15 +121,12 @@ impl<'a> Scan<'a> {
 
     /// A part of one line that may not be its end.
     fn take_piece(&mut self, piece: &[u8]) {
-        let mut line = self.long_line.take().unwrap_or_default();
         let piece = without_line_end(piece);
+        let restart = last_restart(piece);
         // What stood before has been overwritten.
-        let seen = memrchr(b'\r', piece).map_or(piece, |at| {
-            line = LongLine { matches: false, is_overwritten: true };
-            &piece[at..]
-        });
-        line.matches |= self.contains(seen);
-        self.long_line = Some(line);
+        let has_matched = restart.is_none() && self.long_line == Some(true);
+        let matches = self.contains(&piece[restart.unwrap_or(0)..]);
+        self.long_line = Some(has_matched || matches);
     }
 
     /// What is left at the end of the log: a last line without its end.
@@ -150,13 +141,16 @@ impl<'a> Scan<'a> {
         }
         let rest = memchr(b'\n', lines).map_or(lines.len(), |at| at + 1);
         self.take_piece(&lines[..rest]);
-        let line = self.long_line.take().unwrap_or_default();
+        let matches = self.long_line.take() == Some(true);
         let next = self.index.offset_of(self.log, self.place.line + 1)?.min(end);
         let range = self.place.offset..next;
         let (log, index, at) = (self.log, self.index, self.place);
-        let text = || shown_long(log, index, range.clone(), index.style_at(log, at.offset)?);
-        // Short states may leave more to be seen than what follows the last return.
-        if line.matches || (line.is_overwritten && self.contains(text()?.as_bytes())) {
+        let text = || {
+            let styles = (index.style_at(log, at.offset)?, index.style_at(log, next)?);
+            shown_long(log, index, range.clone(), styles)
+        };
+        // Of short states more may be seen than what follows the last one.
+        if matches || self.contains(text()?.as_bytes()) {
             self.take_match(at.line, text)?;
         }
         self.place = Place { line: at.line + 1, offset: next };
@@ -165,7 +159,9 @@ impl<'a> Scan<'a> {
 
     fn take_short_lines(&mut self, lines: &[u8]) -> io::Result<()> {
         let mut folded = std::mem::take(&mut self.folded);
-        self.needle.fold(&as_seen(lines), &mut folded);
+        if !self.needle.fold_unless(&as_seen(lines), &mut folded, turns_back) {
+            self.needle.fold(&played(lines), &mut folded);
+        }
         // Folding keeps the line ends, so counting them leads from a match to the line as it was.
         let (log, index, begin) = (self.log, self.index, self.place);
         let (mut at, mut unread, mut unread_line, mut style) = (0, lines, begin.line, None);
@@ -180,7 +176,7 @@ impl<'a> Scan<'a> {
                 let line = skip_lines(unread, matching - unread_line);
                 here.read(&unread[..unread.len() - line.len()]);
                 (unread, unread_line, style) = (line, matching, Some(here));
-                Ok(shown(&line[..memchr(b'\n', line).unwrap_or(line.len())], here))
+                Ok(shown(&line[..memchr(b'\n', line).unwrap_or(line.len())], &mut here))
             })?;
             self.place.line += 1;
             at = memchr(b'\n', &folded[hit..]).map_or(folded.len(), |end| hit + end + 1);
@@ -213,24 +209,33 @@ impl<'a> Scan<'a> {
 }
 
 /// Lines of which each is what a window shows of it, line ends and all: nobody finds what has been overwritten.
+/// Sequences that turn back are left to whoever looks at each sequence anyway.
 fn as_seen(lines: &[u8]) -> Cow<'_, [u8]> {
     // Of several returns the last one tells what follows them.
     let moves_back = |at: usize| lines[at] != b'\r' || !matches!(lines.get(at + 1), None | Some(b'\r' | b'\n'));
-    if !memchr2_iter(b'\r', 0x08, lines).any(moves_back) {
-        return Cow::Borrowed(lines);
-    }
+    let is_played = memchr2_iter(b'\r', BACKSPACE, lines).any(moves_back);
+    if is_played { Cow::Owned(played(lines)) } else { Cow::Borrowed(lines) }
+}
+
+fn played(lines: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(lines.len());
-    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+    let mut rest = lines;
+    while !rest.is_empty() {
+        let (line, others) = rest.split_at(memchr(b'\n', rest).map_or(rest.len(), |at| at + 1));
+        rest = others;
         let content = without_line_end(line);
         match seen(content) {
             Seen::AsItIs(from) => text.extend_from_slice(&content[from..]),
-            Seen::Played(from) => text.extend_from_slice(play(&content[from..], Style::PLAIN).as_bytes()),
+            Seen::Played(from) => match written_anew(&content[from..]) {
+                Some(seen) => text.extend_from_slice(seen),
+                None => text.extend_from_slice(play(&content[from..], Style::PLAIN).as_bytes()),
+            },
         }
         if line.ends_with(b"\n") {
             text.push(b'\n');
         }
     }
-    Cow::Owned(text)
+    text
 }
 
 fn count_line_ends(bytes: &[u8]) -> u64 {
@@ -246,8 +251,11 @@ fn skip_lines(bytes: &[u8], lines: u64) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fold::without_escapes;
     use super::super::window::from_line;
     use super::*;
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
 
     struct Fixture {
         _folder: tempfile::TempDir,
@@ -312,21 +320,26 @@ mod tests {
             let fixture = fixture(&text);
             assert_eq!(fixture.lines("needle"), [2, 3], "gap {gap}");
             assert_eq!(fixture.lines("y\u{fffd}"), [0; 0]);
-            assert_eq!(fixture.search("needle", 1, 1).matches[0].text, shown(&vec![b'x'; PIECE], Style::PLAIN));
+            assert_eq!(
+                fixture.search("needle", 1, 1).matches[0].text,
+                shown(&vec![b'x'; PIECE], &mut Style::default())
+            );
         }
     }
 
     #[test]
     fn what_was_overwritten_is_not_found_and_what_is_seen_is_returned() {
-        let states =
-            |count: usize| (0..count).map(|n| format!("J {n:>5} of {count} written\r")).collect::<Vec<_>>().concat();
-        for count in [3, 2_000, 100_000] {
-            let text = format!("first\n{}J done: CHECKSUM MISMATCH\nJ 1 of it\r\n", states(count));
-            let fixture = fixture(text.as_bytes());
-            let found = fixture.search("checksum", 1, 10);
-            assert_eq!(found.matches, [Match { line: 2, text: "J done: CHECKSUM MISMATCH".to_owned() }], "{count}");
-            assert_eq!(fixture.lines(" of "), [3], "{count}");
-            assert_eq!(fixture.lines("j"), [2, 3], "{count}");
+        for turn in ["\r", "\x1b[2K\x1b[1G", "\x1b[G\x1b[0K", "\x1b[2K\x1b[0G"] {
+            for count in [3, 2_000, 100_000] {
+                let states =
+                    (0..count).map(|n| format!("J {n:>5} of {count} written{turn}")).collect::<Vec<_>>().concat();
+                let text = format!("first\n{states}J done: CHECKSUM MISMATCH\nJ 1 of it\r\n");
+                let fixture = fixture(text.as_bytes());
+                let found = fixture.search("checksum", 1, 10);
+                assert_eq!(found.matches, [Match { line: 2, text: "J done: CHECKSUM MISMATCH".to_owned() }], "{count}");
+                assert_eq!(fixture.lines(" of "), [3], "{turn:?} {count}");
+                assert_eq!(fixture.lines("j"), [2, 3], "{turn:?} {count}");
+            }
         }
         let kept = fixture(format!("{}\r\n\x08x\x08\n", "needle".repeat(300_000)).as_bytes());
         assert_eq!(kept.lines("needle"), [1]);
@@ -340,6 +353,8 @@ mod tests {
                 0 => format!("\x1b[3{}mhit {n}\n", n % 7),
                 1 => "hit 10%\rhit 20%\r\n".to_owned(),
                 2 => "hit\x1b[0m\n".to_owned(),
+                3 => "\x1b[33mhit 1\r\x1b[36mhit 2\x1b[0m\n".to_owned(),
+                4 => "hit 1\x1b[2K\x1b[1G\x1b[4mhit 2\x1b[24m\n".to_owned(),
                 _ => "hit or miss\r\n".to_owned(),
             })
             .collect();
@@ -383,6 +398,8 @@ mod tests {
     fn a_cursor_that_jumps_costs_no_more_than_lines_that_are_written() {
         let jumps = b"\x08\x1b[16384Gx\n".repeat(1_000);
         assert!(as_seen(&jumps).len() < 64 * jumps.len());
+        let restored = b"\x1b[16384G\x1b7\x1b[1Gx\x1b8x\n".repeat(1_000);
+        assert!(played(&restored).len() < 64 * restored.len());
         let fillings = [b"x\x1b[16384Gx".as_slice(), &b"\x1b[1K".repeat(10_000), b"\x1b[2K\x08\n"].concat();
         assert_eq!(as_seen(&fillings).as_ref(), b"\n");
     }
@@ -392,5 +409,26 @@ mod tests {
         let plain = [b"x".as_slice(), &b"\r".repeat(100_000), b"\n"].concat();
         assert!(matches!(as_seen(&plain), Cow::Borrowed(_)));
         assert_eq!(as_seen(b"10%\r\r20%\r\n").as_ref(), b"20%\n");
+    }
+
+    #[test]
+    fn what_is_searched_is_what_playing_a_line_shows() {
+        const PIECES: [&str; 20] = [
+            "a", "G", "ä", " ", "\r", "\r", "\x1b[2K", "\x1b[1G", "\x1b[G", "\x1b[4G", "\x1b[K", "\x1b[1K", "\x1b[32m",
+            "\x1b[m", "\x08", "\t", "\x1b[D", "\x1b[C", "\x1b7", "\x1b8",
+        ];
+        let seed = rand::random();
+        println!("seed {seed}");
+        let mut random = StdRng::seed_from_u64(seed);
+        for _ in 0..20_000 {
+            let line: String =
+                (0..random.random_range(1..12)).map(|_| PIECES[random.random_range(0..PIECES.len())]).collect();
+            let shown = without_escapes(&shown(line.as_bytes(), &mut Style::default()));
+            assert_eq!(
+                without_escapes(&String::from_utf8_lossy(&played((line.clone() + "\n").as_bytes()))),
+                shown + "\n",
+                "{line:?}"
+            );
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! How a terminal would colour what comes next: what colour sequences add up to, small enough for the line index.
 //! A colour goes on over line ends, so a window that starts anywhere has to know what was set before it.
 
-use super::fold::{ESC, escape_length};
+use super::fold::{ESC, escape_length, next_escape};
 use memchr::{memchr, memmem};
 use std::fmt::Write;
 
@@ -53,7 +53,7 @@ impl Style {
             *self = Self::PLAIN;
             text = &text[at..];
         }
-        while let Some(at) = memchr(ESC, text) {
+        while let Some(at) = next_escape(text) {
             text = &text[at..];
             let length = escape_length(text);
             self.take(&text[..length]);

@@ -51,14 +51,10 @@ fn read(log: &File, index: &LineIndex, from_line: u64, limit: u64, keep: Keep) -
     let mut text_bytes = 0;
     for number in (from_line..=index.lines()).take(usize::try_from(limit).unwrap_or(usize::MAX)) {
         let text = match reader.next_line()? {
-            Some(Line::Whole) => {
-                let text = shown(reader.head(), style);
-                style.read(reader.head());
-                text
-            }
+            Some(Line::Whole) => shown(reader.head(), &mut style),
             Some(Line::Long) => {
                 let (next, style_there) = index.place_of(log, number + 1)?;
-                let text = shown_long(log, index, reader.start()..next, style)?;
+                let text = shown_long(log, index, reader.start()..next, (style, style_there))?;
                 reader = LineReader::at(log, next, index.size());
                 style = style_there;
                 text
@@ -90,8 +86,12 @@ pub(super) fn bytes_in_json(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fold::escape_length;
+    use super::super::style::Style;
     use super::*;
     use protocol::api::MAX_LINE_BYTES;
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
     use std::io::Write;
 
     fn open(text: &[u8]) -> (tempfile::TempDir, File, LineIndex) {
@@ -124,15 +124,140 @@ mod tests {
 
     #[test]
     fn of_progress_bars_however_long_the_last_state_is_shown_and_numbers_stay() {
-        let states =
-            |count: usize| (0..count).map(|n| format!("J {n:>5} of {count} written\r")).collect::<Vec<_>>().concat();
-        for count in [3, 2_000, 100_000] {
-            let text = format!("before\n{}J done: CHECKSUM MISMATCH\r\nafter\n{}", states(count), states(count));
+        for turn in ["\r", "\x1b[2K\x1b[1G", "\x1b[G\x1b[0K", "\x1b[2K\x1b[0G"] {
+            let states = |count: usize| -> String {
+                (0..count).flat_map(|n| [turn.to_owned(), format!("J {n:>5} of {count} written")]).collect()
+            };
+            for count in [3, 2_000, 100_000] {
+                let (all, last) = (states(count), format!("J {:>5} of {count} written", count - 1));
+                let text = format!("before\n{all}{turn}J done: CHECKSUM MISMATCH\r\nafter\n{all}");
+                let (_folder, log, index) = open(text.as_bytes());
+                let window = from_line(&log, &index, 1, 100).unwrap();
+                assert_eq!(window.lines, ["before", "J done: CHECKSUM MISMATCH", "after", &last], "{turn:?}");
+                assert_eq!((window.total, window.bytes), (4, text.len() as u64));
+            }
+        }
+    }
+
+    /// What a terminal shows of a line that begins in these colours, and in which it ends.
+    fn drawn(line: &str, mut style: Style) -> (Vec<(char, Style)>, Style) {
+        let (mut cells, mut rest) = (Vec::new(), line);
+        while let Some(at) = rest.find('\x1b') {
+            cells.extend(rest[..at].chars().map(|character| (character, style)));
+            let length = escape_length(rest[at..].as_bytes());
+            style.take(rest[at..at + length].as_bytes());
+            rest = &rest[at + length..];
+        }
+        cells.extend(rest.chars().map(|character| (character, style)));
+        (cells, style)
+    }
+
+    /// Whether each line alone looks as it does after all those before it.
+    fn check_that_lines_stand_alone(lines: &[String]) {
+        let mut style = Style::PLAIN;
+        for (number, line) in lines.iter().enumerate() {
+            let (cells, end) = drawn(line, style);
+            assert_eq!(cells, drawn(line, Style::PLAIN).0, "line {}: {line:?}", number + 1);
+            assert!(line.len() <= MAX_LINE_BYTES, "line {}", number + 1);
+            style = end;
+        }
+    }
+
+    #[test]
+    fn no_colour_leaks_into_the_next_line() {
+        let long = "x".repeat(20_000);
+        for (text, expected) in [
+            ("\x1b[33m 50%\r\x1b[32m100%\x1b[0m\nplain\n", vec!["\x1b[32m100%\x1b[0m", "plain"]),
+            ("\x1b[31mred\r\x1b[4mline\x1b[24m\n\nnext\n", vec!["\x1b[4;31mline\x1b[0m", "", "\x1b[31mnext"]),
+            ("\x1b[31mred\nx\r\x1b[0m\x1b[K\nplain\n", vec!["\x1b[31mred", "\x1b[0m", "plain"]),
+            ("\x1b[31mred\r\n\x1b[32mgreen\r\nmore\n", vec!["\x1b[31mred", "\x1b[31m\x1b[32mgreen", "\x1b[32mmore"]),
+        ] {
             let (_folder, log, index) = open(text.as_bytes());
-            let window = from_line(&log, &index, 1, 100).unwrap();
-            let last = format!("J {:>5} of {count} written", count - 1);
-            assert_eq!(window.lines, ["before", "J done: CHECKSUM MISMATCH", "after", &last]);
-            assert_eq!((window.total, window.bytes), (4, text.len() as u64));
+            let lines = from_line(&log, &index, 1, 100).unwrap().lines;
+            assert_eq!(lines, expected);
+            check_that_lines_stand_alone(&lines);
+        }
+        for (text, begin, end) in [
+            (format!("\x1b[31m{long}\x1b[0m\nplain\n"), "\x1b[31mxxx", "x\x1b[0m…"),
+            (format!("\x1b[31m{}\x1b[0m\nplain\n", long.repeat(5)), "\x1b[31mxxx", "x\x1b[0m…"),
+            (format!("\x1b[31m{long}\n\x1b[0mplain\n"), "\x1b[31mxxx", "x…"),
+            (format!("\x1b[31mstart\nend\x1b[0m\r{}\nplain\n", long.repeat(5)), "", ""),
+            (
+                format!("\x1b[31m{}\r\x1b[32m{}\x1b[0m\nplain\n", long.repeat(5), &long[..MAX_LINE_BYTES - 10]),
+                "\x1b[0m\x1b[32mxxx",
+                "x\x1b[0m…",
+            ),
+        ] {
+            let (_folder, log, index) = open(text.as_bytes());
+            let lines = from_line(&log, &index, 1, 100).unwrap().lines;
+            assert!(lines[0].starts_with(begin) && lines[0].ends_with(end), "{}", lines[0]);
+            check_that_lines_stand_alone(&lines);
+        }
+    }
+
+    #[test]
+    fn a_line_is_never_cut_within_a_sequence() {
+        let sequences = ["\x1b[1;38;2;100;100;100mx", "\x1b]8;;http://example.org/a/b\x1b\\x", "\x1b]0;title\x07x"];
+        for sequence in sequences {
+            for before in 0..40 {
+                let text = format!("{}{}\nplain\n", "y".repeat(before), sequence.repeat(2_000));
+                let (_folder, log, index) = open(text.as_bytes());
+                let lines = from_line(&log, &index, 1, 100).unwrap().lines;
+                let cells: String = drawn(&lines[0], Style::PLAIN).0.iter().map(|(character, _)| *character).collect();
+                assert!(
+                    cells.trim_start_matches('y').trim_end_matches('…').bytes().all(|byte| byte == b'x'),
+                    "{cells}"
+                );
+                assert!(cells.ends_with('…') && lines[0].ends_with('…'));
+                check_that_lines_stand_alone(&lines);
+            }
+        }
+        let (_folder, log, index) = open(format!("\x1b]0;{}\nplain\n", "x".repeat(20_000)).as_bytes());
+        assert_eq!(from_line(&log, &index, 1, 100).unwrap().lines, ["…", "plain"]);
+    }
+
+    #[test]
+    fn of_random_lines_each_looks_alone_as_it_does_in_any_window() {
+        const PIECES: [&str; 18] = [
+            "\n",
+            "\n",
+            "\r\n",
+            "\r",
+            "\x08",
+            "\t",
+            "x",
+            "äö",
+            "\x1b[1;31m",
+            "\x1b[32m",
+            "\x1b[4m",
+            "\x1b[0m",
+            "\x1b[m",
+            "\x1b[K",
+            "\x1b[2K",
+            "\x1b[1G",
+            "\x1b[3",
+            "\x1b]8;;x\x07",
+        ];
+        for _ in 0..40 {
+            let seed = rand::random();
+            println!("seed {seed}");
+            let mut random = StdRng::seed_from_u64(seed);
+            let text: String = (0..random.random_range(0..200))
+                .map(|_| match random.random_range(0..60) {
+                    0 => "y".repeat(random.random_range(16_300..16_400)),
+                    1 => "state\r".repeat(random.random_range(1..20_000)),
+                    2 => "z".repeat(random.random_range(60_000..70_000)),
+                    _ => PIECES[random.random_range(0..PIECES.len())].to_owned(),
+                })
+                .collect();
+            let (_folder, log, index) = open(text.as_bytes());
+            let lines = from_line(&log, &index, 1, u64::MAX).unwrap().lines;
+            check_that_lines_stand_alone(&lines);
+            for _ in 0..5 {
+                let from = random.random_range(0..=lines.len());
+                let window = from_line(&log, &index, from as u64 + 1, u64::MAX).unwrap().lines;
+                assert_eq!(window, lines[from..]);
+            }
         }
     }
 

@@ -14,7 +14,7 @@ const LOG: LogId = LogId::Task(1);
 const PATH: &str = "1/tasks/a.1-1/log";
 
 /// Of these and of longer ones logs are made.
-const PIECES: [&[u8]; 24] = [
+const PIECES: [&[u8]; 26] = [
     b"\n",
     b"\n",
     b"\r\n",
@@ -37,6 +37,8 @@ const PIECES: [&[u8]; 24] = [
     b"\x1b[1;31m",
     b"\x1b[0m",
     b"\x1b[2K",
+    b"\x1b[G",
+    b"\x1b[2D",
     b"\x1b]8;;x\x07",
     b"50%",
 ];

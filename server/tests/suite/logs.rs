@@ -81,6 +81,34 @@ async fn a_line_is_what_a_terminal_shows_of_it_and_colours_go_on() {
 }
 
 #[tokio::test]
+async fn a_line_leaves_no_colour_to_the_next_that_it_does_not_have() {
+    let kept = Kept::new().await;
+    let long = "x".repeat(20_000);
+    kept.append(LogId::Task(1), "\u{1b}[33m 50%\r\u{1b}[32m100%\u{1b}[0m\nplain\n").await;
+    kept.append(LogId::Task(1), format!("\u{1b}[38:2::255:100:0m{long}\u{1b}[0m\nplain\n")).await;
+    kept.append(LogId::Task(1), "\u{1b}[38:2::255:100:0mstart\nend\n").await;
+    let lines = kept.get("1/tasks/a.1-1/log/lines").await.json();
+    let lines: Vec<&str> = lines["lines"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    assert_eq!(lines[..2], ["\u{1b}[32m100%\u{1b}[0m", "plain"]);
+    assert!(lines[2].ends_with("x\u{1b}[0m…") && lines[2].len() <= MAX_LINE_BYTES, "{}", lines[2]);
+    assert_eq!(lines[3..], ["plain", "\u{1b}[38:2::255:100:0mstart", "\u{1b}[38;2;255;100;0mend"]);
+    let found = kept.get("1/tasks/a.1-1/log/search?q=100").await.json();
+    assert_eq!(found["matches"], json!([{"line": 1, "text": lines[0]}]));
+}
+
+#[tokio::test]
+async fn of_progress_that_moves_the_cursor_the_last_state_is_shown_and_found() {
+    let kept = Kept::new().await;
+    let states: String = (0..3_000).map(|n| format!("\u{1b}[2K\u{1b}[1GJ {n:>5} of 3000 written")).collect();
+    kept.append(LogId::Task(1), states + "\u{1b}[2K\u{1b}[1Gdone: CHECKSUM MISMATCH\nplain\n").await;
+    let lines = kept.get("1/tasks/a.1-1/log/lines").await.json();
+    assert_eq!(lines["lines"], json!(["done: CHECKSUM MISMATCH", "plain"]));
+    let found = kept.get("1/tasks/a.1-1/log/search?q=checksum").await.json();
+    assert_eq!(found["matches"], json!([{"line": 1, "text": "done: CHECKSUM MISMATCH"}]));
+    assert_eq!(kept.get("1/tasks/a.1-1/log/search?q=of+3000").await.json()["total"], 0);
+}
+
+#[tokio::test]
 async fn a_log_that_has_not_begun_is_empty_and_one_of_another_job_is_not_found() {
     let kept = Kept::new().await;
     for path in ["1/log", "1/tasks/a.1-2/log"] {
