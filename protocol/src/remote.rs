@@ -173,7 +173,7 @@ pub struct HealthBody {
 pub struct Changes<Queue = StatusBody> {
     pub cursor: String,
     /// The cursor was not understood or missing: `queues` starts over with every unfinished one.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub reset: bool,
     /// Each with its `kind`, like the status call's answer.
     pub queues: Vec<Queue>,
@@ -190,13 +190,13 @@ pub struct RemoteFile {
     /// Relative, with no empty, `.` or `..` segment.
     pub path: String,
     pub size: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub content_type: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
     pub code: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub message: String,
 }

@@ -1,7 +1,7 @@
 //! What an HTTP answer that is no success means: the server's final word, or a reason to try again.
 //! Pure, by the contract's table; only words that the contract names are ever taken as final.
 
-use super::{Failure, Reach, Refusal, RemoteError, words};
+use super::{Failure, Reach, Refusal, RemoteError, odd_json, words};
 use axum::http::StatusCode;
 use axum::http::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use protocol::remote::{ErrorBody, code};
@@ -38,7 +38,7 @@ pub fn read(
     now: SystemTime,
     about: About,
 ) -> RemoteError {
-    let error = serde_json::from_slice::<ErrorBody>(body).ok();
+    let error = odd_json::read::<ErrorBody>(body).ok();
     let code = error.as_ref().map_or("", |error| error.code.as_str());
     let message = error.as_ref().map_or_else(|| String::from_utf8_lossy(body).into_owned(), |e| e.message.clone());
     let message = shorten(&message);
@@ -133,6 +133,8 @@ mod tests {
             (409, r#"{"code":"id_taken","message":"m"}"#, permanent(Refusal::IdTaken("m".into()))),
             (410, r#"{"code":"gone","message":"m"}"#, permanent(Refusal::Gone)),
             (422, r#"{"code":"bad_branch","message":"m"}"#, permanent(Refusal::Rejected("m".into()))),
+            (409, r#"{"code":"id_taken","message":"m\udcff"}"#, permanent(Refusal::IdTaken("m\u{fffd}".into()))),
+            (409, r#"{"code":"id_taken","message":7}"#, permanent(Refusal::IdTaken(String::new()))),
             (422, "plain words", permanent(Refusal::Rejected("plain words".into()))),
         ] {
             assert_eq!(read_plain(status, body, About::Submission), expected, "{status} {body}");

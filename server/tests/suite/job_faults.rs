@@ -6,7 +6,8 @@ use crate::lab::tick_all;
 use crate::remote_environment::environment_config;
 use crate::test_app::TestApp;
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
+use protocol::api::SyncState;
 use protocol::{JobStatus, Timestamp};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -247,6 +248,48 @@ async fn one_odd_optional_field_makes_no_answer_worthless() {
     let job = odd.job().await;
     assert_eq!((&job["status"], &job["sync"]["state"]), (&json!("in_progress"), &json!("synced")));
     assert_eq!((&job["tasks"][0]["status"], &job["tasks"][1]["status"]), (&json!("running"), &json!("waiting")));
+}
+
+/// What a Python server makes of a file name's byte, a shell script of its output, and another of Latin-1.
+const ODD_TEXTS: [&[u8]; 3] = [br"broken \udcff here", b"broken \n here", b"broken \xe4 here"];
+
+fn status_with(text: &[u8]) -> Vec<u8> {
+    let task = br#"","tasks":[{"task_id":"1-1","status":"running","scenario":"\udcff","message":""#;
+    let head = br#"{"id":"1","kind":"queue","status":"running","message":""#;
+    [head.as_slice(), text, task, text, br#""}]}"#].concat()
+}
+
+#[tokio::test]
+async fn a_text_that_is_no_text_makes_no_answer_worthless() {
+    for text in ODD_TEXTS {
+        let odd = Odd::start(move |call| match call {
+            "GET /api/health" => healthy(&[]),
+            "GET /api/status/1" => status_with(text).into_response(),
+            _ => unknown_id(),
+        })
+        .await;
+        odd.accept().await;
+        odd.tick().await;
+        let job = odd.job().await;
+        assert_eq!((&job["status"], &job["sync"]["state"]), (&json!("in_progress"), &json!("synced")), "{job:#}");
+        let message = job["tasks"][0]["message"].as_str().unwrap();
+        assert!(message.starts_with("broken ") && message.ends_with(" here"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_is_no_text_stops_no_feed() {
+    let odd = Odd::start(|call| match call {
+        "GET /api/health" => healthy(&["changes"]),
+        "GET /api/changes" => {
+            let queues = status_with(ODD_TEXTS[0]);
+            [br#"{"cursor":"c1","queues":["#.as_slice(), &queues, b"]}"].concat().into_response()
+        }
+        _ => unknown_id(),
+    })
+    .await;
+    odd.accept().await;
+    assert!(odd.becomes(|job| job.status == JobStatus::InProgress && job.sync_state == SyncState::Synced).await);
 }
 
 #[tokio::test]
