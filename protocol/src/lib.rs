@@ -8,6 +8,7 @@ pub mod names;
 pub mod reason;
 pub mod remote;
 mod status;
+pub mod text;
 mod timestamp;
 
 pub use status::{JobStatus, QueueStatus, TaskStatus};

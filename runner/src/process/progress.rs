@@ -1,6 +1,8 @@
 //! Lines by which a task tells how far it is: `::progress 0.4 3 of 7 checks`.
 //! They are words for people. Whatever stands in one, it decides no verdict and breaks no page.
 
+use protocol::text::is_reading_mark;
+
 /// A message is one line on a page, in characters; what is longer belongs into the log.
 const MAX_MESSAGE_CHARS: usize = 200;
 
@@ -23,8 +25,7 @@ fn printable(text: &str) -> String {
         match character {
             '\t' => cleaned.push(' '),
             '\u{1b}' => skip_sequence(&mut characters),
-            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
-            control if control.is_control() => {}
+            odd if odd.is_control() || is_reading_mark(odd) => {}
             other => cleaned.push(other),
         }
     }

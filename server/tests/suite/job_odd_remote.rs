@@ -148,7 +148,7 @@ async fn the_servers_words_are_cut_to_what_people_read_and_databases_take() {
         "GET /api/health" => healthy(&[]),
         "GET /api/status/1" => {
             let task = |n: u8, message: &str| json!({"task_id": format!("1-{n}"), "status": "running", "started_at": "2026-01-04T10:00:00Z", "message": message});
-            let tasks = [task(1, &"x".repeat(100_000)), task(2, "a\0b")];
+            let tasks = [task(1, &"x".repeat(100_000)), task(2, "a\0b\u{1b}[31mc\u{1b}[0m\u{202e}d\u{8}")];
             says(json!({"id": "1", "kind": "queue", "status": "running", "tasks": tasks}))
         }
         _ => unknown_id(),
@@ -158,7 +158,7 @@ async fn the_servers_words_are_cut_to_what_people_read_and_databases_take() {
     odd.tick().await;
     let job = odd.job().await;
     assert_eq!(job["tasks"][0]["message"].as_str().unwrap().chars().count(), 2_001);
-    assert_eq!(job["tasks"][1]["message"], "a\u{fffd}b");
+    assert_eq!(job["tasks"][1]["message"], "a\u{fffd}bcd");
 }
 
 #[tokio::test]

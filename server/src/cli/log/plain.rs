@@ -1,6 +1,7 @@
 //! Writes an event's line with everything that is no plain text written out: line ends, and what moves a terminal's
 //! cursor or turns the order of its letters. The subscriber hands over an event at a time, with its own line end.
 
+use protocol::text::is_reading_mark;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -48,9 +49,7 @@ fn is_odd(c: char, form: Form) -> bool {
     match c {
         '\t' => form == Form::Json,
         '\u{1b}' => form != Form::Coloured,
-        // Line and paragraph ends, and marks that turn the direction of reading.
-        '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}' => true,
-        c => c.is_control(),
+        c => c.is_control() || is_reading_mark(c),
     }
 }
 
