@@ -18,14 +18,14 @@ struct Answered<V, E> {
 
 pub struct Memory<K, V, E> {
     slots: Mutex<HashMap<K, Slot<V, E>>>,
-    /// How long an answer holds.
-    keep: Duration,
+    /// How long such an answer holds.
+    keep: fn(&V) -> Duration,
     /// Most answers remembered; beyond it the oldest go.
     capacity: usize,
 }
 
 impl<K: Clone + Eq + Hash, V: Clone, E: Clone> Memory<K, V, E> {
-    pub fn new(keep: Duration, capacity: usize) -> Self {
+    pub fn new(keep: fn(&V) -> Duration, capacity: usize) -> Self {
         Self { slots: Mutex::default(), keep, capacity }
     }
 
@@ -33,7 +33,8 @@ impl<K: Clone + Eq + Hash, V: Clone, E: Clone> Memory<K, V, E> {
     pub async fn get(&self, key: K, ask: impl Future<Output = Result<V, E>>) -> Result<V, E> {
         let wanted_at = Instant::now();
         let is_good = |answered: &Answered<V, E>| {
-            let is_fresh = answered.result.is_ok() && answered.asked_at.elapsed() < self.keep;
+            let holds = |value: &V| answered.asked_at.elapsed() < (self.keep)(value);
+            let is_fresh = answered.result.as_ref().is_ok_and(holds);
             // It came while we were waiting for our turn.
             is_fresh || answered.came_at >= wanted_at
         };
@@ -104,20 +105,26 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_is_remembered_for_its_time() {
-        let (long, source) = (Memory::new(Duration::MAX, 10), Source::default());
+        let (long, source) = (Memory::new(|_| Duration::MAX, 10), Source::default());
         assert_eq!(long.get("a", source.ask()).await, Ok(0));
         assert_eq!(long.get("a", source.ask()).await, Ok(0));
         assert_eq!(long.get_anew("a", source.ask()).await, Ok(1));
         assert_eq!(long.get("a", source.ask()).await, Ok(1));
 
-        let (short, source) = (Memory::new(Duration::ZERO, 10), Source::default());
+        let (short, source) = (Memory::new(|_| Duration::ZERO, 10), Source::default());
         assert_eq!(short.get("a", source.ask()).await, Ok(0));
         assert_eq!(short.get("a", source.ask()).await, Ok(1));
+
+        let by_worth = |answer: &u32| if *answer == 0 { Duration::ZERO } else { Duration::MAX };
+        let (worthy, source) = (Memory::new(by_worth, 10), Source::default());
+        for expected in [0, 1, 1] {
+            assert_eq!(worthy.get("a", source.ask()).await, Ok(expected));
+        }
     }
 
     #[tokio::test]
     async fn those_who_ask_together_share_one_question_and_its_failure() {
-        let (memory, source) = (Memory::new(Duration::MAX, 10), Source::default());
+        let (memory, source) = (Memory::new(|_| Duration::MAX, 10), Source::default());
         let answers = tokio::join!(memory.get("a", source.fail()), memory.get("a", source.fail()));
         assert_eq!(answers, (Err("0".into()), Err("0".into())));
         assert_eq!(memory.get("a", source.ask()).await, Ok(1), "a failure is not remembered");
@@ -125,14 +132,14 @@ mod tests {
 
     #[tokio::test]
     async fn asking_anew_does_not_share_a_question_that_was_under_way() {
-        let (memory, source) = (Memory::new(Duration::MAX, 10), Source::default());
+        let (memory, source) = (Memory::new(|_| Duration::MAX, 10), Source::default());
         let answers = tokio::join!(memory.get("a", source.ask()), memory.get_anew("a", source.ask()));
         assert_eq!(answers, (Ok(0), Ok(1)));
     }
 
     #[tokio::test]
     async fn the_oldest_answer_makes_room() {
-        let (memory, source) = (Memory::new(Duration::MAX, 2), Source::default());
+        let (memory, source) = (Memory::new(|_| Duration::MAX, 2), Source::default());
         for key in ["a", "b", "c"] {
             memory.get(key, source.ask()).await.unwrap();
         }

@@ -60,9 +60,9 @@ impl Repository {
             shell,
             commands,
             scenario_dir: ssh.scenario_dir.clone(),
-            branches: Memory::new(BRANCH_KEEP, 1),
-            commits: Memory::new(BRANCH_KEEP, MAX_BRANCHES),
-            scenarios: Memory::new(Duration::MAX, MAX_SCENARIO_LISTS),
+            branches: Memory::new(|_| BRANCH_KEEP, 1),
+            commits: Memory::new(|_| BRANCH_KEEP, MAX_BRANCHES),
+            scenarios: Memory::new(keep_of_scenarios, MAX_SCENARIO_LISTS),
         }
     }
 
@@ -184,6 +184,11 @@ impl Repository {
         let answer = self.shell.run(Purpose::Question, command.clone(), |output| read(&command, output)).await;
         answer.map_err(QuestionError::Unreachable)
     }
+}
+
+/// A commit's scenarios never change. But a shell that ends early and well says as little as a commit without any.
+fn keep_of_scenarios(list: &Arc<ScenarioList>) -> Duration {
+    if **list == ScenarioList::default() { BRANCH_KEEP } else { Duration::MAX }
 }
 
 /// Something else speaks where git's words should stand, though the command has ended well.
