@@ -43,8 +43,9 @@ fn problem_of_interpreter(line: &str, workspace: &Path) -> Option<String> {
         return Some("its #! line names no interpreter".to_owned());
     }
     let name = interpreter.rsplit('/').next().unwrap_or_default();
-    // These two take the carriage return for a blank.
-    let takes_blanks = name.starts_with("perl") || (name == "env" && argument.starts_with("-S"));
+    // These two take the carriage return behind their options for a blank.
+    let is_perls_option = name.starts_with("perl") && argument.starts_with('-');
+    let takes_blanks = is_perls_option || (name == "env" && argument.starts_with("-S"));
     if line.ends_with('\r') && !takes_blanks {
         let named = format!("{interpreter} {argument}");
         return Some(format!(
@@ -94,9 +95,18 @@ mod tests {
         for line in ["/bin/sh", " /bin/sh -e", "\t/usr/bin/env bash", "bin/sh", "/usr/bin/env -S bash -e\r"] {
             assert_eq!(problem(line), "", "{line}");
         }
-        for line in ["/bin/sh\r", "/bin/sh -e\r", "/usr/bin/env bash\r"] {
+        for line in [
+            "/bin/sh\r",
+            "/bin/sh -e\r",
+            "/usr/bin/env bash\r",
+            "/usr/bin/perl\r",
+            "/usr/bin/perl5.36\r",
+            "/usr/bin/env perl\r",
+            "/usr/bin/env\r",
+        ] {
             assert!(problem(line).contains("\\r\", with a carriage return"), "{line}: {}", problem(line));
         }
+        assert!(!problem("/usr/bin/perl -w\r").contains("with a carriage return"));
         assert!(problem("/no/such").contains("\"/no/such\" is not on this bench"));
         for line in ["", " ", "\r"] {
             assert!(problem(line).contains("names no interpreter"), "{line:?}");
