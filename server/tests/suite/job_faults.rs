@@ -6,7 +6,7 @@ use crate::lab::tick_all;
 use crate::remote_environment::environment_config;
 use crate::test_app::TestApp;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use protocol::api::SyncState;
 use protocol::{JobStatus, Timestamp};
 use serde_json::{Value, json};
