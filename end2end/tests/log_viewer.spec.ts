@@ -6,6 +6,21 @@ import { expect, lastLine, logLines, open, test } from '../fixtures/test';
 const log = (page: Page) => page.getByRole('region', { name: 'Log', exact: true });
 const line = (page: Page, number: number) => page.getByRole('link', { name: `Line ${number}`, exact: true });
 
+/** What the API says of such a log, without the minutes that it takes to print one. */
+async function answerWithLog(page: Page, total: number, text: (number: number) => string) {
+  await page.route(
+    (url) => url.pathname.endsWith('/log/lines'),
+    async (route) => {
+      const query = new URL(route.request().url()).searchParams;
+      const limit = Number(query.get('limit') ?? query.get('tail'));
+      const first = query.has('from') ? Number(query.get('from')) : total - limit + 1;
+      const count = Math.max(0, Math.min(limit, total - first + 1));
+      const lines = Array.from({ length: count }, (_, at) => text(first + at));
+      await route.fulfill({ json: { first, lines, total, bytes: total * 20, complete: true } });
+    },
+  );
+}
+
 for (const scale of [1, 1.1, 1.5]) {
   test.describe(`at a display scale of ${scale}`, () => {
     test.use({ deviceScaleFactor: scale, viewport: { width: 1200, height: 837 } });
@@ -101,18 +116,7 @@ test('what is protocol between scenario and runner is dimmed', async ({ page, ap
 test('every one of two million lines is reached, and the page stays small', async ({ page, api }) => {
   const TOTAL = 2_000_000;
   const job = await api.run('main', 'smoke/boot');
-  // What the API says of such a log, without the minutes that it takes to print one.
-  await page.route(
-    (url) => url.pathname.endsWith('/log/lines'),
-    async (route) => {
-      const query = new URL(route.request().url()).searchParams;
-      const limit = Number(query.get('limit') ?? query.get('tail'));
-      const first = query.has('from') ? Number(query.get('from')) : TOTAL - limit + 1;
-      const count = Math.max(0, Math.min(limit, TOTAL - first + 1));
-      const lines = Array.from({ length: count }, (_, at) => `line number ${first + at}`);
-      await route.fulfill({ json: { first, lines, total: TOTAL, bytes: TOTAL * 20, complete: true } });
-    },
-  );
+  await answerWithLog(page, TOTAL, (number) => `line number ${number}`);
   await open(page, `/jobs/${job.id}?tab=scenarios`);
   await page.getByRole('link', { name: 'Log of smoke/boot' }).click();
   await expect(line(page, TOTAL)).toBeInViewport();
@@ -131,4 +135,46 @@ test('every one of two million lines is reached, and the page stays small', asyn
   expect(await logLines(page).count()).toBeLessThanOrEqual(300);
   await page.keyboard.press('End');
   await expect(line(page, TOTAL)).toBeInViewport();
+});
+
+test('long lines are wrapped where that is wanted, and each of them is reached', async ({ page, api }) => {
+  const TOTAL = 5_000;
+  const job = await api.run('main', 'smoke/boot');
+  await answerWithLog(page, TOTAL, (number) => `line number ${number} ${'and on '.repeat(80)}end of ${number}`);
+  await open(page, `/jobs/${job.id}?tab=scenarios`);
+  await page.getByRole('link', { name: 'Log of smoke/boot' }).click();
+  await expect(line(page, TOTAL)).toBeInViewport();
+  const sideways = () => log(page).evaluate((log) => log.scrollWidth - log.clientWidth);
+  expect(await sideways()).toBeGreaterThan(0);
+  await page.getByRole('switch', { name: 'Wrap' }).click();
+  await expect.poll(sideways).toBe(0);
+  await expect(page.getByText(`end of ${TOTAL}`)).toBeInViewport();
+  await expect(page.getByRole('switch', { name: 'Follow' })).toBeChecked();
+
+  await log(page).focus();
+  await page.keyboard.press('Home');
+  await expect(line(page, 1)).toBeInViewport();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('ArrowDown');
+  await expect(line(page, 2)).toBeInViewport();
+  await page.keyboard.press('End');
+  await expect(page.getByText(`end of ${TOTAL}`)).toBeInViewport();
+  // No higher than it was, however high its lines are.
+  const [scrolled, full] = await log(page).evaluate((log) => [log.scrollTop + log.clientHeight, log.scrollHeight]);
+  expect(Math.abs(scrolled - full)).toBeLessThanOrEqual(1);
+});
+
+test('the chosen lines are copied as plain text', async ({ page, api, context }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  const job = await api.run('main', 'smoke/boot');
+  await answerWithLog(page, 3_000, (number) => `\u001b[3${number % 8}mline\u001b[0m number ${number}`);
+  await open(page, `/jobs/${job.id}?tab=scenarios`);
+  await page.getByRole('link', { name: 'Log of smoke/boot' }).click();
+  await expect(line(page, 3_000)).toBeInViewport();
+  await line(page, 2_990).click();
+  await line(page, 2_992).click({ modifiers: ['Shift'] });
+  await page.getByRole('button', { name: 'Copy' }).click();
+  await expect(page.getByRole('status').filter({ hasText: '3 lines copied.' })).toBeVisible();
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  expect(copied).toBe('line number 2990\nline number 2991\nline number 2992');
 });

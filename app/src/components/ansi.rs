@@ -27,6 +27,11 @@ pub(crate) fn spans(line: &str, look: Look) -> Vec<Span> {
     screen.into_spans()
 }
 
+/// The line as text alone.
+pub(crate) fn plain(line: &str) -> String {
+    spans(line, Look::default()).into_iter().map(|span| span.text).collect()
+}
+
 /// How the next line begins after this one.
 pub(crate) fn end_of(line: &str, mut look: Look) -> Look {
     let mut rest = line;

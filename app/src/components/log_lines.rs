@@ -4,7 +4,7 @@
 use super::ansi::{self, Look, Span};
 use super::log_buffer::Line;
 use super::log_view::LogView;
-use super::log_window::{above, bar_height};
+use super::log_window::{above, bar_height, is_at_end};
 use crate::browser;
 use leptos::ev::{KeyboardEvent, MouseEvent};
 use leptos::prelude::*;
@@ -33,6 +33,10 @@ pub(crate) fn LogScroller(
     let height = move || is_live.get().then(|| format!("height:{}px", bar_height(view.total())));
     let offset = move || {
         let viewport = view.viewport.get()?;
+        // However high the last lines are, the log ends at the bottom.
+        if view.folds.get() && is_at_end(view.total(), viewport) {
+            return Some("position:absolute;bottom:0".to_owned());
+        }
         let (first, last) = lines.get();
         Some(format!("transform:translateY({}px)", above(&(first..=last), viewport, view.total())))
     };
@@ -50,7 +54,7 @@ pub(crate) fn LogScroller(
         event.prevent_default();
     };
     view! {
-        <div class="log" class:is-live=is_live role="region" aria-label="Log" tabindex="0" node_ref=view.scroller
+        <div class="log" class:is-live=is_live class:is-folded=view.folds role="region" aria-label="Log" tabindex="0" node_ref=view.scroller
             on:scroll=move |_| view.scrolled() on:keydown=pressed>
             <div class="log-all" style=height>
                 <div class="log-drawn" style=offset>

@@ -2,7 +2,7 @@
 //! link or a search points at.
 
 use super::log_buffer::LogBuffer;
-use super::log_window::{self, Viewport, drawn, end};
+use super::log_window::{self, LINE_HEIGHT_PX, Viewport, drawn, drawn_folded, end};
 use leptos::html::Div;
 use leptos::prelude::*;
 use std::collections::BTreeSet;
@@ -16,6 +16,8 @@ pub(crate) struct LogView {
     /// None until the page is live.
     pub(crate) viewport: RwSignal<Option<Viewport>>,
     pub(crate) follows: RwSignal<bool>,
+    /// Whether long lines are folded, so that all of them is seen.
+    pub(crate) folds: RwSignal<bool>,
     /// The first and the last of the lines that a link or a search points at.
     pub(crate) target: RwSignal<Option<(u64, u64)>>,
     pub(crate) matches: RwSignal<BTreeSet<u64>>,
@@ -30,6 +32,7 @@ impl LogView {
             buffer,
             viewport: RwSignal::new(None),
             follows: RwSignal::new(true),
+            folds: RwSignal::new(false),
             target: RwSignal::new(None),
             matches: RwSignal::new(BTreeSet::new()),
             focused: RwSignal::new(None),
@@ -50,6 +53,7 @@ impl LogView {
         Memo::new(move |_| {
             let total = self.total();
             let lines = match self.viewport.get() {
+                Some(viewport) if self.folds.get() => drawn_folded(total, viewport),
                 Some(viewport) => drawn(total, viewport),
                 None => total.saturating_sub(UNSEEN_LINES - 1).max(1)..=total,
             };
@@ -64,6 +68,16 @@ impl LogView {
         let wanted = self.focused.get().or_else(|| self.target.get().map(|(from, _)| from));
         let first = viewport.map_or(1, Viewport::first_line);
         wanted.filter(in_sight).unwrap_or_else(|| first.min(self.total().max(1)))
+    }
+
+    /// The first and the last of the lines that are pointed at; of none, those that the reader sees.
+    pub(crate) fn chosen(self) -> (u64, u64) {
+        let total = self.total_untracked();
+        let in_sight = || {
+            let viewport = self.viewport.get_untracked().unwrap_or_default();
+            (viewport.first_line().min(total), viewport.last_line().min(total))
+        };
+        self.target.get_untracked().unwrap_or_else(in_sight)
     }
 
     /// The first line that the reader sees.
@@ -81,7 +95,10 @@ impl LogView {
     pub(crate) fn bring_into_sight(self, line: u64) {
         let Some(viewport) = self.viewport.get_untracked() else { return };
         self.set_follows(false);
-        if !viewport.shows(line) {
+        if self.folds.get_untracked() {
+            // How much there is to see above it, nobody knows.
+            self.jump_to(line.saturating_sub(1) * LINE_HEIGHT_PX);
+        } else if !viewport.shows(line) {
             self.jump_to(log_window::centred(line, viewport));
         }
     }

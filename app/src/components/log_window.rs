@@ -43,6 +43,10 @@ impl Viewport {
     pub(crate) const fn first_line(self) -> u64 {
         self.top.div_ceil(LINE_HEIGHT_PX) + 1
     }
+
+    pub(crate) const fn last_line(self) -> u64 {
+        (self.top + self.height) / LINE_HEIGHT_PX
+    }
 }
 
 const fn room(content: u64, height: u64) -> u64 {
@@ -65,6 +69,12 @@ pub(crate) fn drawn(total: u64, viewport: Viewport) -> RangeInclusive<u64> {
     let last = (last_seen + MARGIN).min(total);
     let first = (first_seen.saturating_sub(MARGIN) + 1).min(last.max(1));
     first..=last
+}
+
+/// As `drawn`, where lines are folded: each is as high as it is, so that nothing may stand above what is seen.
+pub(crate) fn drawn_folded(total: u64, viewport: Viewport) -> RangeInclusive<u64> {
+    let first = (viewport.top / LINE_HEIGHT_PX + 1).min(total.max(1));
+    first..=*drawn(total, viewport).end()
 }
 
 /// Pixels above the first line drawn, in what is scrolled: beside the scroll position as far as it is in the log
@@ -122,6 +132,14 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_drawn_above_what_is_seen_of_folded_lines() {
+        assert_eq!(drawn_folded(200_000, at(2_000_010)), 100_001..=100_051);
+        assert_eq!(above(&(100_001..=100_051), at(2_000_010), 200_000), 2_000_000);
+        assert_eq!(drawn_folded(10, at(100_000)), 10..=10);
+        assert!(drawn_folded(0, at(0)).is_empty());
+    }
+
+    #[test]
     fn the_ends_of_the_log_are_the_ends_of_what_is_drawn() {
         assert_eq!(drawn(200_000, at(0)), 1..=50);
         assert_eq!(drawn(200_000, at(end(200_000, SCREEN))), 199_951..=200_000);
@@ -148,6 +166,7 @@ mod tests {
         assert_eq!(centred(101, at(0)), 100 * LINE_HEIGHT_PX - SCREEN / 2);
         assert!(at(0).shows(20) && !at(0).shows(21) && !at(10).shows(1));
         assert_eq!((at(0).first_line(), at(10).first_line(), at(20).first_line()), (1, 2, 2));
+        assert_eq!((at(0).last_line(), at(10).last_line(), at(20).last_line()), (20, 20, 21));
     }
 
     #[test]

@@ -14,8 +14,9 @@ const MATCHES: u64 = 1_000;
 /// What a line says that tells of an error, and with what before it it does not.
 const ERRORS: [&str; 3] = ["error", "fail", "panic"];
 const NO_ERRORS: [&str; 3] = ["0 ", "no ", "without "];
-/// Lines looked at for one that tells of an error.
-const LOOKED_AT: u64 = 50;
+/// Lines looked at together for one that tells of an error, and how often: a log may say "no errors" ten thousand times.
+const LOOKED_AT: u64 = 500;
+const MOST_LOOKS: usize = 20;
 
 /// What is looked for, and what was found of it.
 #[derive(Clone, Copy)]
@@ -147,11 +148,8 @@ impl Finder {
             let mut first = None::<u64>;
             let mut error = None;
             for word in ERRORS {
-                match client::search_log(&log, word, 1, LOOKED_AT).await {
-                    Ok(found) => {
-                        let line = found.matches.iter().find(|one| tells_error(&one.text, word)).map(|one| one.line);
-                        first = first.into_iter().chain(line).min();
-                    }
+                match first_error(&log, word, first.unwrap_or(u64::MAX)).await {
+                    Ok(line) => first = first.into_iter().chain(line).min(),
                     Err(failed) => error = Some(failed),
                 }
             }
@@ -222,6 +220,22 @@ impl Found {
             None => format!("{total} matches"),
         }
     }
+}
+
+/// The first line before `end` that tells of an error by this word.
+async fn first_error(log: &LogOf, word: &str, end: u64) -> Result<Option<u64>, ClientError> {
+    let mut from = 1;
+    for _ in 0..MOST_LOOKS {
+        let found = client::search_log(log, word, from, LOOKED_AT).await?;
+        if let Some(line) = found.matches.iter().find(|one| tells_error(&one.text, word)) {
+            return Ok(Some(line.line));
+        }
+        match found.next_from {
+            Some(next) if next < end => from = next,
+            _ => break,
+        }
+    }
+    Ok(None)
 }
 
 /// `3 errors`, `build failed`, but not `0 errors`.

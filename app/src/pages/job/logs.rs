@@ -5,7 +5,9 @@ use super::finder::Finder;
 use super::log_search::LogSearch;
 use super::results::{self, Shown};
 use super::view_state::ViewState;
+use crate::browser;
 use crate::client::{self, ClientError, Fetched, Lines, Loaded, LogOf};
+use crate::components::ansi;
 use crate::components::icon::Icon;
 use crate::components::log_buffer::LogBuffer;
 use crate::components::log_lines::LogScroller;
@@ -14,11 +16,13 @@ use crate::components::notice::{Failure, Loading};
 use crate::components::result_list::ResultList;
 use crate::components::switch::Switch;
 use crate::components::task_list::TaskList;
+use crate::components::toasts::Toasts;
 use crate::pending::Pending;
 use crate::poll::{self, Live};
 use crate::{paths, words};
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
 use protocol::api::{ErrorCode, Job, LogLines, LogsState, Task};
@@ -29,6 +33,8 @@ use web_sys::wasm_bindgen::JsCast;
 const FIRST_LINES: u64 = 200;
 /// Asked for at once while reading on or scrolling.
 const MORE_LINES: u64 = 1_000;
+/// More are better downloaded.
+const MOST_COPIED: u64 = 10_000;
 
 /// Which log is open and its end, if one is.
 pub(super) type OpenedLog = Option<(LogOf, Result<LogLines, ClientError>)>;
@@ -143,11 +149,18 @@ fn OpenLog(job: Live<Job>, log: LogOf, lines: LogLines, has_preview: Memo<bool>)
         })
     };
     let download = client::log_url(&log);
+    let (copied, toasts) = (log.clone(), Toasts::of_context());
     let finder = Finder::new(view, log);
     view! {
         <div class="log-tools">
             <LogSearch finder />
             <Switch label="Follow" is_on=view.follows />
+            <Switch label="Wrap" is_on=view.folds />
+            <button class="button" type="button" title="Copy the chosen lines; without any, those in sight"
+                on:click=move |_| copy_chosen(view, copied.clone(), toasts)>
+                <Icon name="copy" />
+                "Copy"
+            </button>
             <a class="button" role="button" href=download download="" rel="external" on:keydown=press_by_space>
                 <Icon name="download" />
                 "Download"
@@ -155,6 +168,37 @@ fn OpenLog(job: Live<Job>, log: LogOf, lines: LogLines, has_preview: Memo<bool>)
         </div>
         <LogScroller view on_link=link on_step=Callback::new(move |forward| finder.step(forward)) />
         <p class="log-foot">{size}</p>
+    }
+}
+
+/// As text alone, without colours.
+fn copy_chosen(view: LogView, log: LogOf, toasts: Toasts) {
+    let (first, last) = view.chosen();
+    let last = last.min(first + MOST_COPIED - 1);
+    spawn_local(async move {
+        match read_lines(&log, first, last).await {
+            Err(error) => toasts.failed(format!("The lines can't be copied. {}", error.message())),
+            Ok(lines) if browser::copy(&lines.join("\n")).await => {
+                toasts.done(format!("{} copied.", words::plural(lines.len() as u64, "line")));
+            }
+            Ok(_) => toasts.failed("Can't copy here: mark the lines and copy them by hand."),
+        }
+    });
+}
+
+async fn read_lines(log: &LogOf, first: u64, last: u64) -> Result<Vec<String>, ClientError> {
+    let mut read = Vec::new();
+    loop {
+        let from = first + read.len() as u64;
+        let limit = MORE_LINES.min((last + 1).saturating_sub(from));
+        if limit == 0 {
+            return Ok(read);
+        }
+        let lines = client::read_log(log, Lines::From { from, limit }).await?.lines;
+        if lines.is_empty() {
+            return Ok(read);
+        }
+        read.extend(lines.iter().map(|line| ansi::plain(line)));
     }
 }
 
