@@ -4,13 +4,14 @@
 use crate::client::ClientError;
 #[cfg(not(feature = "ssr"))]
 use crate::paths;
+use crate::paths::Query;
 #[cfg(not(feature = "ssr"))]
 use crate::session::Session;
 use leptos::prelude::*;
 #[cfg(feature = "ssr")]
 use leptos::tachys::reactive_graph::OwnedView;
 use leptos_router::ChooseView;
-use leptos_router::hooks::{use_params_map, use_query_map};
+use leptos_router::hooks::use_params_map;
 use leptos_router::params::ParamsMap;
 use protocol::api::ErrorCode;
 
@@ -28,12 +29,12 @@ pub(crate) mod seldom;
 /// What of the address says which view it is, and in which state.
 pub(crate) struct At {
     pub(crate) params: ParamsMap,
-    pub(crate) query: ParamsMap,
+    pub(crate) query: Query,
 }
 
 impl At {
     fn here() -> Self {
-        Self { params: use_params_map().get_untracked(), query: use_query_map().get_untracked() }
+        Self { params: use_params_map().get_untracked(), query: Query::here().get_untracked() }
     }
 }
 

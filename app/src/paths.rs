@@ -1,6 +1,8 @@
 //! Where each view lives, with what of its state is in the URL. The API's URLs are in `client`.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use leptos::prelude::{Memo, With};
+use leptos_router::hooks::use_url;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use protocol::JobId;
 
 pub(crate) const HOME: &str = "/";
@@ -79,6 +81,41 @@ pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
+/// What stands behind the `?` of an address. The router's own map decodes it twice, so that `%2525` becomes `%`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Of the view that is open or being opened.
+    pub(crate) fn here() -> Memo<Self> {
+        let url = use_url();
+        Memo::new(move |_| url.with(|url| Self::of(url.search())))
+    }
+
+    fn of(search: &str) -> Self {
+        let pair = |pair: &str| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(name), decode(value))
+        };
+        Self(search.split('&').map(pair).collect())
+    }
+
+    /// The last of this name, if there is one.
+    pub(crate) fn get_str(&self, name: &str) -> Option<&str> {
+        self.0.iter().rfind(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// As `get_str`; of none, nothing.
+    pub(crate) fn text(&self, name: &str) -> String {
+        self.get_str(name).unwrap_or_default().to_owned()
+    }
+}
+
+/// As forms write it as well: a blank is a plus there.
+fn decode(text: &str) -> String {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
 /// The first and the last of the lines of a log that `#L120` or `#L120-L140` points at.
 pub(crate) fn lines_of_hash(hash: &str) -> Option<(u64, u64)> {
     let lines = hash.trim_start_matches('#').strip_prefix('L')?;
@@ -103,6 +140,22 @@ mod tests {
             "/?branch=a%20b/%C3%A4&status=failed"
         );
         assert_eq!(with_query("/", &[("search", "")]), "/");
+    }
+
+    #[test]
+    fn what_is_put_into_a_query_is_read_back_as_it_was() {
+        for value in ["100%25.txt", "%2e%2e/x.txt", "50%", "a+b c&d=e", "ä#?", "%", "%zz"] {
+            let address = with_query("/", &[("tab", "logs"), ("file", value)]);
+            let query = Query::of(address.strip_prefix("/?").expect("a query"));
+            assert_eq!((query.get_str("tab"), query.get_str("file")), (Some("logs"), Some(value)));
+        }
+    }
+
+    #[test]
+    fn a_query_is_read_as_forms_write_it() {
+        let query = Query::of("a=1+2&b&a=%C3%A4&c=x=y");
+        assert_eq!(["a", "b", "c", "d"].map(|name| query.get_str(name)), [Some("ä"), Some(""), Some("x=y"), None]);
+        assert_eq!(Query::of("").get_str("a"), None);
     }
 
     #[test]

@@ -6,12 +6,11 @@ use crate::components::icon::Icon;
 use crate::components::notice::{Alert, Failure};
 use crate::components::status_badge::JobStatusBadge;
 use crate::components::time_stamp::TimeStamp;
+use crate::paths::{self, Query};
 use crate::reload::{Reload, reload};
-use crate::{paths, words};
+use crate::words;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
-use leptos_router::params::ParamsMap;
 use protocol::JobId;
 use protocol::api::{Comparison, ErrorCode, JobSummary};
 
@@ -41,8 +40,8 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(query: &ParamsMap) -> Self {
-        let text = |name| query.get_str(name).unwrap_or_default().trim().trim_start_matches('#').to_owned();
+    fn of(query: &Query) -> Self {
+        let text = |name| query.text(name).trim().trim_start_matches('#').to_owned();
         Self { a: text("a"), b: text("b") }
     }
 }
@@ -76,7 +75,7 @@ pub(crate) fn draw(seed: Compare) -> AnyView {
 
 #[component]
 fn ComparePage(seed: Compare) -> impl IntoView {
-    let query = use_query_map();
+    let query = Query::here();
     let asked = Memo::new(move |_| query.with(Asked::of));
     let Reload { value: found, again } = reload(asked, seed.found, find);
     let view = move || {

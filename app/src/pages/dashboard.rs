@@ -7,15 +7,14 @@ use crate::components::environment_line::EnvironmentLine;
 use crate::components::icon::Icon;
 use crate::components::job_table::JobTable;
 use crate::components::notice::Failure;
+use crate::paths::{self, Query};
 use crate::pending::Pending;
 use crate::poll::{self, Live};
 use crate::reload::{Reload, reload};
 use crate::session::Session;
-use crate::{browser, paths, words};
+use crate::{browser, words};
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
-use leptos_router::params::ParamsMap;
 use protocol::api::{DEFAULT_PAGE, Environment, JobList, MAX_PAGE};
 
 mod filters;
@@ -64,8 +63,8 @@ async fn find_first(query: JobQuery, limit: usize) -> Found {
     Found { query, jobs }
 }
 
-fn query_of(query: &ParamsMap) -> JobQuery {
-    let text = |name| query.get_str(name).unwrap_or_default().to_owned();
+fn query_of(query: &Query) -> JobQuery {
+    let text = |name| query.text(name);
     JobQuery {
         search: text("search"),
         status: text("status"),
@@ -80,8 +79,8 @@ pub(crate) fn draw(seed: Dashboard) -> AnyView {
 
 #[component]
 fn DashboardPage(seed: Dashboard) -> impl IntoView {
-    let params = use_query_map();
-    let query = Memo::new(move |_| params.with(query_of));
+    let address = Query::here();
+    let query = Memo::new(move |_| address.with(query_of));
     let Reload { value: found, again } = reload(query, seed.found, find);
     let names = seed.environments.iter().map(|one| one.name.clone()).collect();
     let seed = Loaded { body: seed.environments, etag: None, synced_at: None };

@@ -7,11 +7,12 @@ use crate::components::duration_chart::{DurationChart, Point};
 use crate::components::icon::Icon;
 use crate::components::notice::Failure;
 use crate::components::run_strip::{Mark, RunStrip};
+use crate::paths::{self, Query};
 use crate::reload::{Reload, reload};
-use crate::{paths, words};
+use crate::words;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::{use_params_map, use_query_map};
+use leptos_router::hooks::use_params_map;
 use leptos_router::params::ParamsMap;
 use protocol::api::{ErrorCode, Run, RunSummary, ScenarioHistory};
 use std::time::Duration;
@@ -39,9 +40,9 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(params: &ParamsMap, query: &ParamsMap) -> Self {
-        let text = |map: &ParamsMap, name| map.get_str(name).unwrap_or_default().to_owned();
-        Self { environment: text(params, "environment"), scenario: text(params, "name"), branch: text(query, "branch") }
+    fn of(params: &ParamsMap, query: &Query) -> Self {
+        let text = |name| params.get(name).unwrap_or_default();
+        Self { environment: text("environment"), scenario: text("name"), branch: query.text("branch") }
     }
 
     fn on_branch(&self, branch: &str) -> String {
@@ -72,7 +73,7 @@ pub(crate) fn draw(seed: History) -> AnyView {
 
 #[component]
 fn HistoryPage(seed: History) -> impl IntoView {
-    let (params, query) = (use_params_map(), use_query_map());
+    let (params, query) = (use_params_map(), Query::here());
     let asked = Memo::new(move |_| params.with(|params| query.with(|query| Asked::of(params, query))));
     let Reload { value: found, again } = reload(asked, seed.found, find);
     let view = move || {

@@ -8,13 +8,14 @@ use crate::components::progress::{JobProgress, OUTCOMES};
 use crate::components::status_badge::JobStatusBadge;
 use crate::components::tabs::{TabList, TabPanel};
 use crate::components::task_table::{TaskLinks, TaskTable};
+use crate::paths::{self, Query};
 use crate::poll::{self, Live};
 use crate::reload::{Reload, reload};
 use crate::session::Session;
-use crate::{browser, paths, words};
+use crate::{browser, words};
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::{use_params_map, use_query_map};
+use leptos_router::hooks::use_params_map;
 use leptos_router::params::ParamsMap;
 use protocol::api::{ErrorCode, Job, LogsState, Task};
 use protocol::{JobId, JobStatus, TaskStatus};
@@ -79,7 +80,7 @@ pub(crate) fn draw(seed: JobSeed) -> AnyView {
 
 #[component]
 fn JobPage(seed: JobSeed) -> impl IntoView {
-    let (params, query) = (use_params_map(), use_query_map());
+    let (params, query) = (use_params_map(), Query::here());
     // A rerun leads from one job to another without leaving the page.
     let id = Memo::new(move |_| params.with(id_of));
     let Reload { value: job, again } = reload(id, seed.job, find);

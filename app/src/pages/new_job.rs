@@ -42,7 +42,7 @@ pub(crate) async fn load(at: At) -> NewJob {
         Some(id) => client::find_job(id, None).await.and_then(Fetched::loaded).ok(),
         None => None,
     };
-    let given = |name| at.query.get_str(name).unwrap_or_default().to_owned();
+    let given = |name| at.query.text(name);
     let typed = || Kept::of_form(given("environment"), given("branch"));
     let from = earlier.map(|job| Kept::of_job(&job.body)).or_else(typed);
     NewJob { environments: client::list_environments().await, from }

@@ -1,21 +1,21 @@
 //! Changing one's password. Where an administrator has set it, nothing else can be done before.
 
+use crate::browser;
 use crate::client::{self, ClientError};
 use crate::components::field::Field;
 use crate::components::icon::Icon;
 use crate::components::notice::Alert;
 use crate::components::toasts::Toasts;
+use crate::paths::{self, Query};
 use crate::pending::Pending;
-use crate::{browser, paths};
 use leptos::html::Input;
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
 use protocol::api::ChangePasswordRequest;
 
 #[component]
 pub(super) fn PasswordPanel(username: String, must_change: bool) -> impl IntoView {
     let next =
-        use_query_map().with_untracked(|query| paths::ours(query.get_str("next").unwrap_or(paths::HOME)).to_owned());
+        Query::here().with_untracked(|query| paths::ours(query.get_str("next").unwrap_or(paths::HOME)).to_owned());
     let toasts = Toasts::of_context();
     let (current, new, again) = (NodeRef::<Input>::new(), NodeRef::<Input>::new(), NodeRef::<Input>::new());
     let problem = RwSignal::new(None::<ClientError>);

@@ -3,12 +3,10 @@
 use super::Unshown;
 use crate::client::{self, AuditQuery, ClientError};
 use crate::pages::{At, Seed};
-use crate::paths;
+use crate::paths::{self, Query};
 use crate::reload::{Reload, reload};
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
-use leptos_router::params::ParamsMap;
 use protocol::api::AuditLog;
 
 mod entries;
@@ -37,8 +35,8 @@ async fn find(query: AuditQuery) -> Found {
     client::list_audit(&query).await
 }
 
-fn query_of(query: &ParamsMap) -> AuditQuery {
-    let text = |name| query.get_str(name).unwrap_or_default().to_owned();
+fn query_of(query: &Query) -> AuditQuery {
+    let text = |name| query.text(name);
     AuditQuery { actor: text("actor"), action: text("action"), object: text("object"), cursor: text("cursor") }
 }
 
@@ -53,8 +51,8 @@ pub(crate) fn draw(seed: AuditSeed) -> AnyView {
 
 #[component]
 fn AuditPage(seed: AuditSeed) -> impl IntoView {
-    let params = use_query_map();
-    let query = Memo::new(move |_| params.with(query_of));
+    let address = Query::here();
+    let query = Memo::new(move |_| address.with(query_of));
     let Reload { value: found, again } = reload(query, seed.found, find);
     let view = move || match found.get() {
         Ok(log) => view! { <Entries log query=query.get_untracked() /> }.into_any(),

@@ -1,13 +1,13 @@
 //! Which tab and which log are shown: in the URL, so that reload, back and a link to a colleague keep them.
 //! The last tab used is also remembered for the next job that is opened.
 
+use crate::browser;
 use crate::client::LogOf;
 use crate::components::tabs::Tab;
-use crate::{browser, paths};
+use crate::paths::{self, Query};
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
-use leptos_router::hooks::{use_location, use_navigate, use_query_map};
-use leptos_router::params::ParamsMap;
+use leptos_router::hooks::{use_location, use_navigate};
 use protocol::{JobId, TaskStatus};
 
 pub(super) const SCENARIOS: &str = "scenarios";
@@ -33,7 +33,7 @@ pub(super) struct ViewState {
 
 impl ViewState {
     pub(super) fn of_url(id: JobId) -> Self {
-        let query = use_query_map();
+        let query = Query::here();
         let asked = Memo::new(move |_| query.with(|query| query.get_str("tab").and_then(known_tab)));
         let task = Memo::new(move |_| query.with(task_of));
         let only = Memo::new(move |_| query.with(|query| query.get_str("status").and_then(|word| word.parse().ok())));
@@ -78,12 +78,12 @@ impl ViewState {
     }
 }
 
-fn task_of(query: &ParamsMap) -> Option<String> {
+fn task_of(query: &Query) -> Option<String> {
     query.get_str("task").filter(|task| !task.is_empty()).map(str::to_owned)
 }
 
 /// The log that the URL asks for, while the tab with the logs is shown.
-pub(super) fn open_log(id: Option<JobId>, query: &ParamsMap) -> Option<LogOf> {
+pub(super) fn open_log(id: Option<JobId>, query: &Query) -> Option<LogOf> {
     (query.get_str("tab") == Some(LOGS)).then_some(LogOf { job: id?, task: task_of(query) })
 }
 

@@ -1,10 +1,10 @@
 //! The three steps and the way between them. Nobody gets to a step before those that it needs are done.
 
 use super::draft::Draft;
-use crate::paths;
+use crate::paths::{self, Query};
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
-use leptos_router::hooks::{use_navigate, use_query_map};
+use leptos_router::hooks::use_navigate;
 use std::cmp::Ordering;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +43,7 @@ pub(super) struct Steps {
 
 impl Steps {
     pub(super) fn of_url(draft: Draft) -> Self {
-        let query = use_query_map();
+        let query = Query::here();
         let asked = Memo::new(move |_| {
             query.with(|query| {
                 let name = query.get_str("step").unwrap_or_default();
