@@ -137,6 +137,35 @@ test('every one of two million lines is reached, and the page stays small', asyn
   await expect(line(page, TOTAL)).toBeInViewport();
 });
 
+test('each line has its own colours, whatever the line before it ended with', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  const lines = ['\u001b[32m100%', 'plain', '\u001b[31mred'];
+  await answerWithLog(page, lines.length, (number) => lines[number - 1]);
+  await open(page, `/jobs/${job.id}?tab=scenarios`);
+  await page.getByRole('link', { name: 'Log of smoke/boot' }).click();
+  const text = (number: number) => page.locator(`[data-line="${number}"] .log-text span`);
+  await expect(text(1)).toHaveClass('fg-2');
+  await expect(text(2)).toHaveText('plain');
+  await expect(text(2)).toHaveClass('');
+  await expect(text(3)).toHaveClass('fg-1');
+});
+
+test('links and marks of direction in a line stay in that line', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  const lines = ['see \u001b]8;;https://bench.example/\u001b\\the manual\u001b]8;;\u001b\\ first', 'abc \u202edef', 'ghi'];
+  await answerWithLog(page, lines.length, (number) => lines[number - 1]);
+  await open(page, `/jobs/${job.id}?tab=scenarios`);
+  await page.getByRole('link', { name: 'Log of smoke/boot' }).click();
+  const text = (number: number) => page.locator(`[data-line="${number}"] .log-text`);
+  await expect(text(1)).toHaveText('see the manual first');
+  await expect(text(1).getByRole('link')).toHaveCount(0);
+  await expect(text(2)).toContainText('def');
+  // Its number stands where the others do.
+  const left = async (number: number) => (await line(page, number).boundingBox())?.x;
+  expect(await left(2)).toBe(await left(1));
+  await expect(text(3)).toHaveText('ghi');
+});
+
 test('long lines are wrapped where that is wanted, and each of them is reached', async ({ page, api }) => {
   const TOTAL = 5_000;
   const job = await api.run('main', 'smoke/boot');

@@ -6,7 +6,7 @@ use std::mem::take;
 
 mod look;
 
-pub(crate) use look::Look;
+use look::Look;
 
 const ESCAPE: char = '\u{1b}';
 const BELL: char = '\u{7}';
@@ -20,29 +20,15 @@ pub(crate) struct Span {
     pub(crate) text: String,
 }
 
-/// `look`: as the line before it ends.
-pub(crate) fn spans(line: &str, look: Look) -> Vec<Span> {
-    let mut screen = Screen { look, ..Screen::default() };
+pub(crate) fn spans(line: &str) -> Vec<Span> {
+    let mut screen = Screen::default();
     screen.write(line);
     screen.into_spans()
 }
 
 /// The line as text alone.
 pub(crate) fn plain(line: &str) -> String {
-    spans(line, Look::default()).into_iter().map(|span| span.text).collect()
-}
-
-/// How the next line begins after this one.
-pub(crate) fn end_of(line: &str, mut look: Look) -> Look {
-    let mut rest = line;
-    while let Some(at) = rest.find(ESCAPE) {
-        let (control, after) = control(&rest[at..]);
-        if let Control::Colours(parameters) = control {
-            look.apply(parameters);
-        }
-        rest = after;
-    }
-    look
+    spans(line).into_iter().map(|span| span.text).collect()
 }
 
 /// One line of a terminal: what has been written where, and where one writes next.
@@ -168,7 +154,7 @@ mod tests {
     use super::*;
 
     fn told(line: &str) -> Vec<(String, String)> {
-        spans(line, Look::default()).into_iter().map(|span| (span.class, span.text)).collect()
+        spans(line).into_iter().map(|span| (span.class, span.text)).collect()
     }
 
     fn span(class: &str, text: &str) -> (String, String) {
@@ -209,17 +195,9 @@ mod tests {
             ("58;5;1", "", None),
             ("58:2::1:2:3;1", "is-bold", None),
         ] {
-            let drawn = spans(&format!("\u{1b}[{code}mx"), Look::default());
+            let drawn = spans(&format!("\u{1b}[{code}mx"));
             assert_eq!((drawn[0].class.as_str(), drawn[0].style.as_deref()), (class, style), "{code}");
         }
-    }
-
-    #[test]
-    fn a_look_goes_on_in_the_next_line() {
-        let red = end_of("a\u{1b}[31mb", Look::default());
-        assert_eq!(spans("c\u{1b}[0md", red)[0].class, "fg-1");
-        assert_eq!(end_of("c\u{1b}[0md", red), Look::default());
-        assert_eq!(end_of("nothing of it", red), red);
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The lines of a log that are here, of the many that there are. Bounded: what is far from what is read goes first.
 
-use super::ansi::{self, Look};
 use protocol::api::LogLines;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -9,16 +8,10 @@ use std::sync::Arc;
 /// Lines kept. Some screens' worth of scrolling back without asking again, at a few megabytes.
 const KEPT: usize = 20_000;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Line {
-    pub(crate) text: Arc<str>,
-    /// How it begins, as far as the lines before it are here: colours go on until something ends them.
-    pub(crate) look: Look,
-}
-
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LogBuffer {
-    lines: BTreeMap<u64, Line>,
+    /// Each complete in itself: the server writes the colours that go on into it at its beginning.
+    lines: BTreeMap<u64, Arc<str>>,
     pub(crate) total: u64,
     pub(crate) bytes: u64,
     /// Nothing will be added any more.
@@ -40,28 +33,14 @@ impl LogBuffer {
         let (first, count) = (window.first, window.lines.len() as u64);
         for (number, text) in (first..).zip(window.lines) {
             // One that stayed as it is stays the same, so that it is not drawn anew.
-            if self.lines.get(&number).is_none_or(|known| *known.text != text) {
-                self.lines.insert(number, Line { text: Arc::from(text), look: Look::default() });
+            if self.lines.get(&number).is_none_or(|known| **known != text) {
+                self.lines.insert(number, Arc::from(text));
             }
         }
-        self.carry_looks(first, first + count);
         self.forget_all_but_around(first, first + count);
     }
 
-    /// From line to line, and on behind them as long as that changes anything.
-    fn carry_looks(&mut self, first: u64, end: u64) {
-        let before = first.checked_sub(1).and_then(|before| self.lines.get(&before));
-        let mut look = before.map(|line| ansi::end_of(&line.text, line.look)).unwrap_or_default();
-        for (next, (number, line)) in (first..).zip(self.lines.range_mut(first..)) {
-            if *number != next || (next >= end && line.look == look) {
-                return;
-            }
-            line.look = look;
-            look = ansi::end_of(&line.text, look);
-        }
-    }
-
-    pub(crate) fn line(&self, number: u64) -> Option<Line> {
+    pub(crate) fn line(&self, number: u64) -> Option<Arc<str>> {
         self.lines.get(&number).cloned()
     }
 
@@ -97,20 +76,7 @@ mod tests {
     }
 
     fn text(buffer: &LogBuffer, number: u64) -> Option<String> {
-        buffer.line(number).map(|line| line.text.to_string())
-    }
-
-    #[test]
-    fn colours_go_on_over_lines_also_when_those_before_come_later() {
-        let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
-        let mut buffer =
-            LogBuffer::of(LogLines { lines: lines(&["plain", "end\u{1b}[0m", "after"]), ..window(3, 0, 5) });
-        assert_eq!(buffer.line(3).expect("a line").look, Look::default());
-        buffer.add(LogLines { lines: lines(&["\u{1b}[31mred", "still"]), ..window(1, 0, 5) });
-        let red = buffer.line(2).expect("a line").look;
-        assert_ne!(red, Look::default());
-        assert_eq!(buffer.line(4).expect("a line").look, red);
-        assert_eq!(buffer.line(5).expect("a line").look, Look::default());
+        buffer.line(number).map(|line| line.to_string())
     }
 
     #[test]
@@ -128,9 +94,9 @@ mod tests {
         let mut buffer = LogBuffer::of(LogLines { lines: vec!["half".to_owned()], ..window(7, 0, 7) });
         buffer.add(LogLines { lines: vec!["half a line".to_owned(), "next".to_owned()], ..window(7, 0, 8) });
         assert_eq!((text(&buffer, 7).as_deref(), buffer.total), (Some("half a line"), 8));
-        let before = buffer.line(7).expect("a line").text;
+        let before = buffer.line(7).expect("a line");
         buffer.add(LogLines { lines: vec!["half a line".to_owned(), "nest".to_owned()], ..window(7, 0, 8) });
-        assert!(Arc::ptr_eq(&before, &buffer.line(7).expect("a line").text), "an equal line is drawn anew");
+        assert!(Arc::ptr_eq(&before, &buffer.line(7).expect("a line")), "an equal line is drawn anew");
         assert_eq!(text(&buffer, 8).as_deref(), Some("nest"));
     }
 

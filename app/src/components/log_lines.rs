@@ -1,13 +1,13 @@
 //! A log as a scrolling window over its lines, of which only those that can be seen are in the page.
 //! Before the page is live it is the plain end of the log.
 
-use super::ansi::{self, Look, Span};
-use super::log_buffer::Line;
+use super::ansi::{self, Span};
 use super::log_view::LogView;
 use super::log_window::{above, bar_height, is_at_end};
 use crate::browser;
 use leptos::ev::{KeyboardEvent, MouseEvent};
 use leptos::prelude::*;
+use std::sync::Arc;
 use web_sys::HtmlElement;
 use web_sys::wasm_bindgen::JsCast;
 
@@ -81,26 +81,21 @@ fn move_from_line(view: LogView, by: i64) -> bool {
 struct Row {
     number: u64,
     /// None until it has come from the server.
-    line: Option<Line>,
+    line: Option<Arc<str>>,
 }
 
 impl Row {
     /// A line is drawn anew when its text has come or changed, and for nothing else: a text that stayed is the same one.
-    fn key(&self) -> (u64, usize, Look) {
-        let line = self.line.as_ref();
-        (
-            self.number,
-            line.map_or(0, |line| line.text.as_ptr() as usize),
-            line.map(|line| line.look).unwrap_or_default(),
-        )
+    fn key(&self) -> (u64, usize) {
+        (self.number, self.line.as_ref().map_or(0, |line| line.as_ptr() as usize))
     }
 }
 
 #[component]
 fn LogLine(row: Row, view: LogView, on_link: Callback<(u64, u64)>) -> impl IntoView {
     let number = row.number;
-    let is_protocol = row.line.as_ref().is_some_and(|line| line.text.trim_start().starts_with(PROTOCOL));
-    let spans = row.line.map(|line| ansi::spans(&line.text, line.look)).unwrap_or_default();
+    let is_protocol = row.line.as_ref().is_some_and(|line| line.trim_start().starts_with(PROTOCOL));
+    let spans = row.line.map(|line| ansi::spans(&line)).unwrap_or_default();
     let span = |span: Span| view! { <span class=span.class style=span.style>{span.text}</span> };
     let spans = spans.into_iter().map(span).collect_view();
     let is_target =

@@ -2,7 +2,7 @@
 //! sixteen that the style sheet knows, as a style.
 
 /// One of the sixteen that the style sheet knows, or any.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Colour {
     Named(u8),
     Exact(u8, u8, u8),
@@ -10,7 +10,7 @@ enum Colour {
 
 /// How a piece of text looks.
 #[allow(clippy::struct_excessive_bools)] // terminals switch each by itself
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Look {
     foreground: Option<Colour>,
     background: Option<Colour>,
