@@ -13,12 +13,35 @@ async function answerWithLog(page: Page, total: number, text: (number: number) =
     async (route) => {
       const query = new URL(route.request().url()).searchParams;
       const limit = Number(query.get('limit') ?? query.get('tail'));
-      const first = query.has('from') ? Number(query.get('from')) : total - limit + 1;
+      const first = query.has('from') ? Number(query.get('from')) : Math.max(1, total - limit + 1);
       const count = Math.max(0, Math.min(limit, total - first + 1));
       const lines = Array.from({ length: count }, (_, at) => text(first + at));
       await route.fulfill({ json: { first, lines, total, bytes: total * 20, complete: true } });
     },
   );
+}
+
+/** The first and the last line of which all is seen. */
+async function inSight(page: Page): Promise<{ first: number; last: number }> {
+  const box = await log(page).boundingBox();
+  const seen = await log(page)
+    .locator('[data-line]')
+    .evaluateAll((lines, box) => {
+      const isSeen = (line: Element) => {
+        const { top, bottom } = line.getBoundingClientRect();
+        return box !== null && top >= box.y - 1 && bottom <= box.y + box.height + 1;
+      };
+      return lines.filter(isSeen).map((line) => Number(line.getAttribute('data-line')));
+    }, box);
+  return { first: seen[0] ?? 0, last: seen.at(-1) ?? 0 };
+}
+
+/** To the next screen, which begins where this one ends at the latest. */
+async function turnPage(page: Page, key: string): Promise<void> {
+  const { last } = await inSight(page);
+  await page.keyboard.press(key);
+  await expect.poll(async () => (await inSight(page)).last).toBeGreaterThan(last);
+  expect((await inSight(page)).first).toBeLessThanOrEqual(last + 1);
 }
 
 for (const scale of [1, 1.1, 1.5]) {
@@ -129,12 +152,33 @@ test('every one of two million lines is reached, and the page stays small', asyn
   await log(page).focus();
   await page.keyboard.press('Home');
   await expect(line(page, 1)).toBeInViewport();
+  await expect.poll(async () => (await inSight(page)).first).toBe(1);
+  // No line is stepped over, though the scroll bar moves over a quarter of the log's height.
+  const lines = () => inSight(page);
+  const screen = await lines();
+  for (const key of ['PageDown', 'Space', 'PageDown']) await turnPage(page, key);
+  for (const press of ['PageUp', 'Shift+Space', 'PageUp']) await page.keyboard.press(press);
+  await expect.poll(lines).toEqual(screen);
+  await page.keyboard.press('ArrowDown');
+  await expect.poll(async () => (await lines()).first).toBe(3);
+  await log(page).hover();
+  for (let turn = 0; turn < 10; turn++) await page.mouse.wheel(0, 100);
+  await expect.poll(async () => (await lines()).first).toBe(53);
+  await page.mouse.wheel(0, -1_040);
+  await expect.poll(lines).toEqual(screen);
+  await expect(page.getByRole('switch', { name: 'Follow' })).not.toBeChecked();
   await log(page).evaluate((log) => (log.scrollTop = log.scrollHeight / 2));
   await expect.poll(() => lastLine(page)).toBeGreaterThan(990_000);
   await expect(log(page)).toContainText(`line number ${await lastLine(page)}`);
   expect(await logLines(page).count()).toBeLessThanOrEqual(300);
   await page.keyboard.press('End');
   await expect(line(page, TOTAL)).toBeInViewport();
+  await page.keyboard.press('PageUp');
+  await expect(page.getByRole('switch', { name: 'Follow' })).not.toBeChecked();
+  await expect(line(page, TOTAL)).not.toBeInViewport();
+  await page.keyboard.press('PageDown');
+  await expect(line(page, TOTAL)).toBeInViewport();
+  await expect(page.getByRole('switch', { name: 'Follow' })).toBeChecked();
 });
 
 test('each line has its own colours, whatever the line before it ended with', async ({ page, api }) => {
@@ -183,11 +227,17 @@ test('long lines are wrapped where that is wanted, and each of them is reached',
   await log(page).focus();
   await page.keyboard.press('Home');
   await expect(line(page, 1)).toBeInViewport();
-  await page.keyboard.press('ArrowDown');
-  await page.keyboard.press('ArrowDown');
-  await expect(line(page, 2)).toBeInViewport();
+  await expect.poll(async () => (await inSight(page)).first).toBe(1);
+  for (let turn = 0; turn < 3; turn++) await turnPage(page, 'PageDown');
   await page.keyboard.press('End');
   await expect(page.getByText(`end of ${TOTAL}`)).toBeInViewport();
+  const { first } = await inSight(page);
+  for (let turn = 0; turn < 3; turn++) await page.keyboard.press('PageUp');
+  await expect.poll(async () => (await inSight(page)).last).toBeLessThan(first);
+  await expect(page.getByRole('switch', { name: 'Follow' })).not.toBeChecked();
+  while ((await inSight(page)).last < TOTAL) await turnPage(page, 'PageDown');
+  await page.keyboard.press('End');
+  await expect(page.getByRole('switch', { name: 'Follow' })).toBeChecked();
   // No higher than it was, however high its lines are.
   const [scrolled, full] = await log(page).evaluate((log) => [log.scrollTop + log.clientHeight, log.scrollHeight]);
   expect(Math.abs(scrolled - full)).toBeLessThanOrEqual(1);

@@ -5,7 +5,7 @@ use super::ansi::{self, Span};
 use super::log_view::LogView;
 use super::log_window::{above, bar_height, is_at_end};
 use crate::browser;
-use leptos::ev::{KeyboardEvent, MouseEvent};
+use leptos::ev::{KeyboardEvent, MouseEvent, WheelEvent};
 use leptos::prelude::*;
 use std::sync::Arc;
 use web_sys::HtmlElement;
@@ -13,6 +13,8 @@ use web_sys::wasm_bindgen::JsCast;
 
 /// What the runner reads of a scenario's output: no news to a reader.
 const PROTOCOL: &str = "::progress";
+/// As far as browsers scroll by an arrow key: two lines.
+const ARROW_PX: i64 = 40;
 
 #[component]
 pub(crate) fn LogScroller(
@@ -30,15 +32,15 @@ pub(crate) fn LogScroller(
             .with(|buffer| (first..=last).map(|number| Row { number, line: buffer.line(number) }).collect::<Vec<_>>())
     };
     let is_live = Memo::new(move |_| view.viewport.with(Option::is_some));
-    let height = move || is_live.get().then(|| format!("height:{}px", bar_height(view.total())));
+    let height = move || is_live.get().then(|| format!("height:{}px", bar_height(view.length())));
     let offset = move || {
         let viewport = view.viewport.get()?;
         // However high the last lines are, the log ends at the bottom.
-        if view.folds.get() && is_at_end(view.total(), viewport) {
-            return Some("position:absolute;bottom:0".to_owned());
+        if view.folds.get() && is_at_end(view.length(), viewport) {
+            return Some(format!("position:absolute;bottom:0;min-height:{}px", viewport.height));
         }
         let (first, last) = lines.get();
-        Some(format!("transform:translateY({}px)", above(&(first..=last), viewport, view.total())))
+        Some(format!("transform:translateY({}px)", above(&(first..=last), viewport, view.length())))
     };
     let pressed = move |event: KeyboardEvent| {
         if event.ctrl_key() || event.alt_key() || event.meta_key() {
@@ -49,19 +51,53 @@ pub(crate) fn LogScroller(
             "N" => on_step.run(false),
             "ArrowDown" if move_from_line(view, 1) => {}
             "ArrowUp" if move_from_line(view, -1) => {}
+            key if steps_over(view) && step(view, key, event.shift_key()) => {}
             _ => return,
         }
         event.prevent_default();
     };
+    let turned = move |event: WheelEvent| {
+        if view.is_scaled() && !event.ctrl_key() && !event.shift_key() && turn(view, &event) {
+            event.prevent_default();
+        }
+    };
     view! {
         <div class="log" class:is-live=is_live class:is-folded=view.folds role="region" aria-label="Log" tabindex="0" node_ref=view.scroller
-            on:scroll=move |_| view.scrolled() on:keydown=pressed>
+            on:scroll=move |_| view.scrolled() on:keydown=pressed on:wheel=turned>
             <div class="log-all" style=height>
                 <div class="log-drawn" style=offset>
                     <For each=rows key=Row::key children=move |row| view! { <LogLine row view on_link /> } />
                 </div>
             </div>
         </div>
+    }
+}
+
+/// Whether the browser's own steps would go over lines that nobody has seen.
+fn steps_over(view: LogView) -> bool {
+    view.is_scaled() || view.folds.get_untracked()
+}
+
+/// As far as the browser would; false where it is no such key, or nothing is there.
+fn step(view: LogView, key: &str, has_shift: bool) -> bool {
+    match key {
+        "ArrowDown" => view.step(ARROW_PX),
+        "ArrowUp" => view.step(-ARROW_PX),
+        "PageDown" => view.turn_page(true),
+        "PageUp" => view.turn_page(false),
+        " " => view.turn_page(!has_shift),
+        _ => false,
+    }
+}
+
+/// How far a wheel is turned browsers tell in pixels, in lines or in pages.
+#[allow(clippy::cast_possible_truncation)] // a few screens at most
+fn turn(view: LogView, event: &WheelEvent) -> bool {
+    let down = event.delta_y() as i64;
+    match event.delta_mode() {
+        WheelEvent::DOM_DELTA_LINE => view.step(down * ARROW_PX / 2),
+        WheelEvent::DOM_DELTA_PAGE => view.turn_page(down > 0),
+        _ => view.step(down),
     }
 }
 

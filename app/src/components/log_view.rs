@@ -6,6 +6,8 @@ use super::log_window::{self, LINE_HEIGHT_PX, Viewport, drawn, drawn_folded, end
 use leptos::html::Div;
 use leptos::prelude::*;
 use std::collections::BTreeSet;
+use web_sys::Element;
+use web_sys::wasm_bindgen::JsCast;
 
 /// Drawn on the server, where no screen's height is known: enough to read the end of most logs.
 const UNSEEN_LINES: u64 = 60;
@@ -48,6 +50,19 @@ impl LogView {
         self.buffer.with_untracked(|buffer| buffer.total)
     }
 
+    /// What the log is long, in pixels.
+    pub(crate) fn length(self) -> u64 {
+        let total = self.total();
+        if !self.folds.get() {
+            return log_window::length(total);
+        }
+        log_window::length_folded(total, self.viewport.get().map_or(0, |viewport| viewport.height))
+    }
+
+    fn length_untracked(self) -> u64 {
+        untrack(|| self.length())
+    }
+
     /// Numbers of the lines to draw.
     pub(crate) fn lines(self) -> Memo<(u64, u64)> {
         Memo::new(move |_| {
@@ -72,17 +87,32 @@ impl LogView {
 
     /// The first and the last of the lines that are pointed at; of none, those that the reader sees.
     pub(crate) fn chosen(self) -> (u64, u64) {
-        let total = self.total_untracked();
-        let in_sight = || {
-            let viewport = self.viewport.get_untracked().unwrap_or_default();
-            (viewport.first_line().min(total), viewport.last_line().min(total))
-        };
-        self.target.get_untracked().unwrap_or_else(in_sight)
+        self.target.get_untracked().unwrap_or_else(|| self.in_sight())
     }
 
-    /// The first line that the reader sees.
-    pub(crate) fn first_in_sight(self) -> u64 {
-        self.viewport.get_untracked().map_or(1, Viewport::first_line)
+    /// The first and the last line that the reader sees wholly.
+    pub(crate) fn in_sight(self) -> (u64, u64) {
+        if self.folds.get_untracked() {
+            return self.folded_in_sight().unwrap_or((1, 1));
+        }
+        let (total, viewport) = (self.total_untracked(), self.viewport.get_untracked().unwrap_or_default());
+        (viewport.first_line().min(total), viewport.last_line().min(total))
+    }
+
+    /// As they stand there, since each is as high as it is.
+    fn folded_in_sight(self) -> Option<(u64, u64)> {
+        let scroller = self.scroller.get_untracked()?;
+        let window = scroller.get_bounding_client_rect();
+        let lines = scroller.query_selector_all("[data-line]").ok()?;
+        let mut seen = None::<(u64, u64)>;
+        for line in (0..lines.length()).filter_map(|at| lines.item(at)?.dyn_into::<Element>().ok()) {
+            let place = line.get_bounding_client_rect();
+            if place.top() >= window.top() - 1.0 && place.bottom() <= window.bottom() + 1.0 {
+                let number = line.get_attribute("data-line")?.parse().ok()?;
+                seen = Some((seen.map_or(number, |(first, _)| first), number));
+            }
+        }
+        seen
     }
 
     /// Points at lines and shows the first of them, in the middle unless it is in sight, and stops following.
@@ -103,6 +133,32 @@ impl LogView {
         }
     }
 
+    /// Whether the browser's own steps are larger in the log than on the screen.
+    pub(crate) fn is_scaled(self) -> bool {
+        log_window::is_scaled(self.length_untracked())
+    }
+
+    /// Steps so many pixels down the log, or up; false where there is nothing more.
+    pub(crate) fn step(self, by: i64) -> bool {
+        let length = self.length_untracked();
+        let Some(viewport) = self.viewport.get_untracked() else { return false };
+        let Some(next) = log_window::stepped(length, viewport, by) else { return false };
+        self.set_follows(by > 0 && log_window::is_at_end(length, next));
+        self.viewport.set(Some(next));
+        // At once: the next step may come before a frame has.
+        self.restore();
+        true
+    }
+
+    /// Steps to the next screen or the one before; the line at the edge is seen again.
+    pub(crate) fn turn_page(self, is_down: bool) -> bool {
+        let (first, last) = self.in_sight();
+        let lines = last.saturating_sub(first).max(1);
+        let wanted = if is_down { first + lines } else { first.saturating_sub(lines).max(1) };
+        let top = self.viewport.get_untracked().map_or(0, |viewport| viewport.top);
+        self.step((wanted.saturating_sub(1) * LINE_HEIGHT_PX).cast_signed() - top.cast_signed())
+    }
+
     /// Draws what is there and scrolls after it, when the spacer has its height.
     fn jump_to(self, top: u64) {
         self.viewport.update(|viewport| {
@@ -121,7 +177,7 @@ impl LogView {
         else {
             return;
         };
-        let top = viewport.to_scroll(self.total_untracked());
+        let top = viewport.to_scroll(self.length_untracked());
         scroller.set_scroll_top(top.min(i32::MAX as u64) as i32);
     }
 
@@ -131,22 +187,22 @@ impl LogView {
         let pixels = |length: i32| u64::try_from(length).unwrap_or(0);
         let height = pixels(scroller.client_height());
         // Nothing while it is hidden.
-        (height > 0).then(|| Viewport::of_scroll(pixels(scroller.scroll_top()), height, self.total_untracked()))
+        (height > 0).then(|| Viewport::of_scroll(pixels(scroller.scroll_top()), height, self.length_untracked()))
     }
 
     /// From here on only what is seen is drawn, beginning with the end that was drawn before.
     fn measure(self) {
         let Some(Viewport { height, .. }) = self.measured() else { return };
-        self.viewport.set(Some(Viewport { top: end(self.total_untracked(), height), height }));
+        self.viewport.set(Some(Viewport { top: end(self.length_untracked(), height), height }));
     }
 
     /// Takes over where the reader has scrolled to. Upwards means reading, the end means following.
     pub(crate) fn scrolled(self) {
         let (Some(now), before) = (self.measured(), self.viewport.get_untracked()) else { return };
         // What came of one's own jump is where it led, whatever zoom has rounded it to.
-        let total = self.total_untracked();
+        let length = self.length_untracked();
         let is_same = |before: Viewport| {
-            before.height == now.height && before.to_scroll(total).abs_diff(now.to_scroll(total)) <= 1
+            before.height == now.height && before.to_scroll(length).abs_diff(now.to_scroll(length)) <= 1
         };
         if before.is_some_and(is_same) {
             return;
@@ -155,7 +211,7 @@ impl LogView {
         let went_up = before.is_some_and(|before| log_window::went_up(before, now));
         if went_up {
             self.set_follows(false);
-        } else if log_window::is_at_end(total, now) {
+        } else if log_window::is_at_end(length, now) {
             self.set_follows(true);
         }
     }
@@ -165,7 +221,7 @@ impl LogView {
         let Some(now) = self.measured() else { return };
         if self.follows.get_untracked() {
             self.viewport.set(Some(now));
-            self.jump_to(end(self.total_untracked(), now.height));
+            self.jump_to(end(self.length_untracked(), now.height));
         } else {
             self.viewport.set(Some(now));
         }
@@ -189,10 +245,11 @@ impl LogView {
         let total = Memo::new(move |_| self.total());
         let is_measured = Memo::new(move |_| self.viewport.with(Option::is_some));
         Effect::new(move |_| {
-            let total = total.get();
+            total.track();
+            self.folds.track();
             if is_measured.get() && self.follows.get() {
                 let height = self.viewport.get_untracked().map_or(0, |viewport| viewport.height);
-                self.jump_to(end(total, height));
+                self.jump_to(end(self.length_untracked(), height));
             }
         });
     }

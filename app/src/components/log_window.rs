@@ -22,15 +22,15 @@ pub(crate) struct Viewport {
 
 impl Viewport {
     /// What the browser's scroll position shows.
-    pub(crate) const fn of_scroll(scroll_top: u64, height: u64, total: u64) -> Self {
-        let (all, bar) = (room(full_height(total), height), room(bar_height(total), height));
+    pub(crate) const fn of_scroll(scroll_top: u64, height: u64, length: u64) -> Self {
+        let (all, bar) = (room(length, height), room(bar_height(length), height));
         let top = if all == bar { scroll_top } else { scale(scroll_top, all, bar) };
         Self { top, height }
     }
 
     /// The scroll position that shows it.
-    pub(crate) const fn to_scroll(self, total: u64) -> u64 {
-        let (all, bar) = (room(full_height(total), self.height), room(bar_height(total), self.height));
+    pub(crate) const fn to_scroll(self, length: u64) -> u64 {
+        let (all, bar) = (room(length, self.height), room(bar_height(length), self.height));
         if all == bar { self.top } else { scale(self.top, bar, all) }
     }
 
@@ -71,37 +71,61 @@ pub(crate) fn drawn(total: u64, viewport: Viewport) -> RangeInclusive<u64> {
     first..=last
 }
 
-/// As `drawn`, where lines are folded: each is as high as it is, so that nothing may stand above what is seen.
+/// As `drawn`, where lines are folded: each is as high as it is, so that nothing may stand above what is seen, save at
+/// the end, which stands at the bottom.
 pub(crate) fn drawn_folded(total: u64, viewport: Viewport) -> RangeInclusive<u64> {
     let first = (viewport.top / LINE_HEIGHT_PX + 1).min(total.max(1));
-    first..=*drawn(total, viewport).end()
+    if !is_at_end(length_folded(total, viewport.height), viewport) {
+        return first..=*drawn(total, viewport).end();
+    }
+    first.saturating_sub(viewport.height / LINE_HEIGHT_PX).max(1)..=total
 }
 
 /// Pixels above the first line drawn, in what is scrolled: beside the scroll position as far as it is in the log
 /// beside what is seen.
-pub(crate) const fn above(drawn: &RangeInclusive<u64>, viewport: Viewport, total: u64) -> u64 {
+pub(crate) const fn above(drawn: &RangeInclusive<u64>, viewport: Viewport, length: u64) -> u64 {
     let in_log = (*drawn.start() - 1) * LINE_HEIGHT_PX;
-    (viewport.to_scroll(total) + in_log).saturating_sub(viewport.top)
+    (viewport.to_scroll(length) + in_log).saturating_sub(viewport.top)
 }
 
-const fn full_height(total: u64) -> u64 {
+/// Of all lines, in pixels.
+pub(crate) const fn length(total: u64) -> u64 {
     total * LINE_HEIGHT_PX
 }
 
+/// As `length`, where lines are folded: the last one has to get to the top, since it may be as high as all that is seen.
+pub(crate) const fn length_folded(total: u64, height: u64) -> u64 {
+    length(total) + if total == 0 { 0 } else { room(height, LINE_HEIGHT_PX) }
+}
+
+/// Whether the browser's own steps (a key's, a wheel's) are larger in the log than they should be.
+pub(crate) const fn is_scaled(length: u64) -> bool {
+    length > LARGEST_PX
+}
+
 /// Of the element that is scrolled.
-pub(crate) const fn bar_height(total: u64) -> u64 {
-    let all = full_height(total);
-    if all > LARGEST_PX { LARGEST_PX } else { all }
+pub(crate) const fn bar_height(length: u64) -> u64 {
+    if is_scaled(length) { LARGEST_PX } else { length }
 }
 
 /// Where the log's end stands at the bottom.
-pub(crate) const fn end(total: u64, height: u64) -> u64 {
-    room(full_height(total), height)
+pub(crate) const fn end(length: u64, height: u64) -> u64 {
+    room(length, height)
+}
+
+/// Where a step leads that is as long in the log as it is told; none where that is no step at all. Close to the end it
+/// goes on to it.
+pub(crate) fn stepped(length: u64, viewport: Viewport, by: i64) -> Option<Viewport> {
+    let mut next = Viewport { top: viewport.top.saturating_add_signed(by), ..viewport };
+    if by > 0 && is_at_end(length, next) {
+        next.top = end(length, viewport.height);
+    }
+    (next.top != viewport.top).then_some(next)
 }
 
 /// Whether the reader sees the log's end.
-pub(crate) const fn is_at_end(total: u64, viewport: Viewport) -> bool {
-    viewport.top + viewport.height + END_SLACK_PX >= full_height(total)
+pub(crate) const fn is_at_end(length: u64, viewport: Viewport) -> bool {
+    viewport.top + viewport.height + END_SLACK_PX >= length
 }
 
 /// Whether it is another way up than the fractions of a pixel that zoom and the scroll bar of a long log take.
@@ -128,21 +152,31 @@ mod tests {
     fn only_what_is_near_the_screen_is_drawn() {
         let lines = drawn(200_000, at(2_000_000));
         assert_eq!(lines, 99_971..=100_050);
-        assert_eq!(above(&lines, at(2_000_000), 200_000), 99_970 * LINE_HEIGHT_PX);
+        assert_eq!(above(&lines, at(2_000_000), length(200_000)), 99_970 * LINE_HEIGHT_PX);
     }
 
     #[test]
     fn nothing_is_drawn_above_what_is_seen_of_folded_lines() {
         assert_eq!(drawn_folded(200_000, at(2_000_010)), 100_001..=100_051);
-        assert_eq!(above(&(100_001..=100_051), at(2_000_010), 200_000), 2_000_000);
-        assert_eq!(drawn_folded(10, at(100_000)), 10..=10);
+        assert_eq!(above(&(100_001..=100_051), at(2_000_010), length_folded(200_000, SCREEN)), 2_000_000);
         assert!(drawn_folded(0, at(0)).is_empty());
+    }
+
+    #[test]
+    fn each_of_the_last_folded_lines_gets_to_the_top_and_the_end_fills_the_screen() {
+        let all = length_folded(100, SCREEN);
+        for line in [80, 90, 97] {
+            let top = at((line - 1) * LINE_HEIGHT_PX);
+            assert!(top.top <= end(all, SCREEN) && *drawn_folded(100, top).start() == line, "{line}");
+        }
+        assert_eq!(drawn_folded(100, at(end(all, SCREEN))), 80..=100);
+        assert_eq!(drawn_folded(3, at(0)), 1..=3);
     }
 
     #[test]
     fn the_ends_of_the_log_are_the_ends_of_what_is_drawn() {
         assert_eq!(drawn(200_000, at(0)), 1..=50);
-        assert_eq!(drawn(200_000, at(end(200_000, SCREEN))), 199_951..=200_000);
+        assert_eq!(drawn(200_000, at(end(length(200_000), SCREEN))), 199_951..=200_000);
         assert_eq!(drawn(3, at(0)), 1..=3);
         assert!(drawn(0, at(0)).is_empty());
     }
@@ -154,8 +188,8 @@ mod tests {
 
     #[test]
     fn the_end_is_seen_also_when_zoom_takes_a_pixel() {
-        assert!(is_at_end(100, at(end(100, SCREEN) - 3)));
-        assert!(!is_at_end(100, at(0)));
+        assert!(is_at_end(length(100), at(end(length(100), SCREEN) - 3)));
+        assert!(!is_at_end(length(100), at(0)));
         assert!(!went_up(at(3_555), at(3_554)));
         assert!(went_up(at(3_555), at(3_535)));
     }
@@ -171,25 +205,36 @@ mod tests {
 
     #[test]
     fn every_line_of_two_million_is_reached_below_what_browsers_can_scroll() {
-        let total = 2_000_000;
-        assert_eq!(bar_height(total), LARGEST_PX);
-        let last = Viewport::of_scroll(bar_height(total) - SCREEN, SCREEN, total);
-        assert_eq!(last.top, end(total, SCREEN));
+        let (total, all) = (2_000_000, length(2_000_000));
+        assert_eq!(bar_height(all), LARGEST_PX);
+        let last = Viewport::of_scroll(bar_height(all) - SCREEN, SCREEN, all);
+        assert_eq!(last.top, end(all, SCREEN));
         assert_eq!(*drawn(total, last).end(), total);
         // The end's last line stands at the bottom of what is scrolled.
         let lines = drawn(total, last);
         let drawn_px = (lines.end() - lines.start() + 1) * LINE_HEIGHT_PX;
-        assert_eq!(above(&lines, last, total) + drawn_px, bar_height(total));
+        assert_eq!(above(&lines, last, all) + drawn_px, bar_height(all));
         for top in [0, 1, 999_999, 20_000_000, 39_999_000] {
-            let back = Viewport::of_scroll(at(top).to_scroll(total), SCREEN, total);
+            let back = Viewport::of_scroll(at(top).to_scroll(all), SCREEN, all);
             assert!(back.top.abs_diff(top) <= 4, "{top} became {}", back.top);
         }
     }
 
     #[test]
+    fn a_step_ends_at_the_ends_of_the_log() {
+        assert!(is_scaled(length(2_000_000)) && !is_scaled(length(500_000)));
+        let (all, end) = (length(2_000_000), end(length(2_000_000), SCREEN));
+        assert_eq!(stepped(all, at(1_000), 380), Some(at(1_380)));
+        assert_eq!([stepped(all, at(100), -380), stepped(all, at(0), -380)], [Some(at(0)), None]);
+        assert_eq!([stepped(all, at(end - 1), 380), stepped(all, at(end), 380)], [Some(at(end)), None]);
+        assert_eq!(stepped(all, at(end - 400), 380), Some(at(end)));
+        assert_eq!(stepped(all, at(end), -20), Some(at(end - 20)));
+    }
+
+    #[test]
     fn a_short_log_is_scrolled_pixel_by_pixel() {
-        assert_eq!(Viewport::of_scroll(123, SCREEN, 1_000), at(123));
-        assert_eq!(at(123).to_scroll(1_000), 123);
-        assert_eq!(Viewport::of_scroll(0, SCREEN, 3), at(0));
+        assert_eq!(Viewport::of_scroll(123, SCREEN, length(1_000)), at(123));
+        assert_eq!(at(123).to_scroll(length(1_000)), 123);
+        assert_eq!(Viewport::of_scroll(0, SCREEN, length(3)), at(0));
     }
 }

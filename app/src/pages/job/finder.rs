@@ -71,7 +71,7 @@ impl Finder {
             self.view.target.set(None);
             return;
         }
-        let here = self.view.first_in_sight();
+        let (here, _) = self.view.in_sight();
         self.ask(wanted, 1, Some(0), move |found| match found.lines.iter().position(|line| *line >= here) {
             Some(at) => Ok(at),
             // What one reads is further down than all of these.
