@@ -1,6 +1,9 @@
 // The wizard beyond its main path: what is kept, what is taken over from an earlier job, and what is known beforehand.
 
+import type { Page } from '@playwright/test';
 import { chooseBranch, expect, hold, isLive, open, test } from '../fixtures/test';
+
+const branch = (page: Page) => page.getByRole('combobox', { name: 'Branch' });
 
 test('what is chosen is kept through a reload, up to the step one was at', async ({ page }) => {
   await open(page, '/jobs/new');
@@ -93,4 +96,18 @@ test('who leaves while the scenarios are read goes on in a page that works', asy
   await page.getByRole('searchbox', { name: 'Search jobs' }).fill('nobody');
   await expect(page).toHaveURL('/?search=nobody');
   await expect(page.getByText('Something went wrong in this page')).toBeHidden();
+});
+
+test('without suggestions the field says why, and takes a branch all the same', async ({ page }) => {
+  const detail = 'bench-a has too many branches to list them; give the name of one';
+  const json = { type: 'about:blank', title: 'Environment unreachable', status: 503, code: 'environment_unreachable', detail };
+  await page.route(
+    (url) => url.pathname === '/api/branches',
+    (route) => route.fulfill({ status: 503, contentType: 'application/problem+json', json }),
+  );
+  await open(page, '/jobs/new');
+  const said = page.getByRole('status').filter({ hasText: `No branches can be suggested. Environment unreachable: ${detail}` });
+  await expect(said).toBeVisible();
+  await expect(branch(page)).toHaveAccessibleDescription(new RegExp(detail));
+  await chooseBranch(page, 'main');
 });

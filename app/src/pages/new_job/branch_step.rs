@@ -10,7 +10,7 @@ use crate::reload::later;
 use crate::{browser, paths, words};
 use leptos::html::Input;
 use leptos::prelude::*;
-use protocol::api::{Environment, ErrorCode, Health, ValidateBranchRequest};
+use protocol::api::{Branches, Environment, ErrorCode, Health, ValidateBranchRequest};
 use protocol::names::is_branch_name;
 
 /// More suggestions than one would read.
@@ -146,21 +146,21 @@ fn described(environment: &Environment) -> String {
 #[component]
 fn BranchField(draft: Draft, error: RwSignal<Option<String>>) -> impl IntoView {
     // In the browser only: the page comes at once, the suggestions when the repository has answered.
-    let branches = later(move || {
+    let listed = later(move || {
         let environment = draft.environment.get();
-        Some(async move {
-            let listed = client::list_branches(&environment).await.map(|list| list.branches).unwrap_or_default();
-            let names: Vec<String> = listed.into_iter().map(|branch| branch.name).collect();
-            let recent: Vec<String> =
-                browser::recent_branches().into_iter().filter(|name| names.contains(name)).collect();
-            let others = names.into_iter().filter(|name| !recent.contains(name));
-            recent.iter().cloned().chain(others).collect::<Vec<String>>()
-        })
+        Some(async move { Some(client::list_branches(&environment).await.map(recent_first)) })
     });
     let suggestions = move || {
         let typed = draft.branch.get();
-        let matching = branches.with(|branches| suggested(branches, &typed));
+        let matching = listed.with(|listed| match listed {
+            Some(Ok(branches)) => suggested(branches, &typed),
+            _ => Vec::new(),
+        });
         matching.into_iter().map(|name| view! { <option value=name></option> }).collect_view()
+    };
+    let why_none = move || {
+        let why = listed.with(|listed| listed.as_ref()?.as_ref().err().map(ClientError::message))?;
+        Some(format!("No branches can be suggested. {why}"))
     };
     let typed = move |event| {
         error.set(None);
@@ -179,13 +179,22 @@ fn BranchField(draft: Draft, error: RwSignal<Option<String>>) -> impl IntoView {
     view! {
         <Field id="branch" label="Branch" error>
             <input id="branch" name="branch" type="text" list="branches" autocomplete="off" autocapitalize="none"
-                spellcheck="false" aria-describedby="branch-note" aria-required="true" node_ref=input
+                spellcheck="false" aria-describedby="branch-note branch-hint" aria-required="true" node_ref=input
                 aria-invalid=move || error.with(Option::is_some).to_string()
                 value=draft.branch.get_untracked()
                 on:input=typed />
             <datalist id="branches">{suggestions}</datalist>
+            <p class="field-note is-hint" id="branch-hint" role="status">{why_none}</p>
         </Field>
     }
+}
+
+/// Those that this reader validated before come first.
+fn recent_first(listed: Branches) -> Vec<String> {
+    let names: Vec<String> = listed.branches.into_iter().map(|branch| branch.name).collect();
+    let recent: Vec<String> = browser::recent_branches().into_iter().filter(|name| names.contains(name)).collect();
+    let others = names.into_iter().filter(|name| !recent.contains(name));
+    recent.iter().cloned().chain(others).collect()
 }
 
 /// Those that begin so first, then those that have it anywhere.
