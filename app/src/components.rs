@@ -9,6 +9,7 @@ pub(crate) mod duration_chart;
 pub(crate) mod environment_line;
 pub(crate) mod facts;
 pub(crate) mod field;
+pub(crate) mod filter;
 pub(crate) mod header;
 pub(crate) mod icon;
 pub(crate) mod job_table;

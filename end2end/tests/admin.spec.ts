@@ -1,7 +1,7 @@
 // What administrators see to: users, environments and the log of who did what; and that nobody else does.
 
 import { expectNoViolations, expectNothingWider } from '../fixtures/axe';
-import { expect, isLive, open, test } from '../fixtures/test';
+import { expect, hold, isLive, open, test } from '../fixtures/test';
 
 const PLACES = ['/admin/users', '/admin/environments', '/admin/audit'];
 
@@ -106,6 +106,17 @@ test.describe('as an administrator', () => {
     await expect(entries).toHaveCount(2);
     await page.goto('/admin/audit?actor=nobody-at-all');
     await expect(page.getByRole('heading', { name: 'Nothing found' })).toBeVisible();
+  });
+
+  test('what is typed and chosen above the audit log before the page is live is looked for', async ({ page }) => {
+    const answer = await hold(page, '.wasm');
+    await page.goto('/admin/audit', { waitUntil: 'commit' });
+    await page.getByRole('textbox', { name: 'Who' }).fill('demo');
+    await page.getByRole('combobox', { name: 'What' }).selectOption('Job submitted');
+    await page.getByRole('textbox', { name: 'Of' }).fill('job:1');
+    answer();
+    await expect(page).toHaveURL('/admin/audit?actor=demo&action=job.submit&object=job%3A1');
+    await expect(page.getByRole('combobox', { name: 'What' })).toHaveValue('job.submit');
   });
 
   for (const colorScheme of ['light', 'dark'] as const) {

@@ -44,6 +44,48 @@ test('each environment says how it is and leads to its jobs', async ({ page }) =
   await expect(page).toHaveURL('/?environment=demo');
 });
 
+test('an environment that is away is told with since when, and back when it is', async ({ page }) => {
+  await page.clock.install();
+  await open(page, '/');
+  const line = page.getByRole('list', { name: 'Environments' });
+  await expect(line).toContainText('busy');
+  const isAsked = (url: URL) => url.pathname === '/api/environments';
+  await page.route(isAsked, async (route) => {
+    const answer = await route.fetch();
+    const { environments } = await answer.json();
+    const away = { ...environments[0], health: 'unreachable', since: '2026-11-23T14:03:00.000Z' };
+    await route.fulfill({ response: answer, json: { environments: [away] } });
+  });
+  await page.clock.runFor(7_000);
+  await expect(line.getByRole('listitem')).toHaveText(/^demo\s*unreachable since 23 Nov 2026, /);
+  await expect(line.getByRole('link', { name: 'demo' })).toHaveAttribute('data-status', 'unreachable');
+  await page.unroute(isAsked);
+  await page.clock.runFor(7_000);
+  await expect(line).toContainText('busy');
+});
+
+test('a branch is looked for by the name that it has', async ({ page }) => {
+  await open(page, '/?branch=a%2520b');
+  await expect(page.getByRole('textbox', { name: 'Branch' })).toHaveValue('a%20b');
+  await expect(page.getByRole('list', { name: 'Filters' })).toContainText('a%20b');
+});
+
+test('what a link looks for stays looked for, also where no such choice is offered', async ({ page }) => {
+  await open(page, '/?environment=bench-gone');
+  await expect(page.getByRole('combobox', { name: 'Environment' })).toHaveValue('bench-gone');
+  await expect(page).toHaveURL('/?environment=bench-gone');
+});
+
+test('what is typed and chosen in several fields before the page is live is looked for together', async ({ page }) => {
+  const answer = await hold(page, '.wasm');
+  await page.goto('/', { waitUntil: 'commit' });
+  await page.getByRole('searchbox', { name: 'Search jobs' }).fill('ada');
+  await page.getByRole('combobox', { name: 'Status' }).selectOption('passed');
+  await page.getByRole('textbox', { name: 'Branch' }).fill('main');
+  answer();
+  await expect(page).toHaveURL('/?search=ada&status=passed&branch=main');
+});
+
 test('what is typed before the page is live is searched for', async ({ page, api }) => {
   const job = await api.run('main', 'smoke/boot');
   const answer = await hold(page, '.wasm');

@@ -4,6 +4,7 @@ import type { Page } from '@playwright/test';
 import { chooseBranch, expect, hold, isLive, open, test } from '../fixtures/test';
 
 const branch = (page: Page) => page.getByRole('combobox', { name: 'Branch' });
+const environment = (page: Page) => page.getByRole('combobox', { name: 'Environment' });
 
 test('what is chosen is kept through a reload, up to the step one was at', async ({ page }) => {
   await open(page, '/jobs/new');
@@ -110,4 +111,62 @@ test('without suggestions the field says why, and takes a branch all the same', 
   await expect(said).toBeVisible();
   await expect(branch(page)).toHaveAccessibleDescription(new RegExp(detail));
   await chooseBranch(page, 'main');
+});
+
+/** Opens the wizard as it is before the page is live; what is given back makes it so. */
+async function openEarly(page: Page, path = '/jobs/new'): Promise<() => Promise<void>> {
+  const answer = await hold(page, '.wasm');
+  await page.goto(path, { waitUntil: 'commit' });
+  await expect(branch(page)).toBeVisible();
+  return async () => {
+    answer();
+    await isLive(page);
+  };
+}
+
+test('what is typed before the page is live stays', async ({ page }) => {
+  const comeAlive = await openEarly(page);
+  await branch(page).fill('feature/bluetooth');
+  await comeAlive();
+  await expect(branch(page)).toHaveValue('feature/bluetooth');
+  await page.getByRole('button', { name: 'Validate' }).click();
+  await expect(page.getByText('feature/bluetooth is at ')).toBeVisible();
+});
+
+test('what is typed before the page is live counts more than what was chosen earlier in the tab', async ({ page }) => {
+  await open(page, '/jobs/new');
+  await chooseBranch(page, 'main');
+  const comeAlive = await openEarly(page);
+  await branch(page).fill('feature/bluetooth');
+  await comeAlive();
+  await expect(branch(page)).toHaveValue('feature/bluetooth');
+  await page.getByRole('button', { name: 'Validate' }).click();
+  await expect(page.getByText('feature/bluetooth is at ')).toBeVisible();
+});
+
+test('an earlier branch that is typed over before the page is live stays typed over', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  const comeAlive = await openEarly(page, `/jobs/new?from=${job.id}`);
+  await branch(page).fill('feature/bluetooth');
+  await comeAlive();
+  await expect(branch(page)).toHaveValue('feature/bluetooth');
+});
+
+test('an environment that is chosen before the page is live stays chosen', async ({ page }) => {
+  // As if there were two: in what the server drew, and in what it hands over.
+  const both = (one: string, between = '') => one + between + one.replaceAll('demo', 'bench-b').replace(' selected', '');
+  await page.route(
+    (url) => url.pathname === '/jobs/new',
+    async (route) => {
+      const answer = await route.fetch();
+      const body = (await answer.text())
+        .replace(/<option value="demo".*?<\/option>/s, (option) => both(option))
+        .replace(/(?<=environments\W+)\{.*?\}/s, (one) => both(one, ','));
+      await route.fulfill({ response: answer, body });
+    },
+  );
+  const comeAlive = await openEarly(page);
+  await environment(page).selectOption('bench-b');
+  await comeAlive();
+  await expect(environment(page)).toHaveValue('bench-b');
 });

@@ -1,5 +1,6 @@
 //! A labelled input with what is wrong about it right beside it, tied together for screen readers.
 
+use leptos::html;
 use leptos::prelude::*;
 
 /// The frame of a field: label above, hint and error below. The input inside points at `{id}-note`.
@@ -37,12 +38,27 @@ pub(crate) fn Select(
         };
         options.get().into_iter().map(choice).collect_view()
     };
+    let select = NodeRef::new();
+    keep_chosen(select, value, on_choose);
     view! {
-        <select id=id name=name aria-describedby=format!("{id}-note")
+        <select id=id name=name node_ref=select aria-describedby=format!("{id}-note")
             aria-invalid=move || is_invalid.get().to_string()
-            prop:value=move || { options.track(); value.get() }
             on:change=move |event| on_choose.run(event_target_value(&event))>
             {choices}
         </select>
     }
+}
+
+/// Keeps a list and what is chosen of it the same. What was chosen before the page was live is chosen.
+pub(crate) fn keep_chosen(select: NodeRef<html::Select>, value: Signal<String>, on_choose: Callback<String>) {
+    let drawn = value.get_untracked();
+    Effect::new(move |was: Option<()>| {
+        let (Some(select), value) = (select.get(), value.get()) else { return };
+        let chosen = select.value();
+        if was.is_none() && chosen != drawn && chosen != value {
+            on_choose.run(chosen);
+        } else if chosen != value {
+            select.set_value(&value);
+        }
+    });
 }

@@ -8,7 +8,6 @@ use crate::components::notice::StatusNote;
 use crate::pending::Pending;
 use crate::reload::later;
 use crate::{browser, paths, words};
-use leptos::html::Input;
 use leptos::prelude::*;
 use protocol::api::{Branches, Environment, ErrorCode, Health, ValidateBranchRequest};
 use protocol::names::is_branch_name;
@@ -166,10 +165,10 @@ fn BranchField(draft: Draft, error: RwSignal<Option<String>>) -> impl IntoView {
         error.set(None);
         draft.choose_branch(event_target_value(&event));
     };
-    let input = NodeRef::<Input>::new();
+    let drawn = draft.branch.get_untracked();
     Effect::new(move |was: Option<()>| {
-        let (Some(input), branch) = (input.get(), draft.branch.get()) else { return };
-        if was.is_none() && branch.is_empty() && !input.value().is_empty() {
+        let (Some(input), branch) = (draft.field.get(), draft.branch.get()) else { return };
+        if was.is_none() && input.value() != drawn {
             // Typed before the page was live.
             draft.choose_branch(input.value());
         } else if input.value() != branch {
@@ -179,7 +178,7 @@ fn BranchField(draft: Draft, error: RwSignal<Option<String>>) -> impl IntoView {
     view! {
         <Field id="branch" label="Branch" error>
             <input id="branch" name="branch" type="text" list="branches" autocomplete="off" autocapitalize="none"
-                spellcheck="false" aria-describedby="branch-note branch-hint" aria-required="true" node_ref=input
+                spellcheck="false" aria-describedby="branch-note branch-hint" aria-required="true" node_ref=draft.field
                 aria-invalid=move || error.with(Option::is_some).to_string()
                 value=draft.branch.get_untracked()
                 on:input=typed />

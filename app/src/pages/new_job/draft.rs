@@ -2,6 +2,7 @@
 
 use crate::components::scenario_tree::Figures;
 use crate::{browser, client, json};
+use leptos::html::Input;
 use leptos::prelude::*;
 use protocol::api::{Environment, Job, Scenarios, SubmitJobRequest, ValidatedBranch};
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,8 @@ const KEY: &str = "testarena.draft";
 pub(super) struct Draft {
     pub(super) environment: RwSignal<String>,
     pub(super) branch: RwSignal<String>,
+    /// Where the branch is typed, perhaps before the page is live.
+    pub(super) field: NodeRef<Input>,
     /// The branch as the environment's repository has it; none until it was validated.
     pub(super) validated: RwSignal<Option<ValidatedBranch>>,
     /// What the validated branch has to offer; none until it was read.
@@ -66,6 +69,7 @@ impl Draft {
         let draft = Self {
             environment: RwSignal::new(if is_known { environment } else { first }),
             branch: RwSignal::new(branch),
+            field: NodeRef::new(),
             validated: RwSignal::new(None),
             offered: RwSignal::new(None),
             picked: RwSignal::new(picked.into_iter().collect()),
@@ -84,12 +88,13 @@ impl Draft {
         draft
     }
 
-    /// Takes over what was kept, once, and keeps what is chosen from then on.
+    /// Takes over what was kept, once, unless another branch has been typed; and keeps what is chosen from then on.
     fn keep(self, takes_over: bool, environments: Vec<String>) {
         Effect::new(move |is_later: Option<()>| {
             if is_later.is_none() && takes_over {
                 let kept = browser::session_item(KEY).and_then(|text| json::read::<Kept>(&text)).unwrap_or_default();
-                if environments.contains(&kept.environment) && self.branch.with_untracked(String::is_empty) {
+                let was_typed = self.field.get_untracked().is_some_and(|field| !field.value().is_empty());
+                if environments.contains(&kept.environment) && !was_typed {
                     self.environment.set(kept.environment);
                     self.branch.set(kept.branch);
                     self.picked.set(kept.picked.into_iter().collect());

@@ -2,6 +2,7 @@
 
 use super::url;
 use crate::client::AuditQuery;
+use crate::components::filter::{ChoiceFilter, TextFilter};
 use crate::paths;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
@@ -30,51 +31,32 @@ pub(super) fn AuditFilters(query: Memo<AuditQuery>) -> impl IntoView {
     let go = Callback::new(move |query: AuditQuery| {
         navigate(&url(&query), NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
     });
+    // The address follows a moment later, and what was typed in several fields before the page was live comes at once.
+    let wanted = StoredValue::new(query.get_untracked());
+    Effect::new(move |_| wanted.set_value(query.get()));
     let change = move |apply: fn(&mut AuditQuery, String)| {
-        move |event: leptos::ev::Event| {
-            let mut next = query.get_untracked();
+        Callback::new(move |value: String| {
+            let mut next = wanted.get_value();
             // Another question begins at its own first page.
             next.cursor.clear();
-            apply(&mut next, event_target_value(&event).trim().to_owned());
+            apply(&mut next, value.trim().to_owned());
+            wanted.set_value(next.clone());
             go.run(next);
-        }
-    };
-    let choices = move || {
-        let chosen = query.with(|query| query.action.clone());
-        let choice = |(action, words): &(&'static str, &'static str)| {
-            view! { <option value=*action selected=*action == chosen>{*words}</option> }
-        };
-        let known = ACTIONS.iter().map(choice).collect_view();
-        // A link may name one that is not in the list.
-        let other = (!chosen.is_empty() && ACTIONS.iter().all(|(action, _)| *action != chosen))
-            .then(|| view! { <option value=chosen.clone() selected>{chosen.clone()}</option> });
-        (known, other)
+        })
     };
     view! {
         <form class="filters" role="search" aria-label="Audit log" method="get" action=paths::ADMIN_AUDIT
             on:submit=|event| event.prevent_default()>
-            <div class="field">
-                <label for="audit-actor">"Who"</label>
-                <input id="audit-actor" name="actor" type="text" placeholder="User name" autocomplete="off" spellcheck="false"
-                    autocapitalize="none" value=query.with_untracked(|query| query.actor.clone())
-                    prop:value=move || query.with(|query| query.actor.clone())
-                    on:change=change(|query, value| query.actor = value) />
-            </div>
-            <div class="field">
-                <label for="audit-action">"What"</label>
-                <select id="audit-action" name="action" prop:value=move || query.with(|query| query.action.clone())
-                    on:change=change(|query, value| query.action = value)>
-                    <option value="">"Any"</option>
-                    {choices}
-                </select>
-            </div>
-            <div class="field">
-                <label for="audit-object">"Of"</label>
-                <input id="audit-object" name="object" type="text" placeholder="job:42, user:3" autocomplete="off"
-                    spellcheck="false" autocapitalize="none" value=query.with_untracked(|query| query.object.clone())
-                    prop:value=move || query.with(|query| query.object.clone())
-                    on:change=change(|query, value| query.object = value) />
-            </div>
+            <TextFilter name="actor" label="Who" kind="text" hint="User name"
+                value=Signal::derive(move || query.with(|query| query.actor.clone()))
+                on_change=change(|query, value| query.actor = value) />
+            <ChoiceFilter name="action" label="What"
+                options=ACTIONS.map(|(action, words)| (action.to_owned(), words.to_owned())).to_vec()
+                value=Signal::derive(move || query.with(|query| query.action.clone()))
+                on_change=change(|query, value| query.action = value) />
+            <TextFilter name="object" label="Of" kind="text" hint="job:42, user:3"
+                value=Signal::derive(move || query.with(|query| query.object.clone()))
+                on_change=change(|query, value| query.object = value) />
             <button class="button only-without-scripts" type="submit">"Apply"</button>
         </form>
     }

@@ -1,0 +1,81 @@
+//! The fields of a form that narrows a list. What they hold is in the URL; what was typed or chosen before the page was
+//! live counts as well.
+
+use super::field::keep_chosen;
+use leptos::html::{Input, Select};
+use leptos::leptos_dom::helpers::debounce;
+use leptos::prelude::*;
+use std::time::Duration;
+
+/// After the last key, so that a word typed is one question.
+const TYPING_PAUSE: Duration = Duration::from_millis(250);
+
+#[component]
+pub(crate) fn TextFilter(
+    name: &'static str,
+    label: &'static str,
+    kind: &'static str,
+    hint: &'static str,
+    value: Signal<String>,
+    on_change: Callback<String>,
+) -> impl IntoView {
+    let input = NodeRef::<Input>::new();
+    let mut typed = debounce(TYPING_PAUSE, move |text| {
+        // Nobody listens any more when the list was left meanwhile.
+        let _ = on_change.try_run(text);
+    });
+    // Back and forward change the URL under the field; what is just being typed is never overwritten.
+    Effect::new(move |had: Option<bool>| {
+        let (Some(input), value) = (input.get(), value.get()) else { return false };
+        if !had.unwrap_or_default() && input.value() != value {
+            // Typed before the page was live.
+            let _ = on_change.try_run(input.value());
+            return true;
+        }
+        let is_focused = document().active_element().is_some_and(|focused| focused.id() == input.id());
+        if !is_focused && input.value() != value {
+            input.set_value(&value);
+        }
+        true
+    });
+    view! {
+        <div class="field">
+            <label for=format!("filter-{name}")>{label}</label>
+            <input id=format!("filter-{name}") node_ref=input name=name type=kind placeholder=hint autocomplete="off"
+                autocapitalize="none" spellcheck="false" value=value.get_untracked()
+                on:input=move |event| typed(event_target_value(&event)) />
+        </div>
+    }
+}
+
+#[component]
+pub(crate) fn ChoiceFilter(
+    name: &'static str,
+    label: &'static str,
+    options: Vec<(String, String)>,
+    value: Signal<String>,
+    on_change: Callback<String>,
+) -> impl IntoView {
+    let select = NodeRef::<Select>::new();
+    keep_chosen(select, value, on_change);
+    let choices = move || {
+        let value = value.get();
+        let choice = |(option, words): &(String, String)| {
+            view! { <option value=option.clone() selected=*option == value>{words.clone()}</option> }
+        };
+        let known = options.iter().map(choice).collect_view();
+        // A link may name one that is not in the list.
+        let is_other = !value.is_empty() && options.iter().all(|(option, _)| *option != value);
+        (known, is_other.then(|| choice(&(value.clone(), value.clone()))))
+    };
+    view! {
+        <div class="field">
+            <label for=format!("filter-{name}")>{label}</label>
+            <select id=format!("filter-{name}") name=name node_ref=select
+                on:change=move |event| on_change.run(event_target_value(&event))>
+                <option value="">"Any"</option>
+                {choices}
+            </select>
+        </div>
+    }
+}
