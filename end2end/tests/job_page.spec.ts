@@ -119,3 +119,29 @@ test('a result file is shown in place of the log', async ({ page, api }) => {
   await tab(page, 'Scenarios').click();
   await expect(page.getByRole('table', { name: 'Scenarios' })).toBeVisible();
 });
+
+test('result files with odd names are shown, each its own', async ({ page, api }) => {
+  const job = await api.run('main', 'firmware/report');
+  const names = ['100%25.txt', '%2e%2e/x.txt', '50%.txt', 'a+b c&d=e#f?.txt', 'ü "q" <b>.txt', '\u202etxt.exe.txt'];
+  const results = `/api/job/${job.id}/tasks/${job.id}-1/results`;
+  await page.route(
+    (url) => url.pathname.startsWith(results),
+    async (route) => {
+      const { pathname } = new URL(route.request().url());
+      const files = names.map((path) => ({ path, size: 10, content_type: 'text/plain; charset=utf-8' }));
+      if (pathname === results) return route.fulfill({ json: { files } });
+      const path = decodeURIComponent(pathname.slice(results.length + 1));
+      return route.fulfill({ contentType: 'text/plain', body: `what is in ${path}` });
+    },
+  );
+  await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1`);
+  const files = page.getByRole('list', { name: 'Result files' });
+  await expect(files.getByRole('listitem')).toHaveCount(names.length);
+  for (const name of names) {
+    await files.getByRole('link', { name, exact: true }).click();
+    await expect(page.getByText(`what is in ${name}`, { exact: true })).toBeVisible();
+    await expect(files.getByRole('link', { name, exact: true })).toHaveAttribute('aria-current', 'true');
+  }
+  await page.reload();
+  await expect(page.getByText(`what is in ${names.at(-1)}`, { exact: true })).toBeVisible();
+});

@@ -25,4 +25,8 @@ test('a wrong password is said to be wrong', async ({ page }) => {
   await page.getByRole('button', { name: 'Sign in' }).click();
   await expect(page.getByRole('alert')).toContainText(/wrong/i);
   await expect(page).toHaveURL(/\/login/);
+  // Only the password has to be typed again.
+  await expect(page.getByLabel('Username')).toHaveValue('demo');
+  await expect(page.getByLabel('Password')).toHaveValue('');
+  await expect(page.getByLabel('Password')).toBeFocused();
 });

@@ -73,6 +73,31 @@ test('a job that has ended is no longer asked about', async ({ page, api }) => {
   expect(asked).toBeLessThanOrEqual(1);
 });
 
+test('a question that is never answered is given up, told, and asked again', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  await page.clock.install();
+  await open(page, '/');
+  await expect(jobRow(page, job)).toBeVisible();
+  const isList = (url: URL) => url.pathname === '/api/jobs';
+  let asked = 0;
+  const isApi = (url: URL) => url.pathname.startsWith('/api/');
+  await page.route(isApi, (route) => {
+    if (isList(new URL(route.request().url()))) asked++;
+  });
+  const alert = page.getByRole('alert').filter({ hasText: "Can't reach the server" });
+  await page.clock.runFor(7_000);
+  await expect.poll(() => asked).toBe(1);
+  await expect(alert).toBeHidden();
+  await expect(alert).toBeVisible();
+  await expect(jobRow(page, job)).toBeVisible();
+  await page.unroute(isApi);
+  const answered = page.waitForResponse((response) => isList(new URL(response.url())));
+  await page.clock.runFor(13_000);
+  expect((await answered).ok()).toBe(true);
+  await expect(alert).toBeHidden();
+  expect(asked).toBe(1);
+});
+
 test('an alert says that the server cannot be reached, keeps what was shown, and goes away by itself', async ({ page, api }) => {
   const job = await api.run('main', 'smoke/boot');
   await open(page, '/');
