@@ -144,8 +144,8 @@ mod tests {
         let (mut cells, mut rest) = (Vec::new(), line);
         while let Some(at) = rest.find('\x1b') {
             cells.extend(rest[..at].chars().map(|character| (character, style)));
-            let length = escape_length(rest[at..].as_bytes());
-            style.take(rest[at..at + length].as_bytes());
+            let length = escape_length(&rest.as_bytes()[at..]);
+            style.take(&rest.as_bytes()[at..at + length]);
             rest = &rest[at + length..];
         }
         cells.extend(rest.chars().map(|character| (character, style)));
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn no_colour_leaks_into_the_next_line() {
-        let long = "x".repeat(20_000);
+        let filler = "x".repeat(20_000);
         for (text, expected) in [
             ("\x1b[33m 50%\r\x1b[32m100%\x1b[0m\nplain\n", vec!["\x1b[32m100%\x1b[0m", "plain"]),
             ("\x1b[31mred\r\x1b[4mline\x1b[24m\n\nnext\n", vec!["\x1b[4;31mline\x1b[0m", "", "\x1b[31mnext"]),
@@ -178,12 +178,12 @@ mod tests {
             check_that_lines_stand_alone(&lines);
         }
         for (text, begin, end) in [
-            (format!("\x1b[31m{long}\x1b[0m\nplain\n"), "\x1b[31mxxx", "x\x1b[0m…"),
-            (format!("\x1b[31m{}\x1b[0m\nplain\n", long.repeat(5)), "\x1b[31mxxx", "x\x1b[0m…"),
-            (format!("\x1b[31m{long}\n\x1b[0mplain\n"), "\x1b[31mxxx", "x…"),
-            (format!("\x1b[31mstart\nend\x1b[0m\r{}\nplain\n", long.repeat(5)), "", ""),
+            (format!("\x1b[31m{filler}\x1b[0m\nplain\n"), "\x1b[31mxxx", "x\x1b[0m…"),
+            (format!("\x1b[31m{}\x1b[0m\nplain\n", filler.repeat(5)), "\x1b[31mxxx", "x\x1b[0m…"),
+            (format!("\x1b[31m{filler}\n\x1b[0mplain\n"), "\x1b[31mxxx", "x…"),
+            (format!("\x1b[31mstart\nend\x1b[0m\r{}\nplain\n", filler.repeat(5)), "", ""),
             (
-                format!("\x1b[31m{}\r\x1b[32m{}\x1b[0m\nplain\n", long.repeat(5), &long[..MAX_LINE_BYTES - 10]),
+                format!("\x1b[31m{}\r\x1b[32m{}\x1b[0m\nplain\n", filler.repeat(5), &filler[..MAX_LINE_BYTES - 10]),
                 "\x1b[0m\x1b[32mxxx",
                 "x\x1b[0m…",
             ),

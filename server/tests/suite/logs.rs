@@ -99,7 +99,8 @@ async fn a_line_leaves_no_colour_to_the_next_that_it_does_not_have() {
 #[tokio::test]
 async fn of_progress_that_moves_the_cursor_the_last_state_is_shown_and_found() {
     let kept = Kept::new().await;
-    let states: String = (0..3_000).map(|n| format!("\u{1b}[2K\u{1b}[1GJ {n:>5} of 3000 written")).collect();
+    let state = |n: u32| format!("\u{1b}[2K\u{1b}[1GJ {n:>5} of 3000 written");
+    let states = (0..3_000).map(state).collect::<Vec<_>>().concat();
     kept.append(LogId::Task(1), states + "\u{1b}[2K\u{1b}[1Gdone: CHECKSUM MISMATCH\nplain\n").await;
     let lines = kept.get("1/tasks/a.1-1/log/lines").await.json();
     assert_eq!(lines["lines"], json!(["done: CHECKSUM MISMATCH", "plain"]));
