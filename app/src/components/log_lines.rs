@@ -83,6 +83,9 @@ fn step(view: LogView, key: &str, has_shift: bool) -> bool {
     match key {
         "ArrowDown" => view.step(ARROW_PX),
         "ArrowUp" => view.step(-ARROW_PX),
+        // The browser's own way there takes a moment, in which the next key would be lost.
+        "Home" => view.step(-i64::MAX),
+        "End" => view.step(i64::MAX),
         "PageDown" => view.turn_page(true),
         "PageUp" => view.turn_page(false),
         " " => view.turn_page(!has_shift),
