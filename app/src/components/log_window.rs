@@ -82,10 +82,11 @@ pub(crate) fn drawn_folded(total: u64, viewport: Viewport) -> RangeInclusive<u64
 }
 
 /// Pixels above the first line drawn, in what is scrolled: beside the scroll position as far as it is in the log
-/// beside what is seen.
-pub(crate) const fn above(drawn: &RangeInclusive<u64>, viewport: Viewport, length: u64) -> u64 {
+/// beside what is seen. Close to the beginning of a long log, where all from the first line on is drawn, they begin
+/// above what can be scrolled to.
+pub(crate) const fn above(drawn: &RangeInclusive<u64>, viewport: Viewport, length: u64) -> i64 {
     let in_log = (*drawn.start() - 1) * LINE_HEIGHT_PX;
-    (viewport.to_scroll(length) + in_log).saturating_sub(viewport.top)
+    (viewport.to_scroll(length) + in_log).cast_signed() - viewport.top.cast_signed()
 }
 
 /// Of all lines, in pixels.
@@ -152,7 +153,7 @@ mod tests {
     fn only_what_is_near_the_screen_is_drawn() {
         let lines = drawn(200_000, at(2_000_000));
         assert_eq!(lines, 99_971..=100_050);
-        assert_eq!(above(&lines, at(2_000_000), length(200_000)), 99_970 * LINE_HEIGHT_PX);
+        assert_eq!(above(&lines, at(2_000_000), length(200_000)), 99_970 * 20);
     }
 
     #[test]
@@ -213,7 +214,10 @@ mod tests {
         // The end's last line stands at the bottom of what is scrolled.
         let lines = drawn(total, last);
         let drawn_px = (lines.end() - lines.start() + 1) * LINE_HEIGHT_PX;
-        assert_eq!(above(&lines, last, all) + drawn_px, bar_height(all));
+        assert_eq!(above(&lines, last, all) + drawn_px.cast_signed(), bar_height(all).cast_signed());
+        // The second screen of it: the bar has moved by a quarter of what is above it in the log.
+        let second = drawn(total, at(SCREEN));
+        assert_eq!((*second.start(), above(&second, at(SCREEN), all)), (1, -300));
         for top in [0, 1, 999_999, 20_000_000, 39_999_000] {
             let back = Viewport::of_scroll(at(top).to_scroll(all), SCREEN, all);
             assert!(back.top.abs_diff(top) <= 4, "{top} became {}", back.top);
