@@ -222,6 +222,8 @@ pub fn plans_of(
                 let values: Vec<_> = binds.trim_end_matches(']').split(", ").collect();
                 // From the last one on, so that $1 does not stand for the beginning of $10.
                 let sql = values.iter().enumerate().rev().fold(sql.to_owned(), |sql, (n, value)| {
+                    // A list of one.
+                    let value = value.replace('[', "'{").replace(']', "}'");
                     sql.replace(&format!("${}", n + 1), &value.replace('"', "'").replace(r"\\", r"\"))
                 });
                 let steps: Vec<PostgresStep> = sql_query(format!("EXPLAIN {sql}")).load(postgres)?;
