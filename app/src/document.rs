@@ -20,6 +20,9 @@ pub struct SiteAssets {
 /// The icons that any view may draw, once in the document.
 const ICONS: &str = include_str!("../icons.svg");
 
+/// In the head, so that it hears the very first press.
+const EARLY: &str = include_str!("early.js");
+
 /// The whole document, for the server.
 pub fn shell(assets: SiteAssets) -> impl IntoView {
     let theme = use_context::<Visit>().and_then(|visit| visit.theme());
@@ -56,6 +59,7 @@ fn live_scripts(js: &str, wasm: String) -> impl IntoView + use<> {
          .catch(() => document.getElementById({BROKEN:?}).hidden = false);"
     );
     view! {
+        <script nonce=use_nonce() inner_html=EARLY></script>
         <link rel="modulepreload" nonce=use_nonce() href=js.to_owned() />
         <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous" fetchpriority="low" />
         <script type="module" nonce=use_nonce() inner_html=start></script>

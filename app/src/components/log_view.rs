@@ -190,10 +190,19 @@ impl LogView {
         (height > 0).then(|| Viewport::of_scroll(pixels(scroller.scroll_top()), height, self.length_untracked()))
     }
 
-    /// From here on only what is seen is drawn, beginning with the end that was drawn before.
+    /// From here on only what is seen is drawn, beginning with the end that was drawn before, or how far above it the
+    /// reader has scrolled.
     fn measure(self) {
         let Some(Viewport { height, .. }) = self.measured() else { return };
-        self.viewport.set(Some(Viewport { top: end(self.length_untracked(), height), height }));
+        // Up to now from the end on, as the style sheet has it.
+        let above = self.scroller.get_untracked().map_or(0, |scroller| scroller.scroll_top().unsigned_abs());
+        let top = end(self.length_untracked(), height);
+        let viewport = Viewport { top: top.saturating_sub(above.into()), height };
+        self.viewport.set(Some(viewport));
+        if log_window::went_up(Viewport { top, height }, viewport) {
+            self.set_follows(false);
+            request_animation_frame(move || self.restore());
+        }
     }
 
     /// Takes over where the reader has scrolled to. Upwards means reading, the end means following.

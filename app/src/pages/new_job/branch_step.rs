@@ -7,7 +7,7 @@ use crate::components::field::{Field, Select};
 use crate::components::notice::StatusNote;
 use crate::pending::Pending;
 use crate::reload::later;
-use crate::{browser, paths, words};
+use crate::{browser, words};
 use leptos::prelude::*;
 use protocol::api::{Branches, Environment, ErrorCode, Health, ValidateBranchRequest};
 use protocol::names::is_branch_name;
@@ -75,7 +75,7 @@ pub(super) fn BranchStep(
         Some(format!("{} is at {}.", found.branch_name, words::short_commit(&found.commit)))
     });
     view! {
-        <form class="form" method="get" action=paths::NEW_JOB on:submit=move |event| { event.prevent_default(); validate(false); }>
+        <form class="form" on:submit=move |event| { event.prevent_default(); validate(false); }>
             <EnvironmentField draft environments error=environment_error />
             <BranchField draft error=branch_error />
             <StatusNote message=note />

@@ -1,0 +1,41 @@
+// What is pressed before the page is live is pressed again once it is. What is typed stays in its field, where the views
+// read it; links, and forms that say where they lead, need no page that is alive.
+(() => {
+  const root = document.documentElement;
+  const early = [];
+  const keep = (pressed, again) => {
+    pressed.setAttribute('aria-busy', 'true');
+    early.push({ pressed, again });
+  };
+  const listeners = {
+    click({ target }) {
+      const button = target.closest('button[type=button]');
+      if (button) keep(button, () => button.click());
+    },
+    change({ target }) {
+      const { type, checked } = target;
+      if (type !== 'checkbox' && type !== 'radio') return;
+      keep(target, () => {
+        // Coming alive may have set it back.
+        if (target.checked === checked) target.dispatchEvent(new Event('change', { bubbles: true }));
+        else target.click();
+      });
+    },
+    submit(event) {
+      const { target: form, submitter } = event;
+      if (form.hasAttribute('action')) return;
+      event.preventDefault();
+      keep(submitter ?? form, () => form.requestSubmit(submitter));
+    },
+  };
+  const onceLive = new MutationObserver(() => {
+    onceLive.disconnect();
+    for (const [name, listener] of Object.entries(listeners)) document.removeEventListener(name, listener, true);
+    for (const { pressed, again } of early) {
+      pressed.removeAttribute('aria-busy');
+      if (pressed.isConnected) again();
+    }
+  });
+  onceLive.observe(root, { attributeFilter: ['data-hydrated'] });
+  for (const [name, listener] of Object.entries(listeners)) document.addEventListener(name, listener, true);
+})();
