@@ -1,6 +1,8 @@
 // Reading a log: following its end, finding in it, and pointing at its lines.
 
 import type { Page } from '@playwright/test';
+import { readFile } from 'node:fs/promises';
+import { expectNothingWider } from '../fixtures/axe';
 import { expect, lastLine, logLines, open, test } from '../fixtures/test';
 
 const log = (page: Page) => page.getByRole('region', { name: 'Log', exact: true });
@@ -256,4 +258,88 @@ test('the chosen lines are copied as plain text', async ({ page, api, context })
   await expect(page.getByRole('status').filter({ hasText: '3 lines copied.' })).toBeVisible();
   const copied = await page.evaluate(() => navigator.clipboard.readText());
   expect(copied).toBe('line number 2990\nline number 2991\nline number 2992');
+});
+
+test('"Download" gives the whole log, also by the Space key', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1`);
+  const button = page.getByRole('button', { name: 'Download' });
+  for (const press of [() => button.click(), () => button.press('Space')]) {
+    const [download] = await Promise.all([page.waitForEvent('download'), press()]);
+    expect(await readFile(await download.path(), 'utf8')).toContain('login prompt');
+  }
+});
+
+test('a link to a line far down leads there, and one behind the end to the last line', async ({ page, api }) => {
+  const job = await api.run('main', 'load/flood');
+  const address = `/jobs/${job.id}?tab=logs&task=${job.id}-1`;
+  const target = page.locator('.log-line.is-target');
+  await open(page, `${address}#L190000`);
+  await expect(line(page, 190_000)).toBeInViewport();
+  await expect(target).toHaveAttribute('data-line', '190000');
+  await page.goto(`${address}#L1900000`);
+  await expect(line(page, 200_000)).toBeInViewport();
+  await expect(target).toHaveAttribute('data-line', '200000');
+  await page.reload();
+  await expect(target).toHaveAttribute('data-line', '200000');
+  await expect(line(page, 200_000)).toBeInViewport();
+});
+
+test('a link leads to its line among two million', async ({ page, api }) => {
+  const TOTAL = 2_000_000;
+  const job = await api.run('main', 'smoke/boot');
+  await answerWithLog(page, TOTAL, (number) => `line number ${number}`);
+  await open(page, `/jobs/${job.id}?tab=scenarios`);
+  await page.getByRole('link', { name: 'Log of smoke/boot' }).click();
+  await expect(line(page, TOTAL)).toBeInViewport();
+  const address = page.url();
+  for (const [linked, shown] of [[1_900_000, 1_900_000], [9_900_000, TOTAL], [1, 1]]) {
+    await page.goto(`${address}#L${linked}`);
+    await expect(line(page, shown)).toBeInViewport();
+    await expect(page.locator('.log-line.is-target')).toHaveAttribute('data-line', `${shown}`);
+    await expect(log(page)).toContainText(`line number ${shown}`);
+    await expect(page.getByRole('switch', { name: 'Follow' })).not.toBeChecked();
+  }
+});
+
+for (const width of [390, 320]) {
+  test.describe(`on a phone of ${width} px`, () => {
+    test.use({ viewport: { width, height: 740 }, hasTouch: true, isMobile: true });
+
+    test('the tools of a log take two rows, each large enough for a finger', async ({ page, api }) => {
+      const job = await api.run('main', 'firmware/checksum');
+      await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1`);
+      const [find, follow] = [page.getByRole('textbox', { name: 'Find in log' }), page.getByRole('switch', { name: 'Follow' })];
+      const buttons = ['Previous match', 'Next match', 'First error', 'Copy', 'Download'];
+      const named = buttons.map((name) => page.getByRole('button', { name, exact: true }));
+      const tops = new Set<number>();
+      for (const tool of [find, follow, page.getByRole('switch', { name: 'Wrap' }), ...named]) {
+        const box = await tool.boundingBox();
+        expect(Math.min(box?.width ?? 0, box?.height ?? 0)).toBeGreaterThanOrEqual(44);
+        tops.add(Math.round(box?.y ?? 0));
+      }
+      expect([...tops]).toHaveLength(2);
+      await expectNothingWider(page);
+      await find.fill('no such words');
+      await expect(page.getByRole('status').filter({ hasText: 'No match' })).toBeVisible();
+      await page.getByRole('button', { name: 'First error' }).tap();
+      await expect(page.locator('.log-line.is-target')).toContainText(/error|fail/i);
+    });
+  });
+}
+
+test.describe('in a narrow window', () => {
+  test.use({ viewport: { width: 700, height: 700 } });
+
+  test('the log that is open is in sight in the list', async ({ page, api }) => {
+    const scenarios = ['smoke/boot', 'smoke/network', 'smoke/storage', 'smoke/wifi', 'firmware/checksum', 'firmware/report'];
+    const job = await api.run('main', ...scenarios);
+    const chosen = page.getByRole('list', { name: 'Tasks' }).locator('[aria-current]');
+    for (const [at, scenario] of [...scenarios.entries()].reverse()) {
+      await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-${at + 1}`);
+      await expect(chosen).toContainText(scenario);
+      await expect(chosen).toBeInViewport({ ratio: 0.99 });
+    }
+    expect(await page.evaluate(() => window.scrollY)).toBe(0);
+  });
 });

@@ -124,3 +124,18 @@ test('a page that cannot come alive says so', async ({ page }) => {
   await page.goto('/');
   await expect(page.getByRole('alert').filter({ hasText: 'Reload it to go on' })).toBeVisible();
 });
+
+for (const width of [390, 360, 320]) {
+  test.describe(`for an administrator on a phone of ${width} px`, () => {
+    test.use({ user: 'admin', viewport: { width, height: 740 }, hasTouch: true, isMobile: true });
+
+    test('every place and the way out is in sight', async ({ page }) => {
+      await open(page, '/admin/audit');
+      for (const name of ['Jobs', 'Environments', 'Users', 'Audit']) {
+        const link = page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name, exact: true });
+        await expect(link).toBeInViewport({ ratio: 0.99 });
+      }
+      await expect(page.getByRole('button', { name: 'Sign out' })).toBeInViewport({ ratio: 0.99 });
+    });
+  });
+}

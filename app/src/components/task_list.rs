@@ -1,9 +1,11 @@
 //! The logs of a job to choose from: the queue's own and one per task. Links, so that each has its own URL.
 
 use super::status_badge::TaskStatusBadge;
+use leptos::html::Ul;
 use leptos::prelude::*;
 use protocol::TaskStatus;
 use protocol::api::Task;
+use web_sys::HtmlUListElement;
 
 #[component]
 pub(crate) fn TaskList(
@@ -23,10 +25,28 @@ pub(crate) fn TaskList(
         let queue = item("", "Queue log", None, chosen.is_none(), href);
         tasks.with(|tasks| std::iter::once(queue).chain(tasks.iter().map(item_of)).collect_view())
     };
+    let list = NodeRef::<Ul>::new();
+    Effect::new(move |_| {
+        chosen.track();
+        if let Some(list) = list.get() {
+            request_animation_frame(move || show_chosen(&list));
+        }
+    });
     view! {
-        <ul class="task-list" aria-label="Tasks">
+        <ul class="task-list" aria-label="Tasks" node_ref=list>
             {items}
         </ul>
+    }
+}
+
+/// In the middle of the list, unless it is in sight; the page around it stays where it is.
+#[allow(clippy::cast_possible_truncation)] // pixels of a list
+fn show_chosen(list: &HtmlUListElement) {
+    let Ok(Some(chosen)) = list.query_selector("[aria-current]") else { return };
+    let (window, chosen) = (list.get_bounding_client_rect(), chosen.get_bounding_client_rect());
+    if chosen.top() < window.top() || chosen.bottom() > window.bottom() {
+        let middle = |place: &web_sys::DomRect| place.top() + place.height() / 2.0;
+        list.set_scroll_top(list.scroll_top() + (middle(&chosen) - middle(&window)) as i32);
     }
 }
 

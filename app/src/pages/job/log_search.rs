@@ -53,7 +53,7 @@ pub(super) fn LogSearch(finder: Finder) -> impl IntoView {
             </button>
             <button class="button" type="button" on:click=move |_| finder.find_error()>
                 <Icon name="flag" />
-                "First error"
+                <span>"First error"</span>
             </button>
         </div>
     }

@@ -159,11 +159,11 @@ fn OpenLog(job: Live<Job>, log: LogOf, lines: LogLines, has_preview: Memo<bool>)
             <button class="button" type="button" title="Copy the chosen lines; without any, those in sight"
                 on:click=move |_| copy_chosen(view, copied.clone(), toasts)>
                 <Icon name="copy" />
-                "Copy"
+                <span>"Copy"</span>
             </button>
             <a class="button" role="button" href=download download="" rel="external" on:keydown=press_by_space>
                 <Icon name="download" />
-                "Download"
+                <span>"Download"</span>
             </a>
         </div>
         <LogScroller view on_link=link on_step=Callback::new(move |forward| finder.step(forward)) />
