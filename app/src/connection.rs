@@ -10,7 +10,7 @@ use protocol::api::ErrorCode;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Connection {
-    /// When the server last answered, by the browser's clock.
+    /// When the server last answered, by its clock; at first, with this page.
     pub(crate) answered_at: RwSignal<Option<Timestamp>>,
     pub(crate) is_away: RwSignal<bool>,
     pub(crate) session_has_ended: RwSignal<bool>,
@@ -19,9 +19,9 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn provide() -> Self {
+    pub(crate) fn provide(drawn_at: Option<Timestamp>) -> Self {
         let connection = Self {
-            answered_at: RwSignal::new(None),
+            answered_at: RwSignal::new(drawn_at),
             is_away: RwSignal::new(false),
             session_has_ended: RwSignal::new(false),
             is_outdated: RwSignal::new(false),

@@ -62,7 +62,7 @@ pub fn App() -> impl IntoView {
     let Visitor { session, preferences, drawn_at } = visit::begin();
     Clock::provide(drawn_at);
     Toasts::provide();
-    Connection::provide().watch();
+    Connection::provide(drawn_at).watch();
     provide_context(session.clone());
     provide_context(preferences);
     browser::remember_zone();

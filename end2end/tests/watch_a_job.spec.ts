@@ -106,7 +106,77 @@ test('an alert says that the server cannot be reached, keeps what was shown, and
   await page.route('**/api/**', (route) => route.abort());
   const alert = page.getByRole('alert').filter({ hasText: "Can't reach the server" });
   await expect(alert).toBeVisible();
+  await expect(alert).toContainText(/What is shown is from \d{4}-\d\d-\d\d \d\d:\d\d:\d\d/);
   await expect(row).toBeVisible();
   await page.unroute('**/api/**');
   await expect(alert).toBeHidden();
+});
+
+test('a hidden tab asks nothing, and catches up as soon as it is shown again', async ({ page, api }) => {
+  await page.clock.install();
+  await open(page, '/');
+  const turn = (state: 'hidden' | 'visible') =>
+    page.evaluate((state) => {
+      Object.defineProperty(document, 'visibilityState', { value: state, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+    }, state);
+  await turn('hidden');
+  // Whatever was under way has been answered.
+  await page.waitForLoadState('networkidle');
+  let asked = 0;
+  page.on('request', (request) => {
+    if (new URL(request.url()).pathname.startsWith('/api/')) asked++;
+  });
+  await page.clock.runFor(60_000);
+  expect(asked).toBe(0);
+  const job = await api.submit('main', 'smoke/boot');
+  await turn('visible');
+  await expect(jobRow(page, job)).toBeVisible();
+});
+
+test('what is typed, chosen, focused and scrolled to stays while the page polls', async ({ page, api }) => {
+  for (let count = 0; count < 3; count++) await api.submit('main', 'smoke/boot');
+  const job = await api.submit('main', 'load/soak');
+  await page.setViewportSize({ width: 1000, height: 320 });
+  await open(page, '/');
+  const search = page.getByRole('searchbox', { name: 'Search jobs' });
+  const row = jobRow(page, job);
+  await expect(row).toBeVisible();
+  await row.getByRole('link').first().focus();
+  await page.evaluate(() => window.scrollTo(0, 60));
+  const before = await page.evaluate(() => window.scrollY);
+  await page.evaluate(() => getSelection()?.selectAllChildren(document.querySelector('h1') as Node));
+  const polls = async (count: number) => {
+    for (let poll = 0; poll < count; poll++) {
+      const answer = await page.waitForResponse((answer) => new URL(answer.url()).pathname === '/api/jobs');
+      // Answered with 304 where nothing has changed.
+      expect(await answer.request().headerValue('if-none-match')).toBeTruthy();
+    }
+  };
+  await polls(2);
+  await expect(row.getByRole('link').first()).toBeFocused();
+  expect(await page.evaluate(() => window.scrollY)).toBe(before);
+  expect(await page.evaluate(() => getSelection()?.toString())).toBe('Jobs');
+  await search.focus();
+  await page.keyboard.type('demo');
+  await expect(page).toHaveURL('/?search=demo');
+  await expect(search).toBeFocused();
+  await polls(2);
+  await expect(search).toBeFocused();
+  await expect(search).toHaveValue('demo');
+  await api.abort(job);
+});
+
+test('a question before an abort stays open while the page polls', async ({ page, api }) => {
+  const job = await api.submit('main', 'load/soak');
+  await api.untilRunning(job);
+  await open(page, `/jobs/${job.id}`);
+  await page.getByRole('button', { name: 'Abort', exact: true }).click();
+  for (let poll = 0; poll < 2; poll++) {
+    await page.waitForResponse((answer) => new URL(answer.url()).pathname === `/api/job/${job.id}`);
+  }
+  const confirm = page.getByRole('dialog').getByRole('button', { name: 'Abort job' });
+  await expect(confirm).toBeVisible();
+  await confirm.click();
+  await expect.poll(async () => (await api.job(job.id)).status, { timeout: 30_000 }).toBe('aborted');
 });
