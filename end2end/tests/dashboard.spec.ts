@@ -29,6 +29,34 @@ test('a job is found by its number as it is typed, whosever it is', async ({ pag
   await expect(page.getByRole('row')).toHaveCount(2);
 });
 
+test('"Load more" adds older jobs below, and they stay while the page polls', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  const old = { id: 0 };
+  let newest: object = {};
+  await page.route(
+    (url) => url.pathname === '/api/jobs',
+    async (route) => {
+      const { searchParams } = new URL(route.request().url());
+      if (searchParams.has('cursor')) return route.fulfill({ json: { jobs: [{ ...newest, ...old }], next_cursor: null } });
+      const answer = await route.fetch({ headers: { ...route.request().headers(), 'if-none-match': '' } });
+      const body = await answer.json();
+      newest = body.jobs[0];
+      // As if there were many more.
+      await route.fulfill({ response: answer, json: { ...body, next_cursor: 'older' } });
+    },
+  );
+  await open(page, '/');
+  await page.waitForResponse((answer) => new URL(answer.url()).pathname === '/api/jobs');
+  const more = page.getByRole('button', { name: 'Load more' });
+  await expect(more).toBeVisible();
+  await more.click();
+  await expect(jobRow(page, old)).toBeVisible();
+  await expect(jobRow(page, job)).toBeVisible();
+  await expect(more).toBeHidden();
+  await page.waitForResponse((answer) => new URL(answer.url()).pathname === '/api/jobs');
+  await expect(jobRow(page, old)).toBeVisible();
+});
+
 test('an empty list leads on', async ({ page }) => {
   await open(page, '/?branch=no-such-branch');
   await expect(page.getByRole('heading', { name: 'Nothing found' })).toBeVisible();

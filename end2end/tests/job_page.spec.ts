@@ -20,6 +20,15 @@ test('the verdict is told in plain words, what failed comes first, and each outc
   await expect(rows).toHaveCount(5);
 });
 
+test('the tabs stay where they are when another one is chosen', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  await open(page, `/jobs/${job.id}?tab=scenarios`);
+  const before = await tab(page, 'Logs').boundingBox();
+  await tab(page, 'Logs').click();
+  await expect(logLines(page).first()).toBeVisible();
+  expect((await tab(page, 'Logs').boundingBox())?.y).toBe(before?.y);
+});
+
 test('the title and the icon of the tab say how the job is', async ({ page, api }) => {
   const job = await api.run('main', 'smoke/boot');
   await open(page, `/jobs/${job.id}`);
@@ -96,14 +105,27 @@ test('an answer that comes late takes nobody away from where they are', async ({
   await expect(page).toHaveURL('/');
 });
 
-test('a reader whose clock is an hour off is told the right ages', async ({ page, api }) => {
-  const job = await api.submit('main', 'load/soak');
-  await api.untilRunning(job);
-  await page.clock.install({ time: Date.now() + 3_600_000 });
-  await open(page, `/jobs/${job.id}`);
-  await expect(page.getByText(/^as of \d+ s ago$/)).toBeVisible();
-  await api.abort(job);
-});
+for (const [off, hours] of [['behind', -1], ['ahead', 1]] as const) {
+  test(`a reader whose clock is an hour ${off} is told the right ages`, async ({ page, api }) => {
+    const job = await api.submit('main', 'load/soak');
+    await api.untilRunning(job);
+    await page.clock.install({ time: Date.now() + hours * 3_600_000 });
+    await open(page, '/');
+    const row = jobRow(page, job);
+    const duration = /(?<![-\d])\d{1,2}\.\d s/;
+    await expect(row).toContainText('just now');
+    await expect(row).toContainText(duration);
+    await row.getByRole('link').first().click();
+    await expect(page.getByText(/^as of \d+ s ago$/)).toBeVisible();
+    // As it is after the next answers, too.
+    for (let poll = 0; poll < 2; poll++) {
+      await page.waitForResponse((answer) => new URL(answer.url()).pathname === `/api/job/${job.id}`);
+    }
+    await expect(page.getByText(/^as of \d+ s ago$/)).toBeVisible();
+    await expect(page.getByRole('row', { name: 'load/soak' })).toContainText(duration);
+    await api.abort(job);
+  });
+}
 
 test('a result file is shown in place of the log', async ({ page, api }) => {
   const job = await api.run('main', 'firmware/report');
