@@ -27,7 +27,7 @@ step 'Playwright' npm --prefix end2end --silent test
 printf '\n\033[1m==> Summary\033[0m\n'
 for name in 'cargo test (SQLite)' 'cargo test (PostgreSQL)' 'schemathesis' 'Playwright'; do
     printf '%s:\n' "$name"
-    grep -E '^(test result:|test .* FAILED$|_+ [A-Z].* _+$|=+ .*(failure|passed|warning).* =+$|  +[0-9]+ (passed|failed|flaky|skipped|did not run|interrupted))' "$logs/$name" || echo '  no summary'
+    grep -E '^(test result:|test .* FAILED$|_+ [A-Z].* _+$|=+ .*(failure|passed|warning).* =+$|  +[0-9]+ (passed|failed|flaky|skipped|did not run|interrupted)|    \[[a-z ]+\] › )' "$logs/$name" || echo '  no summary'
 done
 if [ ${#failed[@]} -gt 0 ]; then
     printf 'failed: %s\n' "${failed[@]}" >&2
