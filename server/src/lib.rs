@@ -19,6 +19,7 @@ pub mod logs;
 pub mod metrics;
 pub mod poller;
 pub mod remote;
+pub mod restored;
 pub mod site;
 pub mod ssh_watch;
 pub mod state;

@@ -6,6 +6,7 @@ mod files;
 mod fold;
 mod index;
 mod lines;
+mod mark;
 mod part;
 mod room;
 mod screen;

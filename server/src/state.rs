@@ -10,7 +10,8 @@ use crate::key_locks::KeyedLocks;
 use crate::logs::{KeepLimits, LogStore};
 use crate::metrics::Metrics;
 use crate::remote::Environment;
-use crate::store::{DatabaseUrl, Store, StoreError, environments, jobs};
+use crate::restored::{self, MarkError};
+use crate::store::{DatabaseUrl, Store, StoreError, installation, jobs};
 use crate::turns::{Rules, Turns};
 use crate::waiters::Waiters;
 use crate::wishes::Wishes;
@@ -99,6 +100,8 @@ pub enum StateError {
     Folder { folder: String, source: io::Error },
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Mark(#[from] MarkError),
     #[error("{0}")]
     Environment(String),
 }
@@ -108,6 +111,9 @@ impl AppState {
     pub async fn new(config: Config) -> Result<Self, StateError> {
         make_folder(&config.data_dir)?;
         let store = open_store(&config).await?;
+        let limits = KeepLimits { log_bytes: config.max_log_bytes, results_bytes: config.max_results_bytes };
+        let logs = LogStore::new(config.data_dir.clone(), limits);
+        restored::look(&store, &logs).await?;
         let instance = instance_id(&store).await?;
         let mut environments = BTreeMap::new();
         for environment in &config.environments {
@@ -115,9 +121,8 @@ impl AppState {
             environments.insert(environment.name.clone(), Arc::new(made));
         }
         let config = Arc::new(config);
-        let limits = KeepLimits { log_bytes: config.max_log_bytes, results_bytes: config.max_results_bytes };
         let parts = Parts {
-            logs: LogStore::new(config.data_dir.clone(), limits),
+            logs,
             auth: Auth::new(Arc::clone(&config), store.clone()).map_err(StateError::Environment)?,
             config,
             store,
@@ -172,7 +177,7 @@ async fn instance_id(store: &Store) -> Result<String, StoreError> {
     let fresh = uuid::Uuid::new_v4().to_string();
     let find_or_make = || {
         let fresh = fresh.clone();
-        store.write(move |connection| environments::instance_id(connection, &fresh))
+        store.write(move |connection| installation::instance_id(connection, &fresh))
     };
     match find_or_make().await {
         Err(error) if error.is_duplicate() => find_or_make().await,
@@ -190,7 +195,7 @@ pub async fn open_store(config: &Config) -> Result<Store, StateError> {
     Ok(store)
 }
 
-fn make_folder(folder: &Path) -> Result<(), StateError> {
+pub(crate) fn make_folder(folder: &Path) -> Result<(), StateError> {
     let failed = |source| StateError::Folder { folder: folder.display().to_string(), source };
     // What is made here is for the owner alone; a folder that is there already stays as somebody has made it.
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)

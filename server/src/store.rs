@@ -8,6 +8,7 @@ mod failure;
 mod group;
 mod held;
 pub mod idempotency;
+pub mod installation;
 pub mod jobs;
 pub mod leases;
 pub mod listing;
@@ -195,7 +196,7 @@ where
     T: Send + 'static,
 {
     let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
-    held.connect()?;
+    held.connect(mode)?;
     let (sender, mut answer) = oneshot::channel();
     held.perform(vec![work(query, after, sender)], mode);
     answer.try_recv().unwrap_or(Err(StoreError::Interrupted))

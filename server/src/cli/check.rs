@@ -4,7 +4,7 @@
 use super::CommandResult;
 use crate::config::{Config, EnvironmentConfig};
 use crate::remote::Environment;
-use crate::store::{DatabaseUrl, Store, environments, rights};
+use crate::store::{DatabaseUrl, Store, installation, rights};
 use axum::http::Uri;
 use protocol::api::{Check, CheckedPart};
 use std::io;
@@ -64,7 +64,7 @@ async fn check_database(config: &Config) -> (Finding, String) {
         let why = format!("{error}; is database_url right, is the database running, does the user have access?");
         return (finding(what, Err(why)), made_up());
     }
-    let instance = store.read(environments::find_instance_id).await.ok().flatten();
+    let instance = store.read(installation::find_instance_id).await.ok().flatten();
     if let Err(error) = rights::try_rights(&store, instance.is_some()).await {
         let why = format!("{error}; {}", advice(&config.database_url));
         return (finding(what, Err(why)), instance.unwrap_or_else(made_up));

@@ -1,13 +1,14 @@
 //! `testarena serve`: the web server and the poller, until somebody asks them to end or one of them breaks.
 //! A part that ends by itself takes the process with it, loudly, so that a supervisor starts it again.
 
-use super::CommandResult;
 use super::signals::shutdown_on_signal;
+use super::{CommandResult, hold};
 use crate::config::Config;
 use crate::housekeeping;
 use crate::listener::{self, Limits, raise_open_files};
 use crate::poller::{self, Breaker, Chance, Clock, Lease, Poller, Signals};
 use crate::remote::{Server, require_files};
+use crate::restored;
 use crate::ssh_watch;
 use crate::state::{AppState, Parts, StateError};
 use std::io;
@@ -27,6 +28,12 @@ const STOP_LIMIT: Duration = Duration::from_secs(7);
 pub enum ServeError {
     #[error(transparent)]
     State(#[from] StateError),
+    #[error("can't lock {file}: {source}")]
+    Lock { file: String, source: io::Error },
+    #[error(
+        "another server is at work there (it holds {0}); end it first, or give this one a database_url and a data_dir of its own"
+    )]
+    InUse(String),
     #[error("can't listen at {address}: {source}")]
     Listen { address: SocketAddr, source: io::Error },
     #[error("the {0} ended by itself: {1}")]
@@ -45,9 +52,11 @@ pub(super) async fn from_file(file: &Path) -> CommandResult {
 
 /// Puts everything together and serves until `shutdown`.
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), ServeError> {
+    let _held = hold::take(&config).await?;
     let address = config.listen;
-    let state = AppState::new(config).await?;
+    // Before the database is brought up to date: a server that can't start changes nothing under another one.
     let listener = TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
+    let state = AppState::new(config).await?;
     serve(state, listener, shutdown).await
 }
 
@@ -66,6 +75,11 @@ pub async fn serve(state: AppState, listener: TcpListener, shutdown: Cancellatio
     parts.spawn(async move {
         housekeeping.await;
         ("housekeeping", Ok(()))
+    });
+    let marking = restored::keep_mark(state.store.clone(), state.logs.clone(), shutdown.clone());
+    parts.spawn(async move {
+        marking.await;
+        ("mark of the last job", Ok(()))
     });
     let watch = ssh_watch::run(state.clone(), shutdown.clone());
     parts.spawn(async move {

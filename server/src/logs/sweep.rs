@@ -31,7 +31,7 @@ impl LogStore {
 }
 
 /// Folders named by a number in its usual form. Anything else is not ours, and left alone.
-fn numbered_folders(folder: &Path) -> io::Result<Vec<i64>> {
+pub(super) fn numbered_folders(folder: &Path) -> io::Result<Vec<i64>> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
         entries => entries?,

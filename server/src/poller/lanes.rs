@@ -2,7 +2,7 @@
 //! Nothing here is missed after a crash: what is due stands in the store, and a running job's logs are asked for again
 //! after its next status.
 
-use super::{Poller, locked};
+use super::{Poller, STORE_RETRY, locked};
 use crate::remote::Remote;
 use crate::store::StoreError;
 use crate::store::jobs::{self, Job, Lane};
@@ -232,5 +232,7 @@ pub(super) async fn set_aside<R: Remote>(poller: &Poller<R>, id: JobId, error: &
     let until = now.plus(SET_ASIDE);
     if let Err(error) = poller.write(move |c| jobs::postpone_due(c, id, now, until)).await {
         tracing::debug!(job = id.0, %error, "job {id} could not be set aside either");
+        // It stays due, and would be tried all the time.
+        tokio::time::sleep(STORE_RETRY).await;
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct Signals {
     round_wanted: Notify,
     look_wanted: Notify,
     feed_is_live: AtomicBool,
-    /// Jobs that a round or a look is asking about.
+    /// Jobs that a round or a look is asking about; see `Asking`.
     asked: Mutex<BTreeSet<JobId>>,
     /// Jobs of which the feed has said something that a plain question has to tell.
     odd: Mutex<BTreeSet<JobId>>,
@@ -53,6 +53,26 @@ impl Signals {
 
     pub(super) fn feed_is_live(&self, is_live: bool) {
         self.feed_is_live.store(is_live, Ordering::Relaxed);
+    }
+}
+
+/// A question about a job that a round or a look has under way, until this is dropped: who asks may be gone before the
+/// answer is there.
+struct Asking<'a> {
+    asked: &'a Mutex<BTreeSet<JobId>>,
+    id: JobId,
+}
+
+impl<'a> Asking<'a> {
+    /// `None` while another question about the job is under way.
+    fn begin(signals: &'a Signals, id: JobId) -> Option<Self> {
+        locked(&signals.asked).insert(id).then_some(Self { asked: &signals.asked, id })
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        locked(self.asked).remove(&self.id);
     }
 }
 
@@ -144,16 +164,20 @@ async fn ask_one<R: Remote>(poller: &Arc<Poller<R>>, job: Job) -> Result<bool, S
     }
     // A question that hangs is not asked once more. The lane's own questions are another matter: they may have been
     // asked before that of which this one is to tell.
-    if !locked(&poller.signals.rounds.asked).insert(job.id) {
-        return Ok(false);
+    let Some(_asking) = Asking::begin(&poller.signals.rounds, job.id) else { return Ok(false) };
+    match ask::ask(poller, &job, Heard::Asked).await {
+        Ok(After::Again) => {
+            poller.lanes.wake_all();
+            Ok(true)
+        }
+        Ok(after) => Ok(after != After::Failed),
+        Err(error) if error.is_unavailable() => Err(error),
+        // The store refuses this one; the others are asked about all the same.
+        Err(error) => {
+            tracing::error!(job = job.id.0, %error, "what is known of job {} could not be saved", job.id);
+            Ok(false)
+        }
     }
-    let after = ask::ask(poller, &job, Heard::Asked).await;
-    locked(&poller.signals.rounds.asked).remove(&job.id);
-    let after = after?;
-    if after == After::Again {
-        poller.lanes.wake_all();
-    }
-    Ok(after != After::Failed)
 }
 
 /// Asks about watched jobs in between, until `term` ends.
@@ -187,15 +211,18 @@ async fn look_at_watched<R: Remote>(
     asked_at: &mut HashMap<JobId, Instant>,
 ) -> Result<Duration, StoreError> {
     let (name, now) = (poller.name().to_owned(), poller.clock.now());
-    let odd = std::mem::take(&mut *locked(&poller.signals.rounds.odd));
     let watched = poller.store.read(move |c| jobs::list_watched(c, &name, now)).await?;
+    let odd = std::mem::take(&mut *locked(&poller.signals.rounds.odd));
     asked_at.retain(|job, _| watched.contains(job));
     let is_due = |job: &JobId| {
         odd.contains(job) || asked_at.get(job).is_none_or(|asked: &Instant| asked.elapsed() >= WATCHED_INTERVAL)
     };
     let mut due: BTreeSet<JobId> = watched.into_iter().filter(is_due).collect();
     asked_at.extend(due.iter().map(|job| (*job, Instant::now())));
-    due.extend(odd);
-    ask_all(poller, due.into_iter().collect()).await?;
+    due.extend(odd.iter().copied());
+    if let Err(error) = ask_all(poller, due.into_iter().collect()).await {
+        locked(&poller.signals.rounds.odd).extend(odd);
+        return Err(error);
+    }
     Ok(if asked_at.is_empty() { poller.poll_interval.min(WATCHED_INTERVAL) } else { LOOK_PACE })
 }

@@ -1,6 +1,7 @@
 //! One connection type for both databases, how it is opened, and its settings.
 //! The scheme of the URL picks the database explicitly; diesel's own guessing would make a file called `postgres:…`.
 
+use super::failure::is_busy;
 use super::{QueryResult, pooler};
 use diesel::connection::{CacheSize, SimpleConnection};
 use diesel::r2d2::R2D2Connection;
@@ -8,9 +9,11 @@ use diesel::{Connection, ConnectionError, PgConnection, RunQueryDsl, SqliteConne
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use std::fs::{OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations");
 /// Limits of a connection to `PostgreSQL` where its URL sets none, in seconds and, the last, milliseconds:
@@ -23,6 +26,12 @@ const POSTGRES_LIMITS: [(&str, &str); 4] = [
 ];
 /// How SQLite has to be compiled to be fast (see `.cargo/config.toml`), as `PRAGMA compile_options` tells it.
 const SQLITE_OPTIONS: [&str; 2] = ["ENABLE_QPSG", "DEFAULT_MEMSTATUS=0"];
+/// Of a database file that is no longer that which was opened.
+const MOVED_WORDS: &str = "the database file has been removed or replaced; put it back, or start the server again";
+/// Longest that a connection to SQLite waits for others.
+const BUSY_LIMIT: Duration = Duration::from_secs(10);
+/// Time between two tries where SQLite does not wait itself.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// Pages of the write-ahead log after which a commit tidies it up itself, should the store's own tidying lag behind.
 const CHECKPOINT_PAGES: u32 = 20_000;
 /// Key of the advisory lock under which replicas take turns to migrate; any constant of our own will do.
@@ -87,15 +96,8 @@ impl DatabaseUrl {
         match self {
             Self::Postgres(url) => PgConnection::establish(&with_limits(url)).map(AnyConnection::Postgresql),
             Self::Sqlite(path) => {
-                keep_private(path).map_err(|error| ConnectionError::BadConnection(error.to_string()))?;
-                let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
-                // The timeout first: switching to WAL itself needs the lock. FULL: what was accepted survives a power cut.
-                connection
-                    .batch_execute(&format!(
-                        "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                         PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
-                    ))
-                    .map_err(ConnectionError::CouldntSetupConfiguration)?;
+                let mut connection = open_file(path)?;
+                set_up(&mut connection).map_err(ConnectionError::CouldntSetupConfiguration)?;
                 Ok(AnyConnection::Sqlite(connection))
             }
         }
@@ -110,22 +112,50 @@ fn with_limits(url: &str) -> String {
     })
 }
 
+/// Opens the database's file, and makes it where there is none. A process that closes a file loses all locks that it holds
+/// on it, whoever opened it, and the next program to look into the database would take the write-ahead log away from under
+/// us. So a file that SQLite may have open is never opened in another way, and only one thread at a time makes one.
+fn open_file(path: &Path) -> Result<SqliteConnection, ConnectionError> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    keep_private(path).map_err(|error| ConnectionError::BadConnection(error.to_string()))?;
+    SqliteConnection::establish(&path.to_string_lossy())
+}
+
+fn set_up(connection: &mut SqliteConnection) -> QueryResult<()> {
+    connection.batch_execute(&format!("PRAGMA busy_timeout = {}", BUSY_LIMIT.as_millis()))?;
+    use_write_ahead_log(connection)?;
+    // FULL: what was accepted survives a power cut.
+    connection.batch_execute(&format!(
+        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
+    ))
+}
+
+/// The one statement that SQLite refuses at once where others are at the file, however long it may wait: programs that
+/// start together on a new database all want to switch it.
+fn use_write_ahead_log(connection: &mut SqliteConnection) -> QueryResult<()> {
+    let end = Instant::now() + BUSY_LIMIT;
+    loop {
+        match connection.batch_execute("PRAGMA journal_mode = WAL") {
+            Err(error) if is_busy(&error) && Instant::now() < end => std::thread::sleep(BUSY_PAUSE),
+            done => return done,
+        }
+    }
+}
+
 /// The database is for its owner alone: it holds password hashes. What SQLite keeps beside the file gets its rights.
 fn keep_private(path: &Path) -> io::Result<()> {
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    let permissions = file.metadata()?.permissions();
-    let of_others = permissions.mode() & 0o077;
-    if of_others == 0 {
+    if !path.try_exists()? {
+        return OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop);
+    }
+    if std::fs::metadata(path)?.permissions().mode() & 0o077 == 0 {
         return Ok(());
     }
     // One that an earlier version or somebody else has made; where it is not ours, its owner has decided.
-    if let Err(error) = file.set_permissions(Permissions::from_mode(0o600)) {
-        tracing::warn!(path = %path.display(), %error, "others can read the database {}", path.display());
-    }
-    for end in ["-wal", "-shm"] {
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(end);
-        if let Err(error) = std::fs::set_permissions(&beside, Permissions::from_mode(0o600))
+    for end in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(end);
+        if let Err(error) = std::fs::set_permissions(&file, Permissions::from_mode(0o600))
             && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!(path = %path.display(), %error, "others can read the database {}{end}", path.display());
@@ -140,15 +170,26 @@ pub(super) struct Connector {
     generation: AtomicUsize,
     /// Connections to a pooler that may give each transaction another session.
     is_pooled: AtomicBool,
+    /// The file of `SQLite` as it was first opened.
+    file: OnceLock<FileId>,
 }
+
+/// Device and inode.
+type FileId = (u64, u64);
 
 impl Connector {
     pub(super) fn new(url: DatabaseUrl) -> Self {
-        Self { url, generation: AtomicUsize::new(0), is_pooled: AtomicBool::new(false) }
+        Self { url, generation: AtomicUsize::new(0), is_pooled: AtomicBool::new(false), file: OnceLock::new() }
     }
 
     pub(super) fn connect(&self) -> Result<AnyConnection, ConnectionError> {
+        if !self.is_in_place() {
+            return Err(ConnectionError::BadConnection(MOVED_WORDS.to_owned()));
+        }
         let mut connection = self.url.connect()?;
+        if let Some(id) = self.file_id() {
+            self.file.get_or_init(|| id);
+        }
         if self.is_pooled() {
             // Statements that are prepared once and used later would be looked for in another session.
             connection.set_prepared_statement_cache_size(CacheSize::Disabled);
@@ -169,9 +210,19 @@ impl Connector {
         self.is_pooled.load(Ordering::Relaxed)
     }
 
-    /// A local file can't go away under an open connection as a server can.
+    /// Whether the file is still that which was first opened. `SQLite` goes on with one that somebody has removed or replaced,
+    /// and all that it writes is gone with the process.
+    pub(super) fn is_in_place(&self) -> bool {
+        self.file.get().is_none_or(|first| self.file_id() == Some(*first))
+    }
+
+    fn file_id(&self) -> Option<FileId> {
+        let DatabaseUrl::Sqlite(path) = &self.url else { return None };
+        std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+    }
+
     pub(super) fn still_works(&self, connection: &mut AnyConnection) -> bool {
-        self.is_sqlite() || connection.ping().is_ok()
+        if self.is_sqlite() { self.is_in_place() } else { connection.ping().is_ok() }
     }
 
     /// Changes when all open connections have to be given up.

@@ -1,7 +1,6 @@
 //! Rows of `environment_status`: what each remote test server last said of itself and when it was last heard.
-//! Also the instance id of this installation.
 
-use super::schema::{environment_status, installation};
+use super::schema::environment_status;
 use super::values::{HealthText, Millis, OptionalMillis};
 use super::{AnyConnection, QueryResult};
 use diesel::prelude::*;
@@ -74,21 +73,4 @@ pub fn note_round(connection: &mut AnyConnection, name: &str, at: Timestamp) -> 
         .set(environment_status::round_at.eq(at.0))
         .execute(connection)
         .map(drop)
-}
-
-/// The instance id of this installation, if it has ever been started.
-pub fn find_instance_id(connection: &mut AnyConnection) -> QueryResult<Option<String>> {
-    installation::table.find("instance").select(installation::value).first(connection).optional()
-}
-
-/// The instance id of this installation; `fresh` becomes it at the very first start.
-pub fn instance_id(connection: &mut AnyConnection, fresh: &str) -> QueryResult<String> {
-    let row = (installation::name.eq("instance"), installation::value.eq(fresh));
-    // Of several replicas that start at once, one inserts; its id is everybody's.
-    diesel::sql_query("UPDATE installation SET value = value WHERE name = 'instance'").execute(connection)?;
-    if let Some(known) = find_instance_id(connection)? {
-        return Ok(known);
-    }
-    diesel::insert_into(installation::table).values(row).execute(connection)?;
-    Ok(fresh.to_owned())
 }

@@ -121,6 +121,11 @@ fn outage_of_sqlite(message: &str) -> Option<Outage> {
     }
 }
 
+/// Whether `SQLite` was asked while another program is at the file.
+pub(super) fn is_busy(error: &DieselError) -> bool {
+    matches!(error, DieselError::DatabaseError(_, info) if matches!(outage_of_sqlite(info.message()), Some(Outage::Busy)))
+}
+
 /// Inside a failed transaction every statement is refused, which is an answer as well.
 fn is_dead(connection: &mut AnyConnection) -> bool {
     let asked = diesel::sql_query("SELECT 1").execute(connection);

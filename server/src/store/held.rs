@@ -35,10 +35,12 @@ impl Held {
     }
 
     /// Makes sure that there is a connection that works.
-    pub(super) fn connect(&mut self) -> Result<(), StoreError> {
+    pub(super) fn connect(&mut self, mode: Mode) -> Result<(), StoreError> {
         let generation = self.connector.generation();
         if let Some(mut open) = self.open.take() {
-            let is_fresh = open.used_at.elapsed() < TRIED_AFTER;
+            // What is written to a file that is no longer there would be lost.
+            let is_in_place = mode == Mode::Plain || self.connector.is_in_place();
+            let is_fresh = is_in_place && open.used_at.elapsed() < TRIED_AFTER;
             if open.generation == generation && (is_fresh || self.connector.still_works(&mut open.connection)) {
                 self.open = Some(open);
                 return Ok(());
@@ -51,7 +53,11 @@ impl Held {
 
     /// Moves what was committed into the database itself, where there is one already.
     pub(super) fn tidy(&mut self) {
-        if !self.connector.exists() || self.connect().is_err() {
+        if !self.connector.is_in_place() {
+            tracing::error!("the database file has been removed or replaced: nothing is taken in any more");
+            self.connector.give_up_all();
+        }
+        if !self.connector.exists() || self.connect(Mode::Plain).is_err() {
             return;
         }
         if let Some(open) = &mut self.open {

@@ -155,7 +155,7 @@ fn next_group(queue: &Queue) -> Option<Vec<Call>> {
 
 /// Runs calls that wait together; the error if no connection could be had for them.
 fn perform(held: &mut Held, group: Vec<Call>, mode: Mode) -> Option<StoreError> {
-    if let Err(error) = held.connect() {
+    if let Err(error) = held.connect(mode) {
         refuse(group, &error);
         return Some(error);
     }

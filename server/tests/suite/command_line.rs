@@ -116,6 +116,30 @@ fn a_mistyped_variable_stops_demo_and_runner_too() {
 }
 
 #[test]
+fn programs_that_start_at_once_on_a_new_database_all_do_their_work() {
+    let folder = folder("");
+    let programs: Vec<Child> = (0..8).map(|_| program(folder.path(), &["migrate"]).spawn().unwrap()).collect();
+    for program in programs {
+        good(&program.wait_with_output().unwrap());
+    }
+}
+
+#[test]
+fn a_second_server_on_one_data_folder_is_refused() {
+    let folder = folder("listen = \"127.0.0.1:0\"\n");
+    let mut first = program(folder.path(), &["serve"]).spawn().unwrap();
+    wait_for_line(&mut first, "serving at");
+    assert!(bad(&run(folder.path(), &["serve"], "")).contains("another server is at work there"));
+    // The lock goes with its process, however that ends.
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let mut next = program(folder.path(), &["serve"]).spawn().unwrap();
+    wait_for_line(&mut next, "serving at");
+    next.kill().unwrap();
+    next.wait().unwrap();
+}
+
+#[test]
 fn check_says_what_does_not_work_and_changes_nothing() {
     let config = r#"
         [[environments]]

@@ -4,11 +4,14 @@
 use crate::bench::Bench;
 use crate::command_line::{good, program, run};
 use crate::test_app::PASSWORD;
+use crate::test_database::execute_all;
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 use server::config::{EnvironmentConfig, HostKeyCheck, SshCredential};
+use server::store::DatabaseUrl;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -46,6 +49,23 @@ impl Server {
             .header("idempotency-key", key)
             .header("content-type", "application/json");
         request.basic_auth("ada", Some(PASSWORD)).body(body.to_string()).send().await?.error_for_status()
+    }
+
+    /// Submits a job and waits for its end; the job then.
+    pub async fn run_job(&self, key: &str) -> Value {
+        let body = json!({"branch_name": "main", "scenarios": ["smoke/pass"]});
+        let answer = self.call(Method::POST, "/api/submit_job", key, body).await.unwrap();
+        let id = serde_json::from_str::<Value>(&answer.text().await.unwrap()).unwrap()["id"].clone();
+        let start = Instant::now();
+        let mut pace = tokio::time::interval(LOOK_INTERVAL);
+        loop {
+            let job = self.get(&format!("/api/job/{id}")).await;
+            if job["cleanup"]["state"] == "done" {
+                return job;
+            }
+            assert!(start.elapsed() < PATIENCE, "{job:#}");
+            pace.tick().await;
+        }
     }
 
     async fn get(&self, path: &str) -> Value {
@@ -136,4 +156,44 @@ async fn a_killed_server_loses_no_job_and_runs_none_twice() {
     wanted.sort_unstable();
     assert_eq!(runs, wanted);
     server.kill();
+}
+
+/// Whether the process holds a lock on the file itself, as the system tells it.
+fn holds_lock(process: u32, file: &Path) -> bool {
+    let inode = std::fs::metadata(file).unwrap().ino().to_string();
+    let locks = std::fs::read_to_string("/proc/locks").unwrap();
+    locks.lines().any(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words.contains(&process.to_string().as_str())
+            && words.iter().any(|word| word.rsplit_once(':').is_some_and(|(_, found)| found == inode))
+    })
+}
+
+/// By the lock other programs know that the database is in use. Without it a look with SQLite's own shell takes the
+/// write-ahead log away, and all that is written later with it.
+#[tokio::test]
+async fn other_programs_are_told_that_the_database_is_in_use() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("data/testarena.db");
+    std::fs::write(folder.path().join("testarena.toml"), "listen = \"127.0.0.1:0\"\n").unwrap();
+    good(&run(folder.path(), &["user", "add", "ada"], &format!("{PASSWORD}\n")));
+    let server = Server::start(folder.path());
+    let make = async |server: &Server, name: &str| {
+        server.call(Method::POST, "/api/tokens", name, json!({"name": name})).await.unwrap();
+    };
+    make(&server, "before").await;
+    // All of its connections are open after some reading.
+    for _ in 0..20 {
+        server.get("/api/tokens").await;
+    }
+    assert!(holds_lock(server.child.id(), &database));
+    execute_all(&DatabaseUrl::Sqlite(database.clone()), "SELECT count(*) FROM users;");
+    assert!(holds_lock(server.child.id(), &database));
+    make(&server, "after").await;
+    server.kill();
+    let server = Server::start(folder.path());
+    let listed = server.get("/api/tokens").await;
+    let names = listed["tokens"].as_array().unwrap().iter().map(|token| token["name"].as_str().unwrap());
+    assert_eq!(names.collect::<Vec<_>>(), ["before", "after"]);
 }

@@ -6,6 +6,7 @@ use crate::test_database::{
     allow_growth, end_connections, insert_counter, lock_out_writers, lock_table, make_database_read_only,
     make_session_read_only,
 };
+use serde_json::json;
 use server::store::{DatabaseUrl, Outage};
 use std::time::{Duration, Instant};
 
@@ -116,7 +117,7 @@ async fn what_is_refused_for_a_full_disk_is_not_there_and_can_be_had_later() {
     if !allow_growth(&app.state.store, false).await {
         return;
     }
-    let add = async |n: i64| ada.post("/api/tokens", serde_json::json!({"name": format!("token {n}")})).await;
+    let add = async |n: i64| ada.post("/api/tokens", json!({"name": format!("token {n}")})).await;
     let mut made = 0;
     // Some fit in where there was room left.
     let refused = loop {
@@ -192,4 +193,30 @@ async fn a_database_server_that_starts_again_is_found_again() {
     make_database_read_only(&app.state.config.database_url, false);
     becomes(&ada, &abort, true, 202).await;
     becomes(&ada, "/readyz", false, 200).await;
+}
+
+#[tokio::test]
+async fn a_database_file_that_is_gone_or_another_one_takes_nothing_in() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let DatabaseUrl::Sqlite(file) = app.state.config.database_url.clone() else { return };
+    let away = file.with_extension("away");
+    let becomes = async |status: u16| {
+        let start = Instant::now();
+        let mut pace = tokio::time::interval(Duration::from_millis(50));
+        while ada.get("/readyz").await.status != status {
+            assert!(start.elapsed() < SOON, "/readyz is never {status}");
+            pace.tick().await;
+        }
+    };
+    becomes(200).await;
+    std::fs::rename(&file, &away).unwrap();
+    becomes(503).await;
+    assert_eq!(ada.post("/api/tokens", json!({"name": "a"})).await.code(), "unavailable");
+    assert!(!file.exists(), "another one has been made");
+    std::fs::copy(&away, &file).unwrap();
+    assert_eq!(ada.post("/api/tokens", json!({"name": "b"})).await.code(), "unavailable");
+    std::fs::rename(&away, &file).unwrap();
+    becomes(200).await;
+    ada.post("/api/tokens", json!({"name": "c"})).await.expect(201);
 }

@@ -2,8 +2,8 @@
 //! Each loop asks for one environment and one lane at a time.
 
 use super::{Job, Lane};
-use crate::store::schema::{counters, jobs};
-use crate::store::{AnyConnection, QueryResult};
+use crate::store::schema::jobs;
+use crate::store::{AnyConnection, QueryResult, installation};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable};
@@ -209,11 +209,15 @@ pub fn bring_forward(
         .map(drop)
 }
 
-/// Those of these ids that were given to jobs and are no job's any more.
+/// Those of these ids that were given to jobs and are no job's any more. Jobs from after the backup from which the database
+/// was put back are not among them: their files may be all that there is.
 pub fn find_removed(connection: &mut AnyConnection, ids: &[JobId]) -> QueryResult<Vec<JobId>> {
     let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else { return Ok(Vec::new()) };
     let there = jobs::table.filter(jobs::id.ge(first.0)).filter(jobs::id.le(last.0)).select(jobs::id);
     let there: BTreeSet<i64> = there.load(connection)?.into_iter().collect();
-    let last_given: i64 = counters::table.filter(counters::name.eq("job")).select(counters::value).first(connection)?;
-    Ok(ids.iter().copied().filter(|id| id.0 >= 1 && id.0 <= last_given && !there.contains(&id.0)).collect())
+    let last_given = installation::last_job(connection)?;
+    let skipped = installation::skipped_jobs(connection)?;
+    let was_given =
+        |id: JobId| id.0 >= 1 && id <= last_given && !skipped.as_ref().is_some_and(|ids| ids.contains(&id.0));
+    Ok(ids.iter().copied().filter(|id| was_given(*id) && !there.contains(&id.0)).collect())
 }
