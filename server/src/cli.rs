@@ -6,6 +6,7 @@ pub mod serve;
 mod check;
 mod client;
 mod demo;
+mod hold;
 mod log;
 mod migrate;
 mod runner;

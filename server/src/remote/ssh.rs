@@ -27,6 +27,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Silence after which the server is asked for a sign of life; three without an answer end the connection.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// How long a connection may say nothing at all: a server that lives answers each question whether it does.
+const INACTIVITY_LIMIT: Duration = Duration::from_secs(60);
 /// Most bytes of output that one command may write.
 pub const MAX_OUTPUT_BYTES: usize = 8 * 1024 * 1024;
 
@@ -219,6 +221,8 @@ async fn handshake(
     let client = Config {
         client_id: russh::SshId::Standard(Cow::Borrowed(concat!("SSH-2.0-TestArena_", env!("CARGO_PKG_VERSION")))),
         keepalive_interval: Some(KEEPALIVE_INTERVAL),
+        // Nobody asks a server that freezes while keys are exchanged whether it is alive, and its connection would stay open.
+        inactivity_timeout: Some(INACTIVITY_LIMIT),
         preferred: Preferred { key: Cow::Owned(kinds.to_vec()), ..Preferred::default() },
         ..Config::default()
     };

@@ -5,6 +5,7 @@ use crate::remote_bench::{Bench, unreachable};
 use crate::test_app::TestApp;
 use server::remote::Remote;
 use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt;
 
 /// What an answer may take beyond its limit on a busy machine.
 const SLACK: Duration = Duration::from_secs(4);
@@ -66,6 +67,23 @@ async fn a_server_that_accepts_and_says_nothing_is_given_up_in_time() {
     assert_eq!((one.code(), two.code()), ("environment_unreachable", "environment_unreachable"));
     assert_eq!(one.problem().detail, "bench-a can't be reached over SSH: no SSH handshake in time");
     assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_connection_that_freezes_at_its_beginning_is_not_kept_open() {
+    let bench = Bench::start();
+    let frozen = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = frozen.local_addr().unwrap().port();
+    let environment = bench.environment_with(|ssh| ssh.port = port);
+    let accept = async {
+        let (mut stream, _) = frozen.accept().await.unwrap();
+        stream.write_all(b"SSH-2.0-frozen\r\n").await.unwrap();
+        // Its words are taken in, and never answered.
+        tokio::time::timeout(Duration::from_secs(90), tokio::io::copy(&mut stream, &mut tokio::io::sink())).await
+    };
+    let (answer, closed) = tokio::join!(environment.repository.branches(), accept);
+    unreachable(answer);
+    assert!(closed.is_ok(), "the connection is still open");
 }
 
 #[tokio::test]
