@@ -20,6 +20,9 @@ use std::time::Duration;
 const LOCAL_LIMIT: Duration = Duration::from_secs(20);
 /// A question to the source over the network. Two of them have to fit into the 30 s that a client gives a call.
 const ORIGIN_LIMIT: Duration = Duration::from_secs(12);
+/// What is fetched comes as one pack, which is there whole or not at all. As loose objects a commit is there before its files
+/// are, and a fetch that is cut off in between would leave a clone that takes itself for whole and fetches them never again.
+pub const WHOLE_OR_NOTHING: &str = "fetch.unpackLimit=1";
 /// `git ls-remote --exit-code` found no such ref.
 const NO_MATCHING_REF: i32 = 2;
 
@@ -76,7 +79,7 @@ impl Repository {
 
     async fn fetch(&self, branch: &str) -> Result<(), GitError> {
         let source = format!("refs/heads/{branch}");
-        self.run(&["fetch", "--quiet", "origin", &source], ORIGIN_LIMIT).await.map(drop)
+        self.run(&["-c", WHOLE_OR_NOTHING, "fetch", "--quiet", "origin", &source], ORIGIN_LIMIT).await.map(drop)
     }
 
     /// Whether the commit and a ref of the branch are here.

@@ -3,6 +3,7 @@
 
 use super::words;
 use crate::config::Config;
+use crate::workspace::WHOLE_OR_NOTHING;
 use protocol::names::{is_branch_name, is_commit, is_queue_id};
 use std::path::Path;
 
@@ -55,7 +56,9 @@ impl Command {
             Self::Branches => &["ls-remote", "--heads", "origin"],
             Self::Validate { branch } => &["ls-remote", "--heads", "origin", &format!("refs/heads/{branch}")],
             Self::Present { commit } => &["cat-file", "-e", &format!("{commit}^{{commit}}")],
-            Self::Fetch { branch } => &["fetch", "--quiet", "origin", &format!("refs/heads/{branch}")],
+            Self::Fetch { branch } => {
+                &["-c", WHOLE_OR_NOTHING, "fetch", "--quiet", "origin", &format!("refs/heads/{branch}")]
+            }
             Self::Scenarios { commit } => &["ls-tree", "-rz", "--full-tree", commit, "--", &config.scenario_dir],
             Self::CleanUp { .. } => return None,
         };

@@ -113,6 +113,18 @@ async fn what_git_can_not_note_is_no_refusal_when_the_commit_is_there() {
 }
 
 #[tokio::test]
+async fn what_is_fetched_comes_whole_or_not_at_all() {
+    let server = TestRunner::start(&[PASS]).await;
+    let repository = server.config.repository.clone();
+    let loose = || git(&repository, &["count-objects"]);
+    let before = loose();
+    let queue = queue_on(&server, "1", "next");
+    assert_eq!(server.client.post_queue(&queue).await.status(), 202);
+    assert_eq!(statuses(&server.client.ended("1").await), (QueueStatus::Finished, vec![Passed]));
+    assert_eq!(loose(), before, "objects that came one by one may be there in part");
+}
+
+#[tokio::test]
 async fn a_held_commit_survives_the_loss_of_its_branch_and_a_clearing_of_the_clone() {
     let server = TestRunner::start_with(&[("wait", "while ! [ -e go ]; do sleep 0.05; done")], |config| {
         config.slots.truncate(1);
