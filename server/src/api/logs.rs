@@ -12,13 +12,16 @@ use crate::store::tasks::{self, Task};
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderValue;
-use protocol::api::{LogLines, LogMatch, LogMatches, LogsState, MAX_LOG_LINES};
+use protocol::api::{ErrorCode, LogLines, LogMatch, LogMatches, LogsState, MAX_LOG_LINES};
 use protocol::{JobId, names};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::time::Duration;
 
 /// Lines in a window, or matches of a search, when the request does not say how many.
 const DEFAULT_LINES: u64 = 1_000;
+/// When to ask again for a log whose file is gone.
+const GONE_PAUSE: Duration = Duration::from_secs(60);
 /// Longest text to search for, in bytes: more than fits on a line of a screen.
 const MAX_QUERY_BYTES: usize = 1_024;
 
@@ -66,6 +69,7 @@ pub(super) async fn read_log(
 ) -> ApiResult<PlainLog> {
     let log = Log::find(&state, path).await?;
     let stored = state.logs.open(log.job, log.id).await.map_err(ApiError::internal)?;
+    log.check_is_here(stored.as_ref().map_or(0, |file| file.size))?;
     let name = download::disposition(Disposition::Inline, &log.file_name)?;
     download::send(stored, part, PLAIN_TEXT, name).await.map(PlainLog)
 }
@@ -90,7 +94,9 @@ pub(super) async fn list_lines(
         Some(tail) => state.logs.tail(log.job, log.id, tail).await,
         None => state.logs.window(log.job, log.id, from, limit).await,
     };
-    Ok(Json(lines_body(window.map_err(ApiError::internal)?, log.is_complete)))
+    let window = window.map_err(ApiError::internal)?;
+    log.check_is_here(window.bytes)?;
+    Ok(Json(lines_body(window, log.is_complete)))
 }
 
 pub(super) async fn search_log(
@@ -103,8 +109,11 @@ pub(super) async fn search_log(
     check_search(&query.q)?;
     let log = Log::find(&state, path).await?;
     let _turn = state.searches.take(user.id()).await?;
-    let found = state.logs.search(log.job, log.id, &query.q, from, limit).await;
-    Ok(Json(found.map_err(ApiError::internal)?.into()))
+    let found = state.logs.search(log.job, log.id, &query.q, from, limit).await.map_err(ApiError::internal)?;
+    if found.total == 0 {
+        log.check_is_here(state.logs.size(log.job, log.id).await.map_err(ApiError::internal)?)?;
+    }
+    Ok(Json(found.into()))
 }
 
 /// A log of a job that exists; the log itself may not have begun.
@@ -112,6 +121,8 @@ struct Log {
     job: JobId,
     id: LogId,
     is_complete: bool,
+    /// Bytes that were kept of a log that is complete: as many have to be here.
+    kept: i64,
     /// The environment of a job that has not ended.
     open_in: Option<String>,
     /// What a browser saves it under.
@@ -126,11 +137,21 @@ impl Log {
         }
     }
 
+    /// A folder that was not restored or is not mounted must not make a log look empty.
+    fn check_is_here(&self, bytes: u64) -> ApiResult<()> {
+        if bytes > 0 || self.kept == 0 {
+            return Ok(());
+        }
+        let detail = "this log was kept, but its file is not in data_dir; is that the folder it was kept in?";
+        Err(ApiError::new(ErrorCode::Unavailable, detail).retry_after(GONE_PAUSE))
+    }
+
     fn of_queue(job: &Job) -> Self {
         Self {
             job: job.id,
             id: LogId::Queue,
             is_complete: job.status.is_terminal() && job.logs_state != LogsState::Mirroring,
+            kept: 0,
             open_in: open_in(job),
             file_name: format!("job-{}.log", job.id),
         }
@@ -141,6 +162,7 @@ impl Log {
             job: job.id,
             id: LogId::Task(task.n),
             is_complete: task.status.is_terminal() && task.log_complete,
+            kept: if task.status.is_terminal() && task.log_complete { task.log_size } else { 0 },
             open_in: open_in(job),
             file_name: format!("job-{}-{}-{}.log", job.id, task.n, task.scenario.replace('/', "-")),
         }

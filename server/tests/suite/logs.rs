@@ -10,6 +10,7 @@ use protocol::{JobStatus, TaskStatus, UserId};
 use serde_json::json;
 use server::logs::LogId;
 use server::store::jobs;
+use server::store::tasks::{self, Task};
 
 #[tokio::test]
 async fn a_log_is_sent_as_it_is_whole_or_in_part() {
@@ -160,6 +161,31 @@ async fn lines_are_counted_from_one_and_say_when_all_are_here() {
     assert_eq!((tail["first"].as_u64(), tail["lines"][0].as_str()), (Some(5), Some("b\u{fffd}d")));
     let cut = tail["lines"][1].as_str().unwrap();
     assert!(cut.ends_with("x…") && cut.len() <= MAX_LINE_BYTES && tail["complete"] == true);
+}
+
+#[tokio::test]
+async fn a_kept_log_whose_file_is_gone_is_not_shown_as_an_empty_one() {
+    let kept = Kept::new().await;
+    kept.append(LogId::Task(1), "one\ntwo\n").await;
+    let job = kept.job;
+    let ended = move |connection: &mut _| {
+        let task = tasks::find_task(connection, job, 1)?.unwrap();
+        let (status, log_size, log_complete) = (TaskStatus::Passed, 8, true);
+        tasks::save_mirrored(connection, &Task { status, log_size, log_complete, ..task })
+    };
+    kept.state.store.write(ended).await.unwrap();
+    kept.end_task(1, TaskStatus::Passed, true).await;
+    assert_eq!(kept.get("1/tasks/a.1-1/log/lines").await.json()["total"], 2);
+    std::fs::remove_dir_all(kept.state.config.data_dir.join("jobs")).unwrap();
+    for path in ["log", "log/lines", "log/lines?tail=5", "log/search?q=one"] {
+        let answer = kept.get(&format!("1/tasks/a.1-1/{path}")).await;
+        assert_eq!(
+            (answer.status, answer.json()["code"].as_str()),
+            (StatusCode::SERVICE_UNAVAILABLE, Some("unavailable"))
+        );
+    }
+    // Of one that has not begun nothing is missing.
+    assert_eq!(kept.get("1/tasks/a.1-2/log").await.status, StatusCode::OK);
 }
 
 #[tokio::test]
