@@ -3,10 +3,13 @@
 
 use super::failure::is_busy;
 use super::{QueryResult, pooler};
+use diesel::backend::Backend;
 use diesel::connection::{CacheSize, SimpleConnection};
+use diesel::migration::{MigrationSource, MigrationVersion};
 use diesel::r2d2::R2D2Connection;
 use diesel::{Connection, ConnectionError, PgConnection, RunQueryDsl, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use std::error::Error;
 use std::fs::{OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -315,18 +318,51 @@ pub(super) fn tidy_log(connection: &mut AnyConnection) -> QueryResult<()> {
 }
 
 /// Brings the schema up to date; several replicas may start at once.
-pub fn migrate(connection: &mut AnyConnection) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+pub fn migrate(connection: &mut AnyConnection) -> Result<(), Box<dyn Error + Send + Sync>> {
     match connection {
         // The lock comes before the look at what is pending; another process may be doing the same.
-        AnyConnection::Sqlite(sqlite) => {
-            sqlite.immediate_transaction(|sqlite| sqlite.run_pending_migrations(MIGRATIONS).map(drop))
-        }
+        AnyConnection::Sqlite(sqlite) => sqlite.immediate_transaction(|sqlite| {
+            refuse_newer(sqlite)?;
+            sqlite.run_pending_migrations(MIGRATIONS).map(drop)
+        }),
         // In one transaction, so that the lock needs no session of its own, which a pooler would not give.
         AnyConnection::Postgresql(postgres) => postgres.transaction(|postgres| {
             postgres.batch_execute(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))?;
+            refuse_other_encodings(postgres)?;
+            refuse_newer(postgres)?;
             postgres.run_pending_migrations(MIGRATIONS).map(drop)
         }),
     }
+}
+
+/// An older server would write rows without what the newer schema's server needs of them.
+fn refuse_newer<D: Backend>(connection: &mut impl MigrationHarness<D>) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let ours: Vec<_> = MigrationSource::<D>::migrations(&MIGRATIONS)?;
+    let is_ours = |version: &MigrationVersion<'_>| ours.iter().any(|ours| ours.name().version() == *version);
+    match connection.applied_migrations()?.into_iter().find(|version| !is_ours(version)) {
+        Some(version) => Err(format!(
+            "a newer TestArena has brought it to {version}; start that one, or put back a backup from before the update"
+        )
+        .into()),
+        None => Ok(()),
+    }
+}
+
+/// Texts of jobs may hold every character; one that can't be stored would keep its job from being saved.
+fn refuse_other_encodings(postgres: &mut PgConnection) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let found: Encoding =
+        diesel::sql_query("SELECT current_setting('server_encoding') AS encoding").get_result(postgres)?;
+    match found.encoding.as_str() {
+        // The second stores bytes as they come, and ours are UTF-8.
+        "UTF8" | "SQL_ASCII" => Ok(()),
+        other => Err(format!("its encoding is {other}; make it with CREATE DATABASE … ENCODING 'UTF8'").into()),
+    }
+}
+
+#[derive(diesel::QueryableByName)]
+struct Encoding {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    encoding: String,
 }
 
 #[cfg(test)]

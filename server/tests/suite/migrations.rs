@@ -1,7 +1,7 @@
 //! The schema's way up and down again, with rows in every table: nothing that people have is lost on it.
 
 use crate::test_app::TestApp;
-use crate::test_database::{MIGRATIONS, TestDatabase, Way, count, execute_all, step};
+use crate::test_database::{MIGRATIONS, TestDatabase, Way, count, execute_all, execute_at, step};
 use server::store::{DatabaseUrl, Store};
 
 fn all() -> usize {
@@ -80,4 +80,25 @@ async fn what_is_there_stays_on_the_way_up_and_down_and_up_again() {
     let next = app.store_job("eve", "bench-a", "main", &["a"]).await;
     assert_eq!(next.0, 3, "ids go on where they were");
     assert_eq!(eve.get("/api/jobs?search=ada").await.expect(200)["jobs"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_left_alone() {
+    let app = TestApp::start().await;
+    app.sql("INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000')").await;
+    let refused = Store::open(&app.state.config.database_url).migrate().await.unwrap_err().to_string();
+    assert!(refused.contains("newer TestArena") && refused.contains("29990101000000"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_database_that_can_not_hold_every_character_is_refused() {
+    let Ok(server) = std::env::var("TEST_DATABASE_URL") else { return };
+    let name = format!("latin_{}", uuid::Uuid::new_v4().simple());
+    let latin = "ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'";
+    execute_at(&server, &format!("CREATE DATABASE {name} {latin}"));
+    let (address, _) = server.rsplit_once('/').unwrap();
+    let refused =
+        Store::open(&DatabaseUrl::Postgres(format!("{address}/{name}"))).migrate().await.unwrap_err().to_string();
+    execute_at(&server, &format!("DROP DATABASE {name} WITH (FORCE)"));
+    assert!(refused.contains("LATIN1") && refused.contains("ENCODING 'UTF8'"), "{refused}");
 }
