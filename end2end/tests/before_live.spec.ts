@@ -68,7 +68,7 @@ test('where a log was scrolled to', async ({ page, api }) => {
 
 test('the outcomes of a job, and the question before an abort', async ({ page, api }) => {
   const job = await api.submit('main', 'load/soak');
-  await api.untilRunning(job);
+  await expect.poll(async () => (await api.job(job.id)).tasks[0].status, { timeout: 45_000 }).toBe('running');
   const comeAlive = await openEarly(page, `/jobs/${job.id}?tab=scenarios`);
   await page.getByRole('group', { name: 'List only' }).getByRole('button', { name: '1 running' }).click();
   await page.getByRole('button', { name: 'Abort' }).click();
