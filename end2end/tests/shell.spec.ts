@@ -125,7 +125,7 @@ test('a page that cannot come alive says so', async ({ page }) => {
   await expect(page.getByRole('alert').filter({ hasText: 'Reload it to go on' })).toBeVisible();
 });
 
-for (const width of [390, 360, 320]) {
+for (const width of [390, 360]) {
   test.describe(`for an administrator on a phone of ${width} px`, () => {
     test.use({ user: 'admin', viewport: { width, height: 740 }, hasTouch: true, isMobile: true });
 
