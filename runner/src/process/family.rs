@@ -1,11 +1,11 @@
 //! Starts children, each in a session of its own, and clears away those of others that were left to us.
 //! As a subreaper (or as process 1) the runner inherits what its tasks leave behind, dead or alive.
 
-use super::leftovers::processes;
-use super::mark::{Mark, is_marked};
+use super::leftovers::{Process, look_at, processes};
+use super::mark::{Mark, children, is_marked};
 use process_wrap::std::{CommandWrap, CommandWrapper, ProcessSession};
 use rustix::process::{
-    Pid, Resource, Rlimit, WaitOptions, getrlimit, prlimit, set_child_subreaper, setrlimit, waitpid,
+    Pid, Resource, Rlimit, WaitOptions, getpid, getrlimit, prlimit, set_child_subreaper, setrlimit, waitpid,
 };
 use std::collections::HashSet;
 use std::io;
@@ -50,14 +50,42 @@ pub fn start<C>(
     let child = start()?;
     let pid = id(&child).and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     if let Some(pid) = pid {
-        own.get_or_insert_default().insert(pid);
+        let own = own.get_or_insert_default();
+        own.insert(pid);
         mark.put_on(pid);
+        mark_escaped(mark, pid, own);
         if let Some(limit) = OPEN_FILES.get() {
             // A short-lived one may be gone already.
             let _gone = prlimit(Some(pid), Resource::Nofile, *limit);
         }
     }
     Ok((child, Own(pid)))
+}
+
+/// Puts the mark also on what lost its parent before the mark was on that parent: it is a child of ours by now.
+/// Nobody else's looks like it while we hold the lock: it is no younger than the child, and in a session that we did
+/// not give it, while what somebody else in this process starts is in ours.
+fn mark_escaped(mark: &Mark, child: Pid, own: &HashSet<Pid>) {
+    let Some(child) = look_at(child) else {
+        return;
+    };
+    let us = getpid();
+    let our_session = look_at(us).and_then(|us| us.session);
+    let mut seen = HashSet::new();
+    loop {
+        let mut escaped: Vec<Pid> = children(us).into_iter().filter(|pid| !own.contains(pid)).collect();
+        escaped.retain(|pid| {
+            let is_foreign = |found: Process| found.born >= child.born && found.session != our_session;
+            !seen.contains(pid) && look_at(*pid).is_some_and(is_foreign) && !is_marked(*pid)
+        });
+        if escaped.is_empty() {
+            return;
+        }
+        for pid in escaped {
+            mark.put_on(pid);
+            seen.insert(pid);
+        }
+    }
 }
 
 /// Lets a command lead a session of its own, so that nothing it starts has a terminal to stop at.
@@ -68,7 +96,7 @@ pub fn in_own_session(command: &mut Command) -> io::Result<()> {
 
 /// Makes what tasks leave behind ours to end and to reap, and lets us open as many files as we are allowed to.
 pub fn prepare_process() {
-    if let Err(error) = set_child_subreaper(Some(rustix::process::getpid())) {
+    if let Err(error) = set_child_subreaper(Some(getpid())) {
         tracing::warn!(%error, "processes that tasks leave behind can't be inherited here");
     }
     let limit = OPEN_FILES.get_or_init(|| getrlimit(Resource::Nofile));
@@ -106,7 +134,7 @@ pub async fn reap(stop: CancellationToken) -> Result<(), String> {
 /// Blocks.
 pub fn reap_inherited() -> usize {
     let own = lock();
-    let us = rustix::process::getpid();
+    let us = getpid();
     let is_first = us.as_raw_nonzero().get() == 1;
     let dead = processes().into_iter().filter(|process| process.is_dead && process.parent == Some(us));
     let mut reaped = 0;
@@ -118,4 +146,77 @@ pub fn reap_inherited() -> usize {
         }
     }
     reaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::kill_leftovers;
+    use std::path::{Path, PathBuf};
+    use std::process::Stdio;
+    use std::time::Instant;
+
+    fn text_of(file: &Path) -> Option<String> {
+        std::fs::read_to_string(file).ok().filter(|text| text.ends_with('\n'))
+    }
+
+    /// Starts a shell that makes a daemon of nobody's environment, session or parent, and puts the mark on the shell
+    /// only when the daemon is there. Meanwhile somebody else in this process starts something too.
+    fn start_late(mark: &Mark, folder: &Path, daemon: &str) -> (Pid, std::process::Child) {
+        let file: PathBuf = folder.join("pid");
+        let text = format!("exec /usr/bin/setsid -f /bin/sh -c 'echo $$ > {}; {daemon}'", file.display());
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &text]).env_clear().stdout(Stdio::null()).stderr(Stdio::null());
+        in_own_session(&mut command).unwrap();
+        let mut bystander = None;
+        let spawn = || {
+            let child = command.spawn()?;
+            bystander = Some(Command::new("/bin/sleep").arg("60").stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
+            let start = Instant::now();
+            let is_ours = || {
+                let pid = text_of(&file)?.trim().parse().ok().and_then(Pid::from_raw)?;
+                look_at(pid).filter(|found| found.parent == Some(getpid()))
+            };
+            while is_ours().is_none() {
+                assert!(start.elapsed() < Duration::from_secs(20), "the daemon does not come");
+                std::thread::yield_now();
+            }
+            Ok(child)
+        };
+        let (mut child, own) = start(mark, spawn, |child| Some(child.id())).unwrap();
+        child.wait().unwrap();
+        drop(own);
+        let daemon = text_of(&file).unwrap().trim().parse().ok().and_then(Pid::from_raw).unwrap();
+        (daemon, bystander.unwrap())
+    }
+
+    #[test]
+    fn a_daemon_that_was_quicker_than_the_mark_bears_it_all_the_same() {
+        prepare_process();
+        let folder = tempfile::tempdir().unwrap();
+        let (mark, other) = (Mark::new("X", folder.path()), Mark::new("X", &folder.path().join("other")));
+        let (daemon, mut bystander) = start_late(&mark, folder.path(), "exec /bin/sleep 60");
+        assert!(mark.is_on(daemon) && !other.is_on(daemon));
+        assert_eq!(kill_leftovers(&mark), 1, "the daemon alone");
+        assert!(look_at(daemon).is_none_or(|found| found.is_dead));
+        assert_eq!(bystander.try_wait().unwrap(), None, "it is somebody else's");
+        bystander.kill().unwrap();
+        bystander.wait().unwrap();
+    }
+
+    #[test]
+    fn what_died_before_the_mark_came_is_reaped_too() {
+        prepare_process();
+        let folder = tempfile::tempdir().unwrap();
+        let mark = Mark::new("X", folder.path());
+        let (daemon, mut bystander) = start_late(&mark, folder.path(), "exit");
+        bystander.kill().unwrap();
+        bystander.wait().unwrap();
+        let start = Instant::now();
+        while look_at(daemon).is_some() {
+            reap_inherited();
+            assert!(start.elapsed() < Duration::from_secs(20), "it is still there, dead");
+            std::thread::yield_now();
+        }
+    }
 }

@@ -14,6 +14,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 pub struct Process {
     pub pid: Pid,
     pub parent: Option<Pid>,
+    pub session: Option<Pid>,
+    /// In the clock's ticks since the machine's start.
+    pub born: u64,
     /// Its end has not been seen by its parent yet.
     pub is_dead: bool,
 }
@@ -72,13 +75,14 @@ pub fn processes() -> Vec<Process> {
     ids.filter_map(Pid::from_raw).filter_map(look_at).collect()
 }
 
-/// The line is `<pid> (<name>) <state> <parent> …`; the name may hold anything.
-fn look_at(pid: Pid) -> Option<Process> {
+/// The line is `<pid> (<name>) <state> <parent> <group> <session> …`, its 22nd word when the process was born;
+/// the name may hold anything.
+pub fn look_at(pid: Pid) -> Option<Process> {
     let line = std::fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
     let name_end = line.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(&line[name_end + 1..]).ok()?;
-    let mut words = rest.split_whitespace();
-    let state = words.next()?;
-    let parent = words.next()?.parse().ok().and_then(Pid::from_raw);
-    Some(Process { pid, parent, is_dead: matches!(state, "Z" | "X" | "x") })
+    let words: Vec<&str> = rest.split_whitespace().collect();
+    let id = |at: usize| words.get(at)?.parse().ok().and_then(Pid::from_raw);
+    let is_dead = matches!(*words.first()?, "Z" | "X" | "x");
+    Some(Process { pid, parent: id(1), session: id(3), born: words.get(19)?.parse().ok()?, is_dead })
 }

@@ -39,7 +39,7 @@ impl Mark {
         environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
     }
 
-    /// Puts the mark on a child that was just started, and on what it has started by now; the rest is born with it.
+    /// Puts the mark on a process and on what it has started by now; the rest is born with it.
     /// Where an administrator has set that limit it stays as it is; the variable must do then.
     pub fn put_on(&self, pid: Pid) {
         let ours = getrlimit(Resource::Rttime);
@@ -57,10 +57,13 @@ impl Mark {
     }
 }
 
-fn children(pid: Pid) -> Vec<Pid> {
-    let pid = pid.as_raw_nonzero();
-    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    list.split_whitespace().filter_map(|child| child.parse().ok()).filter_map(Pid::from_raw).collect()
+/// A process's children, also the dead, by the threads that started or inherited them.
+pub fn children(pid: Pid) -> Vec<Pid> {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).into_iter().flatten().flatten();
+    let lists = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    let lists: Vec<String> = lists.collect();
+    let words = lists.iter().flat_map(|list| list.split_whitespace());
+    words.filter_map(|child| child.parse().ok()).filter_map(Pid::from_raw).collect()
 }
 
 /// Whether a process has anybody's mark. It can also be asked of one that is dead and not yet reaped.

@@ -4,9 +4,10 @@
 use crate::test_runner::{Client, INSTANCE, TestRunner, git, is_alive, statuses, tasks, until_dead, write_scenario};
 use protocol::QueueStatus;
 use protocol::TaskStatus::{Aborted, Error, Passed};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tokio::process::Command;
 
@@ -15,6 +16,13 @@ const DAEMONS: &str = "for i in 1 2 3 4 5 6 7 8 9 10; do
     env -i /usr/bin/setsid /bin/sleep $SECONDS_LONG & echo pid $!
     (env -i /bin/sh -c 'cd /; /usr/bin/setsid -f /bin/sleep '$SECONDS_LONG' </dev/null >/dev/null 2>&1')
 done";
+
+/// A number of seconds that nobody else sleeps, so that what one run left on a machine is not taken for another's.
+fn own_seconds() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let count = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{}", 1_000_000 + u64::from(std::process::id()) * 100 + u64::from(count))
+}
 
 /// Processes whose command line is this `sleep`.
 fn sleepers(seconds: &str) -> HashSet<String> {
@@ -26,31 +34,33 @@ fn sleepers(seconds: &str) -> HashSet<String> {
 
 #[tokio::test]
 async fn daemons_without_environment_session_or_parent_end_with_their_task() {
-    let daemons = DAEMONS.replace("$SECONDS_LONG", "30101");
-    let stay = format!("{}\necho ready; sleep 600", DAEMONS.replace("$SECONDS_LONG", "30102"));
-    let server = TestRunner::start(&[("end", &daemons), ("stay", &stay)]).await;
+    let (end, stay) = (own_seconds(), own_seconds());
+    let daemons = DAEMONS.replace("$SECONDS_LONG", &end);
+    let staying = format!("{}\necho ready; sleep 600", DAEMONS.replace("$SECONDS_LONG", &stay));
+    let server = TestRunner::start(&[("end", &daemons), ("stay", &staying)]).await;
     assert_eq!(statuses(&server.run("1", &["end"]).await), (QueueStatus::Finished, vec![Passed]));
-    assert_eq!(sleepers("30101"), HashSet::new());
+    assert_eq!(sleepers(&end), HashSet::new());
     server.submit("2", &["stay"]).await;
     server.client.logged("2-1", "ready").await;
-    assert!(sleepers("30102").len() >= 10);
+    assert!(sleepers(&stay).len() >= 10);
     // The task beside it is none of this.
     server.submit("3", &["stay"]).await;
     server.client.logged("3-1", "ready").await;
     server.client.abort("2").await;
     assert_eq!(statuses(&server.client.ended("2").await), (QueueStatus::Aborted, vec![Aborted]));
-    assert!(sleepers("30102").len() >= 10, "the other task's live on");
+    assert!(sleepers(&stay).len() >= 10, "the other task's live on");
     server.client.abort("3").await;
     server.client.ended("3").await;
-    assert_eq!(sleepers("30102"), HashSet::new());
+    assert_eq!(sleepers(&stay), HashSet::new());
 }
 
 #[tokio::test]
 async fn a_task_past_its_time_takes_its_daemons_along() {
-    let text = format!("{}\nsleep 600", DAEMONS.replace("$SECONDS_LONG", "30103"));
+    let seconds = own_seconds();
+    let text = format!("{}\nsleep 600", DAEMONS.replace("$SECONDS_LONG", &seconds));
     let server = TestRunner::start_with(&[("a", &text)], |config| config.task_timeout = Duration::from_secs(2)).await;
     assert_eq!(statuses(&server.run("1", &["a"]).await), (QueueStatus::Finished, vec![Error]));
-    assert_eq!(sleepers("30103"), HashSet::new());
+    assert_eq!(sleepers(&seconds), HashSet::new());
 }
 
 #[tokio::test]
@@ -78,6 +88,32 @@ async fn a_signal_that_is_taken_with_a_good_exit_is_no_success() {
         assert_eq!(statuses(&server.client.ended(id).await), (QueueStatus::Aborted, vec![Aborted]));
         let results = server.client.get_json(&format!("/api/results/{id}-1")).await;
         assert_eq!(results["files"][0]["path"], "x");
+    }
+}
+
+#[tokio::test]
+async fn a_time_limits_signal_that_is_taken_with_a_good_exit_is_no_success_either() {
+    let trap = |exit: u8, before: &str| {
+        format!(
+            "trap '{before} echo x > $TESTARENA_RESULTS/x; exit {exit}' TERM; echo ready; while :; do sleep .1; done"
+        )
+    };
+    // The last one takes much of its grace to clear up.
+    let texts = [trap(0, ""), trap(77, ""), trap(99, ""), trap(0, "sleep 3;")];
+    let scenarios: Vec<(&str, &str)> = ["a", "b", "c", "d"].into_iter().zip(texts.iter().map(String::as_str)).collect();
+    let server = TestRunner::start_with(&scenarios, |config| {
+        config.task_timeout = Duration::from_secs(1);
+        config.slots = vec![BTreeMap::new(); 4];
+    })
+    .await;
+    let ended = server.run("1", &["a", "b", "c", "d"]).await;
+    assert_eq!(statuses(&ended), (QueueStatus::Finished, vec![Error; 4]), "{:?}", tasks(&ended));
+    for n in 1..=4 {
+        let id = format!("1-{n}");
+        let task = server.client.get_json(&format!("/api/status/{id}")).await;
+        assert_eq!(task["message"], "timed out after 1 s", "{task}");
+        let results = server.client.get_json(&format!("/api/results/{id}")).await;
+        assert_eq!(results["files"][0]["path"], "x", "{id}");
     }
 }
 
@@ -138,18 +174,19 @@ fn children(pid: u32) -> Vec<u32> {
 
 #[tokio::test]
 async fn a_killed_runners_daemons_are_ended_at_the_next_start() {
-    let text = format!("{}\necho ready; sleep 600", DAEMONS.replace("$SECONDS_LONG", "30104"));
+    let seconds = own_seconds();
+    let text = format!("{}\necho ready; sleep 600", DAEMONS.replace("$SECONDS_LONG", &seconds));
     let mut server = TestRunner::start(&[("a", &text)]).await;
     server.shut_down().await;
     let mut other = start_other(&mut server, &["env"]).await;
     server.submit("1", &["a"]).await;
     server.client.logged("1-1", "ready").await;
     other.kill().await.unwrap();
-    assert!(sleepers("30104").len() >= 10, "nobody was there to end them");
+    assert!(sleepers(&seconds).len() >= 10, "nobody was there to end them");
     server.start_again().await;
     let ended = server.client.ended("1").await;
     assert_eq!(statuses(&ended), (QueueStatus::Finished, vec![Error]));
-    for pid in sleepers("30104") {
+    for pid in sleepers(&seconds) {
         until_dead(&pid).await;
     }
 }
