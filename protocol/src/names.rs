@@ -4,6 +4,12 @@
 /// Longest branch or scenario name in bytes, by the remote test server's contract.
 pub const MAX_NAME_BYTES: usize = 255;
 
+/// Longest queue id in bytes: a folder, a git ref with its lock and its tasks' logs are named after it.
+pub const MAX_QUEUE_ID_BYTES: usize = 240;
+
+/// Longest prefix of queue ids, so that every job's number still fits behind it.
+pub const MAX_QUEUE_ID_PREFIX_BYTES: usize = 200;
+
 /// Longest user name in bytes, which are ASCII.
 pub const MAX_USERNAME_BYTES: usize = 32;
 
@@ -50,12 +56,16 @@ pub fn is_username(name: &str) -> bool {
 /// Letters, digits and dots: a queue's id. Only task ids contain `-`.
 pub fn is_queue_id(id: &str) -> bool {
     let is_path_walk = id.bytes().all(|b| b == b'.');
-    !id.is_empty() && id.len() <= MAX_NAME_BYTES && !is_path_walk && is_queue_id_prefix(id)
+    !id.is_empty() && id.len() <= MAX_QUEUE_ID_BYTES && !is_path_walk && is_of_queue_ids_bytes(id)
 }
 
 /// Letters, digits and dots, or nothing.
 pub fn is_queue_id_prefix(prefix: &str) -> bool {
-    prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.')
+    prefix.len() <= MAX_QUEUE_ID_PREFIX_BYTES && is_of_queue_ids_bytes(prefix)
+}
+
+fn is_of_queue_ids_bytes(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.')
 }
 
 /// 40 (SHA-1) or 64 (SHA-256) lower-case hex digits.
@@ -151,6 +161,10 @@ mod tests {
         assert!(is_username("ada") && is_username("0.a_b-c") && !is_username("Ada") && !is_username(&"a".repeat(33)));
         assert!(
             is_queue_id("42") && is_queue_id("lab.7") && !is_queue_id("..") && !is_queue_id("4-2") && !is_queue_id("")
+        );
+        assert!(is_queue_id(&"a".repeat(240)) && !is_queue_id(&"a".repeat(241)));
+        assert!(
+            is_queue_id_prefix("") && is_queue_id_prefix(&"a".repeat(200)) && !is_queue_id_prefix(&"a".repeat(201))
         );
         assert!(is_commit(&"a1".repeat(20)) && !is_commit("HEAD") && !is_commit(&"A1".repeat(20)));
     }

@@ -79,7 +79,7 @@ fn answer(id: &str, acceptance: Acceptance) -> Result<Response, Refused> {
 
 fn check_id(request: &QueueRequest) -> Result<(), Refused> {
     if !is_queue_id(&request.queue_id) {
-        return Err(Refused::invalid("bad_queue_id", "queue_id: letters, digits and dots, at most 255"));
+        return Err(Refused::invalid("bad_queue_id", "queue_id: letters, digits and dots, at most 240"));
     }
     for (n, task) in (1..).zip(&request.tasks) {
         let expected = format!("{}-{n}", request.queue_id);

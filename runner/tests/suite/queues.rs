@@ -83,6 +83,18 @@ async fn many_at_once_are_all_kept_and_run_once() {
 }
 
 #[tokio::test]
+async fn the_longest_id_serves_for_all_that_is_named_after_it() {
+    let server = TestRunner::start(&[PASS]).await;
+    let id = format!("lab.{}", "4".repeat(236));
+    assert_eq!(statuses(&server.run(&id, &["smoke/pass"]).await), (QueueStatus::Finished, vec![Passed]));
+    assert!(server.client.log(&id).await.contains("starts in slot"));
+    assert_eq!(server.client.get(&format!("/api/logs/{id}-1")).await.status(), 200);
+    assert_eq!(server.client.get(&format!("/api/results/{id}-1")).await.status(), 200);
+    assert_eq!(server.client.delete(&id).await.status(), 204);
+    assert_eq!(refusal(server.client.get(&format!("/api/status/{id}")).await).await, (404, "unknown_id".into()));
+}
+
+#[tokio::test]
 async fn what_can_not_run_is_refused_for_good() {
     let server = TestRunner::start(&[PASS]).await;
     let good = server.queue("42", &["smoke/pass"]);
@@ -103,6 +115,7 @@ async fn what_can_not_run_is_refused_for_good() {
         (changed(&|q| q.tasks[0].task_id = "43-1".into()), "bad_task_id"),
         (changed(&|q| q.queue_id = "4-2".into()), "bad_queue_id"),
         (changed(&|q| q.queue_id = "..".into()), "bad_queue_id"),
+        (changed(&|q| q.queue_id = "4".repeat(241)), "bad_queue_id"),
         (changed(&|q| q.timeout_s = 0), "bad_timeout"),
     ] {
         assert_eq!(refusal(server.client.post_queue(&queue).await).await, (422, code.into()));

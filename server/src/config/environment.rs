@@ -24,7 +24,10 @@ impl Loader<'_> {
             is_plain_name(&raw.name),
             "name: letters, digits, '.', '_' and '-', at most 64, a letter or digit first",
         )?;
-        require(names::is_queue_id_prefix(&raw.queue_id_prefix), "queue_id_prefix: only letters, digits and dots")?;
+        require(
+            names::is_queue_id_prefix(&raw.queue_id_prefix),
+            "queue_id_prefix: only letters, digits and dots, at most 200",
+        )?;
         let retention = raw.remote_retention.as_deref().map(values::duration_or_never).transpose();
         Ok(EnvironmentConfig {
             name: raw.name.clone(),
