@@ -132,6 +132,45 @@ async fn a_server_that_is_not_there_or_broken_exits_with_4() {
     }
 }
 
+const ENDED_JOB: &str = r#"{"id":1,"user":{"id":2,"username":"ada"},"environment":"bench-a","branch_name":"main",
+    "commit":"9e8b545000b9962ca346bdebb05fdeba39464b17","status":"passed","status_reason":null,"remote_queue_id":"1",
+    "rerun_of":null,"position":null,"counts":{"total":0,"waiting":0,"running":0,"passed":0,"failed":0,"error":0,
+    "aborted":0,"skipped":0},"sync":{"state":"synced","last_synced_at":null,"error":null},"abort_requested":false,
+    "delete_requested":false,"logs":{"state":"complete","error":null},"cleanup":{"state":"done","error":null},
+    "created_at":"2026-11-28T21:09:46.542Z","started_at":null,"finished_at":"2026-11-28T21:09:46.869Z",
+    "timeout_s":3600,"estimate":{"starts_at":null,"ends_at":null},"scenarios":[],"tasks":[]}"#;
+
+/// As a proxy, or a network that wants a sign-in first, answers in the server's place.
+#[tokio::test]
+async fn somebody_elses_page_is_neither_a_log_nor_a_report() {
+    let job = answer(200, JSON, ENDED_JOB);
+    let page = answer(200, "content-type: text/html; charset=utf-8\r\n", "<html>Please sign in");
+    let bare = answer(200, "", "<html>Please sign in");
+    let json = answer(200, JSON, "{}");
+    for other in [page, bare, json] {
+        let (url, _) = stub(vec![other.clone()]).await;
+        let told = ask(&url, &["job", "log", "1"]).await;
+        assert!(told.code == 4 && told.out.is_empty(), "{told:?}");
+        assert!(told.err.contains("answers, but not as TestArena does (no text/plain)"), "{told:?}");
+        let (url, _) = stub(vec![job.clone(), other]).await;
+        let told = ask(&url, &["job", "junit", "1"]).await;
+        assert!(told.code == 4 && told.out.is_empty(), "{told:?}");
+        assert!(told.err.contains("answers, but not as TestArena does (no application/xml)"), "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_no_header_can_carry_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    for token in ["ta_se\u{1}cret", "ta_se cret", "ta_secrét"] {
+        let mut command = bare_client(home.path(), &["env", "list"]);
+        command.env("TESTARENA_URL", "http://127.0.0.1:9").env("TESTARENA_TOKEN", token);
+        let told = finish(command).await;
+        assert!(told.code == 3 && told.err.contains("TESTARENA_TOKEN: the token holds a character"), "{told:?}");
+        assert!(!told.err.contains("secr") && !told.err.contains("cret"), "{told:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_busy_server_is_asked_again_when_it_said() {
     let busy = answer(503, "retry-after: 1\r\n", "");

@@ -193,6 +193,11 @@ impl Reply {
         std::str::from_utf8(&self.body).map_err(|_| Failure::strange(&self.base, "no UTF-8"))
     }
 
+    /// Refuses what is of another kind, such as the page of a proxy or of a network that wants a sign-in first.
+    pub(super) fn require(&self, kind: &str) -> Result<(), Failure> {
+        require(&self.base, &self.headers, kind)
+    }
+
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         let is_json = self.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/"));
         if !is_json {
@@ -217,6 +222,11 @@ impl Stream {
         self.headers.get(name.into())?.to_str().ok()
     }
 
+    /// As `Reply::require`.
+    pub(super) fn require(&self, kind: &str) -> Result<(), Failure> {
+        require(&self.base, &self.headers, kind)
+    }
+
     pub(super) async fn next(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, Failure> {
         let broken =
             |why: &str| Failure::Unreachable { why: format!("{} broke off: {why}", self.base), was_sent: true };
@@ -226,6 +236,15 @@ impl Stream {
             Err(_) => Err(broken("nothing came for a minute")),
         }
     }
+}
+
+fn require(base: &str, headers: &HeaderMap, kind: &str) -> Result<(), Failure> {
+    let said = headers.get(CONTENT_TYPE).map_or("", |said| said.to_str().unwrap_or_default());
+    let essence = said.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case(kind) {
+        return Ok(());
+    }
+    Err(Failure::strange(base, &format!("no {kind}")))
 }
 
 /// Seconds, or a date by the clock here.

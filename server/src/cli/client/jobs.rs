@@ -170,6 +170,7 @@ async fn junit(id: JobId, output: Option<&Path>, api: &Api) -> CodeResult {
         note(format_args!("the logs of job {id} are not all here yet; the report has what there is"));
     }
     let reply: Reply = api.get(&format!("/api/job/{id}/junit.xml")).send().await?;
+    reply.require("application/xml")?;
     match output.filter(|file| *file != Path::new("-")) {
         Some(file) => {
             let cant = |error| Failure::Local(format!("{} can't be written: {error}", file.display()));

@@ -128,7 +128,11 @@ impl Log<'_> {
         let call = self.api.get(&self.path());
         let last = until.map_or(String::new(), |until| (until - 1).to_string());
         let call = if from > 0 || until.is_some() { call.header(RANGE, &format!("bytes={from}-{last}")) } else { call };
-        match call.open().await {
+        let opened = match call.open().await {
+            Ok(stream) => stream.require("text/plain").map(|()| stream),
+            Err(failure) => Err(failure),
+        };
+        match opened {
             Ok(stream) if from == 0 || stream.header(CONTENT_RANGE).is_some() => Ok(Some(stream)),
             Ok(_) => {
                 Err(Failure::strange(self.api.base(), "the whole log instead of a part; a proxy may be in the way"))

@@ -43,6 +43,9 @@ impl Settings {
 pub(super) fn find(variables: &Variables) -> Result<Settings, Failure> {
     let url = trimmed(variables, "TESTARENA_URL").map(|url| read_url("TESTARENA_URL", &url)).transpose()?;
     let token = trimmed(variables, "TESTARENA_TOKEN");
+    if let Some(token) = &token {
+        require_plain("TESTARENA_TOKEN", token)?;
+    }
     if let (Some(url), Some(token)) = (&url, &token) {
         return Ok(Settings { url: url.clone(), token: Secret::new(token.clone()) });
     }
@@ -67,6 +70,14 @@ pub(super) fn find(variables: &Variables) -> Result<Settings, Failure> {
 /// A variable without the white space, such as a carriage return, that came with it.
 pub(super) fn trimmed(variables: &Variables, name: &str) -> Option<String> {
     variables.get(name).map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned)
+}
+
+/// A header carries no other characters. The token itself is never shown.
+fn require_plain(place: &str, token: &str) -> Result<(), Failure> {
+    if token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!("{place}: the token holds a character that no token has; copy it again")))
 }
 
 /// Checked, and written in one way. `place`: where it stands.
@@ -108,6 +119,9 @@ pub(super) fn read() -> Result<Kept, Failure> {
     let mut kept: Kept = toml::from_str(text.trim_start_matches('\u{feff}')).map_err(wrong)?;
     kept.url = kept.url.map(|url| read_url(&path.display().to_string(), &url)).transpose()?;
     kept.token = kept.token.map(|token| token.trim().to_owned());
+    if let Some(token) = &kept.token {
+        require_plain(&path.display().to_string(), token)?;
+    }
     if kept.token.is_some() {
         warn_of_readers(&path);
     }
