@@ -40,7 +40,7 @@ impl Auth {
         let is_possible = !is_too_long(password);
         let user = found.filter(|user| is_possible && user.has_password());
         let password = if is_possible { password.to_owned() } else { String::new() };
-        let mark = self.0.memory.mark(user.as_deref(), &password);
+        let mark = self.0.memory.mark(user.as_deref(), &password, address);
         self.check(Attempt { login, user, password, mark, via, address }).await
     }
 
@@ -56,8 +56,9 @@ impl Auth {
     async fn check(&self, attempt: Attempt) -> ApiResult<Arc<User>> {
         let inner = &self.0;
         let remembered = || {
-            let user = attempt.user.as_ref().filter(|_| inner.memory.knows_password(&attempt.mark, Instant::now()));
-            user.map(Arc::clone)
+            // Only scripts send their password with every call; a sign-in is hashed and limited each time.
+            let is_known = attempt.via == Via::Basic && inner.memory.knows_password(&attempt.mark, Instant::now());
+            attempt.user.as_ref().filter(|_| is_known).map(Arc::clone)
         };
         if let Some(user) = remembered() {
             return Ok(user);
@@ -89,7 +90,8 @@ impl Auth {
             Some(hash) => self.raise_hash(user, hash).await,
             None => user,
         };
-        inner.memory.remember_password(inner.memory.mark(Some(&user), &attempt.password), Instant::now());
+        let mark = inner.memory.mark(Some(&user), &attempt.password, attempt.address);
+        inner.memory.remember_password(mark, Instant::now());
         if attempt.via == Via::Basic {
             self.note(&attempt, "user.sign_in").await;
         }

@@ -1,13 +1,16 @@
 //! What has been checked lately. Users, sessions and tokens for at most a second, so that a change made elsewhere holds
-//! soon; passwords for some minutes, under a keyed hash over the password and the stored hash, so that a new password ends them.
+//! soon; passwords for some minutes, under a keyed hash over the password, the stored hash and the address, so that a new
+//! password ends them.
 
 use super::recent::Recent;
 use super::secret::SecretHash;
+use super::sign_in_limits::network;
 use crate::store::users::User;
 use hmac::{Hmac, KeyInit, Mac};
 use protocol::api::TokenScope;
 use protocol::{TokenId, UserId};
 use sha2::Sha256;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -145,12 +148,15 @@ impl Memory {
         self.forgotten.send_replace(());
     }
 
-    /// The same work for a user who does not exist.
-    pub(super) fn mark(&self, user: Option<&User>, password: &str) -> PasswordMark {
+    /// The same work for a user who does not exist. Of one network, so that nobody elsewhere can try passwords faster
+    /// than the limits let them while the right one is remembered.
+    pub(super) fn mark(&self, user: Option<&User>, password: &str, address: Option<IpAddr>) -> PasswordMark {
         let mut mac = <Hmac<Sha256> as KeyInit>::new(&self.key.into());
         // The stored hash has a fixed alphabet without NUL, so the two can't run into each other.
         mac.update(&user.map_or(0, |user| user.id.0).to_be_bytes());
         mac.update(user.map_or(NO_HASH, |user| user.password_hash.as_str()).as_bytes());
+        mac.update(b"\0");
+        mac.update(address.map_or(String::new(), |address| network(address).to_string()).as_bytes());
         mac.update(b"\0");
         mac.update(password.as_bytes());
         mac.finalize().into_bytes().into()
@@ -214,9 +220,9 @@ mod tests {
     fn a_new_password_ends_the_memory_of_the_old_one() {
         let (memory, now) = (memory(), Instant::now());
         let knows = |hash: &str, password: &str, at: Instant| {
-            memory.knows_password(&memory.mark(Some(&ada(hash)), password), at)
+            memory.knows_password(&memory.mark(Some(&ada(hash)), password, None), at)
         };
-        memory.remember_password(memory.mark(Some(&ada("old hash")), "password"), now);
+        memory.remember_password(memory.mark(Some(&ada("old hash")), "password", None), now);
         assert!(knows("old hash", "password", now));
         assert!(!knows("old hash", "Password", now));
         assert!(!knows("new hash", "password", now));

@@ -97,7 +97,7 @@ fn limits(login: &str, address: Option<IpAddr>) -> [(Key, usize); 2] {
 }
 
 /// One IPv6 customer has a whole /64 to choose addresses from.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),

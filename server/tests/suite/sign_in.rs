@@ -101,6 +101,28 @@ async fn the_eleventh_wrong_password_of_a_minute_is_not_even_checked() {
     elsewhere.post("/api/login", json!({"username": "ada", "password": PASSWORD})).await.expect(200);
 }
 
+/// Or else who guesses would know the right password by its being the only one that is not refused.
+#[tokio::test]
+async fn a_remembered_password_opens_no_door_past_the_limits_but_its_own_scripts() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    ada.get("/api/me").await.expect(200);
+    let (here, elsewhere) = (app.anybody(), app.anybody().at([192, 0, 2, 9]));
+    for client in [&here, &elsewhere] {
+        for _ in 0..10 {
+            let wrong = json!({"username": "ada", "password": "wrong horse"});
+            assert_eq!(client.post("/api/login", wrong).await.code(), "unauthenticated");
+        }
+        let right = json!({"username": "ada", "password": PASSWORD});
+        assert_eq!(client.post("/api/login", right).await.code(), "rate_limited");
+    }
+    let change = json!({"current_password": PASSWORD, "new_password": "battery staple"});
+    assert_eq!(ada.post("/api/me/password", change).await.code(), "rate_limited");
+    let by_basic = elsewhere.with_password("ada", PASSWORD).get("/api/me").await;
+    assert_eq!(by_basic.code(), "rate_limited");
+    ada.get("/api/me").await.expect(200);
+}
+
 #[tokio::test]
 async fn many_wrong_passwords_at_once_are_counted_as_well() {
     let app = TestApp::start().await;
