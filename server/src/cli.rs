@@ -10,11 +10,14 @@ mod hold;
 mod log;
 mod migrate;
 mod runner;
+mod say;
 mod signals;
 mod user;
 
 use crate::config::Variables;
 use clap::{Args, Parser, Subcommand};
+use say::{PIPE_CLOSED, Unsaid};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -74,8 +77,9 @@ pub fn main() -> ExitCode {
     };
     match start(command) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if matches!(error.downcast_ref(), Some(Unsaid::PipeClosed)) => PIPE_CLOSED.into(),
         Err(error) => {
-            eprintln!("testarena: {error}");
+            let _unheard = writeln!(io::stderr(), "testarena: {error}");
             ExitCode::FAILURE
         }
     }

@@ -2,6 +2,7 @@
 //! It changes nothing: no migration, no job.
 
 use super::CommandResult;
+use super::say::{Unsaid, say};
 use crate::config::{Config, EnvironmentConfig};
 use crate::remote::Environment;
 use crate::store::{DatabaseUrl, Store, installation, rights};
@@ -13,15 +14,15 @@ use std::path::Path;
 
 pub(super) async fn run(file: &Path) -> CommandResult {
     let config = Config::load(file)?;
-    println!("Configuration {}", file.display());
+    say(format_args!("Configuration {}", file.display()))?;
     let (database, instance) = check_database(&config).await;
-    let mut all_well = show("", &[database, check_storage(&config), check_public_url(&config)]);
+    let mut all_well = show("", &[database, check_storage(&config), check_public_url(&config)])?;
     if config.environments.is_empty() {
-        println!("No environment is configured, so nothing can be run; add an [[environments]] table.");
+        say("No environment is configured, so nothing can be run; add an [[environments]] table.")?;
     }
     for environment in config.environments {
         let name = environment.name.clone();
-        all_well &= show(&format!("{name}: "), &check_environment(environment, &instance).await);
+        all_well &= show(&format!("{name}: "), &check_environment(environment, &instance).await)?;
     }
     if all_well { Ok(()) } else { Err("not everything works yet; see above".into()) }
 }
@@ -36,11 +37,11 @@ struct Finding {
 }
 
 /// Prints findings; whether all of them are good.
-fn show(prefix: &str, findings: &[Finding]) -> bool {
+fn show(prefix: &str, findings: &[Finding]) -> Result<bool, Unsaid> {
     for Finding { what, ok, message } in findings {
-        println!("{} {prefix}{what}: {message}", if *ok { "ok    " } else { "FAILED" });
+        say(format_args!("{} {prefix}{what}: {message}", if *ok { "ok    " } else { "FAILED" }))?;
     }
-    findings.iter().all(|finding| finding.ok)
+    Ok(findings.iter().all(|finding| finding.ok))
 }
 
 fn finding(what: String, result: Result<String, String>) -> Finding {

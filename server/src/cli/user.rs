@@ -2,6 +2,7 @@
 //! Works on the database directly; a running server notices within a second.
 
 use super::CommandResult;
+use super::say::say;
 use crate::auth::{Hasher, check_rules};
 use crate::config::Config;
 use crate::state::open_store;
@@ -53,26 +54,26 @@ pub(super) async fn run(command: UserCommand) -> CommandResult {
         UserCommand::Add { name, admin, config } => {
             let store = open(&config).await?;
             add_user(&store, &name, admin, read_password()?).await?;
-            println!("Added {}.", name.to_lowercase());
+            say(format_args!("Added {}.", name.to_lowercase()))?;
         }
         UserCommand::Passwd { name, config } => {
             let store = open(&config).await?;
             let user = find(&store, &name).await?;
             set_password(&store, user.id, read_password()?).await?;
-            println!("Changed the password of {}.", user.username);
+            say(format_args!("Changed the password of {}.", user.username))?;
         }
         UserCommand::List { config } => {
             for user in open(&config).await?.read(users::list_users).await? {
                 let role = if user.is_admin { "admin" } else { "user" };
                 let last = user.last_login_at.map_or("never signed in".to_owned(), |at| format!("last signed in {at}"));
-                println!("{:<32} {role:<5} {last}", user.username);
+                say(format_args!("{:<32} {role:<5} {last}", user.username))?;
             }
         }
         UserCommand::Remove { name, config } => {
             let store = open(&config).await?;
             let user = find(&store, &name).await?;
             remove_user(&store, user.id).await?;
-            println!("Removed {}.", user.username);
+            say(format_args!("Removed {}.", user.username))?;
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -162,6 +163,42 @@ fn check_says_what_does_not_work_and_changes_nothing() {
         assert!(lines.contains(words), "{words} is not in {lines}");
     }
     assert!(!folder.path().join("data").exists());
+}
+
+#[test]
+fn a_reader_who_goes_away_and_a_full_disk_are_no_defects() {
+    let folder = folder("");
+    good(&run(folder.path(), &["user", "add", "--admin", "ada"], "correct horse\n"));
+    for words in [&["migrate"][..], &["user", "list"], &["check"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let unread = program(folder.path(), words).stdout(writer).output().unwrap();
+        assert_eq!((unread.status.code(), text(&unread.stderr)), (Some(141), String::new()), "{words:?}");
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let unsaid = program(folder.path(), words).stdout(full).output().unwrap();
+        let wanted = "testarena: can't write the output: No space left on device (os error 28)\n";
+        assert_eq!((unsaid.status.code(), text(&unsaid.stderr).as_str()), (Some(1), wanted), "{words:?}");
+    }
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let unheard = program(folder.path(), &["user", "passwd", "nobody"]).stderr(full).output().unwrap();
+    assert_eq!(unheard.status.code(), Some(1));
+}
+
+#[test]
+fn what_is_stored_is_for_its_owner_alone() {
+    let folder = folder("listen = \"127.0.0.1:0\"\n");
+    let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
+    // Under a mask that would let everybody read.
+    let words = format!("umask 0; exec {} migrate --config testarena.toml", env!("CARGO_BIN_EXE_testarena"));
+    good(&Command::new("sh").args(["-c", &words]).current_dir(folder.path()).output().unwrap());
+    assert_eq!((mode("data"), mode("data/testarena.db")), (0o700, 0o600));
+    let mut child = program(folder.path(), &["serve"]).spawn().unwrap();
+    wait_for_line(&mut child, "serving at");
+    for file in ["data/testarena.db", "data/testarena.db-wal", "data/testarena.db-shm"] {
+        assert_eq!(mode(file), 0o600, "{file}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

@@ -1,15 +1,13 @@
 //! Why a command did not do what was asked, in words that say what to do, and with the exit code that goes with it.
 
 use super::{REFUSED, UNREACHABLE, note};
+use crate::cli::say::PIPE_CLOSED;
 use protocol::api::FieldErrors;
 use serde::Deserialize;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Duration;
-
-/// As of a program that writes to a pipe without a reader: never to be taken for a job that passed.
-const PIPE_CLOSED: u8 = 141;
 
 #[derive(Debug)]
 pub(super) enum Failure {
