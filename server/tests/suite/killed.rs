@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 const JOBS: usize = 9;
@@ -41,6 +41,21 @@ impl Server {
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Asks it to end; gives its exit code, and how long it took.
+    pub async fn terminate(mut self) -> (Option<i32>, Duration) {
+        let start = Instant::now();
+        let told = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(told.success());
+        let mut pace = tokio::time::interval(LOOK_INTERVAL);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (status.code(), start.elapsed());
+            }
+            assert!(start.elapsed() < PATIENCE, "it does not end");
+            pace.tick().await;
+        }
     }
 
     async fn call(&self, method: Method, path: &str, key: &str, body: Value) -> reqwest::Result<Response> {
@@ -96,7 +111,7 @@ pub fn config_of(environment: &EnvironmentConfig) -> String {
         [environments.ssh]
         host = "{host}"
         port = {port}
-        user = "tests"
+        user = "{user}"
         identity_file = "{identity_file}"
         host_key = "{host_key}"
         repository = "{repository}"
@@ -105,6 +120,7 @@ pub fn config_of(environment: &EnvironmentConfig) -> String {
         url = environment.url,
         host = ssh.host,
         port = ssh.port,
+        user = ssh.user,
         identity_file = identity_file.display(),
         repository = ssh.repository,
         workspace_root = ssh.workspace_root,

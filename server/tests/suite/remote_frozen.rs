@@ -1,8 +1,11 @@
 //! SSH servers that stop in the middle: frozen, dying, silent after each step, busy with clean-ups.
 //! Each is given up in time, and the next question finds a new connection.
 
+use crate::command_line::{good, run};
+use crate::killed::{Server, config_of};
 use crate::remote_bench::{Bench, unreachable};
-use crate::test_app::TestApp;
+use crate::test_app::{PASSWORD, TestApp};
+use server::config::HostKeyCheck;
 use server::remote::Remote;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
@@ -105,4 +108,31 @@ async fn clean_ups_that_hang_keep_no_question_waiting() {
     std::fs::write(&flag, "").unwrap();
     assert_eq!(clean_ups.await.unwrap(), vec![Ok(()); 8]);
     assert_eq!(bench.sshd.connection_count(), 1);
+}
+
+#[tokio::test]
+async fn the_program_ends_in_time_beside_a_server_that_froze_under_a_question() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let bench = Bench::start();
+    let flag = bench.path("begun");
+    bench.sshd.bashrc(&format!("touch {}; sleep 60", flag.display()));
+    let fingerprint = bench.sshd.fingerprint("host_ed25519");
+    let config = bench.config_with(|ssh| ssh.host_key = HostKeyCheck::Fingerprint(fingerprint));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("testarena.toml"), config_of(&config)).unwrap();
+    good(&run(folder.path(), &["user", "add", "ada"], &format!("{PASSWORD}\n")));
+    let server = Server::start(folder.path());
+    let question = reqwest::Client::new().get(format!("{}/api/branches", server.url));
+    let question = tokio::spawn(question.basic_auth("ada", Some(PASSWORD)).send());
+    while !flag.exists() {
+        assert!(!question.is_finished(), "{:?}", question.await);
+        tokio::task::yield_now().await;
+    }
+    bench.sshd.freeze_connections();
+    let (code, took) = server.terminate().await;
+    assert_eq!(code, Some(0));
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    // Cut off, or told that nobody can be asked now.
+    let answer = question.await.unwrap();
+    assert!(answer.as_ref().map_or(true, |answer| answer.status() == 503), "{answer:?}");
 }
