@@ -17,6 +17,7 @@ mod user;
 use crate::config::Variables;
 use clap::{Args, Parser, Subcommand};
 use say::{PIPE_CLOSED, Unsaid};
+use std::error::Error;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,7 +27,7 @@ use std::time::Duration;
 const LAST_WORK_LIMIT: Duration = Duration::from_secs(1);
 
 /// A command's failure, in words for the one who typed it.
-pub type CommandResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+pub type CommandResult = Result<(), Box<dyn Error + Send + Sync>>;
 
 /// Runs automated tests on remote hardware setups for a team.
 #[derive(Parser)]
@@ -76,21 +77,30 @@ pub fn main() -> ExitCode {
         Err(refusal) => return client::tell_usage(&refusal),
     };
     match start(command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if matches!(error.downcast_ref(), Some(Unsaid::PipeClosed)) => PIPE_CLOSED.into(),
+        Ok(code) => code,
         Err(error) => {
-            let _unheard = writeln!(io::stderr(), "testarena: {error}");
+            let _unheard = writeln!(io::stderr(), "{}", failure_words(&*error));
             ExitCode::FAILURE
         }
     }
 }
 
-fn start(command: ServerCommand) -> CommandResult {
-    log::start(&Variables::read()?, "info")?;
+fn failure_words(error: &(dyn Error + Send + Sync)) -> String {
+    format!("testarena: {error}")
+}
+
+fn start(command: ServerCommand) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
+    let log = log::start(&Variables::read()?)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(run(command));
     runtime.shutdown_timeout(LAST_WORK_LIMIT);
-    result
+    let Err(error) = result else { return Ok(ExitCode::SUCCESS) };
+    if matches!(error.downcast_ref(), Some(Unsaid::PipeClosed)) {
+        return Ok(PIPE_CLOSED.into());
+    }
+    // Through the log, whose reader may have stalled.
+    log.say(&failure_words(&*error));
+    Ok(ExitCode::FAILURE)
 }
 
 async fn run(command: ServerCommand) -> CommandResult {

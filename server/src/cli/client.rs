@@ -93,7 +93,7 @@ fn start(command: ClientCommand) -> CodeResult {
     // Not from `.env`: scripts run in checkouts, whose files are other people's.
     let variables = Variables::of_process();
     variables.refuse_typos(&[]).map_err(|error| Failure::Usage(error.to_string()))?;
-    super::log::start(&variables, "warn").map_err(|error| Failure::Usage(error.to_string()))?;
+    super::log::start_in_place(&variables).map_err(|error| Failure::Usage(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Local(format!("can't start: {error}")))?;
     let result = runtime.block_on(run(command, &variables));

@@ -2,38 +2,83 @@
 //! Whatever somebody else's words hold, they make no line of their own and reach no terminal as commands.
 
 mod plain;
+mod writing;
 
 use super::CommandResult;
 use crate::config::Variables;
 use plain::PlainLines;
-use std::io::{IsTerminal, stderr};
+use std::error::Error;
+use std::io::{IsTerminal, Write, stderr};
 use std::panic::PanicHookInfo;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+pub(super) use writing::Writing;
 
 /// Parts of the program that may be named without their level; any other single word is most likely a typo.
 const PARTS: [&str; 3] = ["server", "runner", "app"];
+const LOST: &str = "lines of the log were lost here, because nobody read it";
+
+/// The server's: whoever reads the log and stalls must not hold up the work.
+pub(super) fn start(variables: &Variables) -> Result<Writing, Box<dyn Error + Send + Sync>> {
+    let is_json = is_json(variables)?;
+    let tell = if is_json { lost_in_json } else { lost_in_text };
+    let (lines, writing) = writing::start(stderr(), tell).map_err(|error| format!("can't start: {error}"))?;
+    set_up(variables, "info", move || lines.clone())?;
+    Ok(writing)
+}
+
+/// The client's, between its own words on standard error and in their order.
+pub(super) fn start_in_place(variables: &Variables) -> CommandResult {
+    set_up(variables, "warn", stderr)
+}
 
 /// `default` is what is logged where nothing is asked for.
-pub(super) fn start(variables: &Variables, default: &str) -> CommandResult {
+fn set_up<W: Write>(
+    variables: &Variables,
+    default: &str,
+    output: impl Fn() -> W + Send + Sync + 'static,
+) -> CommandResult {
     let filter = filter(variables.get("TESTARENA_LOG").unwrap_or(default))?;
-    let is_json = match variables.get("TESTARENA_LOG_FORMAT") {
-        None | Some("text") => false,
-        Some("json") => true,
-        Some(other) => return Err(format!("TESTARENA_LOG_FORMAT: {other:?} is neither text nor json").into()),
-    };
     let is_terminal = stderr().is_terminal();
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         // A reader of the log who has gone away must not bring anything down.
         .log_internal_errors(false);
-    if is_json {
-        log.json().with_ansi(false).with_writer(|| PlainLines::json(stderr())).init();
+    if is_json(variables)? {
+        log.json().with_ansi(false).with_writer(move || PlainLines::json(output())).init();
     } else {
-        log.with_ansi(is_terminal).with_writer(move || PlainLines::text(stderr(), is_terminal)).init();
+        log.with_ansi(is_terminal).with_writer(move || PlainLines::text(output(), is_terminal)).init();
     }
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+fn is_json(variables: &Variables) -> Result<bool, String> {
+    match variables.get("TESTARENA_LOG_FORMAT") {
+        None | Some("text") => Ok(false),
+        Some("json") => Ok(true),
+        Some(other) => Err(format!("TESTARENA_LOG_FORMAT: {other:?} is neither text nor json")),
+    }
+}
+
+/// In the words of an event: those who read the log look for lines like these.
+fn lost_in_text(lost: u64) -> String {
+    format!("{}  WARN {}: {LOST} lost={lost}\n", now(), module_path!())
+}
+
+fn lost_in_json(lost: u64) -> String {
+    let fields = serde_json::json!({ "message": LOST, "lost": lost });
+    let event = serde_json::json!({ "timestamp": now(), "level": "WARN", "fields": fields, "target": module_path!() });
+    format!("{event}\n")
+}
+
+fn now() -> String {
+    let mut now = String::new();
+    // Writing to a string does not fail.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut now));
+    now
 }
 
 /// Such as `debug` or `info,server::poller=debug`.
@@ -97,6 +142,17 @@ mod tests {
         let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(text.contains("request.id=\"mine\"") && text.contains("a defect\\nERROR forged"), "{text}");
+    }
+
+    #[test]
+    fn what_is_said_of_lost_lines_is_a_line_like_the_others() {
+        let (text, json) = (lost_in_text(7), lost_in_json(7));
+        for line in [&text, &json] {
+            assert!(line.ends_with('\n') && line.lines().count() == 1, "{line:?}");
+        }
+        assert!(text.starts_with("20") && text.contains("Z  WARN server::cli::log: ") && text.contains(" lost=7"));
+        let event: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((&event["level"], &event["fields"]["lost"]), (&"WARN".into(), &7.into()));
     }
 
     #[test]

@@ -5,7 +5,8 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 struct Logging {
@@ -42,10 +43,14 @@ impl Logging {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    /// All that is written until the end.
-    fn end(mut self) -> Vec<String> {
+    fn ask_to_end(&self) {
         let pid = self.child.id().to_string();
         assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    /// All that is written until the end.
+    fn end(mut self) -> Vec<String> {
+        self.ask_to_end();
         let mut text = Vec::new();
         self.lines.read_to_end(&mut text).unwrap();
         assert!(self.child.wait().unwrap().success());
@@ -105,6 +110,63 @@ fn a_line_of_json_is_one_event_with_its_request() {
     let event = events.iter().find(of_request).unwrap_or_else(|| panic!("{lines:#?}"));
     assert_eq!((&event["span"]["path"], &event["level"]), (&Value::from("/api/me"), &Value::from("DEBUG")));
     assert!(lines.iter().all(|line| !line.chars().any(char::is_control)));
+}
+
+/// More than a pipe holds.
+const MANY_LINES: usize = 3000;
+
+/// Whoever it is that answers: asks something that makes a line, and does not wait for it for ever.
+fn ask_often(address: &str) {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut answers = BufReader::new(stream);
+    for n in 0..MANY_LINES {
+        answers.get_mut().write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let mut line = String::new();
+        let mut length = 0;
+        while line != "\r\n" {
+            line.clear();
+            assert!(answers.read_line(&mut line).unwrap_or_else(|error| panic!("request {n}: {error}")) > 0);
+            if let Some(("content-length", value)) = line.to_ascii_lowercase().trim().split_once(": ") {
+                length = value.parse().unwrap();
+            }
+        }
+        answers.read_exact(&mut vec![0; length]).unwrap();
+    }
+}
+
+fn wait_for_end(child: &mut Child) -> ExitStatus {
+    let until = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        assert!(Instant::now() < until, "it has not ended");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_server_whose_log_nobody_reads_goes_on_and_ends_when_it_is_asked_to() {
+    let mut log = Logging::start("text");
+    ask_often(&log.address);
+    log.ask_to_end();
+    assert!(wait_for_end(&mut log.child).success());
+    let mut left = String::new();
+    log.lines.read_to_string(&mut left).unwrap();
+    // A pipe of 64 KiB, whose pages are not quite full.
+    assert!(left.len() >= 48 * 1024, "the pipe was not full: {}", left.len());
+}
+
+#[test]
+fn a_server_whose_log_is_read_late_has_lost_nothing_of_it() {
+    let log = Logging::start("json");
+    ask_often(&log.address);
+    let lines = log.end();
+    let of_requests = lines.iter().filter(|line| line.contains("/healthz")).count();
+    assert!(of_requests >= MANY_LINES, "{of_requests}");
+    assert!(lines.iter().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+    assert!(lines.iter().any(|line| line.contains("asked to end")));
 }
 
 #[test]
