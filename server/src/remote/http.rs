@@ -195,6 +195,11 @@ impl Reply {
         &self.name
     }
 
+    /// What a whole call may take.
+    pub fn time_limit(&self) -> Duration {
+        self.time_limit
+    }
+
     /// Gives the rest of a body that comes in pieces a whole call's time again.
     pub fn renew_deadline(&mut self) {
         self.deadline = Instant::now() + self.time_limit;

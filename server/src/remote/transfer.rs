@@ -9,8 +9,9 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
 
 /// Most bytes of a log that one call brings.
 const MAX_PIECE_BYTES: usize = 4 * 1024 * 1024;
-/// A result file gets a whole call's time for each so many bytes: large ones may take long, stalled ones may not.
-const BYTES_PER_DEADLINE: usize = 4 * 1024 * 1024;
+/// Least bytes a second of a result file, on average over a whole call's time. Sixteen that share a line of 1 Mbit/s have
+/// twice as much each; one that is silent, or trickles, ends.
+const LEAST_RATE: u64 = 4 * 1024;
 
 /// The log from offset `from` on, at most 4 MiB of it.
 pub async fn read_piece(mut reply: Reply, from: u64) -> Result<LogPiece, RemoteError> {
@@ -90,15 +91,18 @@ fn content_length(reply: &Reply) -> Option<u64> {
 
 /// Takes a body down as it comes, until it ends or there is no use in reading on, which the part itself knows.
 pub async fn save(mut reply: Reply, part: &mut Part) -> Result<(), RemoteError> {
-    let mut since_deadline = 0;
+    // A large file on a slow line may take long: it gets a whole call's time for each piece of this size.
+    let piece = LEAST_RATE * u64::try_from(reply.time_limit().as_millis()).unwrap_or(u64::MAX / LEAST_RATE) / 1000;
+    let mut of_piece = 0;
+    reply.renew_deadline();
     while let Some(chunk) = reply.chunk().await? {
         let chunk = chunk.as_ref();
         if !part.write(chunk).await {
             return Ok(());
         }
-        since_deadline += chunk.len();
-        if since_deadline >= BYTES_PER_DEADLINE {
-            since_deadline = 0;
+        of_piece += chunk.len() as u64;
+        if of_piece >= piece {
+            of_piece = 0;
             reply.renew_deadline();
         }
     }

@@ -10,6 +10,7 @@ use futures_util::{StreamExt, stream};
 use protocol::JobId;
 use server::logs::{Budget, KeepLimits, LogStore, Outcome};
 use server::remote::{LogPiece, Refusal, Remote, RemoteError};
+use std::time::Duration;
 
 /// A body that ends before its end.
 fn broken_off(start: &'static str) -> Response {
@@ -154,6 +155,48 @@ async fn an_endless_result_file_is_read_no_further_than_it_may_be_large() {
     assert_eq!(server_with(url, |_| {}).fetch_result(QUEUE, "42-1", "endless", &mut part).await, Ok(true));
     assert!(matches!(part.keep().await.unwrap(), Outcome::TooLarge));
     assert_eq!(std::fs::read_dir(folder.path().join("parts")).unwrap().count(), 0);
+}
+
+/// Sends so many bytes of a result file at each beat of a clock, and is silent when there are no more.
+async fn paced(beat: Duration, bytes: usize, pieces: usize, has_end: bool) -> String {
+    serve(move |_| async move {
+        let piece = move |n: usize| async move {
+            if n >= pieces && !has_end {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(beat).await;
+            (n < pieces).then(|| (Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; bytes])), n + 1))
+        };
+        Body::from_stream(stream::unfold(0, piece)).into_response()
+    })
+    .await
+}
+
+const SHORT: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn a_result_file_over_a_slow_line_takes_longer_than_a_call_and_is_kept() {
+    // 20 KiB a second, for three times as long as a whole call.
+    let url = paced(Duration::from_millis(100), 2048, 30, true).await;
+    let server = server_with(url, |config| config.http_timeout = SHORT);
+    let (_folder, store) = store();
+    let mut part = store.begin_result(JobId(1), 1, "slow", &Budget::new(1 << 20)).unwrap();
+    assert_eq!(server.fetch_result(QUEUE, "42-1", "slow", &mut part).await, Ok(true));
+    assert!(matches!(part.keep().await.unwrap(), Outcome::Kept(61_440)));
+}
+
+#[tokio::test]
+async fn a_result_file_that_stalls_or_trickles_ends() {
+    for (beat, bytes, pieces) in [(10, 8192, 10), (20, 1, usize::MAX)] {
+        let url = paced(Duration::from_millis(beat), bytes, pieces, false).await;
+        let server = server_with(url, |config| config.http_timeout = SHORT);
+        let (_folder, store) = store();
+        let mut part = store.begin_result(JobId(1), 1, "x", &Budget::new(1 << 20)).unwrap();
+        let fetched = server.fetch_result(QUEUE, "42-1", "x", &mut part);
+        let fetched = tokio::time::timeout(Duration::from_secs(20), fetched).await.expect("it ends");
+        let message = transient_message(fetched);
+        assert!(message.contains("within 1 s"), "{message}");
+    }
 }
 
 #[tokio::test]
