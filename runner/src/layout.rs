@@ -35,6 +35,11 @@ impl Layout {
         self.data_dir.join("runner.lock")
     }
 
+    /// Holds the name of the machine's start during which the runner has last started.
+    pub fn boot(&self) -> PathBuf {
+        self.data_dir.join("boot")
+    }
+
     pub fn workspace(&self, queue_id: &str) -> PathBuf {
         self.workspace_root.join(queue_id)
     }

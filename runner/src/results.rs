@@ -2,8 +2,11 @@
 //! Only real folders and plain files count: no link in it leads anywhere.
 
 use protocol::remote::RemoteFile;
-use rustix::fs::{Access, access};
-use std::fs::DirEntry;
+use rustix::fd::AsFd;
+use rustix::fs::{Access, CWD, Mode, OFlags, access, openat, syncfs};
+use rustix::io::Errno;
+use std::collections::BTreeSet;
+use std::fs::{DirEntry, File};
 use std::io;
 use std::path::Path;
 
@@ -12,6 +15,10 @@ pub const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 const MAX_DEPTH: usize = 64;
 /// Most names in a sentence about what is left out.
 const MAX_NAMES: usize = 10;
+/// More files than these are synced with all else that waits to be written: then that is sooner done.
+const MANY_FILES: usize = 200;
+/// Not to follow a link, nor to wait for the other end of a named pipe.
+const CAREFULLY: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
 #[derive(Debug, Default)]
 pub struct Results {
@@ -31,6 +38,32 @@ impl Results {
         }
         results.files.sort_by(|a, b| a.path.cmp(&b.path));
         results
+    }
+
+    /// Makes sure that what was found is still there after a power cut. Blocks.
+    pub fn sync(&self, folder: &Path) -> io::Result<()> {
+        if self.files.is_empty() {
+            return Ok(());
+        }
+        let top = open_folder(folder)?;
+        if self.files.len() > MANY_FILES {
+            return Ok(syncfs(top)?);
+        }
+        let mut folders = BTreeSet::new();
+        for RemoteFile { path, .. } in &self.files {
+            if let Some(file) = open_below(folder, path)? {
+                file.sync_all()?;
+            }
+            folders.extend(path.match_indices('/').map(|(at, _)| &path[..at]));
+        }
+        for path in folders {
+            if let Some(inner) = unless_gone(open_in(&top, path, OFlags::DIRECTORY))? {
+                inner.sync_all()?;
+            }
+        }
+        top.sync_all()?;
+        // The queue's folder, and the one that holds all queues': either may be new.
+        folder.ancestors().skip(1).take(2).try_for_each(|above| open_folder(above)?.sync_all())
     }
 
     /// A sentence for the queue's log about what nobody will see.
@@ -87,6 +120,35 @@ impl Results {
 
     fn leave_out(&mut self, path: &str, reason: &str) {
         self.left_out.push(format!("\"{}\" ({reason})", path.escape_debug()));
+    }
+}
+
+/// Opens a plain file below a folder without following any link; `None` where there is no such file.
+pub fn open_below(folder: &Path, path: &str) -> io::Result<Option<File>> {
+    let open = || open_in(openat(CWD, folder, CAREFULLY | OFlags::DIRECTORY, Mode::empty())?, path, OFlags::empty());
+    let Some(file) = unless_gone(open())? else { return Ok(None) };
+    let is_plain = file.metadata()?.is_file();
+    Ok(is_plain.then_some(file))
+}
+
+fn open_folder(path: &Path) -> io::Result<File> {
+    Ok(openat(CWD, path, CAREFULLY | OFlags::DIRECTORY, Mode::empty())?.into())
+}
+
+fn open_in(top: impl AsFd, path: &str, kind: OFlags) -> rustix::io::Result<File> {
+    let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let mut at = openat(top, ".", CAREFULLY | OFlags::DIRECTORY, Mode::empty())?;
+    for segment in folders.split('/').filter(|segment| !segment.is_empty()) {
+        at = openat(&at, segment, CAREFULLY | OFlags::DIRECTORY, Mode::empty())?;
+    }
+    openat(&at, name, CAREFULLY | kind, Mode::empty()).map(File::from)
+}
+
+fn unless_gone(opened: rustix::io::Result<File>) -> io::Result<Option<File>> {
+    match opened {
+        Ok(file) => Ok(Some(file)),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO | Errno::NAMETOOLONG | Errno::ACCESS) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -5,15 +5,13 @@ use super::error::Refused;
 use super::extract::{Id, InPath, Instance};
 use super::queues::owned;
 use super::serve_file::{Served, respond};
-use crate::results::{PLAIN_TEXT, Results, content_type};
+use crate::results::{PLAIN_TEXT, Results, content_type, open_below};
 use crate::state::State;
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use protocol::remote::TaskResults;
-use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::io::Errno;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -68,7 +66,7 @@ pub async fn find_result(
     let content_type = content_type(&path);
     let wanted = path.clone();
     let served =
-        blocking(move || open_below(folder, &wanted)?.map(|file| Served::file(file, content_type)).transpose());
+        blocking(move || open_below(&folder, &wanted)?.map(|file| Served::file(file, content_type)).transpose());
     Ok(respond(&headers, served.await?.ok_or_else(not_found)?))
 }
 
@@ -87,27 +85,4 @@ async fn results_folder(state: &State, id: &str, instance: String) -> Result<Pat
             Err(Refused::invalid("not_a_task", format!("\"{id}\" is a queue; its tasks have the results")))
         }
     }
-}
-
-/// Opens a plain file below a folder without following any link; `None` where there is no such file.
-fn open_below(folder: PathBuf, path: &str) -> io::Result<Option<File>> {
-    // Not to wait for the other end of a named pipe.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let open = || {
-        let mut at = openat(CWD, &folder, flags | OFlags::DIRECTORY, Mode::empty())?;
-        let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
-        for segment in folders.split('/').filter(|segment| !segment.is_empty()) {
-            at = openat(&at, segment, flags | OFlags::DIRECTORY, Mode::empty())?;
-        }
-        openat(&at, name, flags, Mode::empty())
-    };
-    let file = match open() {
-        Ok(file) => File::from(file),
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO | Errno::NAMETOOLONG | Errno::ACCESS) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let is_plain = file.metadata()?.is_file();
-    Ok(is_plain.then_some(file))
 }

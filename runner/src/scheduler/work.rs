@@ -99,7 +99,15 @@ pub async fn run_task(state: State, in_use: InUse, slot: usize, queue: QueueRow,
         never = pass_on_reports(&state, queue.number, task.n, seen.clone()) => match never {},
     };
     let results = state.layout.results(id, task.n);
-    let found = tokio::task::spawn_blocking(move || Results::find(&results)).await.unwrap_or_default();
+    let find = move || {
+        let found = Results::find(&results);
+        let unsynced = found.sync(&results).err();
+        (found, unsynced)
+    };
+    let (found, unsynced) = tokio::task::spawn_blocking(find).await.unwrap_or_default();
+    if let Some(error) = unsynced {
+        state.note(id, format!("the results of task {name} may not survive a power cut: {error}")).await;
+    }
     if let Some(complaint) = found.complaint() {
         state.note(id, format!("of task {name} {complaint}")).await;
     }

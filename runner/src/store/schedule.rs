@@ -84,8 +84,9 @@ impl Store {
     }
 
     /// Puts the state right after the runner died: what was running has ended as an error, what waited still will run.
-    pub async fn recover(&self, layout: Layout, now: Timestamp) -> StoreResult<Recovered> {
-        self.write(move |connection| recover(connection, &layout, now)).await
+    /// `is_same_boot`: the machine has run on since the runner's last start.
+    pub async fn recover(&self, layout: Layout, is_same_boot: bool, now: Timestamp) -> StoreResult<Recovered> {
+        self.write(move |connection| recover(connection, &layout, is_same_boot, now)).await
     }
 }
 
@@ -144,7 +145,12 @@ fn start_task(
     Ok(Some((queue, task)))
 }
 
-fn recover(connection: &mut SqliteConnection, layout: &Layout, now: Timestamp) -> StoreResult<Recovered> {
+fn recover(
+    connection: &mut SqliteConnection,
+    layout: &Layout,
+    is_same_boot: bool,
+    now: Timestamp,
+) -> StoreResult<Recovered> {
     let mut recovered = Recovered::default();
     let open = queues::table.filter(queues::status.eq(QueueStatus::Running.as_str()));
     let open: Vec<QueueRow> = open.select(QueueRow::as_select()).load(connection)?;
@@ -155,11 +161,13 @@ fn recover(connection: &mut SqliteConnection, layout: &Layout, now: Timestamp) -
                 recovered.interrupted.push((queue.queue_id.clone(), task.n));
             }
         }
-        if queue.prepared && !layout.workspace(&queue.queue_id).is_dir() {
-            diesel::update(queues::table.find(queue.number)).set(queues::prepared.eq(false)).execute(connection)?;
-        }
         mark_changed(connection, queue.number)?;
         close_if_ended(connection, queue.number, now)?;
+        // Nobody syncs a checkout's files, so that a power cut may have emptied some.
+        if !is_same_boot || !layout.workspace(&queue.queue_id).is_dir() {
+            let open = queues::table.find(queue.number).filter(queues::finished_at.is_null());
+            diesel::update(open).set(queues::prepared.eq(false)).execute(connection)?;
+        }
     }
     let to_delete = queues::table.filter(queues::delete_requested.eq(true));
     recovered.to_delete = to_delete.select((queues::number, queues::queue_id)).load(connection)?;

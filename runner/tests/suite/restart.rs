@@ -122,6 +122,35 @@ async fn a_queue_whose_workspace_was_lost_is_checked_out_again() {
 }
 
 #[tokio::test]
+async fn a_checkout_that_a_power_cut_may_have_emptied_is_made_anew() {
+    let mut server = TestRunner::start_with(&[PASS, WAIT], |config| config.slots.truncate(1)).await;
+    server.submit("2", &["wait", "pass"]).await;
+    server.client.logged("2-1", "pid").await;
+    server.shut_down().await;
+    let script = server.workspace("2").join("scenarios/pass");
+    assert!(std::fs::metadata(&script).unwrap().len() > 0);
+    std::fs::write(&script, "").unwrap();
+    let noted = std::fs::read_to_string(server.config.data_dir.join("boot")).unwrap();
+    assert!(!noted.is_empty());
+    std::fs::write(server.config.data_dir.join("boot"), "of yesterday").unwrap();
+    server.start_again().await;
+    assert_eq!(statuses(&server.client.ended("2").await), (QueueStatus::Finished, vec![Error, Passed]));
+}
+
+#[tokio::test]
+async fn a_checkout_stays_as_it_is_while_the_machine_runs_on() {
+    let mut server = TestRunner::start_with(&[PASS, WAIT], |config| config.slots.truncate(1)).await;
+    server.submit("2", &["wait", "pass"]).await;
+    server.client.logged("2-1", "pid").await;
+    server.shut_down().await;
+    let left = server.workspace("2").join("left-by-a-task");
+    std::fs::write(&left, "").unwrap();
+    server.start_again().await;
+    server.client.ended("2").await;
+    assert!(left.exists());
+}
+
+#[tokio::test]
 async fn a_second_runner_on_the_same_data_folder_does_not_start() {
     let server = TestRunner::start(&[]).await;
     let error = runner::Runner::start(server.config.clone()).await.err().unwrap();
