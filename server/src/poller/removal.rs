@@ -80,11 +80,13 @@ pub(super) async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job) -> Re
     }
     after.attempts = 0;
     after.remote_deleted_at = Some(now);
-    if lifecycle::late_arrival_over_at(job).is_some() {
+    let is_deletion = job.delete_requested_at.is_some();
+    let may_come_again = is_deletion && lifecycle::may_arrive_until(job).is_some_and(|until| until > now);
+    if may_come_again || lifecycle::late_arrival_over_at(job).is_some() {
         // Whatever arrives late makes its workspace anew, so that its tombstone removes it, at the end.
         after.cleaned_at = Some(after.cleaned_at.unwrap_or(now));
     }
-    let goes_on = job.delete_requested_at.is_some() || after.cleanup_state == CleanupState::Pending;
+    let goes_on = is_deletion || after.cleanup_state == CleanupState::Pending;
     after.next_at = goes_on.then_some(now);
     let saved = save(poller, job, &after, Vec::new()).await?;
     Ok(if goes_on { After::Again } else { After::Later }.if_saved(saved))
