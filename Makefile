@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help run test fuzz check build site size watch bench sim chaos fmt setup setup-check setup-test
+.PHONY: help run test fuzz check build site size watch bench sim sim-old-faults chaos fmt setup setup-check setup-test
 
 export WASM_BINDGEN := $(CURDIR)/.tools/bin/wasm-bindgen
 export WASM_SPLIT := $(CURDIR)/.tools/bin/wasm-split-cli
@@ -71,6 +71,9 @@ bench: build setup-test ## measurements, see bench/README.md
 sim: setup ## simulate the engine under faults: SEEDS=10000 from FIRST=1, or one SEED with all that happened
 	$(if $(SEED),SEED=$(SEED)) SEEDS=$(or $(SEEDS),10000) FIRST=$(or $(FIRST),1) \
 	    cargo test --locked --test sim -- --nocapture every_promise
+
+sim-old-faults: setup ## put old faults of the engine back one by one, and see that the simulation finds each
+	scripts/sim-old-faults.sh
 
 chaos: setup-test ## kill the real program KILLS=100 times while it works, on SQLite and on PostgreSQL
 	KILLS=$(or $(KILLS),100) cargo test --locked --test suite -- --nocapture chaos

@@ -3,7 +3,7 @@
 use crate::bench::Bench;
 use crate::dice::Dice;
 use crate::line::Line;
-use crate::profile::Fault;
+use crate::profile::{Fault, Plot};
 use server::remote::{Reach, RemoteError};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -95,7 +95,15 @@ impl Line {
             world.count("hollow yes");
             return Some(Fault::Hollow);
         }
-        if world.is_over() || world.profile.faults.is_empty() {
+        if world.is_over() {
+            return None;
+        }
+        let may_be_late = world.profile.plot == Plot::LateSubmissions && name == "submit";
+        if may_be_late && world.roll(|dice| dice.percent(40)) {
+            world.count("delivered late");
+            return Some(Fault::Late);
+        }
+        if world.profile.faults.is_empty() {
             return None;
         }
         let draw =

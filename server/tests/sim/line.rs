@@ -5,6 +5,7 @@ use crate::bench::{Bench, Plan, Script};
 use crate::dice::Dice;
 use crate::fate::{CALL_LIMIT, Fate};
 use crate::gate::Gate;
+use crate::profile::Plot;
 use crate::world::World;
 use protocol::remote::{Changes, HealthBody, QueueBody, QueueRequest, QueueTask, RemoteFile, TaskBody};
 use protocol::{TaskStatus, Timestamp};
@@ -20,6 +21,8 @@ const PIECE: usize = 3_000;
 pub struct Line {
     pub world: Arc<World>,
     pub gate: Gate,
+    /// Whose it is.
+    pub process: String,
 }
 
 impl Line {
@@ -30,6 +33,7 @@ impl Line {
         T: Send + 'static,
     {
         self.gate.pass().await;
+        self.world.with_witness(|witness| witness.is_called(&self.world, &self.process));
         let (fate, answer) = self.meet_fate(name, id, act).await;
         let told = match fate {
             Fate::Answered => answer.transpose(),
@@ -77,8 +81,9 @@ fn permanent<T>(refusal: Refusal) -> Result<T, RemoteError> {
 }
 
 /// How a queue is going to go, drawn when it is sent.
-fn script(dice: &mut Dice, tasks: usize) -> Script {
-    let talks = *dice.pick(&[0, 5, 40, 400]);
+fn script(dice: &mut Dice, tasks: usize, plot: Plot) -> Script {
+    let chatter: &[u64] = if plot == Plot::BusyFeed { &[400, 800] } else { &[0, 5, 40, 400] };
+    let talks = *dice.pick(chatter);
     let mut plan = || {
         let ends_as = match dice.below(10) {
             0 | 1 => TaskStatus::Failed,
@@ -96,7 +101,7 @@ impl Remote for Line {
     async fn submit(&self, instance: &str, request: &QueueRequest) -> Result<(), RemoteError> {
         let id = request.queue_id.clone();
         self.world.with_witness(|witness| witness.is_sent(&self.world, &id));
-        let script = self.world.roll(|dice| script(dice, request.tasks.len()));
+        let script = self.world.roll(|dice| script(dice, request.tasks.len(), self.world.profile.plot));
         let (sent, instance, is_blank) = (request.clone(), instance.to_owned(), self.is_blank());
         let refuses_repeats = self.world.profile.refuses_repeats;
         let act = move |bench: &mut Bench| {

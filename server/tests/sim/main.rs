@@ -12,6 +12,7 @@ mod fate;
 mod gate;
 mod ground;
 mod line;
+mod old_faults;
 mod people;
 mod process;
 mod profile;

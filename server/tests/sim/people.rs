@@ -3,6 +3,7 @@
 
 use crate::ground::Ground;
 use crate::process::Process;
+use crate::profile::Plot;
 use crate::witness::Witness;
 use crate::world::{World, locked};
 use futures_util::future::{Either, select};
@@ -23,6 +24,7 @@ enum Act {
     Abort,
     AbortNewest,
     Delete,
+    DeleteNewest,
     ForceEnd,
     ForceRemoval,
     Look,
@@ -41,7 +43,11 @@ impl People {
         let mut plan = Vec::new();
         let until = world.profile.faults_end.as_secs() * 3 / 4;
         for _ in 0..world.profile.jobs {
-            plan.push((world.roll(|dice| dice.seconds(0, until)), Act::Submit));
+            let at = world.roll(|dice| dice.seconds(0, until));
+            plan.push((at, Act::Submit));
+            if world.profile.plot == Plot::LateSubmissions {
+                plan.push((at + world.roll(|dice| dice.seconds(5, 60)), Act::DeleteNewest));
+            }
         }
         let acts = world.roll(|dice| dice.below(2 * world.profile.jobs + 1));
         for _ in 0..acts {
@@ -66,7 +72,9 @@ impl People {
         }
         if self.world.profile.hollow_rate > 0 {
             // To be seen in time, since a queue that runs on ends by itself some minutes later.
-            plan.push((base + Duration::from_secs(121), Act::AbortNewest));
+            let is_deletion = self.world.profile.plot == Plot::BusyFeed;
+            let act = if is_deletion { Act::DeleteNewest } else { Act::AbortNewest };
+            plan.push((base + Duration::from_secs(121), act));
         }
         self.follow(plan).await;
     }
@@ -99,7 +107,7 @@ impl People {
         if matches!(act, Act::Submit) {
             return self.submit(process).await;
         }
-        let chosen = if matches!(act, Act::AbortNewest) { self.newest() } else { self.choose() };
+        let chosen = if matches!(act, Act::AbortNewest | Act::DeleteNewest) { self.newest() } else { self.choose() };
         let Some(id) = chosen else { return };
         world.note(format!("somebody wants of job {id}: {act:?}"));
         let (age, why) = (world.age(), reason::aborted_by("ada"));
@@ -110,7 +118,7 @@ impl People {
                     world.with_witness(|witness| *witness.abort_promised.entry(id).or_insert(age));
                 }
             }
-            Act::Delete => {
+            Act::Delete | Act::DeleteNewest => {
                 if wishes.delete(id, why, audit("job.delete"), now).await.is_ok() {
                     world.with_witness(|witness| *witness.deletion_promised.entry(id).or_insert(age));
                 }

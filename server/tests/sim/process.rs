@@ -50,7 +50,7 @@ impl Process {
             lease: Lease::new(&environment.name, name, is_shared),
             environment,
             poll_interval: POLL_INTERVAL,
-            remote: Arc::new(Line { world: Arc::clone(world), gate: gate.clone() }),
+            remote: Arc::new(Line { world: Arc::clone(world), gate: gate.clone(), process: name.to_owned() }),
             clock,
             chance: Chance::seeded(world.roll(crate::dice::Dice::draw)),
             lanes: Arc::default(),

@@ -40,6 +40,16 @@ impl Fault {
     ];
 }
 
+/// What chance alone comes to too rarely: people and the server act in step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plot {
+    None,
+    /// Submissions arrive late, and are deleted meanwhile, at a server that remembers nothing of what it deleted.
+    LateSubmissions,
+    /// A feed that has always something to tell, while a deletion does nothing the first time.
+    BusyFeed,
+}
+
 /// From, and until when, after the beginning.
 pub type Span = (Duration, Duration);
 
@@ -57,6 +67,7 @@ pub struct Profile {
     /// Answers 409 to a submission that it has already, also from ourselves.
     pub refuses_repeats: bool,
     pub keeps_logs: bool,
+    pub plot: Plot,
     /// The server's clock against the true one, in milliseconds.
     pub clock_skew: i64,
     /// What a proxy's `Date` is ahead of the server's clock, in milliseconds.
@@ -110,6 +121,7 @@ impl Profile {
             remembers_deleted,
             refuses_repeats: lists_tasks && dice.percent(20),
             keeps_logs: dice.percent(80),
+            plot: plot(faults_end),
             clock_skew: if dice.percent(30) { skew(dice) } else { 0 },
             date_skew: if has_hours_off { skew(dice) } else { 0 },
             fault_rate: *dice.pick(&[0, 5, 20, 60, 150, 300]),
@@ -147,10 +159,23 @@ impl Profile {
         if is_calm {
             profile.calm_down();
         }
+        profile.follow_plot();
         profile
     }
 
+    fn follow_plot(&mut self) {
+        match self.plot {
+            Plot::None => {}
+            Plot::LateSubmissions => self.remembers_deleted = false,
+            Plot::BusyFeed => {
+                (self.has_health, self.has_feed) = (true, true);
+                self.hollow_rate = self.hollow_rate.max(500);
+            }
+        }
+    }
+
     fn calm_down(&mut self) {
+        self.plot = Plot::None;
         (self.fault_rate, self.hollow_rate, self.ssh_fault_rate, self.slow_store_rate) = (0, 0, 0, 0);
         for spans in [&mut self.outages, &mut self.amnesias, &mut self.freezes] {
             spans.clear();
@@ -181,6 +206,12 @@ impl Profile {
 fn hollow_rate(faults_end: Duration) -> u64 {
     let mut dice = Dice::new(u64::try_from(faults_end.as_millis()).unwrap_or(0));
     *dice.pick(&[0, 0, 0, 300, 700])
+}
+
+/// By dice of its own as well.
+fn plot(faults_end: Duration) -> Plot {
+    let mut dice = Dice::new(u64::try_from(faults_end.as_micros()).unwrap_or(0));
+    *dice.pick(&[Plot::None, Plot::None, Plot::None, Plot::LateSubmissions, Plot::BusyFeed])
 }
 
 /// Up to some hours, in either direction.

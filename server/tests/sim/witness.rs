@@ -25,6 +25,11 @@ const COMMITS_AT: u64 = 8;
 /// By so much a limit may be judged early, since servers tell whole seconds and answers take their time.
 const TOLERANCE: Duration = Duration::from_secs(2);
 
+/// A process that calls so rarely still takes part.
+const RAREST_CALLS: Duration = Duration::from_secs(25);
+/// Two may take part at once for so long: what the one has begun before the other took over is seen through.
+const LONGEST_HANDOVER: Duration = Duration::from_secs(150);
+
 pub struct Witness {
     store: Store,
     commits: Option<[u8; 4]>,
@@ -33,6 +38,9 @@ pub struct Witness {
     jobs: BTreeMap<JobId, Seen>,
     /// Submissions whose sender does not know what came of them.
     unclear: BTreeSet<String>,
+    /// When each process called the server the last time, and since when two of them do.
+    calls: BTreeMap<String, Duration>,
+    two_call_since: Option<Duration>,
     /// What was promised, and when.
     pub submitted: BTreeSet<JobId>,
     pub abort_promised: BTreeMap<JobId, Duration>,
@@ -54,6 +62,8 @@ impl Witness {
             shared_memory: ground.shared_memory(),
             jobs: BTreeMap::new(),
             unclear: BTreeSet::new(),
+            calls: BTreeMap::new(),
+            two_call_since: None,
             submitted: BTreeSet::new(),
             abort_promised: BTreeMap::new(),
             deletion_promised: BTreeMap::new(),
@@ -102,6 +112,19 @@ impl Witness {
             jobs.insert(id, Seen { job, synced_at });
         }
         self.jobs = jobs;
+    }
+
+    /// Of several processes one polls, but for a moment after another took over.
+    pub fn is_called(&mut self, world: &World, process: &str) {
+        let now = world.age();
+        let is_other = |(name, at): (&String, &Duration)| name != process && now.saturating_sub(*at) < RAREST_CALLS;
+        let two_call = self.calls.iter().any(is_other);
+        self.two_call_since = self.two_call_since.or(Some(now)).filter(|_| two_call);
+        if self.two_call_since.is_some_and(|since| now.saturating_sub(since) > LONGEST_HANDOVER) {
+            world.breaks(format!("two processes have called the server for {LONGEST_HANDOVER:?}"));
+            self.two_call_since = None;
+        }
+        self.calls.insert(process.to_owned(), now);
     }
 
     /// A submission leaves.
