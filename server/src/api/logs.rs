@@ -21,7 +21,7 @@ use std::time::Duration;
 /// Lines in a window, or matches of a search, when the request does not say how many.
 const DEFAULT_LINES: u64 = 1_000;
 /// When to ask again for a log whose file is gone.
-const GONE_PAUSE: Duration = Duration::from_secs(60);
+const GONE_PAUSE: Duration = Duration::from_mins(1);
 /// Longest text to search for, in bytes: more than fits on a line of a screen.
 const MAX_QUERY_BYTES: usize = 1_024;
 

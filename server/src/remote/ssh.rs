@@ -28,7 +28,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Silence after which the server is asked for a sign of life; three without an answer end the connection.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// How long a connection may say nothing at all: a server that lives answers each question whether it does.
-const INACTIVITY_LIMIT: Duration = Duration::from_secs(60);
+const INACTIVITY_LIMIT: Duration = Duration::from_mins(1);
 /// Most bytes of output that one command may write.
 pub const MAX_OUTPUT_BYTES: usize = 8 * 1024 * 1024;
 

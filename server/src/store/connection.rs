@@ -151,7 +151,8 @@ fn keep_private(path: &Path) -> io::Result<()> {
     if !path.try_exists()? {
         return OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop);
     }
-    if std::fs::metadata(path)?.permissions().mode() & 0o077 == 0 {
+    let of_others = std::fs::metadata(path)?.permissions().mode() & 0o077;
+    if of_others == 0 {
         return Ok(());
     }
     // One that an earlier version or somebody else has made; where it is not ours, its owner has decided.
