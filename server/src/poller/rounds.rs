@@ -66,7 +66,8 @@ struct Asking<'a> {
 impl<'a> Asking<'a> {
     /// `None` while another question about the job is under way.
     fn begin(signals: &'a Signals, id: JobId) -> Option<Self> {
-        locked(&signals.asked).insert(id).then_some(Self { asked: &signals.asked, id })
+        let is_first = locked(&signals.asked).insert(id);
+        is_first.then(|| Self { asked: &signals.asked, id })
     }
 }
 
