@@ -75,14 +75,34 @@ pub fn processes() -> Vec<Process> {
     ids.filter_map(Pid::from_raw).filter_map(look_at).collect()
 }
 
+/// `None`: not running any more.
+pub fn look_at(pid: Pid) -> Option<Process> {
+    parse_stat(pid, &std::fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?)
+}
+
 /// The line is `<pid> (<name>) <state> <parent> <group> <session> …`, its 22nd word when the process was born;
 /// the name may hold anything.
-pub fn look_at(pid: Pid) -> Option<Process> {
-    let line = std::fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+fn parse_stat(pid: Pid, line: &[u8]) -> Option<Process> {
     let name_end = line.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(&line[name_end + 1..]).ok()?;
     let words: Vec<&str> = rest.split_whitespace().collect();
-    let id = |at: usize| words.get(at)?.parse().ok().and_then(Pid::from_raw);
+    // Of one that has just ended, group and session are -1.
+    let id = |at: usize| words.get(at)?.parse().ok().filter(|id| *id > 0).and_then(Pid::from_raw);
     let is_dead = matches!(*words.first()?, "Z" | "X" | "x");
     Some(Process { pid, parent: id(1), session: id(3), born: words.get(19)?.parse().ok()?, is_dead })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_process_that_has_just_ended_the_system_tells_no_session() {
+        let tail = "0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 770 0 0";
+        let us = rustix::process::getpid();
+        let dead = parse_stat(us, format!("9 (a) b) Z 7 -1 -1 {tail}").as_bytes()).unwrap();
+        assert_eq!((dead.parent, dead.session, dead.born, dead.is_dead), (Pid::from_raw(7), None, 770, true));
+        let alive = parse_stat(us, format!("9 (sh) S 7 9 8 {tail}").as_bytes()).unwrap();
+        assert_eq!((alive.session, alive.is_dead), (Pid::from_raw(8), false));
+    }
 }
