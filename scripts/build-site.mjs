@@ -1,6 +1,7 @@
 // Makes the site's files from the compiled page: target/site/pkg with the loader, the WASM and the CSS, each with
 // its content's hash in the name and a brotli and a gzip copy beside it, and target/site/manifest.json, which names them.
 
+import binaryen from 'binaryen';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -82,8 +83,27 @@ function split() {
 }
 
 function optimise(from, to) {
-  if (IS_RELEASE) run('node_modules/.bin/wasm-opt', ...WASM_OPTIMISATION, ...WASM_FEATURES, from, '-o', to);
-  else copyFileSync(from, to);
+  if (!IS_RELEASE) return copyFileSync(from, to);
+  const lean = `${WORK}/lean.wasm`;
+  leaveOutAsyncHydration(from, lean);
+  run('node_modules/.bin/wasm-opt', ...WASM_OPTIMISATION, ...WASM_FEATURES, lean, '-o', to);
+}
+
+/** What `hydrate_lazy` would take a page over by. Every erased view points at its own, so that no tool sees that
+ * `hydrate_body`, which the page begins with, calls none of them: a twelfth of all that is sent. Only these functions
+ * themselves: of what merely has one in its type, the compiler may have made one with something else. */
+const ASYNC_HYDRATION = /13hydrate_async(28_\$u7b\$\$u7b\$closure\$u7d\$\$u7d\$)*17h[0-9a-f]{16}E$/;
+
+function leaveOutAsyncHydration(from, to) {
+  const module = binaryen.readBinary(readFileSync(from));
+  for (let at = 0; at < module.getNumFunctions(); at++) {
+    const one = module.getFunctionByIndex(at);
+    if (ASYNC_HYDRATION.test(binaryen.getFunctionInfo(one).name)) binaryen.Function.setBody(one, module.unreachable());
+  }
+  // The names, by which the functions are put in order.
+  binaryen.setDebugInfo(true);
+  writeFileSync(to, module.emitBinary());
+  module.dispose();
 }
 
 // What the parts need of the main one is exported from it, by names that wasm-bindgen would else tidy away.

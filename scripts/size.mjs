@@ -7,8 +7,8 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 const SITE = 'target/site';
 // Of 1024 bytes, as the build prints them.
 const KB = 1024;
-// All files together: 520 is the goal, which the page misses by 41; parts that are packed one by one pack less well than a whole.
-const BUDGET = { first: 280 * KB, only: 420 * KB, all: 565 * KB, chunk: 80 * KB };
+// All files together: 520 is the goal, which the page misses by 9; parts that are packed one by one pack less well than a whole.
+const BUDGET = { first: 280 * KB, only: 420 * KB, all: 535 * KB, chunk: 80 * KB };
 
 const manifest = JSON.parse(readFileSync(`${SITE}/manifest.json`, 'utf8'));
 const first = new Set([manifest.js, manifest.wasm, manifest.css]);
