@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn of_a_process_that_has_just_ended_the_system_tells_no_session() {
         let tail = "0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 770 0 0";
-        let us = rustix::process::getpid();
+        let us = getpid();
         let dead = parse_stat(us, format!("9 (a) b) Z 7 -1 -1 {tail}").as_bytes()).unwrap();
         assert_eq!((dead.parent, dead.session, dead.born, dead.is_dead), (Pid::from_raw(7), None, 770, true));
         let alive = parse_stat(us, format!("9 (sh) S 7 9 8 {tail}").as_bytes()).unwrap();
