@@ -3,7 +3,7 @@
 import type { Page } from '@playwright/test';
 import { readFile } from 'node:fs/promises';
 import { expectNothingWider } from '../fixtures/axe';
-import { expect, lastLine, logLines, open, test } from '../fixtures/test';
+import { type Api, expect, lastLine, logLines, open, test } from '../fixtures/test';
 
 const log = (page: Page) => page.getByRole('region', { name: 'Log', exact: true });
 const line = (page: Page, number: number) => page.getByRole('link', { name: `Line ${number}`, exact: true });
@@ -21,6 +21,15 @@ async function answerWithLog(page: Page, total: number, text: (number: number) =
       await route.fulfill({ json: { first, lines, total, bytes: total * 20, complete: true } });
     },
   );
+}
+
+/** Opens a made-up log of so many lines, as by a click on it; its end is in sight then. */
+async function openLogOf(page: Page, api: Api, total: number): Promise<void> {
+  const job = await api.run('main', 'smoke/boot');
+  await answerWithLog(page, total, (number) => `line number ${number}`);
+  await open(page, `/jobs/${job.id}?tab=scenarios`);
+  await page.getByRole('link', { name: 'Log of smoke/boot' }).click();
+  await expect(line(page, total)).toBeInViewport();
 }
 
 /** The first and the last line of which all is seen. */
@@ -140,11 +149,7 @@ test('what is protocol between scenario and runner is dimmed', async ({ page, ap
 
 test('every one of two million lines is reached, and the page stays small', async ({ page, api }) => {
   const TOTAL = 2_000_000;
-  const job = await api.run('main', 'smoke/boot');
-  await answerWithLog(page, TOTAL, (number) => `line number ${number}`);
-  await open(page, `/jobs/${job.id}?tab=scenarios`);
-  await page.getByRole('link', { name: 'Log of smoke/boot' }).click();
-  await expect(line(page, TOTAL)).toBeInViewport();
+  await openLogOf(page, api, TOTAL);
   await expect(log(page)).toContainText(`line number ${TOTAL}`);
   const [scrolled, full] = await log(page).evaluate((log) => [log.scrollTop + log.clientHeight, log.scrollHeight]);
   expect(Math.abs(scrolled - full)).toBeLessThanOrEqual(1);
@@ -289,11 +294,7 @@ test('a link to a line far down leads there, and one behind the end to the last 
 
 test('a link leads to its line among two million', async ({ page, api }) => {
   const TOTAL = 2_000_000;
-  const job = await api.run('main', 'smoke/boot');
-  await answerWithLog(page, TOTAL, (number) => `line number ${number}`);
-  await open(page, `/jobs/${job.id}?tab=scenarios`);
-  await page.getByRole('link', { name: 'Log of smoke/boot' }).click();
-  await expect(line(page, TOTAL)).toBeInViewport();
+  await openLogOf(page, api, TOTAL);
   const address = page.url();
   for (const [linked, shown] of [[1_900_000, 1_900_000], [9_900_000, TOTAL], [1, 1]]) {
     await page.goto(`${address}#L${linked}`);
