@@ -1,6 +1,7 @@
 //! A bench to run jobs on: a git repository with scenarios and the real runner with its SSH server, on free ports.
 //! What its scenarios do is told by files that a test makes, so that no test has to wait for a clock.
 
+use crate::held_address::HeldAddress;
 use runner::{Runner, Running};
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, PrivateKey};
@@ -36,6 +37,8 @@ pub struct Bench {
     config: runner::Config,
     running: Option<Running>,
     fingerprint: String,
+    /// Those of HTTP and SSH, also while the runner is away.
+    _addresses: [HeldAddress; 2],
 }
 
 impl Bench {
@@ -44,9 +47,10 @@ impl Bench {
         let root = folder.path();
         make_repository(root);
         make_client_key(root);
+        let (http, ssh) = (HeldAddress::take(), HeldAddress::take());
         let slot = BTreeMap::from([("GATE".to_owned(), root.join("gate").display().to_string())]);
         let config = runner::Config {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            listen: http.get(),
             name: "bench".to_owned(),
             token: None,
             token_env: None,
@@ -59,23 +63,20 @@ impl Bench {
             queue_overtime: Duration::from_secs(1),
             submodules: true,
             ssh: Some(runner::SshConfig {
-                listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+                listen: ssh.get(),
                 host_key: root.join("host_key"),
                 authorized_keys: root.join("authorized_keys"),
             }),
         };
-        let mut bench = Self { folder, config, running: None, fingerprint: String::new() };
+        let addresses = [http, ssh];
+        let mut bench = Self { folder, config, running: None, fingerprint: String::new(), _addresses: addresses };
         bench.start_runner().await;
         bench
     }
 
-    /// Starts the runner, at its former addresses if it ran before.
+    /// Starts the runner, always at the same addresses.
     pub async fn start_runner(&mut self) {
         let running = Runner::start(self.config.clone()).await.unwrap();
-        self.config.listen = running.http_addr;
-        if let (Some(ssh), Some(address)) = (&mut self.config.ssh, running.ssh_addr) {
-            ssh.listen = address;
-        }
         self.fingerprint = running.ssh_host_key_fingerprint.clone().unwrap();
         self.running = Some(running);
     }

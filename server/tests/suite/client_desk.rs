@@ -4,6 +4,7 @@
 use crate::api_document::{self, Exchange};
 use crate::bench::Bench;
 use crate::command_line::{good, run};
+use crate::held_address::HeldAddress;
 use crate::killed::{Server, config_of};
 use crate::test_app::PASSWORD;
 use reqwest::{Client, Method};
@@ -25,6 +26,8 @@ pub struct Desk {
     pub url: String,
     pub token: String,
     folder: TempDir,
+    /// Where the server is, also after a restart.
+    _address: HeldAddress,
 }
 
 impl Desk {
@@ -33,16 +36,13 @@ impl Desk {
         drop(rustls::crypto::ring::default_provider().install_default());
         let bench = Bench::start().await;
         let folder = tempfile::tempdir().unwrap();
-        let config = config_of(&bench.environment());
-        let file = folder.path().join("testarena.toml");
-        std::fs::write(&file, &config).unwrap();
+        let address = HeldAddress::take();
+        let config = config_of(&bench.environment()).replace("127.0.0.1:0", &address.get().to_string());
+        std::fs::write(folder.path().join("testarena.toml"), config).unwrap();
         good(&run(folder.path(), &["user", "add", "ada"], &format!("{PASSWORD}\n")));
         let server = Server::start(folder.path());
         let url = server.url.clone();
-        // Where it will be again after a restart.
-        let address = url.trim_start_matches("http://");
-        std::fs::write(&file, config.replace("127.0.0.1:0", address)).unwrap();
-        let mut desk = Self { bench, server: Some(server), url, token: String::new(), folder };
+        let mut desk = Self { bench, server: Some(server), url, token: String::new(), folder, _address: address };
         desk.token = desk.call(Method::POST, "/api/tokens", json!({"name": "desk"})).await["token"].to_string();
         desk.token = desk.token.trim_matches('"').to_owned();
         desk

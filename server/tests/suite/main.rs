@@ -20,6 +20,7 @@ mod command_line;
 mod connections;
 mod figures;
 mod generated_client;
+mod held_address;
 mod history;
 mod job_clocks;
 mod job_faults;

@@ -1,6 +1,7 @@
 //! The calls of the remote test server's contract, against servers that are old, slow, broken or hostile.
 //! Each server is a real one on a loopback port.
 
+use crate::held_address::HeldAddress;
 use crate::remote_environment::{
     INSTANCE, QUEUE, environment_config, serve, server_that_answers, server_with, transient_message,
 };
@@ -212,9 +213,8 @@ async fn an_oversized_answer_is_refused() {
 
 #[tokio::test]
 async fn a_dead_address_is_a_transient_failure_without_secrets() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    let nobody = HeldAddress::take();
+    let url = format!("http://{}", nobody.get());
     let message = transient_message(server_with(url, |_| {}).health(INSTANCE).await);
     assert!(message.starts_with("GET /api/health failed: ") && message.contains("refused"), "{message}");
     assert!(!message.contains("s3cret"));
