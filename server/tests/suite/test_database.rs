@@ -113,11 +113,16 @@ pub fn lock_out_writers(url: &DatabaseUrl) -> Option<SqliteConnection> {
     Some(connection)
 }
 
-/// Keeps everybody from a table of a PostgreSQL database, as maintenance does, until it is dropped.
+/// Keeps everybody from a table of a PostgreSQL database, as maintenance does, until it is unlocked.
 pub fn lock_table(url: &str, table: &str) -> PgConnection {
     let mut connection = PgConnection::establish(url).unwrap();
     connection.batch_execute(&format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")).unwrap();
     connection
+}
+
+/// Returns when everybody may have the table again. Of a connection that only ends nobody knows when that is.
+pub fn unlock(mut locked: PgConnection) {
+    locked.batch_execute("ROLLBACK").unwrap();
 }
 
 /// Lets an SQLite file take up no more room than it has, or as much as it wants; `false` with another database.
