@@ -126,7 +126,7 @@ impl Listener {
 mod tests {
     use super::*;
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn many_rings_are_heard_as_one_after_the_first() {
         let bell = Bell::default();
         let mut work = bell.listen_for_work();
