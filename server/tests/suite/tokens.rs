@@ -140,8 +140,13 @@ async fn a_token_deleted_on_another_replica_is_refused_within_a_second() {
     let elsewhere = app.replica().await;
     elsewhere.with_password("ada", PASSWORD).delete("/api/tokens/1").await.expect(204);
     let deleted_at = std::time::Instant::now();
-    while script.get("/api/me").await.status == 200 {
-        assert!(deleted_at.elapsed().as_millis() < 1_500, "still good after more than a second");
+    loop {
+        // What counts is when it is shown, however long the answer takes.
+        let shown_after = deleted_at.elapsed();
+        if script.get("/api/me").await.status != 200 {
+            break;
+        }
+        assert!(shown_after.as_millis() < 1_500, "still good after more than a second");
         tokio::task::yield_now().await;
     }
 }
