@@ -187,13 +187,13 @@ async fn a_hanging_server_ends_at_the_deadline() {
 #[tokio::test]
 async fn a_held_back_feed_gets_its_wait_beside_the_deadline() {
     let url = serve(|request: Request| async move {
-        assert_eq!(request.uri().query(), Some("wait=1&since=a%2Fb"));
+        assert_eq!(request.uri().query(), Some("wait=30&since=a%2Fb"));
         tokio::time::sleep(Duration::from_millis(300)).await;
         r#"{"cursor":"c2","queues":[{"id":"42","kind":"queue","status":"finished"}]}"#.into_response()
     })
     .await;
     let server = server_with(url, |config| config.http_timeout = Duration::from_millis(200));
-    let changes = server.changes(INSTANCE, Some("a/b"), Duration::from_secs(1)).await.unwrap().body;
+    let changes = server.changes(INSTANCE, Some("a/b"), Duration::from_secs(30)).await.unwrap().body;
     assert_eq!((changes.cursor.as_str(), changes.reset, changes.queues.len()), ("c2", false, 1));
 }
 

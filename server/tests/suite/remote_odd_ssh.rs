@@ -93,7 +93,9 @@ impl Gate {
         let mut config = environment_config("http://127.0.0.1:1".into());
         config.ssh.port = listener.local_addr().unwrap().port();
         config.ssh.credential = SshCredential::Password(Secret::new(password.into()));
-        config.ssh.timeout = Duration::from_millis(500);
+        if self.end == End::Never {
+            config.ssh.timeout = Duration::from_millis(500);
+        }
         config.ssh.host_key = HostKeyCheck::Fingerprint(fingerprint);
         let server = Arc::new(Config {
             keys: vec![key],
