@@ -93,7 +93,7 @@ async fn many_who_send_half_a_header_shut_nobody_out() {
 
 #[tokio::test]
 async fn a_header_that_does_not_end_is_given_up_however_it_trickles() {
-    let site = Site::start(|limits| limits.header = Duration::from_millis(300)).await;
+    let site = Site::start(|limits| limits.header = Duration::from_secs(1)).await;
     assert_eq!(rest(site.connect().await).await, "", "who says nothing");
     assert_eq!(rest(site.say(HALF).await).await, "", "who stops");
     let mut stream = site.say(HALF).await;
@@ -112,8 +112,8 @@ async fn a_header_that_does_not_end_is_given_up_however_it_trickles() {
 
 #[tokio::test]
 async fn a_connection_is_kept_between_requests_and_not_for_ever() {
-    let short = Duration::from_millis(600);
-    let site = Site::start(|limits| (limits.idle, limits.header) = (short, Duration::from_millis(100))).await;
+    let short = Duration::from_secs(3);
+    let site = Site::start(|limits| (limits.idle, limits.header) = (short, Duration::from_secs(1))).await;
     let mut stream = site.say(WHOLE).await;
     assert!(answer(&mut stream).await.starts_with("HTTP/1.1 200"));
     let since = Instant::now();
@@ -153,7 +153,7 @@ fn endless(router: Router) -> (Router, mpsc::UnboundedReceiver<()>) {
 async fn an_answer_that_nobody_takes_or_hardly_is_given_up() {
     let mut dropped = None;
     let site = Site::with(
-        |limits| limits.write = Duration::from_millis(400),
+        |limits| limits.write = Duration::from_secs(1),
         |router| {
             let (router, word) = endless(router);
             dropped = Some(word);
@@ -180,7 +180,7 @@ async fn an_answer_that_nobody_takes_or_hardly_is_given_up() {
     // Who takes longer than the limit but goes on taking gets all of it.
     let mut steady = site.say(ask).await;
     let (mut piece, mut taken, start) = (vec![0; 1_024 * 1_024], 0, Instant::now());
-    let mut pace = tokio::time::interval(Duration::from_millis(15));
+    let mut pace = tokio::time::interval(Duration::from_millis(30));
     while taken < BIG {
         let count = steady.read(&mut piece).await.unwrap();
         assert!(count > 0, "cut off after {taken} bytes and {:?}", start.elapsed());
@@ -200,7 +200,11 @@ const GATED: &str = "GET /gated HTTP/1.1\r\nHost: a\r\n\r\n";
 #[tokio::test]
 async fn who_finds_all_connections_at_work_is_told_to_come_again() {
     let gate = Arc::new(Notify::new());
-    let few = |limits: &mut Limits| (limits.connections, limits.connections_of_an_address) = (10, 2);
+    let few = |limits: &mut Limits| {
+        (limits.connections, limits.connections_of_an_address) = (10, 2);
+        // Who takes a place and says nothing gives it free soon.
+        limits.header = Duration::from_secs(1);
+    };
     let site = Site::with(few, |router| gated(router, &gate)).await;
     let mut busy = vec![site.say(GATED).await, site.say(GATED).await];
     // The two may still be on their way: until they are known to be at work, a third takes the place of one.
