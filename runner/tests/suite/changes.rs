@@ -64,7 +64,8 @@ async fn every_change_is_told_once_and_soon() {
     let aborted_at = Instant::now();
     server.client.abort("42").await;
     let (changes, told_at) = waiting.await.unwrap();
-    assert!(told_at - aborted_at < Duration::from_secs(1));
+    // Half of what it would wait.
+    assert!(told_at - aborted_at < Duration::from_secs(15));
     let mut last = changes;
     while ids(&last) != [("42", QueueStatus::Aborted)] {
         last = feed(&server.client, &format!("?since={}&wait=10", last.cursor)).await;

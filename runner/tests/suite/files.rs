@@ -193,5 +193,5 @@ async fn thousands_of_small_results_are_served_quickly() {
         reader.await.unwrap();
     }
     println!("5,000 results: listed in {listing:?}, all read after {:?}", start.elapsed());
-    assert!(start.elapsed() < std::time::Duration::from_secs(20), "{:?}", start.elapsed());
+    assert!(start.elapsed() < std::time::Duration::from_mins(1), "{:?}", start.elapsed());
 }

@@ -69,7 +69,8 @@ async fn a_task_that_asks_at_a_terminal_finds_none() {
     let server = TestRunner::start(&[("a", text)]).await;
     let start = Instant::now();
     assert_eq!(statuses(&server.run("1", &["a"]).await), (QueueStatus::Finished, vec![Passed]));
-    assert!(start.elapsed() < Duration::from_secs(20));
+    // Less than the time that a task has.
+    assert!(start.elapsed() < Duration::from_secs(50));
     let log = server.client.log("1-1").await;
     assert!(log.contains("after 1") && log.contains("own session"), "{log}");
 }
@@ -156,7 +157,7 @@ async fn as_process_one_the_runner_leaves_no_dead_behind() {
         if dead.is_empty() {
             break;
         }
-        assert!(start.elapsed() < Duration::from_secs(10), "{dead:?}");
+        assert!(start.elapsed() < Duration::from_secs(30), "{dead:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     child.kill().await.unwrap();
@@ -227,7 +228,7 @@ async fn an_abort_during_a_checkout_ends_at_once_and_leaves_no_half_workspace() 
     server.client.abort("1").await;
     assert_eq!(statuses(&server.client.ended("1").await), (QueueStatus::Aborted, vec![Aborted]));
     while server.workspace("1").exists() {
-        assert!(start.elapsed() < Duration::from_secs(2), "half a workspace is left");
+        assert!(start.elapsed() < Duration::from_secs(30), "half a workspace is left");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(server.client.delete("1").await.status(), 204);

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 const KILLS: u64 = 4;
 const PEOPLE: u64 = 3;
 /// From the last kill on; far more than it takes.
-const PATIENCE: Duration = Duration::from_mins(3);
+const PATIENCE: Duration = Duration::from_mins(10);
 /// Between two looks at what goes on at its own speed.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// A process that died is succeeded on a shared database after so long.

@@ -20,8 +20,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub const JOB: JobId = JobId(1);
-/// Far less than the pauses whose absence is noticed, and far more than what is waited for takes.
-const SOON: Duration = Duration::from_secs(10);
+/// Less than the pauses whose absence is noticed, and far more than what is waited for takes.
+const SOON: Duration = Duration::from_secs(15);
 /// Long after all that is due.
 const STANDSTILL: Timestamp = Timestamp(4_102_444_800_000);
 

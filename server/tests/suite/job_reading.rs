@@ -11,6 +11,8 @@ use server::store::jobs::find_job;
 use std::time::{Duration, Instant};
 
 pub(crate) const CONFIGURED: &str = "bench-a";
+/// Half of what is asked for where nobody is to wait so long.
+const SOON: Duration = Duration::from_secs(30);
 
 pub(crate) async fn start() -> (TestApp, Client) {
     let mut config = environment_config("http://127.0.0.1:1".into());
@@ -135,10 +137,10 @@ async fn a_waiter_is_answered_when_the_job_changes() {
     let waiting = tokio::spawn(async move { waiter.get("/api/job/1?wait=60").await });
     app.state.bell.listen_for_saved();
     app.change_job(id, |job, _| job.status = JobStatus::InProgress).await;
-    let answer = tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap().unwrap();
+    let answer = tokio::time::timeout(SOON, waiting).await.unwrap().unwrap();
     assert_eq!(answer.expect(200)["status"], "in_progress");
     // Without a version to compare there is nothing to wait for.
-    let at_once = tokio::time::timeout(Duration::from_secs(10), ada.get("/api/job/1?wait=60")).await.unwrap();
+    let at_once = tokio::time::timeout(SOON, ada.get("/api/job/1?wait=60")).await.unwrap();
     at_once.expect(200);
     assert_eq!(ada.get("/api/job/1?wait=61").await.code(), "invalid_input");
     let wrong = ada.get("/api/job/1?wait=x").await.problem();
@@ -158,7 +160,7 @@ async fn a_waiter_notices_what_another_replica_has_saved() {
         .store
         .write(move |connection| server::store::jobs::request_abort(connection, id, "aborted_by:ada", Timestamp(0)));
     assert!(silent.await.unwrap());
-    let answer = tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap().unwrap();
+    let answer = tokio::time::timeout(SOON, waiting).await.unwrap().unwrap();
     assert_eq!(answer.expect(200)["abort_requested"], true);
 }
 
@@ -173,7 +175,7 @@ async fn waiters_are_let_go_when_time_is_up_and_when_the_server_ends() {
     assert!(start.elapsed() >= Duration::from_secs(1));
     let waiting = tokio::spawn(async move { waiter.get("/api/job/1?wait=60").await });
     app.state.shutdown.cancel();
-    let answer = tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap().unwrap();
+    let answer = tokio::time::timeout(SOON, waiting).await.unwrap().unwrap();
     assert_eq!(answer.status, 304);
 }
 

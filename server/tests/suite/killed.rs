@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 const JOBS: usize = 9;
 /// Far more than anything here takes.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 /// Between two looks at what goes on at its own speed.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 

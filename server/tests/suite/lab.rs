@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Far more than anything here takes; a test that waits longer has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// Between two looks at a runner that works at its own speed.
 const LOOK_INTERVAL: Duration = Duration::from_millis(25);
 

@@ -136,7 +136,7 @@ fn ask_often(address: &str) {
 }
 
 fn wait_for_end(child: &mut Child) -> ExitStatus {
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + Duration::from_secs(30);
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status;

@@ -112,7 +112,7 @@ async fn thirty_thousand_branches_are_listed_and_a_hundred_thousand_say_that_the
     assert_eq!(listed["branches"].as_array().unwrap().len(), 30_001);
     assert_eq!(listed["branches"][0]["name"], "main");
     // Debug build on a busy machine; it takes a fraction of that.
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 
     bench.add_packed_branches(&commit, names(30_000..100_000));
     let fresh = TestApp::with_environments(vec![bench.config_with(|_| {})]).await;

@@ -10,8 +10,9 @@ use server::remote::Remote;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 
-/// What an answer may take beyond its limit on a busy machine.
-const SLACK: Duration = Duration::from_secs(4);
+/// What an answer may take beyond its limit on a busy machine; less than until a silent connection is given up.
+const SLACK: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn a_server_that_freezes_under_a_command_is_given_up_at_its_limit() {
@@ -28,6 +29,7 @@ async fn a_server_that_freezes_under_a_command_is_given_up_at_its_limit() {
     let start = Instant::now();
     let freeze = async {
         while !flag.exists() {
+            assert!(start.elapsed() < PATIENCE, "the command does not begin");
             tokio::task::yield_now().await;
         }
         bench.sshd.freeze_connections();
@@ -94,6 +96,8 @@ async fn clean_ups_that_hang_keep_no_question_waiting() {
     let bench = Bench::start();
     let flag = bench.path("go");
     let environment = bench.environment_with(|ssh| {
+        // Nobody is given up here.
+        ssh.timeout = PATIENCE;
         ssh.commands.cleanup = format!("while [ ! -e {} ]; do sleep 0.05; done; : {{queue_id}}", flag.display());
     });
     let server = environment.server.clone();
@@ -104,7 +108,7 @@ async fn clean_ups_that_hang_keep_no_question_waiting() {
     let repository = &environment.repository;
     let (branches, commit) = tokio::join!(repository.branches(), repository.read_branch("main"));
     assert!(branches.is_ok() && commit.is_ok(), "{branches:?} {commit:?}");
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert!(start.elapsed() < PATIENCE / 2, "{:?}", start.elapsed());
     std::fs::write(&flag, "").unwrap();
     assert_eq!(clean_ups.await.unwrap(), vec![Ok(()); 8]);
     assert_eq!(bench.sshd.connection_count(), 1);
@@ -131,7 +135,8 @@ async fn the_program_ends_in_time_beside_a_server_that_froze_under_a_question() 
     bench.sshd.freeze_connections();
     let (code, took) = server.terminate().await;
     assert_eq!(code, Some(0));
-    assert!(took < Duration::from_secs(10), "{took:?}");
+    // It gives itself less than 10 s; what it does by then may take longer on a busy machine.
+    assert!(took < Duration::from_secs(20), "{took:?}");
     // Cut off, or told that nobody can be asked now.
     let answer = question.await.unwrap();
     assert!(answer.as_ref().map_or(true, |answer| answer.status() == 503), "{answer:?}");

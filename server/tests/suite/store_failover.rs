@@ -37,7 +37,7 @@ async fn after_a_failover_the_new_server_is_used_within_seconds() {
         assert_eq!(seen["abort_requested"], true, "{seen}");
     }
     becomes(&ada, "/readyz", false, 200).await;
-    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_mins(1), "{:?}", start.elapsed());
     app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
 }
 
