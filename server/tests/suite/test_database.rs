@@ -34,15 +34,19 @@ impl TestDatabase {
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         if let Some((server, name)) = &self.postgres {
-            // Connections of the test's own pool may still be open.
-            run(server, &format!("DROP DATABASE {name} WITH (FORCE)"));
+            // Connections of the test's own pool may still be open. Where they don't end soon, it goes with the server.
+            let _stays = try_to_run(server, &format!("DROP DATABASE {name} WITH (FORCE)"));
         }
     }
 }
 
 fn run(server: &str, statement: &str) {
+    try_to_run(server, statement).unwrap();
+}
+
+fn try_to_run(server: &str, statement: &str) -> QueryResult<usize> {
     let mut connection = PgConnection::establish(server).unwrap();
-    sql_query(statement).execute(&mut connection).unwrap();
+    sql_query(statement).execute(&mut connection)
 }
 
 pub const MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations");
