@@ -84,6 +84,17 @@ pub struct Pooler {
 
 impl Pooler {
     pub fn start(server: &PostgresServer) -> Self {
+        let start = Instant::now();
+        loop {
+            if let Some(pooler) = Self::try_to_start(server) {
+                return pooler;
+            }
+            assert!(start.elapsed() < PATIENCE, "the pooler does not start");
+        }
+    }
+
+    /// `None`: somebody else has taken its port in between.
+    fn try_to_start(server: &PostgresServer) -> Option<Self> {
         let (folder, port) = (folder(), free_port());
         let config = format!(
             "[databases]\n* = host=127.0.0.1 port={} user=testarena\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
@@ -96,13 +107,16 @@ impl Pooler {
         let program = if Path::new("/usr/sbin/pgbouncer").exists() { "/usr/sbin/pgbouncer" } else { "pgbouncer" };
         let mut pooler = as_owner(program);
         let child = pooler.arg("--quiet").arg(&path).stderr(Stdio::null()).spawn().unwrap();
-        let pooler = Self { child, port, _folder: folder };
+        let mut pooler = Self { child, port, _folder: folder };
         let start = Instant::now();
         while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            assert!(start.elapsed() < PATIENCE, "the pooler does not start");
+            if pooler.child.try_wait().unwrap().is_some() {
+                return None;
+            }
+            assert!(start.elapsed() < PATIENCE, "the pooler does not answer");
             std::thread::yield_now();
         }
-        pooler
+        Some(pooler)
     }
 
     pub fn url(&self) -> String {

@@ -24,6 +24,22 @@ impl Drop for Provider {
 
 impl Provider {
     async fn start() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let started_at = Instant::now();
+        let mut provider = Self::begin();
+        while provider.http.get(format!("{}/jwks", provider.issuer)).send().await.is_err() {
+            assert!(started_at.elapsed() < Duration::from_mins(1), "the provider does not answer");
+            if provider.process.try_wait().unwrap().is_some() {
+                // Somebody else has taken its port in between.
+                provider = Self::begin();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        provider
+    }
+
+    /// At a port that was free.
+    fn begin() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/oidc/bin/oidc-provider-mock");
         let process = Command::new(&program)
@@ -32,15 +48,8 @@ impl Provider {
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}; run scripts/setup.sh test", program.display()));
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().redirect(Policy::none()).no_proxy().tls_certs_only([]).build().unwrap();
-        let provider = Self { process, issuer: format!("http://127.0.0.1:{port}"), http };
-        let started_at = Instant::now();
-        while provider.http.get(format!("{}/jwks", provider.issuer)).send().await.is_err() {
-            assert!(started_at.elapsed() < Duration::from_mins(1), "the provider does not answer");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        provider
+        Self { process, issuer: format!("http://127.0.0.1:{port}"), http }
     }
 
     fn config(&self) -> OidcConfig {
