@@ -4,6 +4,7 @@ use crate::bench::Bench;
 use crate::command_line::{good, run};
 use crate::killed::{Server, config_of};
 use crate::test_app::PASSWORD;
+use protocol::Timestamp;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -39,7 +40,8 @@ async fn after_a_restore_no_new_job_is_taken_for_an_older_one() {
     let new = server.run_job("third").await;
     assert!(new["id"].as_i64().unwrap() > 100_000, "{new}");
     assert_eq!(new["status"], "passed");
-    assert!(new["tasks"][0]["started_at"].as_str() >= new["created_at"].as_str(), "{new}");
+    let time = |of: &Value| of.as_str().unwrap().parse::<Timestamp>().unwrap();
+    assert!(time(&new["tasks"][0]["started_at"]) >= time(&new["created_at"]), "{new}");
     // What is left of the job that nobody knows of any more may be all that there is.
     assert!(folder.path().join("data/jobs/0/2").exists());
     server.kill();
