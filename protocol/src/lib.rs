@@ -7,6 +7,7 @@ pub mod api;
 pub mod names;
 pub mod reason;
 pub mod remote;
+pub mod size;
 mod status;
 pub mod text;
 mod timestamp;

@@ -6,6 +6,7 @@ use super::values;
 use super::variables::name_for_key;
 use super::{Config, ConfigError, Variables};
 use crate::store::DatabaseUrl;
+use protocol::size;
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -79,12 +80,12 @@ impl Loader<'_> {
             session_idle: self.duration("session_idle", file.session_idle.as_deref(), "7d")?,
             audit_retention: self.duration("audit_retention", file.audit_retention.as_deref(), "2y")?,
             oidc: file.oidc.as_ref().map(|oidc| self.oidc(oidc)).transpose()?,
-            max_log_bytes: self.value("max_log_bytes", file.max_log_bytes.as_deref(), "256MiB", values::size)?,
+            max_log_bytes: self.value("max_log_bytes", file.max_log_bytes.as_deref(), "256MiB", size::parse)?,
             max_results_bytes: self.value(
                 "max_results_bytes",
                 file.max_results_bytes.as_deref(),
                 "1GiB",
-                values::size,
+                size::parse,
             )?,
             metrics_token: self.variables.secret("TESTARENA_METRICS_TOKEN")?,
             environments,

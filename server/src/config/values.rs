@@ -18,27 +18,6 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
-/// `256MiB`, `1GiB`, `64KiB`, or bytes as a plain number; never zero.
-pub(super) fn size(text: &str) -> Result<u64, String> {
-    let wrong = || format!("\"{text}\" is no size such as \"256MiB\" or \"1GiB\"");
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let factor: u64 = match unit.trim_start() {
-        "" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        "TiB" => 1 << 40,
-        _ => return Err(wrong()),
-    };
-    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(wrong)?;
-    // What is stored of a size is a signed number.
-    if bytes == 0 || i64::try_from(bytes).is_err() {
-        return Err(format!("\"{text}\" must be at least 1 byte, and less than 8 EiB"));
-    }
-    Ok(bytes)
-}
-
 /// A duration, or `never` as `None`.
 pub(super) fn duration_or_never(text: &str) -> Result<Option<Duration>, String> {
     match text {
@@ -93,16 +72,6 @@ mod tests {
         assert_eq!(duration_or_never("never"), Ok(None));
         for bad in ["", "20", "0s", "never", "-1s", "200years"] {
             assert!(duration(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn sizes_are_written_in_units_of_1024() {
-        assert_eq!(size("256MiB"), Ok(256 << 20));
-        assert_eq!(size("1 GiB"), Ok(1 << 30));
-        assert_eq!(size("4096"), Ok(4096));
-        for bad in ["", "MiB", "1MB", "1.5GiB", "0", "-1", "1gib", "99999999TiB", "+1"] {
-            assert!(size(bad).is_err(), "{bad}");
         }
     }
 

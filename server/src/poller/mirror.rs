@@ -2,7 +2,7 @@
 //! The length of a log here is where the next piece begins, so a crash in between costs nothing.
 
 use super::Poller;
-use super::missing::{Missing, in_units, shown};
+use super::missing::{Missing, shown};
 use super::outcome::{queue_of, save};
 use crate::logs::{LogId, is_full};
 use crate::metrics::process;
@@ -10,6 +10,7 @@ use crate::remote::{LogPiece, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::jobs::{self, Job};
 use crate::store::tasks::{self, Task};
+use protocol::size::in_units;
 
 /// Pieces of one log in one pass, so that one huge log does not hold up the others; the rest follows in the next pass.
 const PIECES_PER_PASS: usize = 8;

@@ -97,13 +97,6 @@ pub(super) fn shown(text: &str) -> String {
     }
 }
 
-/// Bytes as they stand in the configuration.
-pub(super) fn in_units(bytes: u64) -> String {
-    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    let whole = units.into_iter().find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit));
-    whole.map_or_else(|| format!("{bytes} bytes"), |(unit, name)| format!("{} {name}", bytes / unit))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,13 +114,6 @@ mod tests {
         assert!(now >= Timestamp(60_000));
         let quick = Doubt { since: now, answers: 9 };
         assert!(!quick.is_over(&unknown, now), "many answers at once are one");
-    }
-
-    #[test]
-    fn sizes_are_named_as_they_are_configured() {
-        assert_eq!(in_units(256 << 20), "256 MiB");
-        assert_eq!(in_units(1 << 30), "1 GiB");
-        assert_eq!(in_units(1_000), "1000 bytes");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::Poller;
 use super::mirror::MirrorError;
-use super::missing::{Missing, in_units, shown};
+use super::missing::{Missing, shown};
 use super::outcome::queue_of;
 use crate::logs::{Budget, Outcome};
 use crate::metrics::process;
@@ -11,6 +11,7 @@ use crate::store::jobs::Job;
 use crate::store::tasks::ResultFile;
 use protocol::names::is_result_path;
 use protocol::remote::RemoteFile;
+use protocol::size::in_units;
 use std::collections::{HashSet, VecDeque};
 
 /// Result files kept of one job.
