@@ -62,8 +62,9 @@ impl Results {
             }
         }
         top.sync_all()?;
-        // The queue's folder, and the one that holds all queues': either may be new.
-        folder.ancestors().skip(1).take(2).try_for_each(|above| open_folder(above)?.sync_all())
+        // The queue's folder, and the one that holds all queues', which an administrator may have put elsewhere by a
+        // link: either may be new.
+        folder.ancestors().skip(1).take(2).try_for_each(|above| File::open(above)?.sync_all())
     }
 
     /// A sentence for the queue's log about what nobody will see.

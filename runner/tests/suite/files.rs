@@ -93,6 +93,21 @@ async fn results_are_what_the_task_left_in_its_folder() {
 }
 
 #[tokio::test]
+async fn results_may_lie_elsewhere_by_a_link() {
+    let server = TestRunner::start_in(&[("a", "echo x > $TESTARENA_RESULTS/x")], |config, folder| {
+        std::fs::create_dir_all(&config.data_dir).unwrap();
+        std::fs::create_dir(folder.join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink(folder.join("elsewhere"), config.data_dir.join("results")).unwrap();
+    })
+    .await;
+    server.run("42", &["a"]).await;
+    let file = server.client.get("/api/results/42-1/x").await;
+    assert_eq!(file.text().await.unwrap(), "x\n");
+    let log = server.client.log("42").await;
+    assert!(!log.contains("may not survive"), "{log}");
+}
+
+#[tokio::test]
 async fn no_path_leads_out_of_the_results_folder() {
     let text =
         "cd $TESTARENA_RESULTS; echo secret > ../secret; ln -s /etc/hostname link; ln -s .. up; mkdir d; mkfifo pipe";
