@@ -3,12 +3,15 @@
 
 mod checkout;
 mod clone_layout;
+mod fetch;
 pub mod git;
 mod holds;
 mod submodules;
 
 use crate::config::Config;
 pub use checkout::Wanted;
+use fetch::Turns;
+pub use fetch::WHOLE_OR_NOTHING;
 use git::{Call, Git, GitError};
 use protocol::names::{is_scenario_name, scenario_of_path};
 use std::collections::HashMap;
@@ -20,9 +23,6 @@ use std::time::Duration;
 const LOCAL_LIMIT: Duration = Duration::from_secs(20);
 /// A question to the source over the network. Two of them have to fit into the 30 s that a client gives a call.
 const ORIGIN_LIMIT: Duration = Duration::from_secs(12);
-/// What is fetched comes as one pack, which is there whole or not at all. As loose objects a commit is there before its files
-/// are, and a fetch that is cut off in between would leave a clone that takes itself for whole and fetches them never again.
-pub const WHOLE_OR_NOTHING: &str = "fetch.unpackLimit=1";
 /// `git ls-remote --exit-code` found no such ref.
 const NO_MATCHING_REF: i32 = 2;
 
@@ -42,12 +42,13 @@ pub struct Repository {
     pub path: PathBuf,
     pub git: Git,
     scenario_dir: String,
+    turns: Turns,
 }
 
 impl Repository {
     pub fn new(config: &Config) -> Self {
         let (path, scenario_dir) = (config.repository.clone(), config.scenario_dir.clone());
-        Self { path, git: Git::new(&config.data_dir), scenario_dir }
+        Self { path, git: Git::new(&config.data_dir), scenario_dir, turns: Turns::default() }
     }
 
     async fn run(&self, arguments: &[&str], limit: Duration) -> Result<Vec<u8>, GitError> {
@@ -63,23 +64,21 @@ impl Repository {
         if has_commit {
             return Ok(());
         }
-        let fetched = self.fetch(branch).await;
+        let fetched = self.fetch(branch, commit).await;
         // Whatever git says: it may have brought the commit and only failed to note that, at a ref that is in
         // the way or a lock that a crash has left.
         if self.look_up(branch, commit).await?.0 {
             return Ok(());
         }
         if let Err(error) = fetched {
+            if let GitError::GoesOn { .. } = error {
+                return Err(error.into());
+            }
             // A branch that is remembered here may have been deleted at the source.
             let still_exists = self.exists_at_origin(branch).await?;
             return Err(if still_exists { error.into() } else { Refusal::UnknownBranch(branch.to_owned()) });
         }
         Err(Refusal::UnknownCommit { branch: branch.to_owned(), commit: commit.to_owned() })
-    }
-
-    async fn fetch(&self, branch: &str) -> Result<(), GitError> {
-        let source = format!("refs/heads/{branch}");
-        self.run(&["-c", WHOLE_OR_NOTHING, "fetch", "--quiet", "origin", &source], ORIGIN_LIMIT).await.map(drop)
     }
 
     /// Whether the commit and a ref of the branch are here.

@@ -21,6 +21,8 @@ pub enum GitError {
     Start { source: io::Error },
     #[error("git {command} took longer than {} s", limit.as_secs())]
     TimedOut { command: String, limit: Duration },
+    #[error("git {command} takes longer than {} s, and goes on: ask again", limit.as_secs())]
+    GoesOn { command: String, limit: Duration },
     #[error("git {command} failed: {complaint}")]
     Failed { command: String, code: Option<i32>, complaint: String },
 }

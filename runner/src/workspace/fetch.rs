@@ -1,0 +1,60 @@
+//! Fetching a branch from the source. What takes longer than a caller can wait goes on, for the one who asks next.
+
+use super::git::GitError;
+use super::{ORIGIN_LIMIT, Repository};
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout;
+
+/// A first fetch of a big branch over a slow line. A line that is dead is given up after it.
+const FETCH_LIMIT: Duration = Duration::from_mins(10);
+/// What is fetched comes as one pack, which is there whole or not at all. As loose objects a commit is there before its files
+/// are, and a fetch that is cut off in between would leave a clone that takes itself for whole and fetches them never again.
+pub const WHOLE_OR_NOTHING: &str = "fetch.unpackLimit=1";
+
+type Turn = tokio::sync::Mutex<()>;
+
+/// Of each branch one fetch at a time.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Turns(Arc<Mutex<HashMap<String, Weak<Turn>>>>);
+
+impl Turns {
+    async fn take(&self, branch: &str) -> OwnedMutexGuard<()> {
+        self.find(branch).lock_owned().await
+    }
+
+    fn find(&self, branch: &str) -> Arc<Turn> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let known = turns.get(branch).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let turn = Arc::default();
+            turns.insert(branch.to_owned(), Arc::downgrade(&turn));
+            turn
+        })
+    }
+}
+
+impl Repository {
+    /// Fetches a branch that lacks this commit.
+    pub(super) async fn fetch(&self, branch: &str, commit: &str) -> Result<(), GitError> {
+        let fetch = async {
+            let turn = self.turns.take(branch).await;
+            if self.look_up(branch, commit).await?.0 {
+                return Ok(());
+            }
+            let fetch = tokio::spawn(self.clone().fetch_whole(branch.to_owned(), turn));
+            fetch.await.map_err(io::Error::from)?
+        };
+        let goes_on = || GitError::GoesOn { command: "fetch".to_owned(), limit: ORIGIN_LIMIT };
+        timeout(ORIGIN_LIMIT, fetch).await.unwrap_or_else(|_| Err(goes_on()))
+    }
+
+    async fn fetch_whole(self, branch: String, _turn: OwnedMutexGuard<()>) -> Result<(), GitError> {
+        let source = format!("refs/heads/{branch}");
+        self.run(&["-c", WHOLE_OR_NOTHING, "fetch", "--quiet", "origin", &source], FETCH_LIMIT).await.map(drop)
+    }
+}
