@@ -34,6 +34,7 @@ async fn main() -> Result<(), Failure> {
         workspace_root: folder.path().join("workspaces"),
         slots: vec![BTreeMap::new(); 1],
         task_timeout: Duration::from_hours(1),
+        max_log_bytes: 1 << 30,
         queue_overtime: Duration::from_secs(50),
         submodules: true,
         ssh: None,

@@ -1,6 +1,7 @@
 //! Everything that `runner.toml` says, checked once at the start and typed.
 //! An unknown key or a bad value stops the start with a message that names it.
 
+use protocol::size;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -35,6 +36,8 @@ pub struct Config {
     /// One entry per slot: the variables that tasks in it get.
     pub slots: Vec<BTreeMap<String, String>>,
     pub task_timeout: Duration,
+    /// The most that is kept of what one task prints.
+    pub max_log_bytes: u64,
     /// How long after a queue's own limit the server ends it by itself; at most [`MAX_QUEUE_OVERTIME`].
     pub queue_overtime: Duration,
     pub ssh: Option<SshConfig>,
@@ -101,6 +104,8 @@ struct File {
     slot: Option<Vec<Slot>>,
     #[serde(default = "default_task_timeout")]
     task_timeout: String,
+    #[serde(default = "default_max_log_bytes")]
+    max_log_bytes: String,
     queue_overtime: Option<String>,
     ssh: Option<SshFile>,
 }
@@ -140,6 +145,10 @@ fn default_task_timeout() -> String {
     "1h".to_owned()
 }
 
+fn default_max_log_bytes() -> String {
+    "1GiB".to_owned()
+}
+
 type Problem = (&'static str, String);
 
 impl Config {
@@ -167,6 +176,7 @@ fn from_file(file: File, folder: &Path) -> Result<Config, Problem> {
         submodules: file.submodules,
         slots: slots(file.slots, file.slot)?,
         task_timeout: duration("task_timeout", &file.task_timeout)?,
+        max_log_bytes: size::parse(&file.max_log_bytes).map_err(|problem| ("max_log_bytes", problem))?,
         queue_overtime: match file.queue_overtime {
             Some(text) => duration("queue_overtime", &text)?,
             None => MAX_QUEUE_OVERTIME,

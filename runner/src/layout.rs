@@ -2,9 +2,13 @@
 //! Queue ids are letters, digits and dots, so that each is one folder's name.
 
 use crate::config::Config;
+use rustix::fs::statvfs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+/// Where less is free, in bytes, a disk counts as full: no queue can be expected to run there.
+pub const MIN_FREE: u64 = 16 * 1024 * 1024;
 
 #[derive(Clone, Debug)]
 pub struct Layout {
@@ -67,6 +71,17 @@ impl Layout {
 
     pub fn results(&self, queue_id: &str, n: i32) -> PathBuf {
         self.results_of_queue(queue_id).join(n.to_string())
+    }
+
+    /// The folder whose disk is full, if one is. Blocks.
+    pub fn find_full_disk(&self) -> io::Result<Option<PathBuf>> {
+        for folder in [&self.data_dir, &self.workspace_root] {
+            let disk = statvfs(folder)?;
+            if disk.f_bavail.saturating_mul(disk.f_frsize) < MIN_FREE {
+                return Ok(Some(folder.clone()));
+            }
+        }
+        Ok(None)
     }
 
     /// Removes everything of a queue. Blocks.

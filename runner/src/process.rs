@@ -41,6 +41,7 @@ pub struct Task {
     /// Variables of the runner's own environment that tasks don't get.
     pub hidden_env: Vec<String>,
     pub log: PathBuf,
+    pub max_log_bytes: u64,
     pub mark: Mark,
 }
 
@@ -62,6 +63,8 @@ pub struct Outcome {
     pub end: End,
     /// Bytes in the log.
     pub log_size: u64,
+    /// The log holds the beginning only.
+    pub is_log_cut: bool,
     /// The log could not be written to its end.
     pub log_error: Option<io::Error>,
 }
@@ -70,12 +73,12 @@ pub struct Outcome {
 pub async fn run(task: Task, limits: Limits, reports: watch::Sender<Report>) -> io::Result<Outcome> {
     let log = tokio::fs::File::create(&task.log).await?;
     let (reader, writer) = io::pipe()?;
-    let mark = task.mark.clone();
+    let (mark, max_log_bytes) = (task.mark.clone(), task.max_log_bytes);
     let (child, own) = tokio::task::spawn_blocking(move || spawn(&task, writer)).await??;
     let group = Group::of(&child)?;
     let mut guard = KillOnDrop(Some((group.clone(), mark.clone())));
     let ended = CancellationToken::new();
-    let pump = tokio::spawn(output::pump(reader, log, ended.clone(), reports));
+    let pump = tokio::spawn(output::pump(reader, log, max_log_bytes, ended.clone(), reports));
 
     let end = wait(child, own, group, &limits).await;
     // What left the group must not hold the device either; and a task has only ended when the last of its
@@ -87,7 +90,7 @@ pub async fn run(task: Task, limits: Limits, reports: watch::Sender<Report>) -> 
     }
     ended.cancel();
     let written = pump.await?;
-    Ok(Outcome { end: end?, log_size: written.size, log_error: written.error })
+    Ok(Outcome { end: end?, log_size: written.size, is_log_cut: written.is_cut, log_error: written.error })
 }
 
 fn spawn(task: &Task, output: io::PipeWriter) -> io::Result<(Child, Own)> {

@@ -30,6 +30,10 @@ const READER_WAIT: Duration = Duration::from_secs(10);
 /// WAL with full synchronisation: a commit that was answered survives a power cut.
 const PRAGMAS: &str =
     "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+/// More than the write-ahead log grows to between two checkpoints.
+const TAKE_ROOM: &str = "CREATE TABLE room (filler BLOB); INSERT INTO room VALUES (zeroblob(8388608));";
+/// Of the last start as well, should it have been cut off.
+const FREE_ROOM: &str = "DROP TABLE IF EXISTS room; PRAGMA wal_checkpoint(RESTART);";
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -69,6 +73,9 @@ impl Store {
         let mut writer = SqliteConnection::establish(url).map_err(|error| failed(error.to_string()))?;
         writer.batch_execute(PRAGMAS)?;
         writer.run_pending_migrations(MIGRATIONS).map_err(|error| failed(error.to_string()))?;
+        if let Err(error) = keep_room(&mut writer) {
+            tracing::warn!(%error, "the queue's database could not take the room that it needs on a full disk");
+        }
         let readers = Pool::builder()
             .max_size(READERS)
             .connection_timeout(READER_WAIT)
@@ -107,4 +114,13 @@ impl Store {
         let readers = self.readers.clone();
         tokio::task::spawn_blocking(move || readers.get()?.transaction(|connection| question(connection))).await?
     }
+}
+
+/// Makes both of the database's files longer than they need to be. On a full disk aborts, verdicts and deletions find
+/// their place there, and what they end and remove makes room again.
+fn keep_room(writer: &mut SqliteConnection) -> diesel::QueryResult<()> {
+    writer.batch_execute(FREE_ROOM)?;
+    let taken = writer.batch_execute(TAKE_ROOM);
+    writer.batch_execute(FREE_ROOM)?;
+    taken
 }

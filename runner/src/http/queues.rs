@@ -4,6 +4,7 @@
 use super::bodies::{tagged, task_body};
 use super::error::Refused;
 use super::extract::{Id, InPath, Instance, JsonBody};
+use crate::layout::MIN_FREE;
 use crate::state::State;
 use crate::store::{Acceptance, NewQueue, NewTask, OfInstance};
 use crate::workspace::Refusal;
@@ -13,6 +14,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use protocol::names::{is_branch_name, is_commit, is_queue_id, is_scenario_name};
 use protocol::remote::{QueueAccepted, QueueRequest, StatusBody, code};
+use protocol::size::in_units;
 use protocol::{QueueStatus, Timestamp};
 use std::time::Duration;
 
@@ -32,6 +34,7 @@ pub async fn create_queue(
         return answer(&id, met);
     }
     check_tasks(&request)?;
+    check_disk(&state).await?;
     let tasks = find_files(&state, &request).await?;
     let turn = state.accepting.lock().await;
     if let Some(met) = probe(scenarios).await? {
@@ -108,6 +111,18 @@ fn check_tasks(request: &QueueRequest) -> Result<(), Refused> {
         return Err(Refused::invalid("bad_timeout", "timeout_s: at least 1"));
     }
     Ok(())
+}
+
+/// On a full disk its tests would fail for no fault of theirs.
+async fn check_disk(state: &State) -> Result<(), Refused> {
+    let layout = state.layout.clone();
+    let full = tokio::task::spawn_blocking(move || layout.find_full_disk()).await.map_err(std::io::Error::from)??;
+    let Some(folder) = full else {
+        return Ok(());
+    };
+    let (least, folder) = (in_units(MIN_FREE), folder.display());
+    let message = format!("less than {least} are free at {folder}: delete jobs that are not needed, or make room");
+    Err(Refused::unavailable("disk_full", message))
 }
 
 /// The file of each task's scenario in the commit.

@@ -2,6 +2,7 @@
 //! It holds one buffer, however much is printed.
 
 use super::progress::parse_progress;
+use protocol::size::in_units;
 use rustix::io::Errno;
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -28,6 +29,8 @@ pub struct Report {
 #[derive(Debug)]
 pub struct Written {
     pub size: u64,
+    /// The process has printed more than a log may hold.
+    pub is_cut: bool,
     pub error: Option<io::Error>,
 }
 
@@ -35,10 +38,11 @@ pub struct Written {
 pub async fn pump(
     reader: io::PipeReader,
     log: tokio::fs::File,
+    max_bytes: u64,
     ended: CancellationToken,
     reports: watch::Sender<Report>,
 ) -> Written {
-    let mut sink = Sink { log, size: 0, error: None, line: Vec::new(), reports };
+    let mut sink = Sink { log, max_bytes, size: 0, is_cut: false, error: None, line: Vec::new(), reports };
     if let Err(error) = copy(reader, &ended, &mut sink).await {
         sink.error.get_or_insert(error);
     }
@@ -46,7 +50,7 @@ pub async fn pump(
     if let Err(error) = sink.log.sync_data().await {
         sink.error.get_or_insert(error);
     }
-    Written { size: sink.size, error: sink.error }
+    Written { size: sink.size, is_cut: sink.is_cut, error: sink.error }
 }
 
 async fn copy(reader: io::PipeReader, ended: &CancellationToken, sink: &mut Sink) -> io::Result<()> {
@@ -80,7 +84,9 @@ async fn copy(reader: io::PipeReader, ended: &CancellationToken, sink: &mut Sink
 
 struct Sink {
     log: tokio::fs::File,
+    max_bytes: u64,
     size: u64,
+    is_cut: bool,
     error: Option<io::Error>,
     /// The beginning of the line that is being read.
     line: Vec<u8>,
@@ -88,14 +94,15 @@ struct Sink {
 }
 
 impl Sink {
-    /// After the first failure (a full disk) the output is thrown away, so that the process never hangs on its pipe.
+    /// What the log may not hold, and what comes after the first failure (a full disk), is thrown away, so that the
+    /// process never hangs on its pipe.
     async fn take(&mut self, bytes: &[u8]) {
         let progress = self.find_progress(bytes);
-        if self.error.is_none() {
-            match self.write(bytes).await {
-                Ok(()) => self.size += bytes.len() as u64,
-                Err(error) => self.error = Some(error),
-            }
+        if self.error.is_none()
+            && !self.is_cut
+            && let Err(error) = self.write(bytes).await
+        {
+            self.error = Some(error);
         }
         let size = self.size;
         self.reports.send_modify(|report| {
@@ -114,8 +121,22 @@ impl Sink {
     }
 
     async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let room = usize::try_from(self.max_bytes - self.size).unwrap_or(usize::MAX);
+        self.append(&bytes[..bytes.len().min(room)]).await?;
+        if bytes.len() > room {
+            self.is_cut = true;
+            let limit = in_units(self.max_bytes);
+            self.append(format!("\n[cut here, because this log is longer than {limit} (max_log_bytes)]\n").as_bytes())
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.log.write_all(bytes).await?;
-        self.log.flush().await
+        self.log.flush().await?;
+        self.size += bytes.len() as u64;
+        Ok(())
     }
 
     /// The last progress that was said in these bytes.

@@ -3,11 +3,12 @@
 
 use crate::layout::remove_tree;
 use crate::process::{self, Limits, Outcome, Report};
-use crate::queue::{Verdict, verdict};
+use crate::queue::{End, Verdict, verdict};
 use crate::results::Results;
 use crate::state::{InUse, State};
 use crate::store::{Finished, QueueRow, StoreResult, TaskRow};
 use crate::workspace::Wanted;
+use protocol::size::in_units;
 use protocol::{TaskStatus, Timestamp};
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -111,6 +112,10 @@ pub async fn run_task(state: State, in_use: InUse, slot: usize, queue: QueueRow,
     if let Some(complaint) = found.complaint() {
         state.note(id, format!("of task {name} {complaint}")).await;
     }
+    if outcome.as_ref().is_ok_and(|outcome| outcome.is_log_cut) {
+        let limit = in_units(state.config.max_log_bytes);
+        state.note(id, format!("the log of task {name} was cut at {limit} (max_log_bytes)")).await;
+    }
     let (verdict, log_size) = judge(outcome, &task);
     let progress = seen.borrow_and_update().progress.clone();
     let code = verdict.exit_code.map(|code| format!(", exit code {code}")).unwrap_or_default();
@@ -127,7 +132,7 @@ fn judge(outcome: std::io::Result<Outcome>, task: &TaskRow) -> (Verdict, u64) {
     let error = |message| Verdict { status: TaskStatus::Error, exit_code: None, message: Some(message) };
     match outcome {
         Err(cause) => (error(format!("{} could not be run: {cause}", task.path)), 0),
-        Ok(Outcome { log_error: Some(cause), log_size, .. }) => {
+        Ok(Outcome { log_error: Some(cause), log_size, end, .. }) if end != End::Aborted => {
             (error(format!("its log could not be written: {cause}")), log_size)
         }
         Ok(outcome) => (verdict(outcome.end), outcome.log_size),
@@ -163,6 +168,7 @@ async fn run_process(
         env: slot_env.chain(own_env.map(|(name, value)| (name.to_owned(), value))).collect(),
         hidden_env: state.config.token_env.iter().cloned().collect(),
         log: state.layout.task_log(id, n),
+        max_log_bytes: state.config.max_log_bytes,
         mark: process::mark_of_task(&results),
     };
     let limits = Limits { timeout: state.config.task_timeout, abort: in_use.abort.clone(), stop: state.stop.clone() };

@@ -125,6 +125,7 @@ mod tests {
             submodules: true,
             slots: vec![],
             task_timeout: Duration::from_secs(1),
+            max_log_bytes: 1 << 30,
             queue_overtime: Duration::ZERO,
             ssh: None,
         }

@@ -22,6 +22,7 @@ fn a_small_file_is_enough_and_paths_are_relative_to_it() {
     assert_eq!(config.listen.to_string(), "127.0.0.1:9000");
     assert_eq!((config.repository, config.data_dir), (folder.path().join("repo"), folder.path().join("data")));
     assert_eq!((config.slots.len(), config.task_timeout), (1, Duration::from_hours(1)));
+    assert_eq!(config.max_log_bytes, 1 << 30);
     assert!(config.ssh.is_none() && config.token.is_none());
 }
 
@@ -29,7 +30,7 @@ fn a_small_file_is_enough_and_paths_are_relative_to_it() {
 fn a_full_file_is_understood() {
     let text = format!(
         "{SMALLEST}listen = '0.0.0.0:9100'\ntoken_env = 'PATH'\ndata_dir = '/srv/data'\nscenario_dir = 'tests/scenarios/'\n\
-         task_timeout = '90m'\nqueue_overtime = '10s'\n\
+         task_timeout = '90m'\nmax_log_bytes = '4MiB'\nqueue_overtime = '10s'\n\
          [[slot]]\nenv = {{ DEVICE = '/dev/ttyUSB0' }}\n[[slot]]\n\
          [ssh]\nlisten = '127.0.0.1:2222'\nhost_key = 'keys/host'\nauthorized_keys = 'keys/authorized_keys'\n"
     );
@@ -38,6 +39,7 @@ fn a_full_file_is_understood() {
     assert_eq!((config.scenario_dir.as_str(), config.slots.len()), ("tests/scenarios", 2));
     assert_eq!(config.slots[0]["DEVICE"], "/dev/ttyUSB0");
     assert_eq!((config.task_timeout, config.queue_overtime), (Duration::from_mins(90), Duration::from_secs(10)));
+    assert_eq!(config.max_log_bytes, 4 << 20);
     assert!(config.token.is_some_and(|token| token.matches(std::env::var("PATH").unwrap().trim())));
     assert_eq!(config.ssh.map(|ssh| ssh.listen.port()), Some(2222));
 }
@@ -56,6 +58,7 @@ fn a_mistake_is_named() {
         ("task_timeout = 'soon'", "task_timeout"),
         ("task_timeout = '0s'", "task_timeout"),
         ("queue_overtime = '2m'", "queue_overtime"),
+        ("max_log_bytes = '4MB'", "max_log_bytes"),
         ("token_env = 'NO_SUCH_VARIABLE_AT_ALL'", "NO_SUCH_VARIABLE_AT_ALL"),
         ("scenario_dir = '../x'", "scenario_dir"),
         ("scenario_dir = ''", "scenario_dir"),

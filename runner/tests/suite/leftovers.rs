@@ -130,7 +130,7 @@ async fn a_time_limits_signal_that_is_taken_with_a_good_exit_is_no_success_eithe
 }
 
 /// Starts the runner of `restart::a_runner_that_will_be_killed` on these folders by a command line in front of it.
-async fn start_other(server: &mut TestRunner, front: &[&str]) -> tokio::process::Child {
+pub async fn start_other(server: &mut TestRunner, front: &[&str]) -> tokio::process::Child {
     let folder = server.folder.path().to_owned();
     let _none_yet = std::fs::remove_file(folder.join("address"));
     let own = std::env::current_exe().unwrap();
@@ -174,7 +174,7 @@ async fn as_process_one_the_runner_leaves_no_dead_behind() {
     child.kill().await.unwrap();
 }
 
-fn children(pid: u32) -> Vec<u32> {
+pub fn children(pid: u32) -> Vec<u32> {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let parent = |id: u32| {

@@ -8,6 +8,7 @@ mod access;
 mod changes;
 mod clones;
 mod config;
+mod disk;
 mod files;
 mod leftovers;
 mod queues;

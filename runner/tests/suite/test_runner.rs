@@ -199,6 +199,7 @@ pub fn config_in(folder: &Path) -> Config {
         submodules: true,
         slots: vec![BTreeMap::new(); 2],
         task_timeout: Duration::from_mins(1),
+        max_log_bytes: 1 << 30,
         queue_overtime: Duration::from_secs(50),
         ssh: None,
     }

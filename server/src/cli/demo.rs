@@ -27,6 +27,7 @@ use uuid::Uuid;
 const SLOTS: usize = 4;
 /// No scenario of the demo takes longer than ten minutes.
 const TASK_TIMEOUT: Duration = Duration::from_mins(15);
+const MAX_LOG_BYTES: u64 = 1 << 30;
 /// By this name the configuration finds the runner's token; it is no variable of the process.
 const TOKEN_VARIABLE: &str = "DEMO_RUNNER_TOKEN";
 /// Keys that make it the demo: all on one machine, in its own folder.
@@ -80,6 +81,7 @@ async fn start_runner(folder: &Folder, token: &str) -> Result<Running, Box<dyn s
         workspace_root: folder.workspaces(),
         slots: vec![BTreeMap::new(); SLOTS],
         task_timeout: TASK_TIMEOUT,
+        max_log_bytes: MAX_LOG_BYTES,
         queue_overtime: runner::MAX_QUEUE_OVERTIME,
         submodules: true,
         ssh: Some(runner::SshConfig {

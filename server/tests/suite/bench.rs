@@ -60,6 +60,7 @@ impl Bench {
             workspace_root: root.join("workspaces"),
             slots: vec![slot; 2],
             task_timeout: Duration::from_mins(1),
+            max_log_bytes: 1 << 30,
             queue_overtime: Duration::from_secs(1),
             submodules: true,
             ssh: Some(runner::SshConfig {

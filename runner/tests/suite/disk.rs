@@ -1,0 +1,68 @@
+//! A disk that fills up: with what a task prints, with what it writes. Deletions make room again, whatever has happened.
+
+use crate::leftovers::{children, start_other};
+use crate::restart::address_in;
+use crate::test_runner::{Client, INSTANCE, TestRunner, refusal, statuses, tasks};
+use protocol::QueueStatus;
+use protocol::TaskStatus::{Aborted, Error, Passed};
+use rustix::process::{Pid, Signal, kill_process};
+
+const PASS: (&str, &str) = ("pass", "echo fine");
+/// Fills the disk with a result file, says so, and goes on trying by its log.
+const FILL: (&str, &str) = ("fill", "cat /dev/zero > $TESTARENA_RESULTS/zero\necho '::progress 0.5 full'\nexec yes");
+/// Gives the runner a data folder of 64 MiB, and starts it again when it is killed.
+const SMALL_DISK: &str = "mount -t tmpfs -o size=64m none \"$RUNNER_TEST_FOLDER/data\" || exit\n\"$@\"\nexec \"$@\"";
+
+#[tokio::test]
+async fn a_task_that_prints_without_end_has_the_beginning_kept() {
+    let text = "printf '%0200000d' 0; echo; echo '::progress 0.5 half'; printf '%0200000d' 0; exit 0";
+    let server = TestRunner::start_with(&[("a", text)], |config| config.max_log_bytes = 100 << 10).await;
+    let queue = server.run("42", &["a"]).await;
+    let task = &tasks(&queue)[0];
+    assert_eq!((task.status, task.message.as_str()), (Passed, "half"));
+    let log = server.client.log("42-1").await;
+    let (kept, mark) = log.split_at(100 << 10);
+    assert!(kept.bytes().all(|byte| byte == b'0'));
+    assert_eq!(mark, "\n[cut here, because this log is longer than 100 KiB (max_log_bytes)]\n");
+    assert_eq!(task.log_size, Some(log.len() as u64));
+    assert!(server.client.log("42").await.contains("the log of task 42-1 was cut at 100 KiB (max_log_bytes)"));
+}
+
+/// Runs what fills the disk until it has, and sees that nothing more is accepted.
+async fn fill(server: &TestRunner, id: &str) {
+    server.submit(id, &["fill"]).await;
+    server.client.until(id, |queue| tasks(queue)[0].message == "full").await;
+    expect_refusal(server).await;
+}
+
+async fn expect_refusal(server: &TestRunner) {
+    let answer = server.client.post_queue(&server.queue("99", &["pass"])).await;
+    assert_eq!(refusal(answer).await, (503, "disk_full".to_owned()));
+}
+
+#[tokio::test]
+async fn on_a_full_disk_an_abort_a_crash_and_a_deletion_work() {
+    let mut server = TestRunner::start(&[PASS, FILL]).await;
+    server.shut_down().await;
+    let front = if rustix::process::geteuid().is_root() { "-m" } else { "-rm" };
+    let mut child = start_other(&mut server, &["unshare", front, "sh", "-c", SMALL_DISK, "sh"]).await;
+
+    fill(&server, "1").await;
+    assert_eq!(server.client.abort("1").await.status(), 202);
+    assert_eq!(statuses(&server.client.ended("1").await), (QueueStatus::Aborted, vec![Aborted]));
+    expect_refusal(&server).await;
+    assert_eq!(server.client.delete("1").await.status(), 204);
+    assert_eq!(statuses(&server.run("2", &["pass"]).await), (QueueStatus::Finished, vec![Passed]));
+
+    fill(&server, "3").await;
+    let folder = server.folder.path().to_owned();
+    std::fs::remove_file(folder.join("address")).unwrap();
+    let runner = children(child.id().unwrap())[0];
+    kill_process(Pid::from_raw(runner.cast_signed()).unwrap(), Signal::KILL).unwrap();
+    server.client = Client::new(address_in(&folder).await, INSTANCE);
+    assert_eq!(statuses(&server.client.ended("3").await), (QueueStatus::Finished, vec![Error]));
+    expect_refusal(&server).await;
+    assert_eq!(server.client.delete("3").await.status(), 204);
+    assert_eq!(statuses(&server.run("4", &["pass"]).await), (QueueStatus::Finished, vec![Passed]));
+    child.kill().await.unwrap();
+}
