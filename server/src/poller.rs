@@ -147,6 +147,8 @@ async fn run_environment<R: Remote>(poller: Arc<Poller<R>>, shutdown: Cancellati
 }
 
 async fn serve_term<R: Remote>(poller: &Arc<Poller<R>>, term: &CancellationToken) -> Result<(), JoinError> {
+    // While another process held the lease, nothing was noted by this clock.
+    poller.clock.follow();
     forget_pauses(poller).await;
     let mut loops = JoinSet::new();
     for lane in [Lane::Send, Lane::Act, Lane::Ask, Lane::Shell] {

@@ -1,42 +1,52 @@
 //! The poller's time and chance. Both are the system's in a server; a simulation gives its own, so that a run can be
 //! repeated to the letter.
 
+use super::locked;
 use protocol::Timestamp;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use tokio::time::Instant;
 
 /// Tells the time of what is stored. Pauses inside the process run on tokio's monotonic clock.
-#[derive(Clone, Copy, Debug)]
-pub struct Clock(Source);
-
-#[derive(Clone, Copy, Debug)]
-enum Source {
-    Told(fn() -> Timestamp),
-    /// From a moment on as tokio's clock goes.
-    Since(Timestamp, Instant),
+///
+/// The machine's clock may be set at any time. This one goes on evenly from the moment at which it last followed that,
+/// so that no limit passes at a jump; what was noted by it is moved before it follows.
+#[derive(Clone)]
+pub struct Clock {
+    tell: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    followed: Arc<Mutex<(Timestamp, Instant)>>,
 }
 
 impl Clock {
-    /// The machine's clock, which may be set at any time.
+    /// The machine's clock.
     pub fn system() -> Self {
         Self::told_by(Timestamp::now)
     }
 
-    /// Whatever it says, at each look.
-    pub fn told_by(tell: fn() -> Timestamp) -> Self {
-        Self(Source::Told(tell))
+    /// Another clock in the place of the machine's.
+    pub fn told_by(tell: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        let followed = Mutex::new((tell(), Instant::now()));
+        Self { tell: Arc::new(tell), followed: Arc::new(followed) }
     }
 
     /// `start` now, and from there on as tokio's clock goes.
     pub fn starting_at(start: Timestamp) -> Self {
-        Self(Source::Since(start, Instant::now()))
+        let since = Instant::now();
+        Self::told_by(move || start.plus(since.elapsed()))
     }
 
     pub fn now(&self) -> Timestamp {
-        match self.0 {
-            Source::Told(tell) => tell(),
-            Source::Since(start, since) => start.plus(since.elapsed()),
-        }
+        let (at, since) = *locked(&self.followed);
+        at.plus(since.elapsed())
+    }
+
+    /// By how many milliseconds the machine's clock has been set since it was followed; negative where it was put back.
+    pub(super) fn step(&self) -> i64 {
+        (self.tell)().0.saturating_sub(self.now().0)
+    }
+
+    pub(super) fn follow(&self) {
+        *locked(&self.followed) = ((self.tell)(), Instant::now());
     }
 }
 

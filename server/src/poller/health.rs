@@ -19,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Shortest time from one look to the next, however many calls fail.
 const PACE: Duration = Duration::from_secs(1);
-/// A clock that is put back by less is left to itself.
-const CLOCK_STEP: Duration = Duration::from_secs(2);
+/// A clock that is set by less is followed as it goes.
+const CLOCK_STEP_MS: u64 = 2_000;
 
 /// What the other loops tell this one, and learn from it.
 #[derive(Default)]
@@ -38,9 +38,8 @@ impl Signals {
 
 /// Until `term` ends.
 pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, term: CancellationToken) {
-    let mut clocks = Clocks { wall: poller.clock.now(), monotonic: Instant::now() };
     while !term.is_cancelled() {
-        clocks.notice_step(&poller).await;
+        follow_clock(&poller).await;
         let earliest = Instant::now() + PACE;
         let pause = match look(&poller).await {
             Ok(()) if poller.breaker.is_open() => PROBE_INTERVAL,
@@ -165,38 +164,28 @@ pub(super) fn trouble<R>(poller: &Poller<R>, about: &'static str, words: Option<
     };
 }
 
-/// The machine's clock beside the monotonic one.
-struct Clocks {
-    wall: Timestamp,
-    monotonic: Instant,
-}
-
-impl Clocks {
-    /// Where the machine's clock was put back, what is due by it would be late by as much.
-    async fn notice_step<R: Remote>(&mut self, poller: &Poller<R>) {
-        let expected = self.wall.plus(self.monotonic.elapsed());
-        let (now, seen_at) = (poller.clock.now(), Instant::now());
-        let step = expected.since(now);
-        if step < CLOCK_STEP {
-            (self.wall, self.monotonic) = (now, seen_at);
-            return;
+/// Moves what was noted by the machine's clock before that was set, so that each limit and pause keeps its length.
+async fn follow_clock<R: Remote>(poller: &Poller<R>) {
+    let step = poller.clock.step();
+    if step.unsigned_abs() < CLOCK_STEP_MS {
+        poller.clock.follow();
+        return;
+    }
+    let (name, before) = (poller.name().to_owned(), poller.clock.now());
+    tracing::warn!(environment = name, step_s = step / 1_000, "this machine's clock was set");
+    let shift = move |c: &mut AnyConnection| {
+        jobs::shift_times(c, &name, before, step)?;
+        tombstones::shift_times(c, &name, before, step)
+    };
+    match poller.write(shift).await {
+        Ok(()) => {
+            poller.clock.follow();
+            poller.lanes.wake_all();
+            poller.bell.ring_work();
         }
-        tracing::warn!(environment = poller.name(), step_s = step.as_secs(), "this machine's clock was put back");
-        let name = poller.name().to_owned();
-        let bring_forward = move |c: &mut AnyConnection| {
-            jobs::bring_forward(c, &name, now, step)?;
-            tombstones::end_waits(c, &name, now)
-        };
-        match poller.write(bring_forward).await {
-            Ok(()) => {
-                (self.wall, self.monotonic) = (now, seen_at);
-                poller.lanes.wake_all();
-                poller.bell.ring_work();
-            }
-            // It is noticed again at the next look.
-            Err(error) => {
-                tracing::error!(environment = poller.name(), %error, "what is due could not be brought forward");
-            }
+        // It is noticed again at the next look.
+        Err(error) => {
+            tracing::error!(environment = poller.name(), %error, "what was noted before this machine's clock was set could not be moved");
         }
     }
 }

@@ -138,6 +138,16 @@ pub fn end_waits(connection: &mut AnyConnection, environment: &str, now: Timesta
     diesel::update(waiting).set(tombstones::next_at.eq(now.0)).execute(connection).map(drop)
 }
 
+/// The clock, which stood at `before`, was set by `step` milliseconds: what is looked for is looked for as long, and looked at
+/// no later.
+pub fn shift_times(connection: &mut AnyConnection, environment: &str, before: Timestamp, step: i64) -> QueryResult<()> {
+    let ahead = step.max(0);
+    diesel::update(tombstones::table.filter(tombstones::environment.eq(environment)))
+        .set(tombstones::look_until.eq(tombstones::look_until + ahead))
+        .execute(connection)?;
+    end_waits(connection, environment, Timestamp(before.0.saturating_add(step.min(0))))
+}
+
 pub fn remove_tombstone(connection: &mut AnyConnection, id: i64) -> QueryResult<()> {
     diesel::delete(tombstones::table.find(id)).execute(connection).map(drop)
 }

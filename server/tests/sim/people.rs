@@ -103,7 +103,7 @@ impl People {
 
     async fn call(&self, process: &Process, act: Act) {
         let world = &self.world;
-        let (wishes, now) = (&process.wishes, process.clock.now());
+        let (wishes, now) = (&process.wishes, world.own_now());
         if matches!(act, Act::Submit) {
             return self.submit(process).await;
         }
@@ -158,7 +158,7 @@ impl People {
             rerun_of: None,
             timeout: world.roll(|dice| dice.seconds(40, 500)),
         };
-        let (bell, now) = (process.wishes.bell.clone(), process.clock.now());
+        let (bell, now) = (process.wishes.bell.clone(), self.world.own_now());
         let write = move |c: &mut server::store::AnyConnection| jobs::insert_job(c, &new, now);
         let ring = move |_: &jobs::Job| {
             bell.ring_work();

@@ -22,7 +22,6 @@ const POLL_INTERVAL: Duration = Duration::from_secs(20);
 pub struct Process {
     pub gate: Gate,
     pub wishes: Wishes,
-    pub clock: Clock,
     loops: JoinHandle<()>,
 }
 
@@ -39,7 +38,8 @@ impl Process {
         };
         let store = Store::open_here(&ground.database, to_store.clone());
         let logs = LogStore::new_here(ground.files.clone(), KeepLimits::default(), to_store);
-        let (bell, clock) = (Bell::default(), Clock::starting_at(world.now()));
+        let bell = Bell::default();
+        let own = Arc::clone(world);
         let is_shared = world.profile.processes > 1;
         let environment = Arc::clone(&ground.environment);
         let poller = Arc::new(Poller {
@@ -51,7 +51,7 @@ impl Process {
             environment,
             poll_interval: POLL_INTERVAL,
             remote: Arc::new(Line { world: Arc::clone(world), gate: gate.clone(), process: name.to_owned() }),
-            clock,
+            clock: Clock::told_by(move || own.own_now()),
             chance: Chance::seeded(world.roll(crate::dice::Dice::draw)),
             lanes: Arc::default(),
             marks: Arc::default(),
@@ -65,7 +65,7 @@ impl Process {
                 witnessed.breaks(format!("a loop of the poller broke: {panic}"));
             }
         });
-        Self { gate, wishes: Wishes { store, logs, bell }, clock, loops }
+        Self { gate, wishes: Wishes { store, logs, bell }, loops }
     }
 }
 

@@ -73,6 +73,9 @@ pub struct Profile {
     /// What a proxy's `Date` is ahead of the server's clock, in milliseconds.
     pub date_skew: i64,
 
+    /// When our own machine's clock is set, and by how many milliseconds.
+    pub clock_steps: Vec<(Duration, i64)>,
+
     /// Calls in a thousand that go wrong, and in what ways.
     pub fault_rate: u64,
     pub faults: Vec<Fault>,
@@ -124,6 +127,7 @@ impl Profile {
             plot: plot(faults_end),
             clock_skew: if dice.percent(30) { skew(dice) } else { 0 },
             date_skew: if has_hours_off { skew(dice) } else { 0 },
+            clock_steps: clock_steps(faults_end),
             fault_rate: *dice.pick(&[0, 5, 20, 60, 150, 300]),
             faults: Fault::ALL.into_iter().filter(|_| dice.percent(55)).collect(),
             hollow_rate: hollow_rate(faults_end),
@@ -150,16 +154,20 @@ impl Profile {
         if profile.processes == 2 {
             profile.freezes = spans(dice, faults_end, 50, 5, 60);
         }
-        if !profile.ends_with_restart {
-            // What waited for its retry is tried as soon as the server is back.
-            profile.outages.push((faults_end.saturating_sub(Duration::from_secs(40)), faults_end));
-        }
         // A feed is offered by the health call alone.
         profile.has_feed &= profile.has_health;
         if is_calm {
             profile.calm_down();
         }
         profile.follow_plot();
+        if !profile.clock_steps.is_empty() {
+            // A clock that is set while no process is there to notice tells no truth afterwards.
+            profile.keep_alive();
+        }
+        if !profile.ends_with_restart && !profile.is_calm() {
+            // What waited for its retry is tried as soon as the server is back.
+            profile.outages.push((faults_end.saturating_sub(Duration::from_secs(40)), faults_end));
+        }
         profile
     }
 
@@ -174,6 +182,13 @@ impl Profile {
         }
     }
 
+    fn keep_alive(&mut self) {
+        self.processes = 1;
+        self.lives.clear();
+        self.freezes.clear();
+        self.ends_with_restart = false;
+    }
+
     fn calm_down(&mut self) {
         self.plot = Plot::None;
         (self.fault_rate, self.hollow_rate, self.ssh_fault_rate, self.slow_store_rate) = (0, 0, 0, 0);
@@ -181,6 +196,7 @@ impl Profile {
             spans.clear();
         }
         self.forgets_at.clear();
+        self.clock_steps.clear();
         self.lives.clear();
         self.ends_with_restart = false;
     }
@@ -212,6 +228,13 @@ fn hollow_rate(faults_end: Duration) -> u64 {
 fn plot(faults_end: Duration) -> Plot {
     let mut dice = Dice::new(u64::try_from(faults_end.as_micros()).unwrap_or(0));
     *dice.pick(&[Plot::None, Plot::None, Plot::None, Plot::LateSubmissions, Plot::BusyFeed])
+}
+
+/// By dice of its own as well.
+fn clock_steps(faults_end: Duration) -> Vec<(Duration, i64)> {
+    let mut dice = Dice::new(u64::try_from(faults_end.as_nanos()).unwrap_or(0));
+    let count = *dice.pick(&[0, 0, 0, 1, 3]);
+    (0..count).map(|_| (dice.seconds(5, faults_end.as_secs()), skew(&mut dice))).collect()
 }
 
 /// Up to some hours, in either direction.

@@ -59,6 +59,12 @@ impl World {
         BEGINNING.plus(self.age())
     }
 
+    /// What our own machine's clock says.
+    pub fn own_now(&self) -> Timestamp {
+        let set = self.profile.clock_steps.iter().filter(|(at, _)| *at <= self.age()).map(|(_, by)| by);
+        Timestamp(self.now().0 + set.sum::<i64>())
+    }
+
     pub fn roll<T>(&self, draw: impl FnOnce(&mut Dice) -> T) -> T {
         draw(&mut locked(&self.dice))
     }

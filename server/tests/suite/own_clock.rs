@@ -174,10 +174,28 @@ async fn what_is_wanted_at_a_server_whose_clock_is_ahead_is_done_at_once() {
     wait_until("removed there", async || is_gone.load(Ordering::Relaxed)).await;
 }
 
-static PUT_BACK_MS: AtomicI64 = AtomicI64::new(0);
+/// The machine's clock, and by how many milliseconds it is set.
+fn clock() -> (Arc<AtomicI64>, Clock) {
+    let set = Arc::<AtomicI64>::default();
+    let by = Arc::clone(&set);
+    (set, Clock::told_by(move || Timestamp(Timestamp::now().0 + by.load(Ordering::Relaxed))))
+}
 
-fn told() -> Timestamp {
-    Timestamp(Timestamp::now().0 - PUT_BACK_MS.load(Ordering::Relaxed))
+fn tombstone(odd: &Odd, look_until: Timestamp) -> NewTombstone {
+    NewTombstone {
+        environment: "bench-a".to_owned(),
+        instance: odd.app.state.instance.to_string(),
+        remote_queue_id: "3".to_owned(),
+        wanted: Wanted::Abort,
+        look_until,
+    }
+}
+
+fn poller_with(odd: &Odd, clock: Clock) -> Arc<Poller<Server>> {
+    let mut poller = odd.poller();
+    let changed = Arc::get_mut(&mut poller).unwrap();
+    (changed.clock, changed.poll_interval) = (clock, Duration::from_secs(1));
+    poller
 }
 
 /// By an hour, while this server runs and what it does fails.
@@ -197,25 +215,47 @@ async fn a_clock_that_is_put_back_delays_nothing() {
     let aborted = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
     odd.accept_of(aborted).await;
     odd.ada.send_nothing(&format!("/api/job/{aborted}/abort")).await.expect(202);
-    let tombstone = NewTombstone {
-        environment: "bench-a".to_owned(),
-        instance: odd.app.state.instance.to_string(),
-        remote_queue_id: "3".to_owned(),
-        wanted: Wanted::Abort,
-        look_until: Timestamp(0),
-    };
-    odd.app.state.store.write(move |c| insert_tombstone(c, tombstone, told())).await.unwrap();
-    let mut poller = odd.poller();
-    let changed = Arc::get_mut(&mut poller).unwrap();
-    (changed.clock, changed.poll_interval) = (Clock::told_by(told), Duration::from_secs(1));
-    let _running = run(poller);
+    let (set, clock) = clock();
+    let tombstone = tombstone(&odd, Timestamp(0));
+    odd.app.state.store.write(move |c| insert_tombstone(c, tombstone, Timestamp::now())).await.unwrap();
+    let _running = run(poller_with(&odd, clock));
     becomes(&odd, JOB, "refused", |job| job.attempts > 0).await;
     becomes(&odd, aborted, "its abort is lost", |job| job.abort_sends > 0).await;
-    PUT_BACK_MS.store(3_600_000, Ordering::Relaxed);
+    set.store(-3_600_000, Ordering::Relaxed);
     is_well.store(true, Ordering::Relaxed);
     becomes(&odd, JOB, "sent", |job| job.status == JobStatus::InProgress).await;
-    let sent_at = odd.app.find_job(JOB).await.unwrap().submit_attempted_at;
-    assert!(sent_at.is_some_and(|at| at <= told()), "its limit is reckoned from a moment that is over");
+    let is_over = |at: Timestamp| at.0 <= Timestamp::now().0 - 3_600_000;
+    becomes(&odd, JOB, "reckoned from a moment that is over", |job| job.submit_attempted_at.is_some_and(is_over)).await;
     becomes(&odd, aborted, "aborted", |job| job.status == JobStatus::Aborted).await;
     wait_until("looked at again", async || odd.app.count("tombstones").await == 0).await;
+}
+
+/// By a day, while a job runs of which nothing can be read any more, and a queue may still arrive.
+#[tokio::test]
+async fn a_clock_that_jumps_ahead_ends_nothing() {
+    let (is_ill, asked, does_all) = (Arc::new(AtomicBool::new(false)), Arc::<AtomicI64>::default(), willing());
+    let (ill, count) = (Arc::clone(&is_ill), Arc::clone(&asked));
+    let odd = Odd::start(move |call| match call {
+        "GET /api/status/1" if ill.load(Ordering::Relaxed) => {
+            count.fetch_add(1, Ordering::Relaxed);
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+        call => does_all(call),
+    })
+    .await;
+    let (set, clock) = clock();
+    let tombstone = tombstone(&odd, Timestamp::now().plus(Duration::from_mins(15)));
+    odd.app.state.store.write(move |c| insert_tombstone(c, tombstone, Timestamp::now())).await.unwrap();
+    let _running = run(poller_with(&odd, clock));
+    becomes(&odd, JOB, "it runs", |job| job.status == JobStatus::InProgress).await;
+    let noted = odd.app.find_job(JOB).await.unwrap().seen_running_at.unwrap();
+    set.store(24 * 3_600_000, Ordering::Relaxed);
+    is_ill.store(true, Ordering::Relaxed);
+    let has_moved = |at: Timestamp| at.since(noted) > Duration::from_hours(23);
+    becomes(&odd, JOB, "followed", |job| job.seen_running_at.is_some_and(has_moved)).await;
+    let before = asked.load(Ordering::Relaxed);
+    wait_until("asked again", async || asked.load(Ordering::Relaxed) > before + 1).await;
+    let job = odd.app.find_job(JOB).await.unwrap();
+    assert_eq!((job.status, job.abort_requested_at), (JobStatus::InProgress, None));
+    assert_eq!(odd.app.count("tombstones").await, 1, "what may still arrive is looked for");
 }

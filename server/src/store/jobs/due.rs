@@ -180,21 +180,17 @@ pub fn end_waits(connection: &mut AnyConnection, environment: &str, now: Timesta
         .map(drop)
 }
 
-/// The clock was put back to `now` by so much: what is due only later in the environment is due earlier by it, and what
-/// has begun there did so before now. A moment ahead of the clock can only be one of the old clock's.
-pub fn bring_forward(
-    connection: &mut AnyConnection,
-    environment: &str,
-    now: Timestamp,
-    by: Duration,
-) -> QueryResult<()> {
-    let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-    diesel::update(jobs::table.filter(jobs::environment.eq(environment)).filter(jobs::next_at.gt(now.0)))
-        .set((jobs::next_at.eq(jobs::next_at - by), jobs::version.eq(jobs::version + 1)))
+/// The clock, which stood at `before`, was set by `step` milliseconds: what was still to come keeps its distance, and what
+/// has begun did so no longer ago than before. Where the clock was put back, only a moment ahead of it now is surely one
+/// of the old clock's.
+pub fn shift_times(connection: &mut AnyConnection, environment: &str, before: Timestamp, step: i64) -> QueryResult<()> {
+    let to_come = before.0.min(before.0.saturating_add(step));
+    diesel::update(jobs::table.filter(jobs::environment.eq(environment)).filter(jobs::next_at.gt(to_come)))
+        .set((jobs::next_at.eq(jobs::next_at + step), jobs::version.eq(jobs::version + 1)))
         .execute(connection)?;
     let moved = |column: &str| {
-        let words = format!("CASE WHEN {column} > {now} THEN {column} - {by} ELSE {column} END", now = now.0);
-        sql::<Nullable<BigInt>>(&words)
+        let is_moved = if step > 0 { "1 = 1".to_owned() } else { format!("{column} > {to_come}") };
+        sql::<Nullable<BigInt>>(&format!("CASE WHEN {is_moved} THEN {column} + ({step}) ELSE {column} END"))
     };
     diesel::update(jobs::table.filter(jobs::environment.eq(environment)).filter(is_open()))
         .set((
