@@ -62,7 +62,6 @@ test('a log of 200,000 lines puts only what is visible into the page', async ({ 
 
 test('a job that has ended is no longer asked about', async ({ page, api }) => {
   const job = await api.run('main', 'smoke/boot');
-  await expect.poll(async () => (await api.job(job.id)).logs.state).toBe('complete');
   await page.clock.install();
   await open(page, `/jobs/${job.id}`);
   let asked = 0;
