@@ -44,6 +44,6 @@ test('"Rerun failed" makes a new job of what failed', async ({ page, api }) => {
   await page.getByRole('button', { name: 'Rerun failed' }).click();
   await expect(page).not.toHaveURL(new RegExp(`/jobs/${job.id}(\\?|$)`));
   await expect(page).toHaveURL(/\/jobs\/\d+/);
-  await expect(page.getByRole('row', { name: 'firmware/checksum' })).toContainText('Failed', { timeout: 30_000 });
+  await expect(page.getByRole('row', { name: 'firmware/checksum' })).toContainText('Failed', { timeout: 45_000 });
   await expect(page.getByRole('row', { name: 'smoke/boot' })).toHaveCount(0);
 });

@@ -63,7 +63,7 @@ for (const scale of [1, 1.1, 1.5]) {
       const job = await api.submit('main', 'load/soak');
       await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1`);
       const follow = page.getByRole('switch', { name: 'Follow' });
-      await expect(logLines(page).first()).toBeVisible({ timeout: 30_000 });
+      await expect(logLines(page).first()).toBeVisible({ timeout: 45_000 });
       const before = await lastLine(page);
       await expect.poll(() => lastLine(page), { timeout: 30_000 }).toBeGreaterThan(before + 4);
       await expect(follow).toBeChecked();
@@ -143,7 +143,7 @@ test('what is protocol between scenario and runner is dimmed', async ({ page, ap
   const job = await api.submit('main', 'load/soak');
   await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1`);
   const protocol = page.locator('.log-line.is-protocol').first();
-  await expect(protocol).toContainText('::progress', { timeout: 30_000 });
+  await expect(protocol).toContainText('::progress', { timeout: 45_000 });
   await api.abort(job);
 });
 

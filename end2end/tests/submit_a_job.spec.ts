@@ -25,8 +25,8 @@ test('a job submitted through the wizard is seen to pass, task by task, without 
   await expect(page).toHaveURL(/\/jobs\/\d+/);
   await expect(page.getByRole('heading', { name: /^Job #\d+/ })).toBeVisible();
   const row = (scenario: string) => page.getByRole('row', { name: scenario });
-  await expect(row('smoke/boot')).toContainText('Passed', { timeout: 30_000 });
-  await expect(row('smoke/network')).toContainText('Passed', { timeout: 30_000 });
+  await expect(row('smoke/boot')).toContainText('Passed', { timeout: 45_000 });
+  await expect(row('smoke/network')).toContainText('Passed', { timeout: 45_000 });
   await expect(page.locator('[data-status="passed"]').first()).toHaveText('Passed');
   expect(await page.evaluate(() => 'sameDocument' in window)).toBe(true);
 });
@@ -65,5 +65,5 @@ test('what is scripted is seen on the open dashboard without a reload', async ({
   await open(page, '/');
   const job = await api.submit('main', 'smoke/boot');
   const row = jobRow(page, job);
-  await expect(row).toContainText('Passed', { timeout: 30_000 });
+  await expect(row).toContainText('Passed', { timeout: 45_000 });
 });
