@@ -1,6 +1,6 @@
 // The dashboard: what narrows it is in the URL and said in words, and nothing moves under the reader.
 
-import { expect, hold, jobRow, open, test } from '../fixtures/test';
+import { expect, fetchWhole, hold, jobRow, open, test } from '../fixtures/test';
 
 test('what narrows the list is in the URL, is told as chips, and each can be taken away', async ({ page, api }) => {
   const job = await api.run('main', 'smoke/boot');
@@ -38,7 +38,7 @@ test('"Load more" adds older jobs below, and they stay while the page polls', as
     async (route) => {
       const { searchParams } = new URL(route.request().url());
       if (searchParams.has('cursor')) return route.fulfill({ json: { jobs: [{ ...newest, ...old }], next_cursor: null } });
-      const answer = await route.fetch({ headers: { ...route.request().headers(), 'if-none-match': '' } });
+      const answer = await fetchWhole(route);
       const body = await answer.json();
       newest = body.jobs[0];
       // As if there were many more.

@@ -1,6 +1,6 @@
 // One job: what its page says of it at first sight, and where it leads.
 
-import { expect, hold, jobRow, logLines, open, tab, test } from '../fixtures/test';
+import { expect, fetchWhole, hold, jobRow, logLines, open, tab, test } from '../fixtures/test';
 
 test('the verdict is told in plain words, what failed comes first, and each outcome can be listed alone', async ({ page, api }) => {
   const job = await api.run('main', 'smoke/boot', 'smoke/network', 'firmware/checksum', 'smoke/wifi');
@@ -46,7 +46,7 @@ test('a scenario that failed says in which job it passed last, with both commits
   const isJob = (url: URL) => url.pathname === `/api/job/${job.id}`;
   // No scenario of the demo passes and later fails on one branch.
   await page.route(isJob, async (route) => {
-    const answer = await route.fetch();
+    const answer = await fetchWhole(route);
     const body = await answer.json();
     body.tasks[0].last_passed = { job_id: passed.id, commit: '0123456789abcdef', finished_at: '2026-01-04T10:00:00Z' };
     await route.fulfill({ response: answer, json: body });

@@ -1,7 +1,7 @@
 // The wizard beyond its main path: what is kept, what is taken over from an earlier job, and what is known beforehand.
 
 import type { Page } from '@playwright/test';
-import { chooseBranch, expect, hold, isLive, open, test } from '../fixtures/test';
+import { chooseBranch, expect, fetchWhole, hold, isLive, open, test } from '../fixtures/test';
 
 const branch = (page: Page) => page.getByRole('combobox', { name: 'Branch' });
 const environment = (page: Page) => page.getByRole('combobox', { name: 'Environment' });
@@ -35,7 +35,7 @@ test('scenarios that the branch no longer has are named and left out', async ({ 
   await page.route(
     (url) => url.pathname === `/api/job/${job.id}`,
     async (route) => {
-      const answer = await route.fetch();
+      const answer = await fetchWhole(route);
       await route.fulfill({ response: answer, json: { ...(await answer.json()), branch_name: 'main' } });
     },
   );
