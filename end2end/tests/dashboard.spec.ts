@@ -16,6 +16,8 @@ test('what narrows the list is in the URL, is told as chips, and each can be tak
   await expect(filters.getByRole('listitem')).toHaveText(['Search: demo', 'Status: Passed']);
   await filters.getByRole('link', { name: 'Remove filter Search: demo' }).click();
   await expect(page).toHaveURL('/?status=passed');
+  // The address is there before the list that it asks for, and the chips are told of the list.
+  await expect(filters.getByRole('listitem')).toHaveText(['Status: Passed']);
   await filters.getByRole('link', { name: 'Remove filter Status: Passed' }).click();
   await expect(page).toHaveURL('/');
   await expect(filters).toBeHidden();
