@@ -1,6 +1,6 @@
 // A job that runs for a while: its log grows in the open page, and what the reader chose stays chosen.
 
-import { expect, isLive, jobRow, lastLine, logLines, open, tab, test } from '../fixtures/test';
+import { expect, isLive, jobRow, lastLine, logLines, open, tab, test, topOf } from '../fixtures/test';
 
 test('the log of a running task grows without a reload', async ({ page, api }) => {
   const job = await api.submit('main', 'load/soak');
@@ -143,7 +143,7 @@ test('what is typed, chosen, focused and scrolled to stays while the page polls'
   await expect(row).toBeVisible();
   await row.getByRole('link').first().focus();
   await page.evaluate(() => window.scrollTo(0, 60));
-  const before = await page.evaluate(() => window.scrollY);
+  const before = await topOf(row);
   await page.evaluate(() => getSelection()?.selectAllChildren(document.querySelector('h1') as Node));
   // A first question has no answer yet to compare with; each poll after it has.
   const polls = async (count: number) => {
@@ -156,7 +156,8 @@ test('what is typed, chosen, focused and scrolled to stays while the page polls'
   };
   await polls(2);
   await expect(row.getByRole('link').first()).toBeFocused();
-  expect(await page.evaluate(() => window.scrollY)).toBe(before);
+  // Also where a job of another test has come in above.
+  expect(Math.abs((await topOf(row)) - before)).toBeLessThanOrEqual(1);
   expect(await page.evaluate(() => getSelection()?.toString())).toBe('Jobs');
   await search.focus();
   await page.keyboard.type('demo');
