@@ -155,7 +155,9 @@ test('who leaves while a token is made goes on in a page that works', async ({ p
   await open(page, '/account');
   const answer = await hold(page, '/api/tokens');
   await page.getByRole('textbox', { name: 'Name' }).fill('left alone');
+  const asked = page.waitForRequest((request) => new URL(request.url()).pathname === '/api/tokens');
   await page.getByRole('button', { name: 'Create token' }).click();
+  await asked;
   await page.getByRole('link', { name: 'Jobs', exact: true }).click();
   await expect(page.getByRole('heading', { name: 'Jobs', exact: true })).toBeVisible();
   const answered = page.waitForResponse((response) => new URL(response.url()).pathname === '/api/tokens');

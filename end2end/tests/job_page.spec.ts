@@ -98,6 +98,7 @@ test('an answer that comes late takes nobody away from where they are', async ({
   await open(page, `/jobs/${job.id}`);
   const answer = await hold(page, '/rerun');
   await page.getByRole('button', { name: 'Rerun', exact: true }).click();
+  await expect(page.getByText('Submitting the rerun…')).toBeVisible();
   await page.getByRole('link', { name: 'Jobs' }).click();
   await expect(page.getByRole('heading', { name: 'Jobs' })).toBeVisible();
   answer();

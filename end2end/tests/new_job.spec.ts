@@ -88,7 +88,9 @@ test('who leaves while the scenarios are read goes on in a page that works', asy
   const answer = await hold(page, '/api/scenarios');
   await open(page, '/jobs/new');
   await chooseBranch(page, 'main');
+  const asked = page.waitForRequest((request) => new URL(request.url()).pathname === '/api/scenarios');
   await page.getByRole('button', { name: 'Next' }).click();
+  await asked;
   await page.getByRole('link', { name: 'Jobs', exact: true }).click();
   await expect(page.getByRole('heading', { name: 'Jobs', exact: true })).toBeVisible();
   const answered = page.waitForResponse((response) => new URL(response.url()).pathname === '/api/scenarios');
