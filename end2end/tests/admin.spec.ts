@@ -60,7 +60,9 @@ test.describe('as an administrator', () => {
     await expect(page.getByRole('status').filter({ hasText: 'countess has a new password' })).toBeVisible();
 
     await choose('countess', 'Delete');
+    await expect(dialog).toBeVisible();
     await page.keyboard.press('Escape');
+    await expect(dialog).toBeHidden();
     await expect(row('countess')).toBeVisible();
     await choose('countess', 'Delete');
     await dialog.getByRole('button', { name: 'Delete user' }).click();
