@@ -92,7 +92,8 @@ test('a question that is never answered is given up, told, and asked again', asy
   await page.unroute(isApi);
   const answered = page.waitForResponse((response) => isList(new URL(response.url())));
   await page.clock.runFor(13_000);
-  expect((await answered).ok()).toBe(true);
+  // Or that nothing has changed, if no other test has made a job.
+  expect([200, 304]).toContain((await answered).status());
   await expect(alert).toBeHidden();
   expect(asked).toBe(1);
 });
