@@ -16,7 +16,8 @@ test('what is fixed, what only one has and what is as before are told apart', as
   await page.getByText('1 scenario as before').click();
   await expect(page.getByRole('row', { name: 'smoke/boot' })).toBeVisible();
   for (const side of [a, b]) {
-    await expect(page.getByRole('heading', { level: 2 }).filter({ hasText: `Job #${side.id}` })).toBeVisible();
+    const heading = page.getByRole('heading', { level: 2 });
+    await expect(heading.getByRole('link', { name: `Job #${side.id}`, exact: true })).toBeVisible();
   }
 
   await page.getByRole('link', { name: 'Swap' }).click();
