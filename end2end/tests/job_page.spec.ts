@@ -144,6 +144,17 @@ test('a result file is shown in place of the log', async ({ page, api }) => {
   await expect(page.getByRole('table', { name: 'Scenarios' })).toBeVisible();
 });
 
+test('result files are listed once they are here, without a reload', async ({ page, api }) => {
+  const job = await api.submit('main', 'firmware/report', 'load/soak');
+  await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1`);
+  const task = page.getByRole('list', { name: 'Tasks' }).getByRole('link', { name: 'firmware/report' });
+  await expect(task).toContainText('Passed', { timeout: 45_000 });
+  // They come when the job has ended, which is later.
+  await api.abort(job);
+  const files = page.getByRole('list', { name: 'Result files' });
+  await expect(files.getByRole('link', { name: 'scope.png' })).toBeVisible();
+});
+
 test('result files with odd names are shown, each its own', async ({ page, api }) => {
   const job = await api.run('main', 'firmware/report');
   const names = ['100%25.txt', '%2e%2e/x.txt', '50%.txt', 'a+b c&d=e#f?.txt', 'ü "q" <b>.txt', '\u202etxt.exe.txt'];

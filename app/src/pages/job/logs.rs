@@ -60,7 +60,8 @@ pub(super) fn Logs(
     ask_log_again: Callback<()>,
 ) -> impl IntoView {
     let id = job.value.with_untracked(|job| job.summary.id);
-    let files = results::listed(id, tasks, state);
+    let logs_state = Memo::new(move |_| job.value.with(|job| job.summary.logs.state));
+    let files = results::listed(id, tasks, logs_state, state);
     let has_preview = Memo::new(move |_| state.file.with(Option::is_some));
     let draw_open_log = log_drawer();
     let panel = move || match log.get() {

@@ -8,21 +8,28 @@ use crate::components::result_preview::{Preview, ResultPreview};
 use crate::reload::later;
 use leptos::prelude::*;
 use protocol::JobId;
-use protocol::api::{ResultFile, Task};
+use protocol::api::{LogsState, ResultFile, Task};
 
 /// What more there is of a text one reads in an editor.
 const LARGEST_TEXT: u64 = 512 * 1024;
 /// What browsers draw without running anything that is in it.
 const IMAGES: [&str; 5] = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"];
 
-/// Asked for again when another task is chosen and when the chosen one ends; none until they are here.
-pub(super) fn listed(job: JobId, tasks: Memo<Vec<Task>>, state: ViewState) -> Signal<Option<Vec<Listed>>> {
+/// Asked for again when another task is chosen, when the chosen one ends, and when all of the job is here, with which
+/// they come; none until then.
+pub(super) fn listed(
+    job: JobId,
+    tasks: Memo<Vec<Task>>,
+    logs: Memo<LogsState>,
+    state: ViewState,
+) -> Signal<Option<Vec<Listed>>> {
     let ended = Memo::new(move |_| {
         let chosen = state.task.get()?;
         let is_it = |task: &&Task| task.task_id == chosen;
         tasks.with(|tasks| tasks.iter().find(is_it).is_some_and(|task| task.status.is_terminal())).then_some(chosen)
     });
     let answer = later(move || {
+        logs.track();
         let of = ended.get();
         Some(async move {
             let Some(task) = of.clone() else { return Some((of, Vec::new())) };
