@@ -26,6 +26,8 @@ pub(crate) struct LogView {
     /// The line whose number the keyboard is at.
     pub(crate) focused: RwSignal<Option<u64>>,
     pub(crate) scroller: NodeRef<Div>,
+    /// Where it has scrolled by itself, until the browser tells of it.
+    restored: StoredValue<Option<u64>>,
 }
 
 impl LogView {
@@ -39,6 +41,7 @@ impl LogView {
             matches: RwSignal::new(BTreeSet::new()),
             focused: RwSignal::new(None),
             scroller: NodeRef::new(),
+            restored: StoredValue::new(None),
         }
     }
 
@@ -179,6 +182,7 @@ impl LogView {
         };
         let top = viewport.to_scroll(self.length_untracked());
         scroller.set_scroll_top(top.min(i32::MAX as u64) as i32);
+        let _ = self.restored.try_set_value(u64::try_from(scroller.scroll_top()).ok());
     }
 
     /// What the browser shows now.
@@ -208,10 +212,14 @@ impl LogView {
     /// Takes over where the reader has scrolled to. Upwards means reading, the end means following.
     pub(crate) fn scrolled(self) {
         let (Some(now), before) = (self.measured(), self.viewport.get_untracked()) else { return };
-        // What came of one's own jump is where it led, whatever zoom has rounded it to.
+        // What came of one's own jump is where it led, whatever zoom has rounded it to. Of one that another has followed
+        // since, which has had no frame yet, the browser tells late.
         let length = self.length_untracked();
+        let restored = self.restored.get_value();
+        self.restored.set_value(None);
         let is_same = |before: Viewport| {
-            before.height == now.height && before.to_scroll(length).abs_diff(now.to_scroll(length)) <= 1
+            let own = [Some(before.to_scroll(length)), restored];
+            before.height == now.height && own.into_iter().flatten().any(|own| own.abs_diff(now.to_scroll(length)) <= 1)
         };
         if before.is_some_and(is_same) {
             return;
