@@ -1,7 +1,7 @@
 //! Where each view lives, with what of its state is in the URL. The API's URLs are in `client`.
 
-use leptos::prelude::{Memo, With};
-use leptos_router::hooks::use_url;
+use leptos::prelude::{Get, Memo, With};
+use leptos_router::hooks::{use_location, use_url};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use protocol::JobId;
 
@@ -90,6 +90,17 @@ impl Query {
     pub(crate) fn here() -> Memo<Self> {
         let url = use_url();
         Memo::new(move |_| url.with(|url| Self::of(url.search())))
+    }
+
+    /// Of the view at this path, as it is or was last. From one view to another of the same route the router itself
+    /// takes the parameters along, but leaves the query as it was.
+    pub(crate) fn of_path(path: impl Fn() -> String + Send + Sync + 'static) -> Memo<Self> {
+        let location = use_location();
+        let (pathname, search) = (location.pathname, location.search);
+        Memo::new(move |last: Option<&Self>| match last {
+            Some(last) if pathname.get() != path() => last.clone(),
+            _ => search.with(|search| Self::of(search)),
+        })
     }
 
     fn of(search: &str) -> Self {

@@ -106,6 +106,16 @@ test('an answer that comes late takes nobody away from where they are', async ({
   await expect(page).toHaveURL('/');
 });
 
+test('a rerun shows all of the new job, whatever was shown of the old one', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot', 'firmware/checksum');
+  const rows = page.getByRole('table', { name: 'Scenarios' }).getByRole('row');
+  await open(page, `/jobs/${job.id}?tab=scenarios&status=failed`);
+  await expect(rows).toHaveCount(2);
+  await page.getByRole('button', { name: 'Rerun', exact: true }).click();
+  await expect(page.getByRole('heading', { name: `Job #${job.id}`, exact: true })).toHaveCount(0);
+  await expect(rows).toHaveCount(3);
+});
+
 for (const [off, hours] of [['behind', -1], ['ahead', 1]] as const) {
   test(`a reader whose clock is an hour ${off} is told the right ages`, async ({ page, api }) => {
     const job = await api.submit('main', 'load/soak');

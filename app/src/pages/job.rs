@@ -80,9 +80,10 @@ pub(crate) fn draw(seed: JobSeed) -> AnyView {
 
 #[component]
 fn JobPage(seed: JobSeed) -> impl IntoView {
-    let (params, query) = (use_params_map(), Query::here());
+    let params = use_params_map();
     // A rerun leads from one job to another without leaving the page.
     let id = Memo::new(move |_| params.with(id_of));
+    let query = Query::of_path(move || id.get().map(paths::job).unwrap_or_default());
     let Reload { value: job, again } = reload(id, seed.job, find);
     // Beside the job, so that the first answer holds it.
     let open = Memo::new(move |_| query.with(|query| view_state::open_log(id.get(), query)));

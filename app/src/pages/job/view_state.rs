@@ -33,7 +33,7 @@ pub(super) struct ViewState {
 
 impl ViewState {
     pub(super) fn of_url(id: JobId) -> Self {
-        let query = Query::here();
+        let query = Query::of_path(move || paths::job(id));
         let asked = Memo::new(move |_| query.with(|query| query.get_str("tab").and_then(known_tab)));
         let task = Memo::new(move |_| query.with(task_of));
         let only = Memo::new(move |_| query.with(|query| query.get_str("status").and_then(|word| word.parse().ok())));
