@@ -141,9 +141,9 @@ pub fn end_waits(connection: &mut AnyConnection, environment: &str, now: Timesta
 /// The clock, which stood at `before`, was set by `step` milliseconds: what is looked for is looked for as long, and looked at
 /// no later.
 pub fn shift_times(connection: &mut AnyConnection, environment: &str, before: Timestamp, step: i64) -> QueryResult<()> {
-    let ahead = step.max(0);
-    diesel::update(tombstones::table.filter(tombstones::environment.eq(environment)))
-        .set(tombstones::look_until.eq(tombstones::look_until + ahead))
+    let still_looked_for = tombstones::table.filter(tombstones::look_until.gt(before.0));
+    diesel::update(still_looked_for.filter(tombstones::environment.eq(environment)))
+        .set(tombstones::look_until.eq(tombstones::look_until + step))
         .execute(connection)?;
     end_waits(connection, environment, Timestamp(before.0.saturating_add(step.min(0))))
 }
