@@ -31,8 +31,9 @@ const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 /// Icons and the like: an hour old is new enough.
 const AN_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
-/// Pages show what only their reader may see, as it is now.
-const NOT_KEPT: HeaderValue = HeaderValue::from_static("private, no-cache");
+/// Pages show what only their reader may see, as it is now. Only what was never kept is asked for again by "Back": a
+/// browser takes it neither from its disk nor from memory, so that it shows nobody who has signed out.
+const NOT_KEPT: HeaderValue = HeaderValue::from_static("no-store");
 
 #[derive(Clone, Debug, Default)]
 pub struct SiteOptions {
