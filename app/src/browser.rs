@@ -15,8 +15,6 @@ use web_sys::{HtmlElement, VisibilityState};
 
 /// Of every view that has none of its own.
 const ICON: &str = "/favicon.svg";
-/// Where the last tab used is remembered for the next job opened.
-const TAB_KEY: &str = "testarena.tab";
 const RECENT_KEY: &str = "testarena.branches";
 const RECENT: usize = 5;
 
@@ -292,17 +290,6 @@ pub(crate) async fn copy(text: &str) -> bool {
 #[expect(clippy::unused_async, reason = "it waits in the browser")]
 pub(crate) async fn copy(_text: &str) -> bool {
     false
-}
-
-/// Storage may be switched off; then nothing is remembered.
-pub(crate) fn remember_tab(tab: &str) {
-    if let Ok(Some(storage)) = window().local_storage() {
-        let _ = storage.set_item(TAB_KEY, tab);
-    }
-}
-
-pub(crate) fn remembered_tab() -> Option<String> {
-    window().local_storage().ok()??.get_item(TAB_KEY).ok()?
 }
 
 /// For one wish of one user, so that its retry is known as such; no secret, hence no strong randomness.

@@ -42,6 +42,7 @@ use pages::not_found::NotFoundPage;
 use pages::seldom::{Seldom, seldom};
 use pages::{dashboard, login, page};
 use poll::Clock;
+use preferences::OpensLogs;
 use session::Session;
 
 #[cfg(feature = "ssr")]
@@ -65,6 +66,7 @@ pub fn App() -> impl IntoView {
     Connection::provide(drawn_at).watch();
     provide_context(session.clone());
     provide_context(preferences);
+    OpensLogs::provide(preferences);
     browser::remember_zone();
     browser::watch_ways();
     let (is_routing, set_is_routing) = signal(false);

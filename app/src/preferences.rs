@@ -1,10 +1,15 @@
 //! What a reader has chosen in this browser and where they are, in cookies: so the server draws it right at once.
 
+use crate::browser;
+use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
 pub(crate) const THEME: &str = "theme";
 /// Minutes east of UTC when the page was last live.
 pub(crate) const ZONE: &str = "zone";
+/// The tab that was used last: the next job opens with it.
+pub(crate) const TAB: &str = "tab";
+pub(crate) const LOGS: &str = "logs";
 /// No zone is further from UTC.
 #[cfg(feature = "ssr")]
 const FARTHEST_ZONE: i64 = 14 * 60;
@@ -35,6 +40,26 @@ impl Theme {
 pub(crate) struct Preferences {
     pub(crate) theme: Option<Theme>,
     pub(crate) zone_offset_minutes: Option<i64>,
+    opens_logs: bool,
+}
+
+/// Whether a job opens with its logs: where its URL names no tab, and the logs were used last.
+#[derive(Clone, Copy)]
+pub(crate) struct OpensLogs(StoredValue<bool>);
+
+impl OpensLogs {
+    pub(crate) fn provide(preferences: Preferences) {
+        provide_context(Self(StoredValue::new(preferences.opens_logs)));
+    }
+
+    pub(crate) fn get(self) -> bool {
+        self.0.get_value()
+    }
+
+    pub(crate) fn remember(self, tab: &str) {
+        self.0.set_value(tab == LOGS);
+        browser::set_cookie(TAB, Some(tab));
+    }
 }
 
 impl Preferences {
@@ -49,6 +74,7 @@ impl Preferences {
         Self {
             theme: value(THEME).and_then(Theme::of_name),
             zone_offset_minutes: zone.filter(|minutes| minutes.abs() <= FARTHEST_ZONE),
+            opens_logs: value(TAB) == Some(LOGS),
         }
     }
 }
@@ -59,13 +85,14 @@ mod tests {
 
     #[test]
     fn preferences_are_read_from_among_other_cookies() {
-        let read = Preferences::of_cookies("testarena_session=abc=; theme=dark;zone=-210");
-        assert_eq!(read, Preferences { theme: Some(Theme::Dark), zone_offset_minutes: Some(-210) });
+        let read = Preferences::of_cookies("testarena_session=abc=; theme=dark;zone=-210; tab=logs");
+        let expected = Preferences { theme: Some(Theme::Dark), zone_offset_minutes: Some(-210), opens_logs: true };
+        assert_eq!(read, expected);
     }
 
     #[test]
     fn what_nobody_can_have_chosen_is_left_out() {
-        assert_eq!(Preferences::of_cookies("theme=\"><script>; zone=99999"), Preferences::default());
+        assert_eq!(Preferences::of_cookies("theme=\"><script>; zone=99999; tab=results"), Preferences::default());
         assert_eq!(Preferences::of_cookies(""), Preferences::default());
     }
 }

@@ -58,8 +58,9 @@ impl Seed for JobSeed {
 
 pub(crate) async fn load(at: At) -> JobSeed {
     let id = id_of(&at.params);
-    let job = find(id).await;
-    JobSeed { job, log: logs::load(view_state::open_log(id, &at.query)).await }
+    let tab = view_state::first_tab(&at.query, expect_context());
+    let log = logs::load(view_state::open_log(id, tab, &at.query));
+    JobSeed { job: find(id).await, log: log.await }
 }
 
 fn id_of(params: &ParamsMap) -> Option<JobId> {
@@ -85,23 +86,28 @@ fn JobPage(seed: JobSeed) -> impl IntoView {
     let id = Memo::new(move |_| params.with(id_of));
     let query = Query::of_path(move || id.get().map(paths::job).unwrap_or_default());
     let Reload { value: job, again } = reload(id, seed.job, find);
+    let tab = view_state::tab_of_url(id, query);
     // Beside the job, so that the first answer holds it.
-    let open = Memo::new(move |_| query.with(|query| view_state::open_log(id.get(), query)));
+    let open = Memo::new(move |_| query.with(|query| view_state::open_log(id.get(), tab.get(), query)));
     let log = reload(open, seed.log, logs::load);
-    let view = move || {
-        match job.get() {
-        Ok(Some(seed)) => view! { <JobView seed log=log.value ask_log_again=log.again /> }.into_any(),
+    let view = move || match job.get() {
+        Ok(Some(seed)) => view! { <JobView seed tab log=log.value ask_log_again=log.again /> }.into_any(),
         Ok(None) => view! { <NotFoundPage /> }.into_any(),
         Err(error) => {
-            view! { <Title text="The job can't be shown" /><Failure title="The job can't be shown" message=error.message() retry=again /> }.into_any()
+            let title = "The job can't be shown";
+            view! { <Title text=title /><Failure title message=error.message() retry=again /> }.into_any()
         }
-    }
     };
     view! { {view} }
 }
 
 #[component]
-fn JobView(seed: Loaded<Job>, log: RwSignal<OpenedLog>, ask_log_again: Callback<()>) -> impl IntoView {
+fn JobView(
+    seed: Loaded<Job>,
+    tab: Memo<&'static str>,
+    log: RwSignal<OpenedLog>,
+    ask_log_again: Callback<()>,
+) -> impl IntoView {
     let id = seed.body.summary.id;
     let ask = move |_: &Job, etag| client::find_job(id, etag);
     let live = poll::live(seed, ask, |job: &mut Job, fresh| *job = fresh, is_over);
@@ -110,7 +116,7 @@ fn JobView(seed: Loaded<Job>, log: RwSignal<OpenedLog>, ask_log_again: Callback<
         if is_gone.get() {
             view! { <Gone id /> }.into_any()
         } else {
-            view! { <Present job=live log ask_log_again id /> }.into_any()
+            view! { <Present job=live tab log ask_log_again id /> }.into_any()
         }
     };
     view! { {view} }
@@ -140,7 +146,13 @@ fn Gone(id: JobId) -> impl IntoView {
 }
 
 #[component]
-fn Present(job: Live<Job>, log: RwSignal<OpenedLog>, ask_log_again: Callback<()>, id: JobId) -> impl IntoView {
+fn Present(
+    job: Live<Job>,
+    tab: Memo<&'static str>,
+    log: RwSignal<OpenedLog>,
+    ask_log_again: Callback<()>,
+    id: JobId,
+) -> impl IntoView {
     let user = expect_context::<Session>().user;
     let seed = job.value.with_untracked(|job| job.summary.clone());
     let (branch, environment, commit) = (seed.branch_name.clone(), seed.environment.clone(), seed.commit.clone());
@@ -149,7 +161,7 @@ fn Present(job: Live<Job>, log: RwSignal<OpenedLog>, ask_log_again: Callback<()>
     let counts = Memo::new(move |_| summary.with(|job| job.counts));
     let told = Memo::new(move |_| summary.with(verdict));
     let tasks = Memo::new(move |_| job.value.with(|job| job.tasks.clone()));
-    let state = ViewState::of_url(id);
+    let state = ViewState::of_url(id, tab);
     let listed = listed(tasks, status, state.only);
     // What one looks for among one's tabs comes first.
     let title = {

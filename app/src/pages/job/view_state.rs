@@ -1,22 +1,22 @@
 //! Which tab and which log are shown: in the URL, so that reload, back and a link to a colleague keep them.
 //! The last tab used is also remembered for the next job that is opened.
 
-use crate::browser;
 use crate::client::LogOf;
 use crate::components::tabs::Tab;
 use crate::paths::{self, Query};
+pub(super) use crate::preferences::LOGS;
+use crate::preferences::OpensLogs;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
 use protocol::{JobId, TaskStatus};
 
 pub(super) const SCENARIOS: &str = "scenarios";
-pub(super) const LOGS: &str = "logs";
 pub(super) const TABS: &[Tab] = &[Tab { key: SCENARIOS, label: "Scenarios" }, Tab { key: LOGS, label: "Logs" }];
 
 #[derive(Clone, Copy)]
 pub(super) struct ViewState {
-    pub(super) tab: Signal<&'static str>,
+    pub(super) tab: Memo<&'static str>,
     /// The task whose log is open; none for the queue's own.
     pub(super) task: Signal<Option<String>>,
     /// Which outcome is listed alone; none for all.
@@ -32,9 +32,9 @@ pub(super) struct ViewState {
 }
 
 impl ViewState {
-    pub(super) fn of_url(id: JobId) -> Self {
+    pub(super) fn of_url(id: JobId, tab: Memo<&'static str>) -> Self {
         let query = Query::of_path(move || paths::job(id));
-        let asked = Memo::new(move |_| query.with(|query| query.get_str("tab").and_then(known_tab)));
+        let asked = Memo::new(move |_| query.with(asked_tab));
         let task = Memo::new(move |_| query.with(task_of));
         let only = Memo::new(move |_| query.with(|query| query.get_str("status").and_then(|word| word.parse().ok())));
         let file = Memo::new(move |_| query.with(|query| query.get_str("file").map(str::to_owned)));
@@ -43,23 +43,19 @@ impl ViewState {
             navigate(&url, NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
         });
         let pathname = use_location().pathname;
-        Effect::new(move |has_opened: Option<()>| {
+        let last = expect_context::<OpensLogs>();
+        Effect::new(move |_| {
             if let Some(tab) = asked.get() {
-                browser::remember_tab(tab);
-                return;
+                return last.remember(tab);
             }
-            // Only a job that was just opened; who goes back to it wants the tab that was there.
-            // On the way to another view the URL is no longer this job's, and its effects not yet gone.
-            if has_opened.is_some() || pathname.get_untracked() != paths::job(id) {
-                return;
-            }
-            let remembered = browser::remembered_tab();
-            if let Some(tab) = remembered.as_deref().and_then(known_tab).filter(|tab| *tab != SCENARIOS) {
-                go.run(href(id, tab, &task.get_untracked().unwrap_or_default()));
+            // The tab that a job was opened with is in the URL as well. On the way to another view the URL is no longer
+            // this job's, and its effects not yet gone.
+            if tab.get_untracked() == LOGS && pathname.get_untracked() == paths::job(id) {
+                go.run(href(id, LOGS, &task.get_untracked().unwrap_or_default()));
             }
         });
         Self {
-            tab: Signal::derive(move || asked.get().unwrap_or(SCENARIOS)),
+            tab,
             task: task.into(),
             only: only.into(),
             choose_only: Callback::new(move |only: Option<TaskStatus>| {
@@ -78,13 +74,36 @@ impl ViewState {
     }
 }
 
+/// The tab of the job that is shown: what the URL asks for. A job that was opened without asking for one shows the one
+/// used last; who goes back to it wants the one that was there.
+pub(super) fn tab_of_url(id: Memo<Option<JobId>>, query: Memo<Query>) -> Memo<&'static str> {
+    let last = expect_context::<OpensLogs>();
+    let opened_with = Memo::new(move |_| {
+        id.track();
+        query.with_untracked(|query| if asked_tab(query).is_some() { SCENARIOS } else { first_tab(query, last) })
+    });
+    Memo::new(move |_| {
+        let opened_with = opened_with.get();
+        query.with(asked_tab).unwrap_or(opened_with)
+    })
+}
+
+/// Of a job that is being opened.
+pub(super) fn first_tab(query: &Query, last: OpensLogs) -> &'static str {
+    asked_tab(query).unwrap_or(if last.get() { LOGS } else { SCENARIOS })
+}
+
+fn asked_tab(query: &Query) -> Option<&'static str> {
+    query.get_str("tab").and_then(known_tab)
+}
+
 fn task_of(query: &Query) -> Option<String> {
     query.get_str("task").filter(|task| !task.is_empty()).map(str::to_owned)
 }
 
 /// The log that the URL asks for, while the tab with the logs is shown.
-pub(super) fn open_log(id: Option<JobId>, query: &Query) -> Option<LogOf> {
-    (query.get_str("tab") == Some(LOGS)).then_some(LogOf { job: id?, task: task_of(query) })
+pub(super) fn open_log(id: Option<JobId>, tab: &str, query: &Query) -> Option<LogOf> {
+    (tab == LOGS).then_some(LogOf { job: id?, task: task_of(query) })
 }
 
 fn known_tab(name: &str) -> Option<&'static str> {
