@@ -13,6 +13,7 @@ use crate::poll::{self, Live};
 use crate::reload::{Reload, reload};
 use crate::session::Session;
 use crate::{browser, words};
+use futures_util::future::join;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use protocol::api::{DEFAULT_PAGE, Environment, JobList, MAX_PAGE};
@@ -48,9 +49,8 @@ pub(crate) async fn load(at: At) -> Dashboard {
     let query = query_of(&at.query);
     // As many as there were when one left it, so that one comes back to the same place.
     let limit = place::remembered(&query).map_or(DEFAULT_PAGE as usize, |place| place.count);
-    let found = find_first(query, limit).await;
-    let environments = client::list_environments().await.map(|list| list.environments).unwrap_or_default();
-    Dashboard { found, environments }
+    let (found, environments) = join(find_first(query, limit), client::list_environments()).await;
+    Dashboard { found, environments: environments.map(|list| list.environments).unwrap_or_default() }
 }
 
 async fn find(query: JobQuery) -> Found {

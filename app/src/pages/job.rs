@@ -13,6 +13,7 @@ use crate::poll::{self, Live};
 use crate::reload::{Reload, reload};
 use crate::session::Session;
 use crate::{browser, words};
+use futures_util::future::join;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
@@ -60,7 +61,8 @@ pub(crate) async fn load(at: At) -> JobSeed {
     let id = id_of(&at.params);
     let tab = view_state::first_tab(&at.query, expect_context());
     let log = logs::load(view_state::open_log(id, tab, &at.query));
-    JobSeed { job: find(id).await, log: log.await }
+    let (job, log) = join(find(id), log).await;
+    JobSeed { job, log }
 }
 
 fn id_of(params: &ParamsMap) -> Option<JobId> {
