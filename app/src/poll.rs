@@ -31,7 +31,7 @@ pub(crate) struct Live<T: Send + Sync + 'static> {
     pub(crate) synced_at: RwSignal<Option<Timestamp>>,
     /// Why the last question brought nothing; the value before it stays.
     pub(crate) trouble: RwSignal<Option<ClientError>>,
-    /// When the server last answered, by the browser's clock; none before the page is live.
+    /// When the server last answered, by its own clock; at first, when it drew the page.
     pub(crate) answered_at: RwSignal<Option<Timestamp>>,
     etag: StoredValue<Option<String>>,
     /// Of what is shown: an answer to what was asked before it changed otherwise is dropped.
@@ -53,7 +53,7 @@ impl<T: Send + Sync + 'static> Live<T> {
             value: RwSignal::new(seed.body),
             synced_at: RwSignal::new(seed.synced_at),
             trouble: RwSignal::new(None),
-            answered_at: RwSignal::new(None),
+            answered_at: RwSignal::new(expect_context::<Clock>().now.get_untracked()),
             etag: StoredValue::new(seed.etag),
             generation: StoredValue::new(0),
             bell: StoredValue::new(Bell::default()),
@@ -125,7 +125,6 @@ where
     let live = Live::new(seed);
     Effect::new(move |_| {
         let (ask, merge, is_final) = (ask.clone(), merge.clone(), is_final.clone());
-        live.answered_at.set(Some(browser::now()));
         let bell = live.bell.get_value();
         let wakers = ["visibilitychange", "online"].map(|event| {
             let bell = bell.clone();
