@@ -43,6 +43,7 @@ use pages::seldom::{Seldom, seldom};
 use pages::{dashboard, login, page};
 use poll::Clock;
 use preferences::OpensLogs;
+use reload::UnderWay;
 use session::Session;
 
 #[cfg(feature = "ssr")]
@@ -69,11 +70,12 @@ pub fn App() -> impl IntoView {
     OpensLogs::provide(preferences);
     browser::remember_zone();
     browser::watch_ways();
+    let loads = UnderWay::provide();
     let (is_routing, set_is_routing) = signal(false);
     view! {
         <Title formatter=|title: String| format!("{title} – {}", words::PRODUCT) />
         <Router set_is_routing>
-            <Frame session is_routing>
+            <Frame session is_routing loads>
                 <FlatRoutes fallback=NotFoundPage>
                     <Route path=path!("/") view=page(dashboard::load, dashboard::draw) ssr=SsrMode::Async />
                     <Route path=path!("/login") view=page(login::load, login::draw) ssr=SsrMode::Async />
@@ -93,7 +95,7 @@ pub fn App() -> impl IntoView {
 
 /// What every view has around it.
 #[component]
-fn Frame(session: Session, is_routing: ReadSignal<bool>, children: Children) -> impl IntoView {
+fn Frame(session: Session, is_routing: ReadSignal<bool>, loads: UnderWay, children: Children) -> impl IntoView {
     let location = use_location();
     let (pathname, search) = (location.pathname, location.search);
     let here = Memo::new(move |_| {
@@ -119,7 +121,7 @@ fn Frame(session: Session, is_routing: ReadSignal<bool>, children: Children) -> 
         <a class="skip-link" href="#main" rel="external">"Skip to content"</a>
         <Header links user=session.user here=pathname on_search on_help=Callback::new(move |()| helps.set(true)) />
         <Banners here />
-        <main id="main" tabindex="-1" aria-busy=move || is_routing.get().then_some("true")>
+        <main id="main" tabindex="-1" aria-busy=move || (is_routing.get() || loads.is_any()).then_some("true")>
             {children()}
         </main>
         <KeyboardHelp is_open=helps />

@@ -4,6 +4,37 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local_scoped_with_cancellation;
 
+/// How many are under way, for the frame to show.
+#[derive(Clone, Copy)]
+pub(crate) struct UnderWay(RwSignal<u32>);
+
+impl UnderWay {
+    pub(crate) fn provide() -> Self {
+        let under_way = Self(RwSignal::new(0));
+        provide_context(under_way);
+        under_way
+    }
+
+    pub(crate) fn is_any(self) -> bool {
+        self.0.get() > 0
+    }
+
+    fn begin(self) -> Begun {
+        self.0.update(|count| *count += 1);
+        Begun(self)
+    }
+}
+
+/// Over when it is dropped: a question that another one follows, or whose view is left, never ends.
+struct Begun(UnderWay);
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        let Self(UnderWay(count)) = self;
+        let _ = count.try_update(|count| *count -= 1);
+    }
+}
+
 pub(crate) struct Reload<T: Send + Sync + 'static> {
     pub(crate) value: RwSignal<T>,
     pub(crate) again: Callback<()>,
@@ -18,13 +49,17 @@ where
 {
     let value = RwSignal::new(seed);
     let asked = RwSignal::new(());
+    let under_way = expect_context::<UnderWay>();
     let mut is_first = true;
     Effect::new(move |_| {
         asked.track();
         let key = key.get();
         if !std::mem::replace(&mut is_first, false) {
-            let loading = load(key);
-            spawn_local_scoped_with_cancellation(async move { value.set(loading.await) });
+            let (loading, begun) = (load(key), under_way.begin());
+            spawn_local_scoped_with_cancellation(async move {
+                value.set(loading.await);
+                drop(begun);
+            });
         }
     });
     Reload { value, again: Callback::new(move |()| asked.set(())) }
