@@ -214,9 +214,17 @@ fn press_by_space(event: KeyboardEvent) {
     }
 }
 
-/// Reads what is added, from the last line that is known: that one may have been unfinished.
+/// Reads what is added, from the last line that is known: that one may have been unfinished. A running task's log is asked
+/// for when the job says that there is more of it.
 fn read_on(job: Live<Job>, log: LogOf, lines: LogLines) -> Live<LogBuffer> {
     let seed = Loaded { body: LogBuffer::of(lines), etag: None, synced_at: None };
+    let task = log.task.clone();
+    let told = Memo::new(move |_| {
+        job.value.with(|job| {
+            let task = job.tasks.iter().find(|one| Some(&one.task_id) == task.as_ref());
+            (job.summary.logs.state, task.map(|task| (task.status.is_terminal(), task.log_size)))
+        })
+    });
     let ask = move |known: &LogBuffer, _| {
         let (log, from) = (log.clone(), known.total.max(1));
         async move {
@@ -227,16 +235,17 @@ fn read_on(job: Live<Job>, log: LogOf, lines: LogLines) -> Live<LogBuffer> {
             Ok(Fetched::Modified(Loaded { body: lines, etag: None, synced_at: None }))
         }
     };
-    let logs_state = Memo::new(move |_| job.value.with(|job| job.summary.logs.state));
-    let is_final = move |log: &LogBuffer| log.is_complete || logs_state.get_untracked() == LogsState::Incomplete;
+    let is_final = move |log: &LogBuffer| {
+        let (state, task) = told.get_untracked();
+        let is_all = task.is_some_and(|(has_ended, size)| !has_ended && size <= log.bytes);
+        log.is_complete || is_all || state == LogsState::Incomplete
+    };
     let live = poll::live(seed, ask, |known: &mut LogBuffer, lines| known.add(lines), is_final);
-    // Whatever came in last came with the job's own end.
-    Effect::new(move |before: Option<LogsState>| {
-        let now = logs_state.get();
-        if before.is_some_and(|before| before != now) {
+    Effect::new(move |was: Option<()>| {
+        told.track();
+        if was.is_some() {
             live.refresh();
         }
-        now
     });
     live
 }
