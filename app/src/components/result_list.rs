@@ -1,6 +1,7 @@
 //! The files that a task left behind, to look at here or to keep.
 
 use super::icon::Icon;
+use crate::client::ClientError;
 use crate::words;
 use leptos::prelude::*;
 use protocol::api::ResultFile;
@@ -15,7 +16,9 @@ pub(crate) struct Listed {
 
 #[component]
 pub(crate) fn ResultList(
-    #[prop(into)] files: Signal<Vec<Listed>>,
+    /// Or why they can't be listed.
+    #[prop(into)]
+    files: Signal<Result<Vec<Listed>, ClientError>>,
     /// The path of the one that is shown.
     #[prop(into)]
     shown: Signal<Option<String>>,
@@ -48,11 +51,14 @@ pub(crate) fn ResultList(
                 </li>
             }
         };
-        files.get().into_iter().map(item).collect_view()
+        files.get().unwrap_or_default().into_iter().map(item).collect_view()
     };
+    let trouble = move || files.with(|files| files.as_ref().err().map(ClientError::message));
+    let is_empty = move || files.with(|files| files.as_ref().is_ok_and(Vec::is_empty));
     view! {
-        <div class="results" hidden=move || files.with(Vec::is_empty)>
+        <div class="results" hidden=is_empty>
             <h2>"Result files"</h2>
+            <p class="field-note" role="status">{trouble}</p>
             <ul aria-label="Result files">{items}</ul>
         </div>
     }

@@ -76,7 +76,7 @@ pub(super) fn Logs(
         <div class="logs">
             <div class="log-side">
                 <TaskList tasks chosen=state.task href=state.log_href />
-                <ResultList files=Signal::derive(move || files.get().unwrap_or_default()) shown=state.file />
+                <ResultList files=Signal::derive(move || files.get().unwrap_or(Ok(Vec::new()))) shown=state.file />
             </div>
             // Under a file that is shown the log keeps its place.
             <div class="log-panel" hidden=move || has_preview.get()>{panel}</div>

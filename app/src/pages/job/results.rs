@@ -2,7 +2,7 @@
 //! In the browser only: the log comes first.
 
 use super::view_state::ViewState;
-use crate::client;
+use crate::client::{self, ClientError};
 use crate::components::result_list::Listed;
 use crate::components::result_preview::{Preview, ResultPreview};
 use crate::reload::later;
@@ -15,14 +15,12 @@ const LARGEST_TEXT: u64 = 512 * 1024;
 /// What browsers draw without running anything that is in it.
 const IMAGES: [&str; 5] = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"];
 
+/// The files, or why there is no list of them; neither before the answer.
+pub(super) type Answered = Option<Result<Vec<Listed>, ClientError>>;
+
 /// Asked for again when another task is chosen, when the chosen one ends, and when all of the job is here, with which
-/// they come; none until then.
-pub(super) fn listed(
-    job: JobId,
-    tasks: Memo<Vec<Task>>,
-    logs: Memo<LogsState>,
-    state: ViewState,
-) -> Signal<Option<Vec<Listed>>> {
+/// they come.
+pub(super) fn listed(job: JobId, tasks: Memo<Vec<Task>>, logs: Memo<LogsState>, state: ViewState) -> Signal<Answered> {
     let ended = Memo::new(move |_| {
         let chosen = state.task.get()?;
         let is_it = |task: &&Task| task.task_id == chosen;
@@ -32,14 +30,14 @@ pub(super) fn listed(
         logs.track();
         let of = ended.get();
         Some(async move {
-            let Some(task) = of.clone() else { return Some((of, Vec::new())) };
-            let listed = client::list_results(job, &task).await.map(|results| results.files).unwrap_or_default();
+            let Some(task) = of.clone() else { return Some((of, Ok(Vec::new()))) };
+            let listed = client::list_results(job, &task).await;
             let place = |file: ResultFile| {
                 let address = client::result_url(job, &task, &file.path);
                 let preview = can_be_shown(&file).then(|| state.file_href.run((task.clone(), file.path.clone())));
                 Listed { file, address, preview }
             };
-            Some((of, listed.into_iter().map(place).collect()))
+            Some((of, listed.map(|results| results.files.into_iter().map(place).collect())))
         })
     });
     // Those of the task before are none of this one's.
@@ -60,22 +58,23 @@ fn can_be_shown(file: &ResultFile) -> bool {
 }
 
 #[component]
-pub(super) fn Shown(path: String, files: Signal<Option<Vec<Listed>>>, state: ViewState) -> impl IntoView {
+pub(super) fn Shown(path: String, files: Signal<Answered>, state: ViewState) -> impl IntoView {
     let wanted = path.clone();
-    let find = move |files: &Vec<Listed>| files.iter().find(|one| one.file.path == wanted).cloned();
-    let found = Memo::new(move |_| files.with(|files| files.as_ref().map(&find)));
+    let find = move |files: Vec<Listed>| files.into_iter().find(|one| one.file.path == wanted);
+    let found = Memo::new(move |_| Some(files.get()?.map(&find)));
     let shown = later(move || {
         let found = found.get();
         Some(async move {
             match found? {
-                Some(file) => Some(read(&file).await),
-                None => Some(Preview::None("There is no such file, or not yet.".to_owned())),
+                Ok(Some(file)) => Some(read(&file).await),
+                Ok(None) => Some(Preview::None("There is no such file, or not yet.".to_owned())),
+                Err(error) => Some(Preview::None(error.message())),
             }
         })
     });
     let content = move || {
         let task = state.task.get().unwrap_or_default();
-        let address = found.with(|found| found.as_ref().and_then(|found| Some(found.as_ref()?.address.clone())));
+        let address = found.get().and_then(|found| Some(found.ok()??.address));
         view! { <ResultPreview path=path.clone() address close=state.log_href.run(task) shown /> }
     };
     view! { {content} }
