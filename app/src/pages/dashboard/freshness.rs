@@ -1,5 +1,5 @@
-//! How old what is shown is: nothing while it is fresh, its age when the remote server has been silent, an alert when
-//! our own server refuses to tell. That it can't be reached at all says the banner. Goes away by itself.
+//! How old what is shown is: nothing while it is fresh, the age of the oldest when a remote server has been silent, an
+//! alert when our own server refuses to tell. That it can't be reached at all says the banner. Goes away by itself.
 
 use crate::client::ClientError;
 use crate::components::notice::Alert;
@@ -32,7 +32,7 @@ pub(crate) fn Freshness(
     view! {
         <Alert message=alert />
         <p class="age" hidden=move || age.with(Option::is_none)>
-            {move || age.get().map(|age| format!("As of {age} ago: the remote test server has been silent since."))}
+            {move || age.get().map(|age| format!("Some of it is from {age} ago: a remote test server is silent since."))}
         </p>
     }
 }
