@@ -4,9 +4,14 @@ use leptos::prelude::*;
 
 /// Interrupts a screen reader; nothing while there is nothing wrong.
 #[component]
-pub(crate) fn Alert(#[prop(into)] message: Signal<Option<String>>) -> impl IntoView {
+pub(crate) fn Alert(
+    #[prop(into)] message: Signal<Option<String>>,
+    /// For a field to point at.
+    #[prop(optional)]
+    id: Option<&'static str>,
+) -> impl IntoView {
     view! {
-        <div class="notice is-alert" role="alert" hidden=move || message.with(Option::is_none)>
+        <div class="notice is-alert" role="alert" id=id hidden=move || message.with(Option::is_none)>
             {move || message.get()}
         </div>
     }

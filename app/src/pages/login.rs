@@ -39,6 +39,8 @@ fn LoginPage(seed: SignIn) -> impl IntoView {
     let SignIn { next, username, error, single_sign_on } = seed;
     // After a wrong password only that has to be typed again.
     let is_known = !username.is_empty();
+    // What is there when a page is loaded is not announced by itself; what describes the field with the focus is.
+    let why = error.is_some().then_some("sign-in-error");
     // The line of a log that a link points at comes along in the browser's address alone.
     let hidden = NodeRef::<Input>::new();
     Effect::new(move |_| {
@@ -55,18 +57,19 @@ fn LoginPage(seed: SignIn) -> impl IntoView {
         <Title text="Sign in" />
         <section class="login">
             <h1>"Sign in"</h1>
-            <Alert message=Signal::stored(error.as_deref().map(reason)) />
+            <Alert id="sign-in-error" message=Signal::stored(error.as_deref().map(reason)) />
             <form method="post" action=paths::LOGIN>
                 <input type="hidden" name="next" value=next node_ref=hidden />
                 <div class="field">
                     <label for="username">"Username"</label>
                     <input id="username" name="username" type="text" autocomplete="username" autocapitalize="none"
-                        spellcheck="false" maxlength="32" required value=username autofocus=!is_known />
+                        spellcheck="false" maxlength="32" required value=username autofocus=!is_known
+                        aria-describedby=why />
                 </div>
                 <div class="field">
                     <label for="password">"Password"</label>
                     <input id="password" name="password" type="password" autocomplete="current-password"
-                        maxlength="256" required autofocus=is_known />
+                        maxlength="256" required autofocus=is_known aria-describedby=why />
                 </div>
                 <button class="button is-primary is-wide" type="submit">"Sign in"</button>
             </form>
