@@ -1,6 +1,7 @@
 //! Tabs after the ARIA pattern: links, so that each tab has its own URL and works before the page is live;
 //! the arrow keys, Home and End move between them.
 
+use js_sys::Reflect;
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
 use web_sys::HtmlElement;
@@ -66,6 +67,9 @@ fn move_focus(event: &KeyboardEvent, tabs: &[Tab]) {
     let target = document().get_element_by_id(&format!("tab-{}", tabs[to].key));
     if let Some(tab) = target.and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
         let _ = tab.focus();
+        // What the arrows pass by is no step that "Back" leads to. The router reads it as the link is clicked.
+        let _ = Reflect::set(&tab, &"replace".into(), &true.into());
         tab.click();
+        let _ = Reflect::set(&tab, &"replace".into(), &false.into());
     }
 }
