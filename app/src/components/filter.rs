@@ -52,21 +52,23 @@ pub(crate) fn TextFilter(
 pub(crate) fn ChoiceFilter(
     name: &'static str,
     label: &'static str,
-    options: Vec<(String, String)>,
+    options: Signal<Vec<(String, String)>>,
     value: Signal<String>,
     on_change: Callback<String>,
 ) -> impl IntoView {
     let select = NodeRef::<Select>::new();
     keep_chosen(select, value, on_change);
     let choices = move || {
-        let value = value.get();
-        let choice = |(option, words): &(String, String)| {
-            view! { <option value=option.clone() selected=*option == value>{words.clone()}</option> }
-        };
-        let known = options.iter().map(choice).collect_view();
+        let (value, mut options) = (value.get(), options.get());
         // A link may name one that is not in the list.
-        let is_other = !value.is_empty() && options.iter().all(|(option, _)| *option != value);
-        (known, is_other.then(|| choice(&(value.clone(), value.clone()))))
+        if !value.is_empty() && options.iter().all(|(option, _)| *option != value) {
+            options.push((value.clone(), value.clone()));
+        }
+        let choice = |(option, words): (String, String)| {
+            let selected = option == value;
+            view! { <option value=option selected=selected>{words}</option> }
+        };
+        options.into_iter().map(choice).collect_view()
     };
     view! {
         <div class="field">

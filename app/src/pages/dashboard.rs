@@ -82,7 +82,6 @@ fn DashboardPage(seed: Dashboard) -> impl IntoView {
     let address = Query::here();
     let query = Memo::new(move |_| address.with(query_of));
     let Reload { value: found, again } = reload(query, seed.found, find);
-    let names = seed.environments.iter().map(|one| one.name.clone()).collect();
     let seed = Loaded { body: seed.environments, etag: None, synced_at: None };
     let ask = |_: &Vec<Environment>, _| async {
         let environments = client::list_environments().await?.environments;
@@ -91,6 +90,7 @@ fn DashboardPage(seed: Dashboard) -> impl IntoView {
     let environments = poll::live(seed, ask, |shown: &mut Vec<Environment>, fresh| *shown = fresh, |_| false);
     // Most of the time the answer is what is shown.
     let environments = Memo::new(move |_| environments.value.get());
+    let names = Memo::new(move |_| environments.with(|all| all.iter().map(|one| one.name.clone()).collect::<Vec<_>>()));
     let list = move || match found.get() {
         Found { query, jobs: Ok(seed) } => view! { <Jobs seed query /> }.into_any(),
         Found { jobs: Err(error), .. } => {

@@ -59,6 +59,13 @@ fn NewJobPage(seed: NewJob) -> impl IntoView {
         reload(Memo::new(|_| ()), seed.environments, |()| client::list_environments());
     let from = StoredValue::new(seed.from);
     let content = move || match environments.get() {
+        Ok(Environments { environments }) if environments.is_empty() => view! {
+            <div class="empty">
+                <h2>"Nowhere to run a job"</h2>
+                <p>"No environment is set up yet. An administrator adds one to the server's configuration."</p>
+            </div>
+        }
+        .into_any(),
         Ok(environments) => view! { <Wizard environments from=from.get_value() /> }.into_any(),
         Err(error) => {
             view! { <Failure title="The environments can't be shown" message=error.message() retry=again /> }.into_any()

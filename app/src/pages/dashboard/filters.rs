@@ -9,7 +9,7 @@ use leptos_router::hooks::use_navigate;
 use protocol::JobStatus;
 
 #[component]
-pub(super) fn Filters(query: Memo<JobQuery>, environments: Vec<String>) -> impl IntoView {
+pub(super) fn Filters(query: Memo<JobQuery>, environments: Memo<Vec<String>>) -> impl IntoView {
     let navigate = use_navigate();
     let go = Callback::new(move |query: JobQuery| {
         navigate(&url(&query), NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
@@ -25,22 +25,18 @@ pub(super) fn Filters(query: Memo<JobQuery>, environments: Vec<String>) -> impl 
             go.run(next);
         })
     };
-    let statuses = || {
-        JobStatus::ALL
-            .iter()
-            .map(|status| (status.as_str().to_owned(), words::job_status(*status).to_owned()))
-            .collect()
-    };
+    let statuses =
+        JobStatus::ALL.iter().map(|status| (status.as_str().to_owned(), words::job_status(*status).to_owned()));
     view! {
         <form class="filters" role="search" method="get" action=paths::HOME on:submit=|event| event.prevent_default()>
             <TextFilter name="search" label="Search jobs" kind="search" hint="Job number or user name"
                 value=Signal::derive(move || query.with(|query| query.search.clone()))
                 on_change=change(|query, value| query.search = value) />
-            <ChoiceFilter name="status" label="Status" options=statuses()
+            <ChoiceFilter name="status" label="Status" options=Signal::stored(statuses.collect())
                 value=Signal::derive(move || query.with(|query| query.status.clone()))
                 on_change=change(|query, value| query.status = value) />
             <ChoiceFilter name="environment" label="Environment"
-                options=environments.into_iter().map(|name| (name.clone(), name)).collect()
+                options=Signal::derive(move || environments.get().into_iter().map(|name| (name.clone(), name)).collect())
                 value=Signal::derive(move || query.with(|query| query.environment.clone()))
                 on_change=change(|query, value| query.environment = value) />
             <TextFilter name="branch" label="Branch" kind="text" hint="Whole name"

@@ -51,7 +51,7 @@ pub(super) fn AuditFilters(query: Memo<AuditQuery>) -> impl IntoView {
                 value=Signal::derive(move || query.with(|query| query.actor.clone()))
                 on_change=change(|query, value| query.actor = value) />
             <ChoiceFilter name="action" label="What"
-                options=ACTIONS.map(|(action, words)| (action.to_owned(), words.to_owned())).to_vec()
+                options=Signal::stored(ACTIONS.map(|(action, words)| (action.to_owned(), words.to_owned())).to_vec())
                 value=Signal::derive(move || query.with(|query| query.action.clone()))
                 on_change=change(|query, value| query.action = value) />
             <TextFilter name="object" label="Of" kind="text" hint="job:42, user:3"
