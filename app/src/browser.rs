@@ -211,10 +211,10 @@ pub(crate) fn focus_first(selector: &str) {
     }
 }
 
-/// To the content, where nothing else has the focus any more.
-pub(crate) fn focus_if_lost() {
+/// To that element, where nothing else has the focus any more.
+pub(crate) fn focus_if_lost(id: &str) {
     if document().active_element().is_none_or(|focused| focused.tag_name() == "BODY") {
-        focus("main");
+        focus(id);
     }
 }
 

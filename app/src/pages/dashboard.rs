@@ -32,6 +32,9 @@ pub(crate) struct Dashboard {
     environments: Vec<Environment>,
 }
 
+/// Where the list goes on.
+const MORE: &str = "more";
+
 /// What was searched for, and what there is.
 #[derive(Clone)]
 struct Found {
@@ -216,29 +219,50 @@ fn Empty(query: JobQuery) -> impl IntoView {
 fn LoadMore(list: Live<JobList>, query: JobQuery) -> impl IntoView {
     let cursor = Memo::new(move |_| list.value.with(|list| list.next_cursor.clone()));
     let pending = Pending::new();
-    let error = RwSignal::new(None::<String>);
+    let note = RwSignal::new(None::<String>);
     let load = Callback::new(move |cursor: String| {
         let query = query.clone();
-        error.set(None);
+        note.set(None);
         pending.run(async move {
             match client::list_jobs_after(&query, &cursor).await {
-                Ok(page) => list.value.update(|list| merge::append(list, page)),
-                Err(failed) => error.set(Some(failed.message())),
+                Ok(page) => {
+                    let is_last = page.next_cursor.is_none();
+                    let added = list.value.try_update(|list| {
+                        merge::append(list, page);
+                        list.jobs.len()
+                    });
+                    // The list may have been left meanwhile.
+                    let Some(count) = added else { return };
+                    note.set(told(count, is_last));
+                    // The button goes after the last page, and takes the focus with it.
+                    request_animation_frame(|| browser::focus_if_lost(MORE));
+                }
+                Err(failed) => note.set(Some(failed.message())),
             }
         });
     });
-    let more = move |cursor: String| {
+    let button = move |cursor: String| {
         view! {
-            <div class="load-more">
-                <button class="button" type="button" aria-disabled=move || pending.as_aria()
-                    on:click=move |_| load.run(cursor.clone())>
-                    {move || if pending.get() { "Loading…" } else { "Load more" }}
-                </button>
-                <p class="field-note" role="status">{move || error.get()}</p>
-            </div>
+            <button class="button" type="button" aria-disabled=move || pending.as_aria()
+                on:click=move |_| load.run(cursor.clone())>
+                {move || if pending.get() { "Loading…" } else { "Load more" }}
+            </button>
         }
     };
-    view! { {move || cursor.get().map(more)} }
+    view! {
+        <div class="load-more" id=MORE tabindex="-1">
+            {move || cursor.get().map(button)}
+            <p class="field-note" role="status">{move || note.get()}</p>
+        </div>
+    }
+}
+
+/// What there is to say below so many jobs.
+fn told(count: usize, is_last: bool) -> Option<String> {
+    if count > MAX_PAGE as usize {
+        return Some(format!("Only the newest {MAX_PAGE} keep themselves up to date. Reload the page for the others."));
+    }
+    is_last.then(|| "There are no more.".to_owned())
 }
 
 #[cfg(test)]

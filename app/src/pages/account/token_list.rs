@@ -51,7 +51,7 @@ fn TokenList(tokens: Vec<Token>, problem: RwSignal<Option<String>>, on_change: C
             }
             // The list may have been left meanwhile.
             let _ = on_change.try_run(());
-            request_animation_frame(browser::focus_if_lost);
+            request_animation_frame(|| browser::focus_if_lost("main"));
         });
     });
     let dialog = move || {

@@ -194,7 +194,7 @@ fn Buttons(job: Live<Job>, id: JobId, user: Option<User>, act: Callback<Deed>, u
     Effect::new(move |could: Option<bool>| {
         let can = can_abort.get();
         if could == Some(true) && !can {
-            request_animation_frame(browser::focus_if_lost);
+            request_animation_frame(|| browser::focus_if_lost("main"));
         }
         can
     });

@@ -116,7 +116,7 @@ pub(super) fn DeedDialog(
                     }
                     toasts.done(told);
                     let _ = on_change.try_run(());
-                    request_animation_frame(browser::focus_if_lost);
+                    request_animation_frame(|| browser::focus_if_lost("main"));
                 }
                 Err(error) if is_asked && deed.question(&user).is_some() => {
                     let about_field = error.field("username").or_else(|| error.field("password"));
