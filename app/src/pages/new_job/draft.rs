@@ -1,4 +1,5 @@
-//! What has been chosen so far for the job to be. Kept in the tab, so that a reload or a sign-in loses nothing.
+//! What has been chosen so far for the job to be. Kept in the tab, so that a reload or a sign-in loses nothing; with it,
+//! what was picked of other branches.
 
 use crate::components::scenario_tree::Figures;
 use crate::{browser, client, json};
@@ -10,6 +11,8 @@ use std::collections::BTreeSet;
 
 /// Where it is kept.
 const KEY: &str = "testarena.draft";
+/// Branches of which it is kept what was picked, beside the present one.
+const EARLIER: usize = 5;
 
 #[derive(Clone, Copy)]
 pub(super) struct Draft {
@@ -46,6 +49,10 @@ impl Kept {
 
     pub(super) fn has_picked(&self) -> bool {
         !self.picked.is_empty()
+    }
+
+    fn is_of(&self, other: &Self) -> bool {
+        self.environment == other.environment && self.branch == other.branch
     }
 
     /// To edit and run again what ran before.
@@ -92,7 +99,7 @@ impl Draft {
     fn keep(self, takes_over: bool, environments: Vec<String>) {
         Effect::new(move |is_later: Option<()>| {
             if is_later.is_none() && takes_over {
-                let kept = browser::session_item(KEY).and_then(|text| json::read::<Kept>(&text)).unwrap_or_default();
+                let kept = read_kept().swap_remove(0);
                 let was_typed = self.field.get_untracked().is_some_and(|field| !field.value().is_empty());
                 if environments.contains(&kept.environment) && !was_typed {
                     self.environment.set(kept.environment);
@@ -100,18 +107,26 @@ impl Draft {
                     self.picked.set(kept.picked.into_iter().collect());
                 }
             }
-            let kept = Kept {
+            let mut kept = read_kept();
+            kept[0] = Kept {
                 environment: self.environment.get(),
                 branch: self.branch.get(),
                 picked: self.picked.get().into_iter().collect(),
             };
-            browser::set_session_item(KEY, json::write(&kept).as_deref());
+            write_kept(kept);
         });
     }
 
     /// It has become a job.
-    pub(super) fn submitted() {
-        browser::set_session_item(KEY, None);
+    pub(super) fn submitted(request: SubmitJobRequest) {
+        set_aside(Kept {
+            environment: request.environment.unwrap_or_default(),
+            branch: request.branch_name,
+            picked: request.scenarios,
+        });
+        let mut kept = read_kept();
+        kept[0] = Kept::default();
+        write_kept(kept);
     }
 
     /// What was validated for another branch holds no longer.
@@ -119,17 +134,22 @@ impl Draft {
         if self.branch.with_untracked(|old| *old == branch) {
             return;
         }
+        self.leave_branch();
         self.branch.set(branch);
-        self.forget();
     }
 
     pub(super) fn choose_environment(self, environment: String) {
+        self.leave_branch();
         self.environment.set(environment);
         self.branch.set(String::new());
-        self.forget();
     }
 
-    fn forget(self) {
+    fn leave_branch(self) {
+        set_aside(Kept {
+            environment: self.environment.get_untracked(),
+            branch: self.branch.get_untracked(),
+            picked: self.picked.get_untracked().into_iter().collect(),
+        });
         self.validated.set(None);
         self.offered.set(None);
         self.picked.set(BTreeSet::new());
@@ -139,7 +159,17 @@ impl Draft {
     /// The branch's scenarios; of what was picked before, what they no longer have is set aside and named.
     pub(super) fn offer(self, offered: Scenarios) {
         // The wizard may have been left meanwhile.
-        let Some(picked) = self.picked.try_get_untracked() else { return };
+        let Some(mut picked) = self.picked.try_get_untracked() else { return };
+        if picked.is_empty() {
+            let present = Kept {
+                environment: self.environment.get_untracked(),
+                branch: self.branch.get_untracked().trim().to_owned(),
+                picked: Vec::new(),
+            };
+            let before = read_kept().into_iter().skip(1).find(|kept| kept.is_of(&present));
+            picked.extend(before.unwrap_or_default().picked);
+            self.picked.set(picked.clone());
+        }
         let (here, gone): (BTreeSet<String>, BTreeSet<String>) =
             picked.into_iter().partition(|scenario| offered.scenarios.contains(scenario));
         if !gone.is_empty() {
@@ -167,4 +197,27 @@ impl Draft {
             timeout_s: None,
         })
     }
+}
+
+/// The draft, then what was picked of other branches, the latest first.
+fn read_kept() -> Vec<Kept> {
+    let kept: Option<Vec<Kept>> = browser::session_item(KEY).and_then(|text| json::read(&text));
+    kept.filter(|kept| !kept.is_empty()).unwrap_or_else(|| vec![Kept::default()])
+}
+
+fn write_kept(kept: Vec<Kept>) {
+    browser::set_session_item(KEY, json::write(&kept).as_deref());
+}
+
+/// For when the same branch is chosen again.
+fn set_aside(left: Kept) {
+    if !left.has_picked() {
+        return;
+    }
+    let mut kept = read_kept();
+    let draft = kept.remove(0);
+    kept.retain(|other| !other.is_of(&left));
+    kept.splice(0..0, [draft, left]);
+    kept.truncate(1 + EARLIER);
+    write_kept(kept);
 }
