@@ -16,15 +16,12 @@ pub(crate) fn TaskList(
     /// Where the log of the task with this id is shown; the queue's own for an empty id.
     href: Callback<String, String>,
 ) -> impl IntoView {
-    let items = move || {
-        let chosen = chosen.get();
-        let item_of = |task: &Task| {
-            let is_chosen = chosen.as_ref() == Some(&task.task_id);
-            item(&task.task_id, &task.scenario, Some(task.status), is_chosen, href)
-        };
-        let queue = item("", "Queue log", None, chosen.is_none(), href);
-        tasks.with(|tasks| std::iter::once(queue).chain(tasks.iter().map(item_of)).collect_view())
+    // A job's tasks are never more or fewer: a row is known by its task's place.
+    let row = |(at, task): (usize, Task)| {
+        let status = Memo::new(move |_| tasks.with(|tasks| tasks.get(at).map(|task| task.status)));
+        view! { <Row id=task.task_id name=task.scenario status chosen href /> }
     };
+    let rows = tasks.get_untracked().into_iter().enumerate().map(row).collect_view();
     let list = NodeRef::<Ul>::new();
     Effect::new(move |_| {
         chosen.track();
@@ -34,7 +31,8 @@ pub(crate) fn TaskList(
     });
     view! {
         <ul class="task-list" aria-label="Tasks" node_ref=list>
-            {items}
+            <Row id=String::new() name="Queue log".to_owned() status=Signal::stored(None) chosen href />
+            {rows}
         </ul>
     }
 }
@@ -50,18 +48,21 @@ fn show_chosen(list: &HtmlUListElement) {
     }
 }
 
-fn item(
-    id: &str,
-    name: &str,
-    status: Option<TaskStatus>,
-    is_chosen: bool,
+#[component]
+fn Row(
+    id: String,
+    name: String,
+    #[prop(into)] status: Signal<Option<TaskStatus>>,
+    chosen: Signal<Option<String>>,
     href: Callback<String, String>,
-) -> impl IntoView + use<> {
+) -> impl IntoView {
+    let address = href.run(id.clone());
+    let is_chosen = move || chosen.with(|chosen| chosen.as_deref().unwrap_or_default() == id);
     view! {
         <li>
-            <a href=href.run(id.to_owned()) aria-current=is_chosen.then_some("true") data-noscroll="">
-                <span class="scenario">{name.to_owned()}</span>
-                {status.map(|status| view! { <TaskStatusBadge status /> })}
+            <a href=address aria-current=move || is_chosen().then_some("true") data-noscroll="">
+                <span class="scenario">{name}</span>
+                {move || status.get().map(|status| view! { <TaskStatusBadge status /> })}
             </a>
         </li>
     }
