@@ -3,7 +3,6 @@
 use super::{At, Seed};
 use crate::components::notice::Alert;
 use crate::{client, paths};
-use leptos::html::Input;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use protocol::api::SingleSignOn;
@@ -42,15 +41,11 @@ fn LoginPage(seed: SignIn) -> impl IntoView {
     // What is there when a page is loaded is not announced by itself; what describes the field with the focus is.
     let why = error.is_some().then_some("sign-in-error");
     // The line of a log that a link points at comes along in the browser's address alone.
-    let hidden = NodeRef::<Input>::new();
-    Effect::new(move |_| {
-        let (Some(hidden), Ok(hash)) = (hidden.get(), window().location().hash()) else { return };
-        if !hash.is_empty() && !hidden.value().contains('#') {
-            hidden.set_value(&(hidden.value() + &hash));
-        }
-    });
+    let hash = RwSignal::new(String::new());
+    Effect::new(move |_| hash.set(window().location().hash().unwrap_or_default()));
+    let wanted = Signal::derive(move || if next.contains('#') { next.clone() } else { next.clone() + &hash.get() });
     let elsewhere = single_sign_on.map(|at| {
-        let address = paths::with_query(&at.path, &[("next", &next)]);
+        let address = move || paths::with_query(&at.path, &[("next", &wanted.get())]);
         view! { <a class="button is-wide" href=address rel="external">{at.label}</a> }
     });
     view! {
@@ -59,7 +54,7 @@ fn LoginPage(seed: SignIn) -> impl IntoView {
             <h1>"Sign in"</h1>
             <Alert id="sign-in-error" message=Signal::stored(error.as_deref().map(reason)) />
             <form method="post" action=paths::LOGIN>
-                <input type="hidden" name="next" value=next node_ref=hidden />
+                <input type="hidden" name="next" value=wanted />
                 <div class="field">
                     <label for="username">"Username"</label>
                     <input id="username" name="username" type="text" autocomplete="username" autocapitalize="none"
