@@ -60,7 +60,7 @@ fn live_scripts(js: &str, wasm: String) -> impl IntoView + use<> {
     );
     view! {
         <script nonce=use_nonce() inner_html=EARLY></script>
-        <link rel="modulepreload" nonce=use_nonce() href=js.to_owned() />
+        <link rel="modulepreload" nonce=use_nonce() href=js.to_owned() fetchpriority="low" />
         <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous" fetchpriority="low" />
         <script type="module" nonce=use_nonce() inner_html=start></script>
     }
