@@ -6,7 +6,8 @@ use crate::config::Config;
 use crate::state::make_folder;
 use crate::store::DatabaseUrl;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -24,17 +25,27 @@ pub(super) async fn take(config: &Config) -> Result<Vec<File>, ServeError> {
     let mut held = Vec::new();
     for path in [config.data_dir.join("testarena.lock"), PathBuf::from(beside)] {
         make_folder(path.parent().unwrap_or(Path::new(".")))?;
-        held.push(lock(path, end).await?);
+        lock(&mut held, &path, end).await?;
     }
     Ok(held)
 }
 
-async fn lock(path: PathBuf, end: Instant) -> Result<File, ServeError> {
+async fn lock(held: &mut Vec<File>, path: &Path, end: Instant) -> Result<(), ServeError> {
     let failed = |source| ServeError::Lock { file: path.display().to_string(), source };
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed)?;
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
+    // The lock beside a database `data_dir/testarena` is the one in `data_dir`, and would keep out its own holder.
+    let id = file_id(&file).map_err(failed)?;
+    for other in &*held {
+        if file_id(other).map_err(failed)? == id {
+            return Ok(());
+        }
+    }
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) => {
+                held.push(file);
+                return Ok(());
+            }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
             Err(TryLockError::WouldBlock) if Instant::now() > end => {
                 return Err(ServeError::InUse(path.display().to_string()));
@@ -42,4 +53,9 @@ async fn lock(path: PathBuf, end: Instant) -> Result<File, ServeError> {
             Err(TryLockError::WouldBlock) => tokio::time::sleep(TRY_EVERY).await,
         }
     }
+}
+
+/// Device and inode.
+fn file_id(file: &File) -> io::Result<(u64, u64)> {
+    file.metadata().map(|found| (found.dev(), found.ino()))
 }

@@ -142,6 +142,16 @@ fn a_second_server_on_one_data_folder_is_refused() {
 }
 
 #[test]
+fn a_database_whose_lock_is_that_of_the_data_folder_keeps_out_others_only() {
+    let folder = folder("listen = \"127.0.0.1:0\"\ndatabase_url = \"sqlite://data/testarena\"\n");
+    let mut first = program(folder.path(), &["serve"]).spawn().unwrap();
+    wait_for_line(&mut first, "serving at");
+    assert!(bad(&run(folder.path(), &["serve"], "")).contains("another server is at work there"));
+    first.kill().unwrap();
+    first.wait().unwrap();
+}
+
+#[test]
 fn check_says_what_does_not_work_and_changes_nothing() {
     let config = r#"
         [[environments]]
