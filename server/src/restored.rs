@@ -1,10 +1,13 @@
-//! A database that was put back from a backup would give out once more the ids that were given out since, and a remote
-//! server would take the new job for the old one. How far they had gone stands beside the logs as well.
+//! A database that was put back from a backup, or whose standby took over without the last commits, would give out once
+//! more the ids that were given out since, and a remote server would take the new job for the old one. How far they had
+//! gone stands beside the logs as well, and this process knows which it gave out itself.
 
 use crate::logs::LogStore;
 use crate::store::{Store, StoreError, installation};
 use protocol::JobId;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -20,32 +23,40 @@ pub enum MarkError {
     Store(#[from] StoreError),
 }
 
+/// The last job that this process knows of, whatever the database says meanwhile. All clones are one.
+#[derive(Clone, Default)]
+pub struct LastJob(Arc<AtomicI64>);
+
+impl LastJob {
+    pub fn get(&self) -> JobId {
+        JobId(self.0.load(Ordering::Relaxed))
+    }
+
+    /// A job's id has been given out, for good.
+    pub fn note(&self, id: JobId) {
+        self.0.fetch_max(id.0, Ordering::Relaxed);
+    }
+}
+
 /// Lets ids skip ahead where the database knows of fewer jobs than the files. Before any id is given out.
 ///
 /// # Errors
 /// The files could not be read, or the database did not answer.
-pub async fn look(store: &Store, logs: &LogStore) -> Result<(), MarkError> {
-    let Some(known) = logs.last_job().await? else { return Ok(()) };
-    if store.read(installation::last_job).await? >= known {
-        return Ok(());
+pub async fn look(store: &Store, logs: &LogStore) -> Result<LastJob, MarkError> {
+    let last = LastJob::default();
+    if let Some(known) = logs.last_job().await? {
+        last.note(known);
     }
-    let fresh = uuid::Uuid::new_v4().to_string();
-    if store.write(move |connection| installation::skip_ahead(connection, known, &fresh)).await? {
-        tracing::warn!(
-            job = known.0,
-            "the database knows of fewer jobs than data_dir, where {known} is the last: it was put back from a backup, \
-             or is another one. Job ids go on far beyond that, and jobs since the backup are not known any more"
-        );
-    }
-    Ok(())
+    compare(store, &last).await?;
+    Ok(last)
 }
 
 /// Moves the mark on with the ids that are given out, until `shutdown`.
-pub async fn keep_mark(store: Store, logs: LogStore, shutdown: CancellationToken) {
+pub async fn keep_mark(store: Store, logs: LogStore, last: LastJob, shutdown: CancellationToken) {
     let mut marked = None;
     loop {
-        match mark(&store, &logs, marked).await {
-            Ok(last) => marked = Some(last),
+        match mark(&store, &logs, &last, marked).await {
+            Ok(now) => marked = Some(now),
             Err(error) => tracing::debug!(%error, "the mark of the last job could not be moved on; it is tried again"),
         }
         tokio::select! {
@@ -55,10 +66,22 @@ pub async fn keep_mark(store: Store, logs: LogStore, shutdown: CancellationToken
     }
 }
 
-async fn mark(store: &Store, logs: &LogStore, marked: Option<JobId>) -> Result<JobId, MarkError> {
-    let last = store.read(installation::last_job).await?;
-    if marked != Some(last) {
-        logs.note_last_job(last).await?;
+async fn mark(store: &Store, logs: &LogStore, last: &LastJob, marked: Option<JobId>) -> Result<JobId, MarkError> {
+    compare(store, last).await?;
+    let now = last.get();
+    if marked != Some(now) {
+        logs.note_last_job(now).await?;
     }
-    Ok(last)
+    Ok(now)
+}
+
+/// Brings the two together: ids skip ahead where the database is behind, and what others gave out is noted.
+async fn compare(store: &Store, last: &LastJob) -> Result<(), MarkError> {
+    let known = last.get();
+    let counted = store.read(installation::last_job).await?;
+    if counted < known {
+        store.write(move |connection| installation::skip_ahead(connection, known)).await?;
+    }
+    last.note(counted);
+    Ok(())
 }

@@ -10,7 +10,7 @@ use crate::key_locks::KeyedLocks;
 use crate::logs::{KeepLimits, LogStore};
 use crate::metrics::Metrics;
 use crate::remote::Environment;
-use crate::restored::{self, MarkError};
+use crate::restored::{self, LastJob, MarkError};
 use crate::store::{DatabaseUrl, Store, StoreError, installation, jobs};
 use crate::turns::{Rules, Turns};
 use crate::waiters::Waiters;
@@ -60,6 +60,8 @@ pub struct Parts {
     pub bell: Bell,
     /// Under which new jobs are made; it goes with every call to a remote server.
     pub instance: Arc<str>,
+    /// No new job gets an id that was given out before.
+    pub last_job: LastJob,
     pub auth: Auth,
     /// Requests with the same idempotency key wait for each other here.
     pub keys_in_use: KeyedLocks,
@@ -113,7 +115,7 @@ impl AppState {
         let store = open_store(&config).await?;
         let limits = KeepLimits { log_bytes: config.max_log_bytes, results_bytes: config.max_results_bytes };
         let logs = LogStore::new(config.data_dir.clone(), limits);
-        restored::look(&store, &logs).await?;
+        let last_job = restored::look(&store, &logs).await?;
         let instance = instance_id(&store).await?;
         let mut environments = BTreeMap::new();
         for environment in &config.environments {
@@ -129,6 +131,7 @@ impl AppState {
             environments: Arc::new(environments),
             bell: Bell::default(),
             instance: instance.into(),
+            last_job,
             keys_in_use: KeyedLocks::default(),
             searches: Turns::new(SEARCHES),
             windows: Turns::new(WINDOWS),

@@ -7,7 +7,7 @@ use crate::state::AppState;
 use crate::store::AnyConnection;
 use crate::store::audit::{AuditEntry, insert_audit_entry};
 use crate::store::idempotency::{KeyUse, find_key_use, forget_old_keys, insert_key_use};
-use crate::store::jobs::{Job, NewJob, find_job, insert_job};
+use crate::store::jobs::{Job, NewJob, find_job, insert_job_after};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use base64::Engine;
@@ -133,11 +133,12 @@ impl From<StoreFailure> for ApiError {
 async fn store(state: &AppState, user: &CurrentUser, new: NewJob, key: Option<Use>) -> Result<Made, StoreFailure> {
     let now = Timestamp::now();
     let (user, bell) = (user.clone(), state.bell.clone());
+    let (last, given) = (state.last_job.clone(), state.last_job.clone());
     let write = move |connection: &mut AnyConnection| {
         if key.is_some() {
             forget_old_keys(connection, now.minus(REMEMBERED_FOR))?;
         }
-        let job = insert_job(connection, &new, now)?;
+        let job = insert_job_after(connection, last.get(), &new, now)?;
         if let Some((key, request_hash)) = key {
             let key_use = KeyUse { request_hash, job_id: job.id };
             insert_key_use(connection, new.user_id, &key, &key_use, now)?;
@@ -146,6 +147,7 @@ async fn store(state: &AppState, user: &CurrentUser, new: NewJob, key: Option<Us
         Ok((job, new.scenarios))
     };
     let ring = move |(job, _): &(Job, Vec<String>)| {
+        given.note(job.id);
         tracing::debug!(job.id = %job.id, environment = job.environment, "job {} stored", job.id);
         bell.ring_work();
         bell.ring_saved();

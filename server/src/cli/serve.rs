@@ -76,7 +76,8 @@ pub async fn serve(state: AppState, listener: TcpListener, shutdown: Cancellatio
         housekeeping.await;
         ("housekeeping", Ok(()))
     });
-    let marking = restored::keep_mark(state.store.clone(), state.logs.clone(), shutdown.clone());
+    let marking =
+        restored::keep_mark(state.store.clone(), state.logs.clone(), state.last_job.clone(), shutdown.clone());
     parts.spawn(async move {
         marking.await;
         ("mark of the last job", Ok(()))

@@ -35,20 +35,30 @@ pub fn last_job(connection: &mut AnyConnection) -> QueryResult<JobId> {
     row.select(counters::value).first(connection).map(JobId)
 }
 
-/// Jobs up to `known` were given out, of which this database may know less since it was put back from a backup: then all
-/// ids skip far ahead, and the jobs to come get a new instance id. Whether that was so.
-pub fn skip_ahead(connection: &mut AnyConnection, known: JobId, fresh: &str) -> QueryResult<bool> {
-    let behind = counters::table.filter(counters::name.eq("job")).filter(counters::value.lt(known.0));
-    let before = last_job_for_update(connection)?;
-    if diesel::update(behind).set(counters::value.eq(known.0.saturating_add(SKIP))).execute(connection)? == 0 {
-        return Ok(false);
-    }
+/// Jobs up to `known` were given out. Where this database knows of fewer, its ids skip far ahead.
+pub fn skip_ahead(connection: &mut AnyConnection, known: JobId) -> QueryResult<()> {
+    let last = last_job_for_update(connection)?;
+    if last < known { skip(connection, JobId(last.0 + 1), known) } else { Ok(()) }
+}
+
+/// Lets ids skip far beyond `known`, since this database knows nothing of the jobs from `first` to there: it was put back
+/// from a backup. Jobs get a new instance id from the next start on.
+pub(super) fn skip(connection: &mut AnyConnection, first: JobId, known: JobId) -> QueryResult<()> {
+    let last = known.0.saturating_add(SKIP);
+    let jobs = counters::table.filter(counters::name.eq("job"));
+    diesel::update(jobs).set(counters::value.eq(last)).execute(connection)?;
     let others = counters::table.filter(counters::name.ne("job"));
     diesel::update(others).set(counters::value.eq(counters::value + SKIP)).execute(connection)?;
-    let first = skipped_jobs(connection)?.map_or(before.0 + 1, |known| *known.start());
-    put(connection, SKIPPED, &format!("{first}-{}", known.0.saturating_add(SKIP)))?;
-    put(connection, INSTANCE, fresh)?;
-    Ok(true)
+    let first = skipped_jobs(connection)?.map_or(first.0, |known| *known.start());
+    put(connection, SKIPPED, &format!("{first}-{last}"))?;
+    put(connection, INSTANCE, &uuid::Uuid::new_v4().to_string())?;
+    tracing::warn!(
+        job = known.0,
+        "the database knows of fewer jobs than were given out, of which {known} is the last: it was put back from a backup, \
+         a standby took over that lacked the last jobs, or it is another one. Job ids go on far beyond that, and the jobs \
+         that it lacks are not known any more"
+    );
+    Ok(())
 }
 
 /// Ids of jobs of which this database knows nothing, though it counts them as given out.

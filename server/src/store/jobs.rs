@@ -15,6 +15,7 @@ pub use wanted::{request_abort, request_delete, want_abort};
 use super::audit::{AuditEntry, insert_audit_entry};
 use super::connection::on_own;
 use super::environments::find_environment_status;
+use super::installation;
 use super::runs;
 use super::schema::{jobs, users};
 use super::tasks::{Task, find_tasks, insert_tasks, save_task};
@@ -265,7 +266,16 @@ impl Job {
 
 /// Stores a job and its tasks; it is due at once.
 pub fn insert_job(connection: &mut AnyConnection, new: &NewJob, now: Timestamp) -> QueryResult<Job> {
-    let id = JobId(next_id(connection, "job")?);
+    insert_job_after(connection, JobId(0), new, now)
+}
+
+/// Stores a job whose id comes after `last`, which has been given out even if the database does not know of it any more.
+pub fn insert_job_after(connection: &mut AnyConnection, last: JobId, new: &NewJob, now: Timestamp) -> QueryResult<Job> {
+    let mut id = JobId(next_id(connection, "job")?);
+    if id <= last {
+        installation::skip(connection, id, last)?;
+        id = JobId(next_id(connection, "job")?);
+    }
     let job = Job::new(id, new, now);
     on_own!(connection, |own| diesel::insert_into(jobs::table).values(job.clone()).execute(own))?;
     let tasks = (1..).zip(&new.scenarios).map(|(n, scenario)| Task::new(id, n, scenario.clone()));

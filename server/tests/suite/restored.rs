@@ -3,11 +3,15 @@
 use crate::bench::Bench;
 use crate::command_line::{good, run};
 use crate::killed::{Server, config_of};
-use crate::test_app::PASSWORD;
-use protocol::Timestamp;
-use serde_json::Value;
+use crate::remote_bench;
+use crate::test_app::{PASSWORD, TestApp};
+use protocol::{JobId, Timestamp};
+use serde_json::{Value, json};
+use server::restored::keep_mark;
+use server::store::jobs::remove_job;
 use std::fs;
 use std::path::Path;
+use tokio_util::sync::CancellationToken;
 
 /// Stops the server and puts the database's file at another place.
 fn copy_database(server: Server, from: &Path, to: &Path) {
@@ -47,4 +51,36 @@ async fn after_a_restore_no_new_job_is_taken_for_an_older_one() {
     server.kill();
     let server = Server::start(folder.path());
     assert_eq!(server.run_job("fourth").await["id"].as_i64().unwrap(), new["id"].as_i64().unwrap() + 1);
+}
+
+/// As after a failover to a standby that lacks the last commits, or where somebody puts a backup back meanwhile.
+#[tokio::test]
+async fn a_database_that_goes_back_under_the_server_gives_out_no_id_twice() {
+    let bench = remote_bench::Bench::start();
+    let app = TestApp::with_environments(vec![bench.config_with(|_| {})]).await;
+    let ada = app.user("ada").await;
+    let submit = async || {
+        let body = json!({"branch_name": "main", "scenarios": ["smoke/boot"]});
+        ada.post("/api/submit_job", body).await.expect(201)["id"].as_i64().unwrap()
+    };
+    let forget = async |id: i64| {
+        app.state.store.write(move |connection| remove_job(connection, JobId(id))).await.unwrap();
+        app.sql(format!("UPDATE counters SET value = {} WHERE name = 'job'", id - 1)).await;
+    };
+    let mark = async || {
+        let (store, logs, last) = (app.state.store.clone(), app.state.logs.clone(), app.state.last_job.clone());
+        let ended = CancellationToken::new();
+        ended.cancel();
+        keep_mark(store, logs, last, ended).await;
+        fs::read_to_string(app.state.config.data_dir.join("last-job")).unwrap().trim().parse::<i64>().unwrap()
+    };
+    assert_eq!((submit().await, submit().await), (1, 2));
+    forget(2).await;
+    let next = submit().await;
+    assert!(next > 100_000, "{next}");
+    assert_eq!((submit().await, mark().await), (next + 1, next + 1));
+    // The mark stays where the database has gone back, and the ids go on beyond it.
+    forget(next + 1).await;
+    assert_eq!(mark().await, next + 1);
+    assert!(submit().await > next + 100_000);
 }
