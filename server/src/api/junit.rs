@@ -3,6 +3,7 @@
 
 use super::answers::Xml;
 use super::jobs::no_such_job;
+use super::logs::{is_gone, kept_bytes};
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Path};
 use crate::logs::{self, LogId, Window};
@@ -31,18 +32,22 @@ pub(super) async fn read_junit(_: CurrentUser, State(state): State<AppState>, Pa
     Ok(Xml(xml))
 }
 
-/// The ends of the failed tasks' logs, by the tasks' numbers.
+/// The ends of the failed tasks' logs, by the tasks' numbers. A report without one that was kept would be taken for whole.
 async fn log_ends(state: &AppState, id: JobId, tasks: &[Task]) -> ApiResult<HashMap<i64, String>> {
-    let failed: Vec<i64> = tasks.iter().filter(|task| outcome(task).shows_log()).map(|task| task.n).collect();
-    let wanted = failed.iter().copied().map(LogId::Task).collect();
+    let failed: Vec<&Task> = tasks.iter().filter(|task| outcome(task).shows_log()).collect();
+    let wanted = failed.iter().map(|task| LogId::Task(task.n)).collect();
     let ends = state.logs.tails(id, wanted, LOG_LINES, log_end).await.map_err(ApiError::internal)?;
-    Ok(failed.into_iter().zip(ends).collect())
+    let check = |(task, (bytes, end)): (&Task, (u64, String))| {
+        if bytes >= kept_bytes(task) { Ok((task.n, end)) } else { Err(is_gone(&format!("the log of task {}", task.n))) }
+    };
+    failed.into_iter().zip(ends).map(check).collect()
 }
 
-fn log_end(window: Window) -> String {
+/// With the bytes of the whole log.
+fn log_end(window: Window) -> (u64, String) {
     let text = logs::without_escapes(&window.lines.join("\n"));
     let start = text.ceil_char_boundary(text.len().saturating_sub(LOG_BYTES));
-    text[start..].to_owned()
+    (window.bytes, text[start..].to_owned())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

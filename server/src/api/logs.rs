@@ -20,7 +20,7 @@ use std::time::Duration;
 
 /// Lines in a window, or matches of a search, when the request does not say how many.
 const DEFAULT_LINES: u64 = 1_000;
-/// When to ask again for a log whose file is gone.
+/// When to ask again for what was kept and whose file is gone.
 const GONE_PAUSE: Duration = Duration::from_mins(1);
 /// Longest text to search for, in bytes: more than fits on a line of a screen.
 const MAX_QUERY_BYTES: usize = 1_024;
@@ -108,11 +108,9 @@ pub(super) async fn search_log(
     let (from, limit) = (check_from(query.from)?, check_count("limit", query.limit)?);
     check_search(&query.q)?;
     let log = Log::find(&state, path).await?;
+    log.check_is_here(state.logs.size(log.job, log.id).await.map_err(ApiError::internal)?)?;
     let _turn = state.searches.take(user.id()).await?;
     let found = state.logs.search(log.job, log.id, &query.q, from, limit).await.map_err(ApiError::internal)?;
-    if found.total == 0 {
-        log.check_is_here(state.logs.size(log.job, log.id).await.map_err(ApiError::internal)?)?;
-    }
     Ok(Json(found.into()))
 }
 
@@ -121,8 +119,8 @@ struct Log {
     job: JobId,
     id: LogId,
     is_complete: bool,
-    /// Bytes that were kept of a log that is complete: as many have to be here.
-    kept: i64,
+    /// As many bytes have to be here.
+    kept: u64,
     /// The environment of a job that has not ended.
     open_in: Option<String>,
     /// What a browser saves it under.
@@ -137,13 +135,9 @@ impl Log {
         }
     }
 
-    /// A folder that was not restored or is not mounted must not make a log look empty.
+    /// A folder that was not restored, or is older, or not mounted must not make a log look empty or shorter.
     fn check_is_here(&self, bytes: u64) -> ApiResult<()> {
-        if bytes > 0 || self.kept == 0 {
-            return Ok(());
-        }
-        let detail = "this log was kept, but its file is not in data_dir; is that the folder it was kept in?";
-        Err(ApiError::new(ErrorCode::Unavailable, detail).retry_after(GONE_PAUSE))
+        if bytes >= self.kept { Ok(()) } else { Err(is_gone("this log")) }
     }
 
     fn of_queue(job: &Job) -> Self {
@@ -162,11 +156,22 @@ impl Log {
             job: job.id,
             id: LogId::Task(task.n),
             is_complete: task.status.is_terminal() && task.log_complete,
-            kept: if task.status.is_terminal() && task.log_complete { task.log_size } else { 0 },
+            kept: kept_bytes(task),
             open_in: open_in(job),
             file_name: format!("job-{}-{}-{}.log", job.id, task.n, task.scenario.replace('/', "-")),
         }
     }
+}
+
+/// Bytes that were kept of a task's log that is complete; of another one none are promised.
+pub(super) fn kept_bytes(task: &Task) -> u64 {
+    if task.status.is_terminal() && task.log_complete { task.log_size.unsigned_abs() } else { 0 }
+}
+
+/// What was kept is not here, or not all of it: the database knows better than the folder.
+pub(super) fn is_gone(what: &str) -> ApiError {
+    let detail = format!("{what} was kept, but its file is not in data_dir; is that the folder it was kept in?");
+    ApiError::new(ErrorCode::Unavailable, detail).retry_after(GONE_PAUSE)
 }
 
 fn open_in(job: &Job) -> Option<String> {

@@ -2,7 +2,7 @@
 //! only plain text and raster images are shown, all else is saved, and nothing is guessed.
 
 use super::download::{self, Disposition, Download, WantedPart};
-use super::logs::find_task;
+use super::logs::{find_task, is_gone};
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Path};
 use crate::state::AppState;
@@ -42,7 +42,8 @@ pub(super) async fn read_result(
     let noted = state.store.read(move |connection| tasks::find_result(connection, id, n, &wanted)).await?;
     let noted = noted.ok_or_else(no_such_file)?;
     let stored = state.logs.open_result(id, task.n, &path).await.map_err(ApiError::internal)?;
-    let stored = stored.ok_or_else(no_such_file)?;
+    let stored = stored.filter(|stored| stored.size >= noted.size.unsigned_abs());
+    let stored = stored.ok_or_else(|| is_gone("this file"))?;
     let (content_type, disposition) = present(&noted.content_type);
     let name = path.rsplit('/').next().unwrap_or(&path);
     let disposition = download::disposition(disposition, name)?;

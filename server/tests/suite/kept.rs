@@ -93,6 +93,17 @@ impl Kept {
         self.state.store.write(ended).await.unwrap();
     }
 
+    /// Ends a task whose log is wholly here.
+    pub(crate) async fn note_kept_log(&self, n: i64, status: TaskStatus) {
+        let (job, size) = (self.job, self.state.logs.size(self.job, LogId::Task(n)).await.unwrap());
+        let noted = move |connection: &mut _| {
+            let task = tasks::find_task(connection, job, n)?.unwrap();
+            tasks::save_mirrored(connection, &tasks::Task { log_size: i64::try_from(size).unwrap(), ..task })
+        };
+        self.state.store.write(noted).await.unwrap();
+        self.end_task(n, status, true).await;
+    }
+
     pub(crate) async fn keep_result(&self, path: &str, content_type: &str, content: &[u8]) {
         let budget = Budget::new(u64::MAX);
         let mut part = self.state.logs.begin_result(self.job, 1, path, &budget).unwrap();

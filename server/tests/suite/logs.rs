@@ -176,13 +176,19 @@ async fn a_kept_log_whose_file_is_gone_is_not_shown_as_an_empty_one() {
     kept.state.store.write(ended).await.unwrap();
     kept.end_task(1, TaskStatus::Passed, true).await;
     assert_eq!(kept.get("1/tasks/a.1-1/log/lines").await.json()["total"], 2);
-    std::fs::remove_dir_all(kept.state.config.data_dir.join("jobs")).unwrap();
-    for path in ["log", "log/lines", "log/lines?tail=5", "log/search?q=one"] {
-        let answer = kept.get(&format!("1/tasks/a.1-1/{path}")).await;
-        assert_eq!(
-            (answer.status, answer.json()["code"].as_str()),
-            (StatusCode::SERVICE_UNAVAILABLE, Some("unavailable"))
-        );
+    let jobs = kept.state.config.data_dir.join("jobs");
+    let lose_the_end = || std::fs::write(jobs.join("0/1/task-1.log"), "one\n").unwrap();
+    let lose_all = || std::fs::remove_dir_all(&jobs).unwrap();
+    for lose in [&lose_the_end as &dyn Fn(), &lose_all] {
+        lose();
+        for path in ["log", "log/lines", "log/lines?tail=5", "log/search?q=one"] {
+            let answer = kept.get(&format!("1/tasks/a.1-1/{path}")).await;
+            assert_eq!(
+                (answer.status, answer.json()["code"].as_str()),
+                (StatusCode::SERVICE_UNAVAILABLE, Some("unavailable")),
+                "{path}"
+            );
+        }
     }
     // Of one that has not begun nothing is missing.
     assert_eq!(kept.get("1/tasks/a.1-2/log").await.status, StatusCode::OK);

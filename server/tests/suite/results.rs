@@ -3,7 +3,9 @@
 
 use crate::kept::{Kept, send};
 use axum::body::Body;
-use axum::http::header::{AUTHORIZATION, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RANGE};
+use axum::http::header::{
+    AUTHORIZATION, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RANGE, RETRY_AFTER,
+};
 use axum::http::{Request, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -53,6 +55,29 @@ async fn a_junit_report_shows_the_end_of_a_failed_tasks_log() {
     let (xml, failure) = (report.text(), "<failure message=\"exit code 1\" type=\"failed\"/>");
     assert!(xml.contains(failure) && xml.contains("<system-out>1 &lt; 2</system-out>"), "{xml}");
     assert!(xml.contains("tests=\"2\" failures=\"1\" errors=\"0\" time="), "{xml}");
+}
+
+/// A folder from an older backup, or none: what the database knows of is not "not found", which scripts take for final.
+#[tokio::test]
+async fn what_was_kept_and_is_gone_is_missing_for_now_and_not_for_good() {
+    let kept = Kept::new().await;
+    kept.append(LogId::Task(1), "it broke\n").await;
+    kept.note_kept_log(1, TaskStatus::Failed).await;
+    kept.keep_result("junit.xml", "application/xml", b"<a/>").await;
+    let paths = ["1/junit.xml", "1/tasks/a.1-1/results/junit.xml"];
+    for path in paths {
+        assert_eq!(kept.get(path).await.status, StatusCode::OK, "{path}");
+    }
+    std::fs::remove_dir_all(kept.state.config.data_dir.join("jobs")).unwrap();
+    for path in paths {
+        let answer = kept.get(path).await;
+        assert_eq!(
+            (answer.status, &answer.json()["code"], answer.header(RETRY_AFTER)),
+            (StatusCode::SERVICE_UNAVAILABLE, &json!("unavailable"), "60"),
+            "{path}"
+        );
+    }
+    assert_eq!(kept.get("1/tasks/a.1-1/results/none.xml").await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
