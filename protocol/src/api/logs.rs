@@ -20,6 +20,9 @@ pub struct LogLines {
 pub struct LogMatches {
     pub matches: Vec<LogMatch>,
     pub total: u64,
+    /// True where time was up before all of the log was looked through: there may be more than `total`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub total_is_partial: bool,
     pub next_from: Option<u64>,
 }
 

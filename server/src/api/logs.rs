@@ -239,7 +239,8 @@ fn lines_body(window: Window, complete: bool) -> LogLines {
 
 impl From<Matches> for LogMatches {
     fn from(found: Matches) -> Self {
-        let matches = found.matches.into_iter().map(|Match { line, text }| LogMatch { line, text });
-        Self { matches: matches.collect(), total: found.total, next_from: found.next_from }
+        let Matches { matches, total, total_is_partial, next_from } = found;
+        let matches = matches.into_iter().map(|Match { line, text }| LogMatch { line, text }).collect();
+        Self { matches, total, total_is_partial, next_from }
     }
 }

@@ -22,6 +22,8 @@ pub struct Matches {
     pub matches: Vec<Match>,
     /// Matching lines in the whole log, or as many as were counted before time was up.
     pub total: u64,
+    /// Time was up before all were counted.
+    pub total_is_partial: bool,
     /// The line to ask from for more; `None` when there are no more.
     pub next_from: Option<u64>,
 }
@@ -48,11 +50,11 @@ pub(super) fn search(
     let mut wanted = Scan::new(log, index, needle, Place { line: from_line, offset: start }, limit);
     if !wanted.run(index.size(), &is_over)? {
         wanted.found.next_from.get_or_insert(wanted.place.line);
-        return Ok(wanted.found);
+        return Ok(Matches { total_is_partial: true, ..wanted.found });
     }
     let mut before = Scan::new(log, index, needle, Place { line: 1, offset: 0 }, 0);
-    before.run(start, &is_over)?;
-    Ok(Matches { total: wanted.found.total + before.found.total, ..wanted.found })
+    let total_is_partial = !before.run(start, &is_over)?;
+    Ok(Matches { total: wanted.found.total + before.found.total, total_is_partial, ..wanted.found })
 }
 
 /// A line's number and where it begins.
@@ -308,7 +310,7 @@ mod tests {
         }
         assert_eq!(seen, (1..=100).map(|n| n * 10).collect::<Vec<_>>());
         assert_eq!(fixture.search("hit", 991, 7).matches[0].line, 1_000);
-        assert_eq!(fixture.search("hit", 5_000, 7), Matches { matches: vec![], total: 100, next_from: None });
+        assert_eq!(fixture.search("hit", 5_000, 7), Matches { total: 100, ..Matches::default() });
     }
 
     #[test]
@@ -386,12 +388,22 @@ mod tests {
     fn when_time_is_up_the_answer_says_where_to_go_on() {
         let text = "hit\n".repeat(PIECE);
         let fixture = fixture(text.as_bytes());
-        let asked = std::cell::Cell::new(0);
-        let is_over = || asked.replace(asked.get() + 1) >= 2;
         let needle = Needle::new("hit").unwrap();
-        let found = search(&fixture.log, &fixture.index, &needle, 1_001, u64::MAX, is_over).unwrap();
-        let looked_at = PIECE as u64 / 4 * 2;
+        let search_from = |line: u64, pieces: usize| {
+            let asked = std::cell::Cell::new(0);
+            let is_over = || asked.replace(asked.get() + 1) >= pieces;
+            search(&fixture.log, &fixture.index, &needle, line, u64::MAX, is_over).unwrap()
+        };
+        let (found, looked_at) = (search_from(1_001, 2), PIECE as u64 / 4 * 2);
         assert_eq!((found.total, found.next_from), (looked_at, Some(1_001 + looked_at)));
+        assert!(found.total_is_partial);
+        // All that was asked for, with a total that lacks what stands before it.
+        let last = PIECE as u64;
+        let found = search_from(last, 3);
+        assert_eq!((found.matches.len(), found.next_from, found.total_is_partial), (1, None, true));
+        assert!(found.total > 1 && found.total < last, "{}", found.total);
+        let found = search_from(last, usize::MAX);
+        assert_eq!((found.total, found.total_is_partial), (last, false));
     }
 
     #[test]
