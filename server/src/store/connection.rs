@@ -30,7 +30,8 @@ const POSTGRES_LIMITS: [(&str, &str); 4] = [
 /// How SQLite has to be compiled to be fast (see `.cargo/config.toml`), as `PRAGMA compile_options` tells it.
 const SQLITE_OPTIONS: [&str; 2] = ["ENABLE_QPSG", "DEFAULT_MEMSTATUS=0"];
 /// Of a database file that is no longer that which was opened.
-const MOVED_WORDS: &str = "the database file has been removed or replaced; put it back, or start the server again";
+pub(super) const MOVED_WORDS: &str = "the database file has been removed or replaced; put that file back, or stop the server, remove \
+     the -wal and -shm beside it, which belong to the file that is gone, and start it again";
 /// Longest that a connection to SQLite waits for others.
 const BUSY_LIMIT: Duration = Duration::from_secs(10);
 /// Time between two tries where SQLite does not wait itself.

@@ -16,6 +16,8 @@ const TRIED_AFTER: Duration = Duration::from_secs(5);
 pub(super) struct Held {
     connector: Arc<Connector>,
     open: Option<Open>,
+    /// It has been said that the file is gone.
+    is_gone_told: bool,
 }
 
 struct Open {
@@ -27,7 +29,7 @@ struct Open {
 
 impl Held {
     pub(super) fn new(connector: Arc<Connector>) -> Self {
-        Self { connector, open: None }
+        Self { connector, open: None, is_gone_told: false }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -53,10 +55,16 @@ impl Held {
 
     /// Moves what was committed into the database itself, where there is one already.
     pub(super) fn tidy(&mut self) {
-        if !self.connector.is_in_place() {
-            tracing::error!("the database file has been removed or replaced: nothing is taken in any more");
+        let is_gone = !self.connector.is_in_place();
+        if is_gone {
             self.connector.give_up_all();
         }
+        match (is_gone, self.is_gone_told) {
+            (true, false) => tracing::error!("nothing is taken in any more: {}", connection::MOVED_WORDS),
+            (false, true) => tracing::info!("the database file is back in its place"),
+            _ => {}
+        }
+        self.is_gone_told = is_gone;
         if !self.connector.exists() || self.connect(Mode::Plain).is_err() {
             return;
         }
