@@ -105,7 +105,7 @@ fn start(command: ClientCommand) -> CodeResult {
 async fn run(command: ClientCommand, variables: &Variables) -> CodeResult {
     match command {
         ClientCommand::Login(options) => account::login(options, variables).await,
-        ClientCommand::Logout(_) => account::logout().await,
+        ClientCommand::Logout(format) => account::logout(&format).await,
         ClientCommand::Job(command) => jobs::run(command, variables).await,
         ClientCommand::Env(command) => catalog::environments(command, variables).await,
         ClientCommand::Branches(options) => catalog::branches(options, variables).await,

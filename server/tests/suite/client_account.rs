@@ -41,6 +41,14 @@ async fn a_token_is_made_kept_for_its_owner_alone_and_deleted_again() {
     assert_eq!(listed["tokens"].as_array().unwrap().len(), 1, "{listed}");
     assert_eq!(finish(client(&["env", "list"])).await.code, 3);
     assert_eq!(finish(client(&["logout"])).await.code, 0);
+
+    // As JSON there is only what the API answers: the user, and then nothing.
+    let login = client(&["login", "--url", &desk.url, "--json"]);
+    let told = finish_with_input(login, &format!("ada\n{PASSWORD}\n")).await;
+    assert_eq!(serde_json::from_str::<Value>(&told.out).unwrap()["username"], "ada", "{told:?}");
+    let told = finish(client(&["logout", "--json"])).await;
+    assert_eq!((told.code, told.out.as_str()), (0, ""), "{told:?}");
+    assert!(!desk.kept_file().exists());
 }
 
 fn host_name() -> String {

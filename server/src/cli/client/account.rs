@@ -64,7 +64,7 @@ pub(super) async fn login(options: LoginOptions, variables: &Variables) -> CodeR
 }
 
 /// The file goes in any case: without it nobody here has the token any more.
-pub(super) async fn logout() -> CodeResult {
+pub(super) async fn logout(format: &Format) -> CodeResult {
     let kept = settings::read()?;
     if kept.token.is_none() {
         note("nobody is signed in here");
@@ -81,7 +81,7 @@ pub(super) async fn logout() -> CodeResult {
         Ok(false) => note(told),
         Err(failure) => return Err(failure.and(told)),
     }
-    Out::new(false).line(format!("Signed out of {url}."))?;
+    Out::new(format.json).line(format!("Signed out of {url}."))?;
     Ok(DONE)
 }
 
