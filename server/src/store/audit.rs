@@ -103,8 +103,7 @@ pub struct AuditFilter {
     pub object: Option<String>,
 }
 
-/// Entries, newest first; before an id, if one is given. What narrows them has no index of its own: each would cost
-/// every deed, and the log is searched by an administrator now and then.
+/// Entries, newest first; before an id, if one is given. By an index for whatever narrows them: of one object there are few.
 pub fn list_entries(
     connection: &mut AnyConnection,
     filter: AuditFilter,
