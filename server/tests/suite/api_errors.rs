@@ -181,7 +181,8 @@ async fn health_and_figures_are_told() {
 #[tokio::test]
 async fn figures_are_only_for_those_with_the_token_if_there_is_one() {
     let app = TestApp::with_config(|config| config.metrics_token = Some(Secret::new("s3cret".into()))).await;
-    assert_eq!(app.anybody().get("/metrics").await.status, 401);
+    let refused = app.anybody().get("/metrics").await;
+    assert_eq!((refused.status.as_u16(), refused.header("www-authenticate")), (401, "Bearer realm=\"TestArena\""));
     assert_eq!(app.anybody().with("authorization", "Bearer s3cre").get("/metrics").await.status, 401);
     assert_eq!(app.anybody().with("authorization", "Bearer s3cret").get("/metrics").await.status, 200);
 }

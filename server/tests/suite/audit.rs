@@ -1,5 +1,6 @@
 //! The audit log: what stands in it, for whom, and for how long.
 
+use crate::remote_bench::Bench;
 use crate::test_app::{PASSWORD, TestApp};
 use protocol::Timestamp;
 use serde_json::{Value, json};
@@ -64,6 +65,30 @@ async fn deeds_are_noted_with_who_how_from_where_and_what() {
     for secret in [PASSWORD, "wrong horse", "battery staple", "hunter2", &token] {
         assert!(!text.contains(secret), "{secret} is in {text}");
     }
+}
+
+#[tokio::test]
+async fn who_submits_reruns_or_forces_an_end_is_noted_and_what_the_command_line_does() {
+    let bench = Bench::start();
+    let app = TestApp::with_environments(vec![bench.config_with(|_| {})]).await;
+    let (root, ada) = (app.admin("root").await, app.user("ada").await);
+    let body = json!({"branch_name": "main", "scenarios": ["smoke/boot"]});
+    let job = ada.post("/api/submit_job", body).await.expect(201);
+    let told = |entry: &Value| json!([entry["actor"], entry["via"], entry["action"], entry["object"], entry["detail"]]);
+    let detail =
+        json!({"environment": job["environment"], "branch_name": "main", "commit": job["commit"], "scenarios": 1});
+    let mut again = detail.clone();
+    again["rerun_of"] = json!(1);
+    ada.post("/api/job/1/rerun", json!({})).await.expect(201);
+    root.send_nothing("/api/job/1/abort?force=true").await.expect(202);
+    let entries: Vec<Value> =
+        noted(&root).await.iter().rev().map(told).filter(|entry| entry[2] != "user.sign_in").collect();
+    let expected = [
+        json!(["ada", "basic", "job.submit", "job:1", detail]),
+        json!(["ada", "basic", "job.rerun", "job:2", again]),
+        json!(["root", "basic", "job.abort", "job:1", {"force": true}]),
+    ];
+    assert_eq!(entries, expected);
 }
 
 #[tokio::test]

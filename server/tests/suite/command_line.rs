@@ -1,5 +1,8 @@
 //! The program itself: users, migration, check, and a server that starts, answers and ends when it is asked to.
 
+use protocol::api::Via;
+use server::store::audit::{AuditFilter, list_entries};
+use server::store::{DatabaseUrl, Store};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -44,8 +47,8 @@ fn bad(output: &Output) -> String {
     text(&output.stderr)
 }
 
-#[test]
-fn users_are_added_listed_changed_and_removed() {
+#[tokio::test]
+async fn users_are_added_listed_changed_and_removed() {
     let folder = folder("");
     let user = |words: &[&str], input: &str| run(folder.path(), words, input);
     assert_eq!(good(&user(&["user", "add", "--admin", "Ada"], "correct horse\n")), "Added ada.\n");
@@ -60,6 +63,11 @@ fn users_are_added_listed_changed_and_removed() {
     good(&user(&["user", "passwd", "bob"], "another password\n"));
     assert_eq!(good(&user(&["user", "remove", "bob"], "")), "Removed bob.\n");
     assert!(bad(&user(&["user", "passwd", "bob"], "another password\n")).contains("there is no user bob"));
+    let store = Store::open(&DatabaseUrl::Sqlite(folder.path().join("data/testarena.db")));
+    let noted = store.read(|connection| list_entries(connection, AuditFilter::default(), None, 10)).await.unwrap();
+    assert!(noted.iter().all(|entry| entry.via == Via::Cli && entry.actor.is_none()), "{noted:?}");
+    let told: Vec<String> = noted.iter().rev().map(|entry| format!("{} {}", entry.action, entry.object)).collect();
+    assert_eq!(told, ["user.create user:1", "user.create user:2", "user.password user:2", "user.delete user:2"]);
 }
 
 #[test]

@@ -170,6 +170,23 @@ async fn a_retry_with_the_same_key_gets_the_same_job() {
 }
 
 #[tokio::test]
+async fn a_key_makes_one_job_however_many_replicas_it_comes_to_at_once() {
+    let bench = Bench::start();
+    let app = app_with(&bench).await;
+    let ada = app.user("ada").await.with("idempotency-key", "build 7");
+    let replicas = [ada.clone(), app.replica().await.with_all_of(&ada), app.replica().await.with_all_of(&ada)];
+    for client in &replicas {
+        client.get("/api/me").await.expect(200);
+    }
+    let answers = join_all(replicas.iter().cycle().take(9).map(|client| client.post("/api/submit_job", boot()))).await;
+    let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 200, 200, 200, 201]);
+    assert!(answers.iter().all(|answer| answer.json()["id"] == answers[0].json()["id"]));
+    assert_eq!((job_count(&ada).await, app.count("idempotency_keys").await), (1, 1));
+}
+
+#[tokio::test]
 async fn no_crowd_waits_with_one_key() {
     let bench = Bench::start();
     let app = app_with(&bench).await;
@@ -229,6 +246,14 @@ async fn a_rerun_is_the_callers_own_job_on_the_same_commit_or_the_latest() {
     .await;
     let failed = ada.post("/api/job/1/rerun", json!({"only_failed": true})).await.expect(201);
     assert_eq!(failed["scenarios"], json!(["net"]));
+    // The branch has moved on meanwhile.
+    let moved = bench.commit("later.sh");
+    bench.push("main");
+    assert_eq!(ada.post("/api/job/1/rerun", json!({})).await.expect(201)["commit"], first["commit"]);
+    assert_ne!(first["commit"], json!(moved));
+    // One that remembers no branch from a moment ago.
+    let other = app.replica().await.with_all_of(&ada);
+    assert_eq!(other.post("/api/job/1/rerun", json!({"latest": true})).await.expect(201)["commit"], json!(moved));
     assert_eq!(ada.send_nothing("/api/job/1/rerun").await.expect(201)["scenarios"], first["scenarios"]);
     assert_eq!(ada.post("/api/job/99/rerun", json!({})).await.code(), "not_found");
     assert_eq!(ada.post("/api/job/1/rerun", json!({"latst": true})).await.code(), "invalid_input");
