@@ -76,7 +76,10 @@ fn reach_of(status: StatusCode) -> Reach {
 fn advice(status: StatusCode, headers: &HeaderMap, message: &str) -> String {
     let what = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => "check the token (token_env) and its rights".to_owned(),
-        StatusCode::NOT_FOUND => "the server does not know the address: check url and paths".to_owned(),
+        StatusCode::NOT_FOUND => {
+            "the server does not know the address: check url and paths, or set plain_404_means_unknown for an older server"
+                .to_owned()
+        }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => "it is tried again".to_owned(),
         status if status.is_redirection() => {
             let target = headers.get(LOCATION).and_then(|target| target.to_str().ok()).unwrap_or("elsewhere");
