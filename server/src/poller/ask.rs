@@ -11,6 +11,10 @@ use crate::store::tasks::{self, Task};
 use protocol::remote::{QueueBody, QueueTask, TaskBody};
 use protocol::{QueueStatus, TaskStatus, Timestamp};
 use std::collections::HashMap;
+use std::time::Duration;
+
+/// An age of what is known that is no longer the rounds' own; the page warns after a minute.
+const OLD: Duration = Duration::from_secs(30);
 
 pub(super) async fn ask<R: Remote>(poller: &Poller<R>, job: &Job, heard: Heard) -> Result<After, StoreError> {
     let answer = poller.remote.queue_status(queue_of(job), job.remote_etag.as_deref()).await;
@@ -35,7 +39,8 @@ async fn take_unchanged<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<Afte
         // At its limit the whole status is wanted, to reckon on the server's clock.
         after.remote_etag = None;
     }
-    if is_due || after.sync_state != job.sync_state || after.sync_error != job.sync_error {
+    let is_news = after.sync_state != job.sync_state || after.sync_error != job.sync_error;
+    if is_due || is_news || is_age_worth_saving(poller, job, now) {
         let saved = save(poller, job, &after, Vec::new()).await?;
         if !saved {
             return Ok(After::Lost);
@@ -69,7 +74,8 @@ pub(super) async fn take_status<R: Remote>(
     let Observed { job: after, changed_tasks } = lifecycle::observe(job, &rows, seen, &poller.limits(), now);
     let has_ended = after.status.is_terminal() && !job.status.is_terminal();
     let is_past_limit = after.abort_requested_at.is_some() && job.abort_requested_at.is_none();
-    if is_worth_saving(job, &after, &changed_tasks, now) && !save(poller, job, &after, changed_tasks).await? {
+    let is_saved = is_worth_saving(job, &after, &changed_tasks, now) || is_age_worth_saving(poller, job, now);
+    if is_saved && !save(poller, job, &after, changed_tasks).await? {
         return Ok(After::Lost);
     }
     if has_ended {
@@ -113,6 +119,13 @@ fn is_worth_saving(before: &Job, after: &Job, changed_tasks: &[Task], now: Times
     let next_at = if is_due_as_before { before.next_at } else { after.next_at };
     let same_but_age = Job { last_synced_at: before.last_synced_at, next_at, ..after.clone() };
     !changed_tasks.is_empty() || same_but_age != *before
+}
+
+/// Where the rounds are rare, somebody who looks at a job is still told that it was asked about just now.
+fn is_age_worth_saving<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) -> bool {
+    let is_watched = job.watched_until.is_some_and(|until| until > now);
+    let known_at = job.last_synced_at.max(poller.signals.rounds.fresh_at());
+    is_watched && known_at.is_none_or(|at| now.since(at) > OLD)
 }
 
 fn note_clock<R: Remote>(poller: &Poller<R>, job: &Job, answer: &Answer<QueueBody>) {

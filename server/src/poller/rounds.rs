@@ -11,6 +11,7 @@ use crate::store::environments;
 use crate::store::jobs::{self, Job, Lane};
 use crate::store::{AnyConnection, StoreError};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use protocol::api::SyncState;
 use protocol::{JobId, Timestamp};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,6 +39,8 @@ pub(super) struct Signals {
     asked: Mutex<BTreeSet<JobId>>,
     /// Jobs of which the feed has said something that a plain question has to tell.
     odd: Mutex<BTreeSet<JobId>>,
+    /// As of when all synced jobs were last noted to be known.
+    fresh_at: Mutex<Option<Timestamp>>,
 }
 
 impl Signals {
@@ -54,6 +57,21 @@ impl Signals {
     pub(super) fn feed_is_live(&self, is_live: bool) {
         self.feed_is_live.store(is_live, Ordering::Relaxed);
     }
+
+    pub(super) fn fresh_at(&self) -> Option<Timestamp> {
+        *locked(&self.fresh_at)
+    }
+}
+
+/// What a question about a job has left, of several the worst.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    /// It is known to be as it stands here.
+    Known,
+    /// It says of itself that it is not known, and since when.
+    Failing,
+    /// It may be otherwise than it stands here.
+    NotAsked,
 }
 
 /// A question about a job that a round or a look has under way, until this is dropped: who asks may be gone before the
@@ -103,18 +121,21 @@ pub(super) async fn round<R: Remote>(poller: &Arc<Poller<R>>) -> Result<bool, St
     }
     let (name, began_at, started) = (poller.name().to_owned(), poller.clock.now(), Instant::now());
     let open = poller.store.read(move |c| jobs::list_open(c, &name)).await?;
-    let is_whole = ask_all(poller, open).await?;
+    let worst = ask_all(poller, open).await?;
     process::poll_round(poller.name(), started.elapsed());
-    if is_whole && !poller.breaker.is_open() {
+    // One job that fails makes those that answered no older.
+    if worst != Outcome::NotAsked && !poller.breaker.is_open() {
         note_freshness(poller, began_at).await?;
     }
-    Ok(is_whole)
+    Ok(worst == Outcome::Known)
 }
 
 /// All of the environment's synced jobs are known to be as they stand here, as of `at`.
 pub(super) async fn note_freshness<R: Remote>(poller: &Poller<R>, at: Timestamp) -> Result<(), StoreError> {
     let name = poller.name().to_owned();
-    poller.write(move |c| environments::note_round(c, &name, at)).await
+    poller.write(move |c| environments::note_round(c, &name, at)).await?;
+    *locked(&poller.signals.rounds.fresh_at) = Some(at);
+    Ok(())
 }
 
 /// Asks about the first of the open jobs.
@@ -130,10 +151,10 @@ pub(super) async fn ask_any<R: Remote>(poller: &Poller<R>) -> Result<(), StoreEr
     Ok(())
 }
 
-async fn ask_all<R: Remote>(poller: &Arc<Poller<R>>, ids: Vec<JobId>) -> Result<bool, StoreError> {
+async fn ask_all<R: Remote>(poller: &Arc<Poller<R>>, ids: Vec<JobId>) -> Result<Outcome, StoreError> {
     let mut chunks = ids.chunks(CHUNK);
     let (mut found, mut under_way) = (VecDeque::new(), FuturesUnordered::new());
-    let mut is_whole = true;
+    let mut worst = Outcome::Known;
     loop {
         while under_way.len() < line::TURNS {
             if found.is_empty()
@@ -146,37 +167,44 @@ async fn ask_all<R: Remote>(poller: &Arc<Poller<R>>, ids: Vec<JobId>) -> Result<
             under_way.push(ask_one(poller, job));
         }
         match under_way.next().await {
-            Some(answered) => is_whole &= answered?,
-            None if found.is_empty() && chunks.len() == 0 => return Ok(is_whole),
+            Some(outcome) => worst = worst.max(outcome?),
+            None if found.is_empty() && chunks.len() == 0 => return Ok(worst),
             // The jobs of a whole chunk were gone.
             None => {}
         }
     }
 }
 
-/// Whether the job is known to be as it stands here now.
-async fn ask_one<R: Remote>(poller: &Arc<Poller<R>>, job: Job) -> Result<bool, StoreError> {
-    // What has changed since the round began has its own lane by now; what failed has its own time to be tried again.
+async fn ask_one<R: Remote>(poller: &Arc<Poller<R>>, job: Job) -> Result<Outcome, StoreError> {
+    // What has changed since the round began has its own lane by now.
     if job.lane != Lane::Ask {
-        return Ok(true);
+        return Ok(Outcome::Known);
     }
-    if job.attempts > 0 || poller.breaker.is_open() {
-        return Ok(false);
+    if poller.breaker.is_open() {
+        return Ok(Outcome::NotAsked);
+    }
+    // What failed has its own time to be tried again.
+    if job.attempts > 0 {
+        let is_failing = job.sync_state == SyncState::Failing;
+        return Ok(if is_failing { Outcome::Failing } else { Outcome::NotAsked });
     }
     // A question that hangs is not asked once more. The lane's own questions are another matter: they may have been
     // asked before that of which this one is to tell.
-    let Some(_asking) = Asking::begin(&poller.signals.rounds, job.id) else { return Ok(false) };
+    let Some(_asking) = Asking::begin(&poller.signals.rounds, job.id) else { return Ok(Outcome::NotAsked) };
     match ask::ask(poller, &job, Heard::Asked).await {
         Ok(After::Again) => {
             poller.lanes.wake_all();
-            Ok(true)
+            Ok(Outcome::Known)
         }
-        Ok(after) => Ok(after != After::Failed),
+        Ok(After::Later) => Ok(Outcome::Known),
+        Ok(After::Failed) => Ok(Outcome::Failing),
+        // Somebody else saved it meanwhile, and what it said is lost.
+        Ok(After::Lost) => Ok(Outcome::NotAsked),
         Err(error) if error.is_unavailable() => Err(error),
         // The store refuses this one; the others are asked about all the same.
         Err(error) => {
             tracing::error!(job = job.id.0, %error, "what is known of job {} could not be saved", job.id);
-            Ok(false)
+            Ok(Outcome::NotAsked)
         }
     }
 }

@@ -366,6 +366,29 @@ async fn no_age_jumps_back_when_a_server_goes_away() {
 }
 
 #[tokio::test]
+async fn a_job_that_fails_makes_no_other_look_old() {
+    let odd = Odd::start(|call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/status/1" => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        "GET /api/status/2" => says(json!({"id": "2", "kind": "queue", "status": "waiting"})),
+        _ => unknown_id(),
+    })
+    .await;
+    let quiet = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    odd.accept().await;
+    odd.accept_of(quiet).await;
+    let known_at = async || {
+        let job = odd.ada.get("/api/job/2").await.expect(200);
+        job["sync"]["last_synced_at"].as_str().unwrap().parse::<Timestamp>().unwrap()
+    };
+    odd.tick().await;
+    let before = known_at().await;
+    tick_after(&odd, 40).await;
+    assert!(known_at().await.since(before) >= Duration::from_secs(30));
+    assert_eq!(odd.job().await["sync"]["state"], "failing");
+}
+
+#[tokio::test]
 async fn a_job_of_a_server_that_says_nothing_readable_is_still_limited() {
     let odd = Odd::start(|call| match call {
         "GET /api/health" => healthy(&[]),
