@@ -53,12 +53,19 @@ pub enum Refusal {
     UnknownId,
     #[error("this id was deleted or aborted at the remote server before")]
     Gone,
-    #[error("this id belongs to another TestArena installation")]
+    #[error("this id belongs to another TestArena, which uses this server as well: {}", SET_PREFIX)]
     OtherInstance,
-    #[error("this id is taken at the remote server: {0}")]
+    #[error("this id is taken at the remote server{}; if another TestArena uses it as well, {}", words_after(.0), SET_PREFIX)]
     IdTaken(String),
     #[error("the remote server can't run it: {0}")]
     Rejected(String),
+}
+
+/// What an administrator can do where two installations share a server.
+const SET_PREFIX: &str = "set queue_id_prefix for this environment";
+
+fn words_after(said: &str) -> String {
+    if said.is_empty() { String::new() } else { format!(" ({said})") }
 }
 
 /// An answer and the server's clock when it gave it.

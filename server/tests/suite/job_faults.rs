@@ -65,6 +65,36 @@ async fn what_may_have_arrived_is_asked_about_before_it_is_sent_again() {
     assert_eq!(calls.of("POST /api/queue"), 1);
 }
 
+/// Of another TestArena, at a server that does not keep whose a queue is.
+fn queue_of_another() -> Value {
+    json!({"id": "1", "kind": "queue", "status": "running",
+           "tasks": [{"task_id": "1-1", "scenario": "other/scenario", "status": "waiting"}]})
+}
+
+#[tokio::test]
+async fn what_belongs_to_another_is_left_alone_and_admins_are_told_what_to_do() {
+    for code in ["id_taken", "other_instance"] {
+        let calls = Calls::default();
+        let log = calls.clone();
+        let odd = Odd::start(move |call| {
+            log.note(call);
+            match call {
+                "GET /api/health" => healthy(&[]),
+                "POST /api/queue" => (StatusCode::CONFLICT, json!({"code": code}).to_string()).into_response(),
+                _ => says(queue_of_another()),
+            }
+        })
+        .await;
+        odd.tick().await;
+        let job = odd.job().await;
+        assert_eq!((&job["status"], &job["status_reason"]), (&json!("error"), &json!(code)));
+        assert!(job["sync"]["error"].as_str().unwrap().contains("set queue_id_prefix"), "{job:#}");
+        odd.ada.delete("/api/job/1").await.expect(204);
+        tick_after(&odd, 60).await;
+        assert_eq!(calls.about_jobs(), ["POST /api/queue"], "{code}");
+    }
+}
+
 #[tokio::test]
 async fn what_did_not_arrive_is_sent_again() {
     let calls = Calls::default();

@@ -67,7 +67,7 @@ fn unhappy(counts: TaskCounts) -> String {
 /// Whether the remote test server has said more of the end than the reason's own words.
 fn says_more(job: &JobSummary) -> bool {
     job.sync.state != SyncState::Failing
-        && matches!(job.status_reason.as_deref(), Some("rejected" | "id_taken" | "remote_error"))
+        && matches!(job.status_reason.as_deref(), Some("rejected" | "id_taken" | "other_instance" | "remote_error"))
 }
 
 #[cfg(test)]
