@@ -5,7 +5,7 @@ use super::Poller;
 use crate::lifecycle;
 use crate::remote::{Failure, QueueRef, Refusal, Remote};
 use crate::store::StoreError;
-use crate::store::jobs::{self, Job};
+use crate::store::jobs::{self, Job, has_own_queue};
 use crate::store::tasks::{self, Task};
 use crate::store::tombstones::{NewTombstone, Wanted, insert_tombstone};
 use protocol::{JobStatus, TaskStatus, Timestamp, reason};
@@ -94,7 +94,9 @@ pub(super) async fn end_here<R: Remote>(
     let open_end_as = if status == JobStatus::Aborted { TaskStatus::Aborted } else { TaskStatus::Error };
     let (counts, changed) = lifecycle::end_open_tasks(before, rows, open_end_as, now);
     lifecycle::end(&mut ended, counts, status, why, now);
-    let tombstone = before.accepted_at.is_none().then(|| tombstone_of(before, Wanted::Abort, now)).flatten();
+    // What turned out to be another's is not ours to end.
+    let may_come_late = before.accepted_at.is_none() && has_own_queue(&ended);
+    let tombstone = may_come_late.then(|| tombstone_of(before, Wanted::Abort, now)).flatten();
     let (before, after) = (before.clone(), ended);
     let saved = poller.write(move |c| {
         let saved = jobs::save_job(c, &before, &after, changed)?;

@@ -4,12 +4,13 @@
 use super::outcome::{After, end_by_refusal, end_here, end_unsent, fail, queue_of, save, take_refusal};
 use super::{Poller, ask, finish, health, removal};
 use crate::lifecycle::{self, Heard, Step, next_step};
-use crate::remote::{Reach, Refusal, Remote, RemoteError};
+use crate::remote::{Answer, Reach, Refusal, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::jobs::{self, Job, Lane};
 use crate::store::tasks::{self, Task};
-use protocol::remote::{QueueBody, QueueRequest, TaskRequest};
-use protocol::{JobStatus, reason};
+use protocol::remote::{QueueBody, QueueRequest, QueueTask, TaskRequest};
+use protocol::{JobId, JobStatus, reason};
+use std::collections::HashMap;
 
 /// More steps than a job's whole life has: a bound, not a plan.
 const MAX_STEPS: usize = 12;
@@ -76,7 +77,7 @@ async fn submit<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, Store
     let answer = poller.remote.queue_status(queue_of(job), None).await;
     health::note(poller, "status", &answer);
     match answer {
-        Ok(Some(answer)) => ask::take_status(poller, job, answer, Heard::Asked).await,
+        Ok(Some(answer)) => take_unless_anothers(poller, job, answer).await,
         Ok(None) => fail(poller, job, job.clone(), "it answered \"unchanged\" to a plain question", None).await,
         Err(RemoteError::Permanent(Refusal::UnknownId)) => {
             if lifecycle::waited_too_long(job, &poller.limits(), poller.clock.now()) {
@@ -97,9 +98,7 @@ async fn send<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreEr
     if !save(poller, job, &attempted, Vec::new()).await? {
         return Ok(After::Lost);
     }
-    let id = job.id;
-    let found = poller.store.read(move |c| Ok((jobs::find_job(c, id)?, tasks::find_tasks(c, id)?))).await?;
-    let (Some((sent, owner)), rows) = found else { return Ok(After::Later) };
+    let Some((sent, request)) = find_request(poller, job.id).await? else { return Ok(After::Later) };
     if sent.abort_requested_at.is_some() || sent.delete_requested_at.is_some() {
         // Not wanted any more, just in time: nobody has heard of it, so nothing has to wait for what may arrive late.
         let unsent =
@@ -107,7 +106,6 @@ async fn send<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreEr
         let saved = save(poller, &sent, &unsent, Vec::new()).await?;
         return Ok(After::Again.if_saved(saved));
     }
-    let request = request_of(&sent, &rows, owner);
     let answer = poller.remote.submit(&sent.instance, &request).await;
     health::note(poller, "submission", &answer);
     let mut after = sent.clone();
@@ -136,6 +134,31 @@ async fn send<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreEr
     }
 }
 
+/// A queue is there under the id of a job that may have arrived: its own, unless it has other tasks.
+async fn take_unless_anothers<R: Remote>(
+    poller: &Poller<R>,
+    job: &Job,
+    answer: Answer<QueueBody>,
+) -> Result<After, StoreError> {
+    let Some((_, request)) = find_request(poller, job.id).await? else { return Ok(After::Later) };
+    if is_anothers(&answer.body, &request) {
+        let refusal = Refusal::IdTaken("a queue with other tasks is there under it".to_owned());
+        return end_by_refusal(poller, job, &refusal).await;
+    }
+    ask::take_status(poller, job, answer, Heard::Asked).await
+}
+
+/// Whether a queue has tasks that were not sent.
+fn is_anothers(queue: &QueueBody, request: &QueueRequest) -> bool {
+    let sent: HashMap<&str, &str> =
+        request.tasks.iter().map(|task| (task.task_id.as_str(), task.scenario.as_str())).collect();
+    let was_sent = |task: &QueueTask| {
+        let scenario = sent.get(task.task_id.as_str());
+        scenario.is_some_and(|sent| task.scenario.is_empty() || task.scenario == *sent)
+    };
+    !queue.tasks.iter().flatten().all(was_sent)
+}
+
 async fn take_if_ours<R: Remote>(
     poller: &Poller<R>,
     job: &Job,
@@ -144,21 +167,36 @@ async fn take_if_ours<R: Remote>(
 ) -> Result<After, StoreError> {
     let answer = poller.remote.queue_status(queue_of(job), None).await;
     health::note(poller, "status", &answer);
-    match answer {
-        Ok(Some(answer)) if is_of_request(&answer.body, request) => {
-            ask::take_status(poller, job, answer, Heard::Asked).await
+    let ours = match answer {
+        Ok(Some(answer)) => {
+            let is_ours = is_of_request(poller, job, &answer.body, request).await;
+            is_ours.map(|is_ours| is_ours.then_some(answer))
         }
-        Ok(_) | Err(RemoteError::Permanent(_)) => end_by_refusal(poller, job, &refusal).await,
+        Ok(None) => Ok(None),
+        Err(error) => Err(error),
+    };
+    match ours {
+        Ok(Some(answer)) => ask::take_status(poller, job, answer, Heard::Asked).await,
+        Ok(None) | Err(RemoteError::Permanent(_)) => end_by_refusal(poller, job, &refusal).await,
         Err(error) => ask::take_failure(poller, job, error).await,
     }
 }
 
-/// Whether a queue has the tasks that were sent. A server that does not list them can't be told apart from another's.
-fn is_of_request(queue: &QueueBody, request: &QueueRequest) -> bool {
-    queue.tasks.as_ref().is_some_and(|tasks| {
+/// Whether a queue has the tasks that were sent. Where the server lists none, the first one has to tell.
+async fn is_of_request<R: Remote>(
+    poller: &Poller<R>,
+    job: &Job,
+    queue: &QueueBody,
+    request: &QueueRequest,
+) -> Result<bool, RemoteError> {
+    if let Some(tasks) = &queue.tasks {
         let sent = request.tasks.iter().map(|task| (&task.task_id, &task.scenario));
-        tasks.iter().map(|task| (&task.task_id, &task.scenario)).eq(sent)
-    })
+        return Ok(tasks.iter().map(|task| (&task.task_id, &task.scenario)).eq(sent));
+    }
+    let Some(first) = request.tasks.first() else { return Ok(false) };
+    let answer = poller.remote.task_status(queue_of(job), &first.task_id).await;
+    health::note(poller, "task status", &answer);
+    Ok(answer?.body.scenario == first.scenario)
 }
 
 /// Before the next attempt to send it, so that it does not run after all when the server comes back.
@@ -167,6 +205,15 @@ async fn give_up_waiting<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<Aft
     jobs::want_abort(&mut after, reason::WAITED_TOO_LONG, poller.clock.now());
     let saved = save(poller, job, &after, Vec::new()).await?;
     Ok(After::Again.if_saved(saved))
+}
+
+/// A job as it stands now, and as it is sent.
+async fn find_request<R: Remote>(poller: &Poller<R>, id: JobId) -> Result<Option<(Job, QueueRequest)>, StoreError> {
+    let (found, rows) = poller.store.read(move |c| Ok((jobs::find_job(c, id)?, tasks::find_tasks(c, id)?))).await?;
+    Ok(found.map(|(job, owner)| {
+        let request = request_of(&job, &rows, owner);
+        (job, request)
+    }))
 }
 
 fn request_of(job: &Job, tasks: &[Task], submitted_by: String) -> QueueRequest {

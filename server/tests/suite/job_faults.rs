@@ -96,6 +96,50 @@ async fn what_belongs_to_another_is_left_alone_and_admins_are_told_what_to_do() 
 }
 
 #[tokio::test]
+async fn a_queue_with_other_tasks_is_not_taken_for_what_may_have_arrived() {
+    let calls = Calls::default();
+    let log = calls.clone();
+    let odd = Odd::start(move |call| {
+        log.note(call);
+        match call {
+            "GET /api/health" => healthy(&[]),
+            // That the id is taken; the answer was cut on the way.
+            "POST /api/queue" => "{\"queue_".into_response(),
+            _ => says(queue_of_another()),
+        }
+    })
+    .await;
+    odd.tick().await;
+    tick_after(&odd, 60).await;
+    let job = odd.job().await;
+    assert_eq!((&job["status"], &job["status_reason"]), (&json!("error"), &json!("id_taken")));
+    odd.ada.delete("/api/job/1").await.expect(204);
+    tick_after(&odd, 120).await;
+    assert_eq!(calls.about_jobs(), ["POST /api/queue", "GET /api/status/1"]);
+}
+
+#[tokio::test]
+async fn its_own_queue_is_found_at_a_server_that_neither_lists_tasks_nor_takes_an_id_twice() {
+    let (is_first, asked) = (AtomicBool::new(true), AtomicUsize::new(0));
+    let odd = Odd::start(move |call| match call {
+        "GET /api/health" => healthy(&[]),
+        "POST /api/queue" if is_first.swap(false, Ordering::Relaxed) => "{\"queue_".into_response(),
+        "POST /api/queue" => (StatusCode::CONFLICT, json!({"code": "id_taken"}).to_string()).into_response(),
+        // It arrives only after it was asked about.
+        "GET /api/status/1" if asked.fetch_add(1, Ordering::Relaxed) > 0 => says(queue("running")),
+        "GET /api/status/1-1" => {
+            says(json!({"id": "1-1", "kind": "task", "scenario": "smoke/boot", "status": "running"}))
+        }
+        _ => unknown_id(),
+    })
+    .await;
+    odd.tick().await;
+    tick_after(&odd, 60).await;
+    let job = odd.job().await;
+    assert_eq!((&job["status"], &job["tasks"][0]["status"]), (&json!("in_progress"), &json!("running")), "{job:#}");
+}
+
+#[tokio::test]
 async fn what_did_not_arrive_is_sent_again() {
     let calls = Calls::default();
     let (log, has_arrived) = (calls.clone(), AtomicUsize::new(0));
