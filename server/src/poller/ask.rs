@@ -46,8 +46,8 @@ async fn take_unchanged<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<Afte
             return Ok(After::Lost);
         }
     }
-    // What its status says of the logs' sizes is unchanged as well.
-    if !poller.lanes.sizes_are_told() {
+    // What its status says of the logs' sizes is unchanged as well, but not all of them may be here yet.
+    if !poller.lanes.sizes_are_told() || !poller.marks.is_followed(job.id) {
         poller.lanes.follow(job);
     }
     Ok(if is_due && !is_aborted { After::Again } else { After::Later })

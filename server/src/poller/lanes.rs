@@ -7,6 +7,7 @@ use crate::remote::Remote;
 use crate::store::StoreError;
 use crate::store::jobs::{self, Job, Lane};
 use crate::store::tasks::Task;
+use protocol::names::split_task_id;
 use protocol::remote::QueueBody;
 use protocol::{JobId, JobStatus, Timestamp};
 use std::collections::BTreeSet;
@@ -107,8 +108,11 @@ impl Lanes {
         if !are_told {
             return true;
         }
-        let kept = |n: i64| rows.iter().find(|row| row.n == n).and_then(|row| u64::try_from(row.log_size).ok());
-        said.iter().zip(1..).any(|(task, n)| task.log_size > kept(n) || task.status.is_terminal())
+        let kept = |task_id: &str| {
+            let n = split_task_id(task_id).map(|(_, n)| i64::from(n));
+            rows.iter().find(|row| Some(row.n) == n).and_then(|row| u64::try_from(row.log_size).ok())
+        };
+        said.iter().any(|task| task.log_size > kept(&task.task_id) || task.status.is_terminal())
     }
 
     /// Those that are not under way already.

@@ -146,6 +146,11 @@ impl Marks {
         })
     }
 
+    /// Whether all is here that the last status told of.
+    pub(super) fn is_followed(&self, job: JobId) -> bool {
+        self.locked().get(&job).is_some_and(|mark| mark.is_followed)
+    }
+
     pub(super) fn followed(&self, job: JobId) {
         self.with(job, |mark| mark.is_followed = true);
     }

@@ -6,7 +6,7 @@ use super::missing::{Missing, shown};
 use super::outcome::{queue_of, save};
 use crate::logs::{LogId, is_full};
 use crate::metrics::process;
-use crate::remote::{LogPiece, Remote, RemoteError};
+use crate::remote::{LogPiece, Reach, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::jobs::{self, Job};
 use crate::store::tasks::{self, Task};
@@ -61,10 +61,18 @@ pub(super) struct Looked {
     pub(super) is_kept_there: bool,
 }
 
-/// Mirrors what a running job has written since. What the server can't give now is asked for again after the next status.
+/// Mirrors what a running job has written since. What the server can't give now is asked for again after the next answer
+/// about its status.
 pub(super) async fn follow<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), StoreError> {
     let local = match follow_logs(poller, job).await {
-        Ok(()) => None,
+        Ok(Progress::UpToDate) => {
+            poller.marks.followed(job.id);
+            None
+        }
+        Ok(Progress::More) => {
+            poller.lanes.follow(job);
+            None
+        }
         Err(MirrorError::Store(error)) => return Err(error),
         Err(MirrorError::Remote(error)) => {
             let error = error.private();
@@ -89,11 +97,11 @@ pub(super) async fn tell<R: Remote>(poller: &Poller<R>, job: &Job, words: Option
     Ok(())
 }
 
-async fn follow_logs<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), MirrorError> {
+async fn follow_logs<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<Progress, MirrorError> {
     let id = job.id;
     let rows = poller.store.read(move |c| tasks::find_tasks(c, id)).await?;
     let to_follow = poller.marks.to_follow(id, rows, poller.logs.limits().log_bytes);
-    let (mut has_new_whole_log, mut has_more) = (false, false);
+    let (mut has_new_whole_log, mut has_more, mut failure) = (false, false, None);
     for task in to_follow.tasks {
         let n = task.n;
         match mirror_task_log(poller, job, task, None).await {
@@ -103,8 +111,11 @@ async fn follow_logs<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), Mir
                 let words = looked.missing.filter(|missing| !matches!(missing, Missing::ShortLog { .. }));
                 poller.marks.trouble(id, n, words.map(|missing| missing.to_string()));
             }
-            // One log that the server does not have is no reason to leave the others behind.
+            // One log that the server does not have, or fails at, is no reason to leave the others behind.
             Err(MirrorError::Remote(RemoteError::Permanent(_))) => {}
+            Err(MirrorError::Remote(error)) if error.reach() == Reach::Answered => {
+                failure.get_or_insert(error);
+            }
             Err(error) => return Err(error),
         }
     }
@@ -118,10 +129,11 @@ async fn follow_logs<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), Mir
         has_more |= looked.progress == Progress::More;
         poller.marks.trouble(id, 0, looked.missing.map(|missing| missing.to_string()));
     }
-    if !has_more {
-        poller.marks.followed(id);
+    match failure {
+        Some(failure) => Err(failure.into()),
+        None if has_more => Ok(Progress::More),
+        None => Ok(Progress::UpToDate),
     }
-    Ok(())
 }
 
 /// Reads on in a task's log and notes how much of it is here. `said` is what a status named as its size.

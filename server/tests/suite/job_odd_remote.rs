@@ -40,11 +40,21 @@ impl Odd {
         change: impl FnOnce(&mut EnvironmentConfig),
         answer: impl Fn(&str) -> Response + Send + Sync + 'static,
     ) -> Self {
+        let answer = move |request: &Request| answer(&format!("{} {}", request.method(), request.uri().path()));
+        Self::with_requests(change, answer).await
+    }
+
+    /// A server that looks at whole requests, without their bodies.
+    pub async fn asked(answer: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Self {
+        Self::with_requests(|_| {}, answer).await
+    }
+
+    pub async fn with_requests(
+        change: impl FnOnce(&mut EnvironmentConfig),
+        answer: impl Fn(&Request) -> Response + Send + Sync + 'static,
+    ) -> Self {
         let answer = Arc::new(answer);
-        let url = serve(move |request: Request| {
-            std::future::ready(answer(&format!("{} {}", request.method(), request.uri().path())))
-        })
-        .await;
+        let url = serve(move |request: Request| std::future::ready(answer(&request))).await;
         let mut config = environment_config(url);
         change(&mut config);
         let app = TestApp::with_environments(vec![config]).await;

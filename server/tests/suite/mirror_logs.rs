@@ -4,9 +4,10 @@
 use crate::job_odd_remote::{JOB, Odd, healthy, says};
 use crate::remote_environment::{environment_config, serve};
 use crate::test_app::TestApp;
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_RANGE, CONTENT_TYPE};
+use axum::http::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RANGE};
 use axum::response::{IntoResponse, Response};
 use protocol::api::LogsState;
 use protocol::{JobStatus, TaskStatus, Timestamp};
@@ -273,6 +274,75 @@ async fn a_running_jobs_log_is_only_asked_for_when_its_status_says_that_it_grew(
         let asked = calls.lock().unwrap().iter().filter(|call| *call == "GET /api/logs/1-1").count();
         assert_eq!((asked, log_of(&odd).await.len()), (expected, bytes));
     }
+}
+
+/// Its two tasks run, with so many bytes in the first one's log, and its status does not change.
+fn runs_unchanged(log_size: usize, has_etag: bool) -> Response {
+    if has_etag {
+        return StatusCode::NOT_MODIFIED.into_response();
+    }
+    let task = |n: u8, log_size: usize| {
+        json!({"task_id": format!("1-{n}"), "status": "running", "started_at": "2026-01-04T10:00:00Z",
+               "progress": 0.5, "log_size": log_size})
+    };
+    let body = json!({"id": "1", "kind": "queue", "status": "running", "tasks": [task(1, log_size), task(2, 5)]});
+    ([(ETAG, "\"a\"")], body.to_string()).into_response()
+}
+
+#[tokio::test]
+async fn a_live_log_that_failed_once_is_fetched_though_its_status_is_unchanged() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&calls);
+    let odd = Odd::asked(move |request| match request.uri().path() {
+        "/api/health" => healthy(&[]),
+        "/api/status/1" => runs_unchanged(5, request.headers().contains_key(IF_NONE_MATCH)),
+        "/api/logs/1-1" if count.fetch_add(1, Ordering::Relaxed) == 0 => {
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+        "/api/logs/1-1" | "/api/logs/1-2" => "here\n".into_response(),
+        _ => "".into_response(),
+    })
+    .await;
+    odd.accept().await;
+    let poller = odd.poller();
+    tick(&poller).await.unwrap();
+    fetch_files(&poller, Timestamp::now()).await.unwrap();
+    assert_eq!(log_of(&odd).await, "");
+    assert_eq!(odd.ada.get("/api/job/1/tasks/1-2/log").await.body, "here\n", "the others need not wait for it");
+    tick(&poller).await.unwrap();
+    fetch_files(&poller, Timestamp::now()).await.unwrap();
+    assert_eq!(log_of(&odd).await, "here\n");
+}
+
+#[tokio::test]
+async fn a_live_log_that_grew_by_more_than_a_pass_takes_is_fetched_to_its_end() {
+    // A piece holds 4 MiB, and a pass takes eight of them.
+    const SIZE: usize = 36 << 20;
+    let log = Bytes::from(vec![b'x'; SIZE]);
+    let odd = Odd::asked(move |request| match request.uri().path() {
+        "/api/health" => healthy(&[]),
+        "/api/status/1" => runs_unchanged(SIZE, request.headers().contains_key(IF_NONE_MATCH)),
+        "/api/logs/1-1" => {
+            let range = request.headers()[RANGE].to_str().unwrap();
+            let from: usize = range.trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap();
+            let named = format!("bytes {from}-{}/{SIZE}", SIZE - 1);
+            let headers = [(CONTENT_RANGE, named), (CONTENT_TYPE, "text/plain".to_owned())];
+            (StatusCode::PARTIAL_CONTENT, headers, log.slice(from..)).into_response()
+        }
+        _ => "".into_response(),
+    })
+    .await;
+    odd.accept().await;
+    let poller = odd.poller();
+    tick(&poller).await.unwrap();
+    let is_whole = async {
+        let mut pace = tokio::time::interval(Duration::from_millis(25));
+        while odd.app.state.logs.size(JOB, LogId::Task(1)).await.unwrap() < SIZE as u64 {
+            pace.tick().await;
+            fetch_files(&poller, Timestamp::now()).await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), is_whole).await.expect("though no status has come since");
 }
 
 #[tokio::test]
