@@ -18,7 +18,7 @@ const OLD: Duration = Duration::from_secs(30);
 
 pub(super) async fn ask<R: Remote>(poller: &Poller<R>, job: &Job, heard: Heard) -> Result<After, StoreError> {
     let answer = poller.remote.queue_status(queue_of(job), job.remote_etag.as_deref()).await;
-    health::note(poller, "status", &answer);
+    health::note(poller, health::STATUS, &answer);
     match answer {
         Ok(Some(answer)) => take_status(poller, job, answer, heard).await,
         Ok(None) => take_unchanged(poller, job).await,

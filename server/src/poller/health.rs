@@ -11,6 +11,7 @@ use protocol::Timestamp;
 use protocol::api::Health;
 use protocol::remote::{FEATURE_CHANGES, HealthBody};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -21,13 +22,29 @@ use tokio_util::sync::CancellationToken;
 const PACE: Duration = Duration::from_secs(1);
 /// A clock that is set by less is followed as it goes.
 const CLOCK_STEP_MS: u64 = 2_000;
+/// A kind of call that has failed for so long without one success is tried at each look, and is news when it works again:
+/// by then pauses have grown longer than anybody should wait for a server that is well.
+const LONG_TROUBLE: Duration = Duration::from_secs(30);
+/// Trouble that was not met again for so long is not told any more: nothing may have asked, and nothing may ever.
+const TROUBLE_LASTS: Duration = Duration::from_mins(10);
+
+/// The kind of call by which an environment is tried.
+pub(super) const STATUS: &str = "status";
 
 /// What the other loops tell this one, and learn from it.
 #[derive(Default)]
 pub(super) struct Signals {
     /// By what was asked: what the server answered wrongly the last time.
-    troubles: Mutex<BTreeMap<&'static str, String>>,
+    troubles: Mutex<BTreeMap<&'static str, Trouble>>,
+    /// A kind of call that had failed for long has worked again.
+    is_mended: AtomicBool,
     has_feed: watch::Sender<bool>,
+}
+
+struct Trouble {
+    words: String,
+    since: Timestamp,
+    met_at: Timestamp,
 }
 
 impl Signals {
@@ -67,7 +84,9 @@ pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, term: CancellationTok
 pub(super) async fn look<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
     let answer = poller.remote.health(&poller.instance).await;
     poller.breaker.note_health(&answer);
-    if answer.is_ok() && poller.breaker.is_open() && poller.breaker.may_call().is_ok() {
+    let is_to_be_tried =
+        if poller.breaker.is_open() { poller.breaker.may_call().is_ok() } else { has_long_trouble(poller, STATUS) };
+    if answer.is_ok() && is_to_be_tried {
         // It answers this, so that it is worth asking whether it does the rest; nothing may be due for long.
         rounds::ask_any(poller).await?;
     }
@@ -85,9 +104,10 @@ pub(super) async fn look<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError
     if status != known {
         poller.write(move |c| environments::save_health(c, status)).await?;
     }
+    let is_mended = poller.signals.health.is_mended.swap(false, Ordering::Relaxed);
     match poller.breaker.outage() {
         Some(outage) => go_on_without(poller, outage.public, round_at).await,
-        None if was_away => go_on_with(poller, now).await,
+        None if was_away || is_mended => go_on_with(poller, now).await,
         None => Ok(()),
     }
 }
@@ -98,7 +118,7 @@ fn status_now<R: Remote>(
     said: Option<HealthBody>,
     now: Timestamp,
 ) -> EnvironmentStatus {
-    let trouble = locked(&poller.signals.health.troubles).values().next().cloned();
+    let trouble = first_trouble(poller);
     let (health, last_error) = match (poller.breaker.outage(), &said) {
         (Some(outage), _) => (Health::Unreachable, Some(outage.error)),
         (None, Some(said)) if said.status != "ok" => {
@@ -147,10 +167,28 @@ pub(super) fn note<R, T>(poller: &Poller<R>, call: &'static str, outcome: &Resul
     poller.breaker.note(outcome);
     match outcome {
         // Busy, and it says so in the words of the contract.
-        Err(RemoteError::Transient { retry_after: Some(_), .. }) => {}
+        Err(RemoteError::Transient { retry_after: Some(_), .. }) => trouble(poller, call, None),
         Err(RemoteError::Transient { message, .. }) if message.reach() == Reach::Answered => {
             trouble(poller, call, Some(message.private().to_owned()));
         }
+        Err(RemoteError::Transient { .. }) => trouble(poller, call, None),
+        Ok(_) | Err(RemoteError::Permanent(_)) => {
+            if has_long_trouble(poller, call) {
+                poller.signals.health.is_mended.store(true, Ordering::Relaxed);
+            }
+            trouble(poller, call, None);
+        }
+    }
+}
+
+/// Notes what came of a call for a log or for result files, to be told and nothing else: a server that fails at those
+/// alone does all the rest.
+pub(super) fn note_files<R, T>(poller: &Poller<R>, call: &'static str, outcome: &Result<T, RemoteError>) {
+    match outcome {
+        Err(RemoteError::Transient { retry_after: Some(_), .. }) => {}
+        // That one is told of its job.
+        Err(RemoteError::Transient { message, .. }) if message.is_too_long() => {}
+        Err(RemoteError::Transient { message, .. }) => trouble(poller, call, Some(message.private().to_owned())),
         _ => trouble(poller, call, None),
     }
 }
@@ -158,10 +196,27 @@ pub(super) fn note<R, T>(poller: &Poller<R>, call: &'static str, outcome: &Resul
 /// What is wrong at the server with one kind of call, or with its clock; `None`: nothing any more.
 pub(super) fn trouble<R>(poller: &Poller<R>, about: &'static str, words: Option<String>) {
     let mut troubles = locked(&poller.signals.health.troubles);
-    match words {
-        Some(words) => troubles.insert(about, words),
-        None => troubles.remove(about),
+    let Some(words) = words else {
+        troubles.remove(about);
+        return;
     };
+    let now = poller.clock.now();
+    let since = troubles.get(about).map_or(now, |trouble| trouble.since);
+    troubles.insert(about, Trouble { words, since, met_at: now });
+}
+
+fn has_long_trouble<R>(poller: &Poller<R>, call: &str) -> bool {
+    let now = poller.clock.now();
+    let troubles = locked(&poller.signals.health.troubles);
+    troubles.get(call).is_some_and(|trouble| now.since(trouble.since) >= LONG_TROUBLE)
+}
+
+fn first_trouble<R>(poller: &Poller<R>) -> Option<String> {
+    // What is tried so seldom lasts longer.
+    let (now, lasts) = (poller.clock.now(), TROUBLE_LASTS.max(poller.environment.retry_max_interval * 2));
+    let mut troubles = locked(&poller.signals.health.troubles);
+    troubles.retain(|_, trouble| now.since(trouble.met_at) < lasts);
+    troubles.values().next().map(|trouble| trouble.words.clone())
 }
 
 /// Moves what was noted by the machine's clock before that was set, so that each limit and pause keeps its length.

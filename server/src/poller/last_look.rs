@@ -3,12 +3,12 @@
 
 mod batch;
 
-use super::Poller;
 use super::marks::{LastLook, Said, TaskLook};
 use super::mirror::{MirrorError, Progress, mirror_log, mirror_task_log};
 use super::missing::{Missing, shown};
 use super::outcome::queue_of;
 use super::result_files::worth_keeping;
+use super::{Poller, health};
 use crate::logs::{Budget, LogId};
 use crate::remote::{Refusal, Remote, RemoteError};
 use crate::store::AnyConnection;
@@ -224,7 +224,9 @@ impl<'a, R: Remote> Pass<'a, R> {
 
     async fn list_files(&self, seen: &mut TaskSeen) -> Result<(), MirrorError> {
         let (id, n, task_id) = (self.job.id, seen.task.n, self.job.task_id(seen.task.n));
-        let listed = match self.poller.remote.results(queue_of(self.job), &task_id).await {
+        let answer = self.poller.remote.results(queue_of(self.job), &task_id).await;
+        health::note_files(self.poller, "results", &answer);
+        let listed = match answer {
             Ok(Some(listed)) => listed,
             Ok(None) => {
                 if let Err(error) = self.ask_whether_known().await {

@@ -101,7 +101,7 @@ async fn delete_and_look<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(),
         Err(error) => return Err(error),
     }
     let status = poller.remote.queue_status(queue_of(job), None).await;
-    health::note(poller, "status", &status);
+    health::note(poller, health::STATUS, &status);
     match status {
         Ok(_) => {
             Err(RemoteError::transient("the remote server still knows the job that it has deleted; it is asked again"))

@@ -138,12 +138,13 @@ pub(super) async fn note_freshness<R: Remote>(poller: &Poller<R>, at: Timestamp)
     Ok(())
 }
 
-/// Asks about the first of the open jobs.
+/// Asks about one of the open jobs, of the first ones that which is due next.
 pub(super) async fn ask_any<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
     let name = poller.name().to_owned();
     let found = move |c: &mut AnyConnection| {
-        let first = jobs::list_open(c, &name)?.first().copied();
-        Ok(first.map(|id| jobs::find_jobs(c, &[id])).transpose()?.and_then(|mut jobs| jobs.pop()))
+        let open = jobs::list_open(c, &name)?;
+        let first = jobs::find_jobs(c, &open[..open.len().min(CHUNK)])?;
+        Ok(first.into_iter().min_by_key(|job| (job.next_at.is_none(), job.next_at)))
     };
     if let Some(job) = poller.store.read(found).await? {
         ask::ask(poller, &job, Heard::Asked).await?;

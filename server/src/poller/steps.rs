@@ -75,7 +75,7 @@ async fn submit<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, Store
         return send(poller, job).await;
     }
     let answer = poller.remote.queue_status(queue_of(job), None).await;
-    health::note(poller, "status", &answer);
+    health::note(poller, health::STATUS, &answer);
     match answer {
         Ok(Some(answer)) => take_unless_anothers(poller, job, answer).await,
         Ok(None) => fail(poller, job, job.clone(), "it answered \"unchanged\" to a plain question", None).await,
@@ -166,7 +166,7 @@ async fn take_if_ours<R: Remote>(
     refusal: Refusal,
 ) -> Result<After, StoreError> {
     let answer = poller.remote.queue_status(queue_of(job), None).await;
-    health::note(poller, "status", &answer);
+    health::note(poller, health::STATUS, &answer);
     let ours = match answer {
         Ok(Some(answer)) => {
             let is_ours = is_of_request(poller, job, &answer.body, request).await;

@@ -88,7 +88,7 @@ async fn look_after<R: Remote>(poller: &Poller<R>, tombstone: Tombstone) -> Resu
 async fn look<R: Remote>(poller: &Poller<R>, tombstone: &Tombstone) -> Result<Found, RemoteError> {
     let queue = QueueRef { instance: &tombstone.instance, queue_id: &tombstone.remote_queue_id };
     let status = poller.remote.queue_status(queue, None).await;
-    health::note(poller, "status", &status);
+    health::note(poller, health::STATUS, &status);
     let may_still_come = poller.clock.now() < tombstone.look_until;
     match status {
         Ok(Some(answer)) => end(poller, tombstone.wanted, queue, &answer.body).await,

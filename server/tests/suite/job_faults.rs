@@ -302,6 +302,8 @@ async fn a_false_404_is_the_environments_failure() {
     tick_after(&odd, 1).await;
     let job = odd.job().await;
     assert_eq!((&job["status"], &job["sync"]["state"]), (&json!("waiting"), &json!("failing")));
+    let environments = odd.ada.get("/api/environments").await.expect(200);
+    assert_eq!(environments["environments"][0]["health"], "degraded");
 }
 
 #[tokio::test]

@@ -4,9 +4,11 @@
 use crate::lab::tick_all;
 use crate::remote_environment::{environment_config, serve};
 use crate::test_app::{Client, TestApp};
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use futures_util::stream;
 use protocol::api::{CleanupState, LogsState, SyncState};
 use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
 use serde_json::{Value, json};
@@ -15,6 +17,7 @@ use server::config::EnvironmentConfig;
 use server::poller::{self, Clock, Poller};
 use server::remote::Server;
 use server::store::jobs::Job;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -143,6 +146,11 @@ pub fn unknown_id() -> Response {
 
 pub fn says(body: Value) -> Response {
     body.to_string().into_response()
+}
+
+/// An answer whose body never comes.
+pub fn silence() -> Response {
+    Body::from_stream(stream::pending::<Result<Bytes, Infallible>>()).into_response()
 }
 
 pub fn healthy(features: &[&str]) -> Response {

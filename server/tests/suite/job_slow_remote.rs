@@ -1,16 +1,13 @@
 //! Remote servers that hang at something: whatever it is, the other jobs go on.
 //! Each server is a real one on a loopback port that answers as its test tells it to.
 
-use crate::job_odd_remote::{JOB, Odd, healthy, says, unknown_id};
-use axum::body::{Body, Bytes};
+use crate::job_odd_remote::{JOB, Odd, healthy, says, silence, unknown_id};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
 use protocol::api::{CleanupState, LogsState};
 use protocol::{JobStatus, Timestamp};
 use serde_json::json;
 use server::config::HostKeyCheck;
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,11 +16,6 @@ use tokio::sync::Notify;
 
 /// Longer than any test waits.
 const VERY_LONG: Duration = Duration::from_mins(1);
-
-/// An answer whose body never comes.
-fn silence() -> Response {
-    Body::from_stream(stream::pending::<Result<Bytes, Infallible>>()).into_response()
-}
 
 /// A server that takes the first job and runs it, and knows nothing else.
 fn runs_the_first_job(call: &str) -> Response {

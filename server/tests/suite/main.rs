@@ -25,6 +25,7 @@ mod history;
 mod job_clocks;
 mod job_faults;
 mod job_feed;
+mod job_health;
 mod job_life;
 mod job_mirror;
 mod job_odd_remote;
