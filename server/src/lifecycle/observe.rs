@@ -56,6 +56,8 @@ pub fn observe(before: &Job, tasks: &[Task], seen: Seen<'_>, limits: &Limits, no
         let mut after = observe_task(task, said.get(before.task_id(task.n).as_str()).copied(), seen.queue);
         if after.status.is_terminal() && !task.status.is_terminal() {
             after.started_at = credible_start(before, after.started_at, after.finished_at, now);
+        } else if after.status == TaskStatus::Running && !may_have_begun(before, after.started_at, seen, now) {
+            after.started_at = task.started_at.or(Some(now));
         }
         after
     };
@@ -98,7 +100,18 @@ fn run(job: &mut Job, seen: Seen<'_>, now: Timestamp) {
     job.status = JobStatus::InProgress;
     job.position = None;
     job.seen_running_at = job.seen_running_at.or(Some(now));
-    job.started_at = seen.queue.started_at.or(job.started_at).or(Some(now));
+    let is_credible = may_have_begun(job, seen.queue.started_at, seen, now);
+    let began = seen.queue.started_at.or(job.started_at).filter(|_| is_credible);
+    job.started_at = began.or(job.seen_running_at);
+}
+
+/// Whether something of a job that runs may have begun then: not before it was sent, and not later than now, by the
+/// server's own clock.
+fn may_have_begun(job: &Job, began: Option<Timestamp>, seen: Seen<'_>, now: Timestamp) -> bool {
+    let (Some(began), Some(sent)) = (began, job.submit_attempted_at) else { return true };
+    let by_its_clock = seen.server_now.unwrap_or(now);
+    let is_too_long = by_its_clock.since(began) > now.since(sent).saturating_add(CLOCK_TOLERANCE);
+    !is_too_long && began.since(by_its_clock) <= CLOCK_TOLERANCE
 }
 
 /// A job past its limit is to be aborted; any other is due again at its limit, however rare the rounds are.

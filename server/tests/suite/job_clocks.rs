@@ -51,6 +51,35 @@ async fn a_wrong_clock_ends_no_job() {
 }
 
 #[tokio::test]
+async fn what_runs_began_when_it_was_first_seen_where_its_servers_clock_is_wrong() {
+    for started_at in ["1970-01-01T00:00:07Z", "2140-01-01T00:00:00Z"] {
+        let odd = Odd::start(move |call| match call {
+            "GET /api/health" => healthy(&[]),
+            "POST /api/queue" => says(json!({"queue_id": "1", "status": "waiting"})),
+            "GET /api/status/1" => {
+                let task = json!({"task_id": "1-1", "status": "running", "started_at": started_at, "message": "x"});
+                says(
+                    json!({"id": "1", "kind": "queue", "status": "running", "started_at": started_at, "tasks": [task]}),
+                )
+            }
+            _ => unknown_id(),
+        })
+        .await;
+        odd.tick().await;
+        let job = odd.job().await;
+        for of in [&job, &job["tasks"][0]] {
+            let began: Timestamp = of["started_at"].as_str().unwrap().parse().unwrap();
+            let now = Timestamp::now();
+            assert!(now.since(began).max(began.since(now)) < Duration::from_mins(1), "{started_at}: {job:#}");
+        }
+        let before = odd.app.find_job(JOB).await.unwrap();
+        odd.tick().await;
+        let after = odd.app.find_job(JOB).await.unwrap();
+        assert_eq!(after.started_at, before.started_at, "it does not begin again at each look");
+    }
+}
+
+#[tokio::test]
 async fn a_server_whose_clock_is_wrong_is_called_degraded() {
     for started_at in ["1970-01-01T00:00:07Z", "2140-01-01T00:00:00Z"] {
         let odd = began_at(started_at, "running").await;
