@@ -41,7 +41,7 @@ const FEWEST_CLEANUP_ATTEMPTS: i64 = 5;
 const FORCED_WORDS: &str = "ended by an administrator without the remote server's word";
 
 /// Longest wait that a server's `Retry-After` can ask for: a wrong one must not silence a job for good.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
+pub const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// The limits of a job's environment.
 #[derive(Clone, Copy, Debug)]

@@ -106,7 +106,7 @@ pub(super) async fn look<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError
     }
     let is_mended = poller.signals.health.is_mended.swap(false, Ordering::Relaxed);
     match poller.breaker.outage() {
-        Some(outage) => go_on_without(poller, outage.public, round_at).await,
+        Some(outage) => go_on_without(poller, outage.public, round_at, now).await,
         None if was_away || is_mended => go_on_with(poller, now).await,
         None => Ok(()),
     }
@@ -143,9 +143,10 @@ async fn go_on_without<R: Remote>(
     poller: &Poller<R>,
     error: String,
     round_at: Option<Timestamp>,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     let name = poller.name().to_owned();
-    if poller.write(move |c| jobs::mark_all_failing(c, &name, &error, round_at)).await? {
+    if poller.write(move |c| jobs::mark_all_failing(c, &name, &error, round_at, now)).await? {
         poller.bell.ring_saved();
     }
     Ok(())

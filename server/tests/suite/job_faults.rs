@@ -244,6 +244,23 @@ async fn a_page_is_no_deletion() {
 }
 
 #[tokio::test]
+async fn every_deletion_that_waits_for_a_server_that_is_away_says_so() {
+    let odd = Odd::start(|_| StatusCode::BAD_GATEWAY.into_response()).await;
+    let other = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    odd.end().await;
+    odd.end_of(other).await;
+    for job in ["/api/job/1", "/api/job/2"] {
+        odd.ada.delete(job).await.expect(202);
+    }
+    odd.tick().await;
+    for job in ["/api/job/1", "/api/job/2"] {
+        let sync = odd.ada.get(job).await.expect(200)["sync"].clone();
+        assert_eq!(sync["state"], "failing", "{job}");
+        assert!(sync["error"].is_string(), "{job}");
+    }
+}
+
+#[tokio::test]
 async fn a_submission_that_arrives_after_its_job_was_deleted_runs_nothing() {
     let calls = Calls::default();
     let (log, has_arrived) = (calls.clone(), Arc::new(AtomicBool::new(false)));

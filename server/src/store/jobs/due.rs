@@ -2,6 +2,7 @@
 //! Each loop asks for one environment and one lane at a time.
 
 use super::{Job, Lane};
+use crate::lifecycle::LONGEST_RETRY_AFTER;
 use crate::store::schema::jobs;
 use crate::store::{AnyConnection, QueryResult, installation};
 use diesel::dsl::sql;
@@ -128,13 +129,15 @@ pub fn earliest_due(connection: &mut AnyConnection, environment: &str, lane: Lan
     Ok(earliest.map(Timestamp))
 }
 
-/// The environment can't be reached: nothing is known any more of its open jobs. `known_at` is when all of the synced
+/// The environment can't be reached: nothing is known any more of its open jobs, and those that are to be deleted wait.
+/// `known_at` is when all of the synced
 /// ones were last known to be as they stand here. Whether any job changed.
 pub fn mark_all_failing(
     connection: &mut AnyConnection,
     environment: &str,
     error: &str,
     known_at: Option<Timestamp>,
+    now: Timestamp,
 ) -> QueryResult<bool> {
     let open = || jobs::table.filter(jobs::environment.eq(environment)).filter(is_open());
     let bump = || (jobs::revision.eq(jobs::revision + 1), jobs::version.eq(jobs::version + 1));
@@ -151,7 +154,17 @@ pub fn mark_all_failing(
         .execute(connection)?;
     let pending = open().filter(jobs::sync_state.eq("pending")).filter(jobs::sync_error.is_null());
     let noted = diesel::update(pending).set((jobs::sync_error.eq(error), bump())).execute(connection)?;
-    Ok(failed + noted > 0)
+    let to_be_deleted = jobs::table
+        .filter(jobs::environment.eq(environment))
+        .filter(jobs::lane.eq(Lane::Act.as_str()))
+        .filter(jobs::delete_requested_at.is_not_null())
+        // Past those whose queue stays at the server for days.
+        .filter(jobs::next_at.le(now.plus(LONGEST_RETRY_AFTER).0))
+        .filter(jobs::sync_state.eq("synced"));
+    let waiting = diesel::update(to_be_deleted)
+        .set((jobs::sync_state.eq("failing"), jobs::sync_error.eq(error), bump()))
+        .execute(connection)?;
+    Ok(failed + noted + waiting > 0)
 }
 
 /// The server is back, or this process has just begun: what failed before is tried at once.
