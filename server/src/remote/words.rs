@@ -2,7 +2,9 @@
 //! so that neither the database nor a page has to bear whatever a server says.
 
 use crate::logs::without_escapes;
-use protocol::remote::{QueueBody, TaskBody};
+use protocol::api::MAX_SCENARIOS;
+use protocol::names::split_task_id;
+use protocol::remote::{QueueBody, QueueTask, TaskBody};
 use protocol::text::is_reading_mark;
 
 /// Most characters of a message: more than anybody reads, little enough for a thousand tasks.
@@ -45,8 +47,17 @@ pub fn tidied(mut text: String) -> String {
     text
 }
 
+/// Also without tasks that are none of the queue's: whatever a server lists, no more than a job can have is looked at.
 pub fn tidy_queue(queue: &mut QueueBody) {
     tidy(&mut queue.message);
+    let is_own = |task: &QueueTask| {
+        let of = split_task_id(&task.task_id);
+        of.is_some_and(|(id, n)| id == queue.id && n as usize <= MAX_SCENARIOS)
+    };
+    if let Some(tasks) = &mut queue.tasks {
+        tasks.retain(is_own);
+        tasks.truncate(MAX_SCENARIOS);
+    }
     for task in queue.tasks.iter_mut().flatten() {
         tidy(&mut task.message);
     }

@@ -409,6 +409,28 @@ async fn what_a_list_of_tasks_leaves_out_is_asked_task_by_task() {
 }
 
 #[tokio::test]
+async fn tasks_beyond_all_measure_cost_seconds_and_hide_none_of_its_own() {
+    let odd = Odd::start(|call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/status/1" => {
+            // As many as an answer of 8 MiB has room for.
+            let task = |id: String| format!(r#"{{"task_id":"{id}","status":"running"}}"#);
+            let mut tasks: Vec<String> = (3..=200_000).map(|n| task(format!("1-{n}"))).collect();
+            tasks.push(
+                r#"{"task_id":"1-2","status":"running","message":"x","started_at":"2026-01-04T10:00:00Z"}"#.to_owned(),
+            );
+            format!(r#"{{"id":"1","kind":"queue","status":"running","tasks":[{}]}}"#, tasks.join(",")).into_response()
+        }
+        _ => unknown_id(),
+    })
+    .await;
+    odd.accept().await;
+    tokio::time::timeout(Duration::from_mins(1), odd.tick()).await.unwrap();
+    let job = odd.job().await;
+    assert_eq!((&job["status"], &job["tasks"][1]["status"]), (&json!("in_progress"), &json!("running")), "{job:#}");
+}
+
+#[tokio::test]
 async fn jobs_are_sent_in_the_order_of_submission() {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&calls);
