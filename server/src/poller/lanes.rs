@@ -124,6 +124,17 @@ impl Lanes {
         now
     }
 
+    /// Does `work` for so long, and then leaves it to itself: `None`.
+    pub(super) async fn within<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let working = self.all.spawn(work);
+        let done = tokio::time::timeout(patience, working).await.ok()?;
+        done.map_err(broken).ok()
+    }
+
     /// Until all that was left to itself has ended.
     pub(super) async fn ended(&self) {
         self.all.close();

@@ -27,6 +27,8 @@ const ROUND_BESIDE_FEED: Duration = Duration::from_mins(5);
 const WATCHED_INTERVAL: Duration = Duration::from_secs(5);
 /// Jobs read from the store at once.
 const CHUNK: usize = 100;
+/// A look that has not been answered for so long is left to itself.
+const LOOK_PATIENCE: Duration = Duration::from_secs(3);
 /// Shortest time from one look at watched jobs to the next, however many people begin to look.
 const LOOK_PACE: Duration = Duration::from_secs(1);
 
@@ -250,9 +252,17 @@ async fn look_at_watched<R: Remote>(
     let mut due: BTreeSet<JobId> = watched.into_iter().filter(is_due).collect();
     asked_at.extend(due.iter().map(|job| (*job, Instant::now())));
     due.extend(odd.iter().copied());
-    if let Err(error) = ask_all(poller, due.into_iter().collect()).await {
-        locked(&poller.signals.rounds.odd).extend(odd);
-        return Err(error);
-    }
+    let asking = {
+        let poller = Arc::clone(poller);
+        async move {
+            let asked = ask_all(&poller, due.into_iter().collect()).await;
+            if asked.is_err() {
+                locked(&poller.signals.rounds.odd).extend(odd);
+            }
+            asked
+        }
+    };
+    // One that hangs holds up no later look; it ends by itself, and is not asked once more meanwhile.
+    poller.lanes.within(LOOK_PATIENCE, asking).await.transpose()?;
     Ok(if asked_at.is_empty() { poller.poll_interval.min(WATCHED_INTERVAL) } else { LOOK_PACE })
 }

@@ -22,6 +22,7 @@ mod figures;
 mod generated_client;
 mod held_address;
 mod history;
+mod job_asking;
 mod job_clocks;
 mod job_faults;
 mod job_feed;
