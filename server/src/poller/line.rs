@@ -101,6 +101,9 @@ impl<R: Remote> Line<R> {
         for job in found {
             self.start(job);
         }
+        if let Some(turn_at) = self.next_turn() {
+            return Ok(turn_at);
+        }
         // Those that are under way tell when they have ended.
         if is_full { Ok(self.latest()) } else { self.next_due().await }
     }

@@ -33,6 +33,7 @@ mod job_odd_remote;
 mod job_reading;
 mod job_removal;
 mod job_search;
+mod job_sending;
 mod job_slow_remote;
 mod job_store_faults;
 mod job_submission;
