@@ -142,10 +142,13 @@ async fn take_unless_anothers<R: Remote>(
 ) -> Result<After, StoreError> {
     let Some((_, request)) = find_request(poller, job.id).await? else { return Ok(After::Later) };
     if is_anothers(&answer.body, &request) {
-        let refusal = Refusal::IdTaken("a queue with other tasks is there under it".to_owned());
-        return end_by_refusal(poller, job, &refusal).await;
+        return end_by_refusal(poller, job, &other_tasks()).await;
     }
     ask::take_status(poller, job, answer, Heard::Asked).await
+}
+
+fn other_tasks() -> Refusal {
+    Refusal::IdTaken("a queue with other tasks is there under it".to_owned())
 }
 
 /// Whether a queue has tasks that were not sent.
@@ -230,6 +233,17 @@ fn request_of(job: &Job, tasks: &[Task], submitted_by: String) -> QueueRequest {
 }
 
 async fn abort<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
+    if job.accepted_at.is_none() {
+        // What is there may be another's, which is not ours to end.
+        let answer = poller.remote.queue_status(queue_of(job), None).await;
+        health::note(poller, health::STATUS, &answer);
+        if let Ok(Some(answer)) = answer
+            && let Some((_, request)) = find_request(poller, job.id).await?
+            && is_anothers(&answer.body, &request)
+        {
+            return end_by_refusal(poller, job, &other_tasks()).await;
+        }
+    }
     let answer = poller.remote.abort(queue_of(job)).await;
     health::note(poller, "abort", &answer);
     let now = poller.clock.now();

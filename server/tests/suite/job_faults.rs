@@ -97,25 +97,30 @@ async fn what_belongs_to_another_is_left_alone_and_admins_are_told_what_to_do() 
 
 #[tokio::test]
 async fn a_queue_with_other_tasks_is_not_taken_for_what_may_have_arrived() {
-    let calls = Calls::default();
-    let log = calls.clone();
-    let odd = Odd::start(move |call| {
-        log.note(call);
-        match call {
-            "GET /api/health" => healthy(&[]),
-            // That the id is taken; the answer was cut on the way.
-            "POST /api/queue" => "{\"queue_".into_response(),
-            _ => says(queue_of_another()),
+    for is_aborted in [false, true] {
+        let calls = Calls::default();
+        let log = calls.clone();
+        let odd = Odd::start(move |call| {
+            log.note(call);
+            match call {
+                "GET /api/health" => healthy(&[]),
+                // That the id is taken; the answer was cut on the way.
+                "POST /api/queue" => "{\"queue_".into_response(),
+                _ => says(queue_of_another()),
+            }
+        })
+        .await;
+        odd.tick().await;
+        if is_aborted {
+            odd.ada.send_nothing("/api/job/1/abort").await.expect(202);
         }
-    })
-    .await;
-    odd.tick().await;
-    tick_after(&odd, 60).await;
-    let job = odd.job().await;
-    assert_eq!((&job["status"], &job["status_reason"]), (&json!("error"), &json!("id_taken")));
-    odd.ada.delete("/api/job/1").await.expect(204);
-    tick_after(&odd, 120).await;
-    assert_eq!(calls.about_jobs(), ["POST /api/queue", "GET /api/status/1"]);
+        tick_after(&odd, 60).await;
+        let job = odd.job().await;
+        assert_eq!((&job["status"], &job["status_reason"]), (&json!("error"), &json!("id_taken")));
+        odd.ada.delete("/api/job/1").await.expect(204);
+        tick_after(&odd, 120).await;
+        assert_eq!(calls.about_jobs(), ["POST /api/queue", "GET /api/status/1"], "aborted: {is_aborted}");
+    }
 }
 
 #[tokio::test]
