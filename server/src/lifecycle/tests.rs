@@ -291,6 +291,14 @@ fn logs_are_given_up_when_the_time_is_over_and_many_attempts_failed() {
 }
 
 #[test]
+fn a_clean_up_is_given_up_when_the_time_is_over_and_some_attempts_failed() {
+    for (hours, attempts, expected) in [(23, 99, false), (24, 4, false), (24, 5, true)] {
+        let job = Job { cleanup_since: Some(NOW.minus(HOUR * hours)), attempts, ..ended_job() };
+        assert_eq!(gives_up_cleaning(&job, &LIMITS, NOW), expected, "{hours} h, {attempts} attempts");
+    }
+}
+
+#[test]
 fn a_queue_never_ran_for_longer_than_since_it_was_sent() {
     let just_sent = Job { submit_attempted_at: Some(NOW.minus(Duration::from_secs(2))), ..accepted_job() };
     let body = QueueBody { started_at: Some(Timestamp(0)), ..queue(QueueStatus::Running) };

@@ -265,34 +265,58 @@ async fn every_deletion_that_waits_for_a_server_that_is_away_says_so() {
     }
 }
 
+/// What became of a queue whose submission was given up, at a server without memory of what it deleted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Late {
+    OnItsWay,
+    Arrived,
+    Aborted,
+    Deleted,
+}
+
 #[tokio::test]
-async fn a_submission_that_arrives_after_its_job_was_deleted_runs_nothing() {
-    let calls = Calls::default();
-    let (log, has_arrived) = (calls.clone(), Arc::new(AtomicBool::new(false)));
-    let (arrived, is_aborted) = (Arc::clone(&has_arrived), AtomicBool::new(false));
-    // A server without memory of what it deleted.
-    let odd = Odd::start(move |call| {
-        log.note(call);
-        match call {
-            "GET /api/health" => healthy(&[]),
-            "POST /api/queue" => StatusCode::BAD_GATEWAY.into_response(),
-            "POST /api/abort/1" if arrived.load(Ordering::Relaxed) => {
-                is_aborted.store(true, Ordering::Relaxed);
-                says(queue("aborted"))
+async fn a_submission_that_arrives_after_its_job_was_given_up_runs_nothing() {
+    for is_deleted in [false, true] {
+        let late = Arc::new(Mutex::new(Late::OnItsWay));
+        let state = Arc::clone(&late);
+        let odd = Odd::start(move |call| {
+            let mut late = state.lock().unwrap();
+            match (call, *late) {
+                ("GET /api/health", _) => healthy(&[]),
+                ("POST /api/queue", _) => StatusCode::BAD_GATEWAY.into_response(),
+                ("POST /api/abort/1", Late::Arrived) => {
+                    *late = Late::Aborted;
+                    says(queue("aborted"))
+                }
+                ("DELETE /api/delete/1", Late::Arrived | Late::Aborted) => {
+                    *late = Late::Deleted;
+                    StatusCode::NO_CONTENT.into_response()
+                }
+                ("GET /api/status/1", Late::Arrived) => says(queue("running")),
+                ("GET /api/status/1", Late::Aborted) => says(queue("aborted")),
+                _ => unknown_id(),
             }
-            "GET /api/status/1" if is_aborted.load(Ordering::Relaxed) => says(queue("aborted")),
-            "GET /api/status/1" if arrived.load(Ordering::Relaxed) => says(queue("running")),
-            _ => unknown_id(),
+        })
+        .await;
+        odd.tick().await;
+        if is_deleted {
+            odd.ada.delete("/api/job/1").await.expect(202);
+        } else {
+            odd.ada.send_nothing("/api/job/1/abort").await.expect(202);
         }
-    })
-    .await;
-    odd.tick().await;
-    odd.ada.send_nothing("/api/job/1/abort").await.expect(202);
-    tick_after(&odd, 10).await;
-    assert_eq!(odd.job().await["status"], "aborted");
-    has_arrived.store(true, Ordering::Relaxed);
-    tick_after(&odd, 120).await;
-    assert_eq!(calls.of("POST /api/abort/1"), 2, "once for the job, once for what came late");
+        tick_after(&odd, 10).await;
+        if is_deleted {
+            assert_eq!(odd.app.find_job(JOB).await, None);
+        } else {
+            assert_eq!(odd.job().await["status"], "aborted");
+        }
+        *late.lock().unwrap() = Late::Arrived;
+        for seconds in [120, 240, 360] {
+            tick_after(&odd, seconds).await;
+        }
+        let expected = if is_deleted { Late::Deleted } else { Late::Aborted };
+        assert!(*late.lock().unwrap() == expected, "deleted: {is_deleted}");
+    }
 }
 
 #[tokio::test]

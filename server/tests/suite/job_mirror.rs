@@ -50,6 +50,33 @@ async fn a_result_file_that_the_server_lists_and_has_not_keeps_no_other_from_bei
 }
 
 #[tokio::test]
+async fn more_result_files_than_are_kept_are_named_and_the_first_ones_are_here() {
+    let odd = Odd::start(|call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/results/1-1" => says(files("1-1", &["x".to_owned(), "y".to_owned()])),
+        "GET /api/results/1-2" => says(files("1-2", &[])),
+        call if call.starts_with("GET /api/logs/") || call.contains("/results/") => "here\n".into_response(),
+        _ => unknown_id(),
+    })
+    .await;
+    odd.end().await;
+    // As if all but one of those that are kept had come before.
+    let numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)";
+    odd.app
+        .sql(format!(
+            "INSERT INTO result_files (job_id, n, path, size, content_type)
+             {numbers} SELECT 1, 2, 'file ' || i, 1, 'text/plain' FROM n"
+        ))
+        .await;
+    fetch_files(&odd.poller(), Timestamp::now()).await.unwrap();
+    let words = "there are more than 10000 result files; the others are not kept";
+    assert_eq!(odd.job().await["logs"], json!({"state": "incomplete", "error": words}));
+    let kept = odd.ada.get("/api/job/1/tasks/1-1/results").await.expect(200);
+    assert_eq!(kept["files"].as_array().unwrap().len(), 1, "{kept:#}");
+    assert_eq!(kept["files"][0]["path"], "x");
+}
+
+#[tokio::test]
 async fn a_result_file_that_can_not_be_kept_under_its_path_is_named() {
     let odd = Odd::start(|call| match call {
         "GET /api/health" => healthy(&[]),
