@@ -5,12 +5,13 @@ use crate::ground::Ground;
 use crate::world::World;
 use futures_util::FutureExt;
 use protocol::api::SyncState;
-use protocol::{JobId, JobStatus, Timestamp, reason};
+use protocol::{JobId, JobStatus, TaskStatus, Timestamp, reason};
 use server::lifecycle::OVERTIME;
 use server::remote::{Reach, RemoteError};
 use server::store::environments::find_environment_status;
 use server::store::jobs::{Job, find_jobs};
 use server::store::listing::synced_at;
+use server::store::tasks::{Task, find_tasks};
 use server::store::{AnyConnection, QueryResult, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -51,6 +52,7 @@ pub struct Witness {
 
 struct Seen {
     job: Job,
+    tasks: Vec<Task>,
     synced_at: Option<Timestamp>,
     /// The age of the world at which it was sent first, and was first seen running.
     sent: Option<Duration>,
@@ -95,10 +97,12 @@ impl Witness {
             return;
         }
         self.commits = commits;
-        let (rows, round_at) = self.read(|c| {
+        let (rows, mut tasks, round_at) = self.read(|c| {
             let ids: Vec<JobId> = (1..=MOST_JOBS).map(JobId).collect();
             let rows = find_jobs(c, &ids)?;
-            Ok((rows, find_environment_status(c, "bench")?.and_then(|status| status.round_at)))
+            let tasks = rows.iter().map(|job| Ok((job.id, find_tasks(c, job.id)?)));
+            let tasks = tasks.collect::<QueryResult<BTreeMap<JobId, Vec<Task>>>>()?;
+            Ok((rows, tasks, find_environment_status(c, "bench")?.and_then(|status| status.round_at)))
         });
         let rows: BTreeMap<JobId, Job> = rows.into_iter().map(|job| (job.id, job)).collect();
         for (id, seen) in &self.jobs {
@@ -113,9 +117,11 @@ impl Witness {
             let since = |was: Option<Duration>, is_so: bool| was.or_else(|| is_so.then(|| world.age()));
             let sent = since(before.and_then(|seen| seen.sent), job.submit_attempted_at.is_some());
             let running = since(before.and_then(|seen| seen.running), job.seen_running_at.is_some());
-            let now = Seen { job, synced_at, sent, running };
+            let tasks = tasks.remove(&id).unwrap_or_default();
+            let now = Seen { job, tasks, synced_at, sent, running };
             if let Some(before) = before {
                 compare(world, before, &now);
+                compare_tasks(world, &before.tasks, &now.tasks);
             }
             jobs.insert(id, now);
         }
@@ -215,6 +221,25 @@ fn compare(world: &World, seen: &Seen, looked: &Seen) {
     if before.status != now.status || before.sync_state != now.sync_state {
         let synced = now.sync_state == SyncState::Synced;
         world.note(format!("job {id} is {} ({:?}, synced: {synced})", now.status, now.status_reason));
+    }
+}
+
+/// A task's status only moves forward as well, and what has ended stays as it is; only more of its log may be here.
+fn compare_tasks(world: &World, before: &[Task], now: &[Task]) {
+    let rank = |status: TaskStatus| match status {
+        TaskStatus::Waiting => 0,
+        TaskStatus::Running => 1,
+        _ => 2,
+    };
+    for (before, now) in before.iter().zip(now) {
+        let verdict = |task: &Task| (task.status, task.exit_code, task.started_at, task.finished_at);
+        let is_kept = !before.status.is_terminal() || verdict(before) == verdict(now);
+        if rank(before.status) > rank(now.status) || !is_kept || before.log_size > now.log_size {
+            world.breaks(format!("a task went back or changed after its end: {before:?} -> {now:?}"));
+        }
+    }
+    if before.len() != now.len() {
+        world.breaks(format!("of {} tasks {} are there", before.len(), now.len()));
     }
 }
 
