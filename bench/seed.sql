@@ -9,7 +9,7 @@ INSERT INTO jobs (id, revision, instance, user_id, environment, branch_name, com
     count_aborted, count_skipped, sync_state, last_synced_at, logs_state, cleanup_state, attempts)
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < (SELECT jobs FROM bench_size))
 SELECT (SELECT value FROM counters WHERE name = 'job') + i, 7, 'bench', (SELECT value FROM counters WHERE name = 'user') + 1 + i % 50,
-    'bench', 'feature/' || i % 200, '4f1c4f1c4f1c4f1c4f1c4f1c4f1c4f1c4f1c4f1c', 'bench.' || i, 3600000,
+    'bench', 'feature/' || (i % 200), '4f1c4f1c4f1c4f1c4f1c4f1c4f1c4f1c4f1c4f1c', 'bench.' || i, 3600000,
     1700000000000 + i * 1000, CASE WHEN i % 10 = 0 THEN 'failed' ELSE 'passed' END, 1700000001000 + i * 1000,
     1700000009000 + i * 1000, 0, 0, i % 9 + CASE WHEN i % 10 = 0 THEN 0 ELSE 1 END, CASE WHEN i % 10 = 0 THEN 1 ELSE 0 END,
     0, 0, 0, 'synced', 1700000010000 + i * 1000, 'complete', 'done', 0
