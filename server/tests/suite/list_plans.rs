@@ -104,9 +104,9 @@ async fn a_page_of_the_list_neither_reads_nor_sorts_all_jobs() {
 
 /// The jobs' runs, in which every scenario has run on every branch, and an entry of the audit log for each job.
 const RUNS: &str = "INSERT INTO runs (job_id, n, environment, branch_name, scenario, status, duration_ms, finished_at)
-     SELECT id, 1, environment, branch_name, 'smoke/' || id % 7, status, 5, id FROM jobs;";
+     SELECT id, 1, environment, branch_name, 'smoke/' || (id % 7), status, 5, id FROM jobs;";
 const ENTRIES: &str = "INSERT INTO audit_log (id, at, actor, via, address, action, object, detail)
-     SELECT id, id, 'user' || id % 31, 'page', NULL, 'job.' || id % 37, 'job:' || id, '{}' FROM jobs;";
+     SELECT id, id, 'user' || (id % 31), 'page', NULL, 'job.' || (id % 37), 'job:' || id, '{}' FROM jobs;";
 
 type Ask = fn(&mut AnyConnection) -> QueryResult<()>;
 

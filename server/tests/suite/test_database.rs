@@ -179,8 +179,8 @@ pub fn seed_jobs(connection: &mut AnyConnection, count: u32) -> QueryResult<()> 
              timeout_ms, created_at, status, count_waiting, count_running, count_passed, count_failed, count_error,
              count_aborted, count_skipped, sync_state, logs_state, cleanup_state, attempts)
          WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
-         SELECT i, 1, 'x', 1 + i % 30, CASE WHEN i % 2 = 0 THEN 'bench-a' ELSE 'bench-b' END, 'feature/' || i % 100, 'x',
-             'x', 1, 0, CASE WHEN i % 5 = 0 THEN 'failed' ELSE 'passed' END, 0, 0, 1, 0, 0, 0, 0, 'synced', 'complete',
+         SELECT i, 1, 'x', 1 + i % 30, CASE WHEN i % 2 = 0 THEN 'bench-a' ELSE 'bench-b' END, 'feature/' || (i % 100),
+             'x', 'x', 1, 0, CASE WHEN i % 5 = 0 THEN 'failed' ELSE 'passed' END, 0, 0, 1, 0, 0, 0, 0, 'synced', 'complete',
              'done', 0
          FROM n;
          ANALYZE;"
