@@ -51,6 +51,9 @@ async fn whenever_it_is_killed_nothing_is_lost_and_nothing_done_twice() {
         site.wait_until_done(job, last_kill).await;
     }
     judge(&ground.bench, &jobs);
+    for job in jobs.iter().filter(|job| job.deleted) {
+        site.wait_until_unknown(&ground.bench, job, last_kill).await;
+    }
     let unwanted = jobs.iter().filter(|job| job.is_unwanted()).count();
     println!("{kills} kills, {} jobs, {unwanted} of them aborted or deleted", jobs.len());
     server.kill();
@@ -159,6 +162,16 @@ impl Site {
                 continue;
             }
             return (status, serde_json::from_str(&text).unwrap_or_default());
+        }
+    }
+
+    /// A deleted job's queue is gone at the bench as well; what came late, soon afterwards.
+    async fn wait_until_unknown(&self, bench: &Bench, job: &Wanted, since: Instant) {
+        let url = format!("http://{}/api/status/{}", bench.http(), job.id);
+        let mut pace = tokio::time::interval(LOOK_INTERVAL);
+        while self.client.get(&url).send().await.unwrap().status() != StatusCode::NOT_FOUND {
+            assert!(since.elapsed() < PATIENCE, "the queue of {job:?} is left");
+            pace.tick().await;
         }
     }
 

@@ -9,7 +9,7 @@ use protocol::Timestamp;
 use serde_json::json;
 use server::cli::serve::pollers;
 use server::poller::{self, Clock};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -101,11 +101,13 @@ async fn a_job_that_somebody_looks_at_elsewhere_is_asked_about_every_five_second
 
 #[tokio::test]
 async fn a_watched_job_that_hangs_holds_up_no_other_watched_one() {
-    let (calls, asked) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+    let (calls, asked, is_first) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()), AtomicBool::new(true));
     let (count, tell) = (Arc::clone(&calls), Arc::clone(&asked));
     let answer = move |call: &str| match call {
         "GET /api/health" => healthy(&[]),
-        "GET /api/status/1" => silence(),
+        // In the looks that follow the first round.
+        "GET /api/status/1" if !is_first.swap(false, Ordering::Relaxed) => silence(),
+        "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "waiting"})),
         "GET /api/status/2" => {
             count.fetch_add(1, Ordering::Relaxed);
             tell.notify_one();
@@ -117,16 +119,20 @@ async fn a_watched_job_that_hangs_holds_up_no_other_watched_one() {
     let other = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
     for job in [JOB, other] {
         odd.accept_of(job).await;
+        odd.app.change_job(job, |job, _| job.next_at = None).await;
     }
-    let until = Timestamp::now().plus(Duration::from_mins(1)).0;
-    odd.app.sql(format!("UPDATE jobs SET watched_until = {until}")).await;
     let shutdown = CancellationToken::new();
     let _stop = shutdown.clone().drop_guard();
     tokio::spawn(poller::run(pollers(&odd.app.state), shutdown));
-    let three_times = async {
-        while calls.load(Ordering::Relaxed) < 3 {
+    let is_asked = async |times: usize| {
+        while calls.load(Ordering::Relaxed) < times {
             asked.notified().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(18), three_times).await.expect("at five seconds' distance");
+    tokio::time::timeout(PATIENCE, is_asked(1)).await.expect("by the first round");
+    let until = Timestamp::now().plus(Duration::from_mins(1)).0;
+    odd.app.sql(format!("UPDATE jobs SET watched_until = {until}")).await;
+    odd.app.state.bell.ring_look("bench-a");
+    // Long before the next round.
+    tokio::time::timeout(Duration::from_secs(12), is_asked(3)).await.expect("by two looks");
 }

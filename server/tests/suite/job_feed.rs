@@ -1,7 +1,7 @@
 //! Jobs at remote servers whose changes feed is odd or broken: nothing is missed, nothing spins.
 //! Each server is a real one on a loopback port that answers as its test tells it to.
 
-use crate::job_odd_remote::{JOB, Odd, healthy, says, unknown_id};
+use crate::job_odd_remote::{JOB, Odd, healthy, says, silence, unknown_id};
 use protocol::api::SyncState;
 use protocol::{JobStatus, Timestamp};
 use serde_json::json;
@@ -31,6 +31,33 @@ async fn what_ended_before_the_feed_began_is_found_at_once() {
     })
     .await;
     odd.accept().await;
+    assert!(odd.becomes(|job| job.status == JobStatus::Error).await);
+}
+
+#[tokio::test]
+async fn news_are_taken_in_while_a_round_waits_for_a_job_that_hangs() {
+    let does_hang = AtomicBool::new(false);
+    let answer = move |call: &str| match call {
+        "GET /api/health" => healthy(&["changes"]),
+        "GET /api/status/2" => {
+            does_hang.store(true, Ordering::Relaxed);
+            silence()
+        }
+        "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "waiting"})),
+        "GET /api/changes" if does_hang.load(Ordering::Relaxed) => {
+            let over = json!({"id": "1", "kind": "queue", "status": "error"});
+            says(json!({"cursor": "c", "reset": false, "queues": [over]}))
+        }
+        "GET /api/changes" => says(json!({"cursor": "c", "reset": false, "queues": []})),
+        _ => unknown_id(),
+    };
+    let odd = Odd::with(|config| config.http_timeout = Duration::from_mins(1), answer).await;
+    let mute = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    for job in [JOB, mute] {
+        odd.accept_of(job).await;
+        // Asked about by the round alone.
+        odd.app.change_job(job, |job, _| job.next_at = None).await;
+    }
     assert!(odd.becomes(|job| job.status == JobStatus::Error).await);
 }
 

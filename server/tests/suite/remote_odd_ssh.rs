@@ -26,6 +26,8 @@ enum End {
     Success,
     WithoutStatus,
     Never,
+    /// There is no answer to the wish for a channel, in which it would be run.
+    NotBegun,
 }
 
 impl Handler for Gate {
@@ -54,6 +56,9 @@ impl Handler for Gate {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), russh::Error> {
+        if self.end == End::NotBegun {
+            std::future::pending::<()>().await;
+        }
         reply.accept().await;
         Ok(())
     }
@@ -131,6 +136,13 @@ async fn a_command_without_an_exit_status_is_no_success() {
     let gate = Gate::new(MethodKind::Password, End::WithoutStatus);
     let error = gate.environment(PASSWORD).await.server.clean_up("42").await.unwrap_err();
     assert!(error.private().contains("ended before"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_after_the_sign_in_is_given_up() {
+    let environment = Gate::new(MethodKind::Password, End::NotBegun).environment(PASSWORD).await;
+    let cleaning = tokio::time::timeout(Duration::from_secs(30), environment.server.clean_up("42"));
+    assert!(cleaning.await.expect("it is bounded").is_err());
 }
 
 #[tokio::test]
