@@ -241,11 +241,12 @@ fn read_on(job: Live<Job>, log: LogOf, lines: LogLines) -> Live<LogBuffer> {
         log.is_complete || is_all || state == LogsState::Incomplete
     };
     let live = poll::live(seed, ask, |known: &mut LogBuffer, lines| known.add(lines), is_final);
-    Effect::new(move |was: Option<()>| {
-        told.track();
-        if was.is_some() {
+    Effect::new(move |before: Option<_>| {
+        let now = told.get();
+        if before.is_some_and(|before| before != now) {
             live.refresh();
         }
+        now
     });
     live
 }

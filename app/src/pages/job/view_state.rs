@@ -79,7 +79,7 @@ impl ViewState {
 pub(super) fn tab_of_url(id: Memo<Option<JobId>>, query: Memo<Query>) -> Memo<&'static str> {
     let last = expect_context::<OpensLogs>();
     let opened_with = Memo::new(move |_| {
-        id.track();
+        let _ = id.get();
         query.with_untracked(|query| if asked_tab(query).is_some() { SCENARIOS } else { first_tab(query, last) })
     });
     Memo::new(move |_| {
