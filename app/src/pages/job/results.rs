@@ -27,7 +27,8 @@ pub(super) fn listed(job: JobId, tasks: Memo<Vec<Task>>, logs: Memo<LogsState>, 
         tasks.with(|tasks| tasks.iter().find(is_it).is_some_and(|task| task.status.is_terminal())).then_some(chosen)
     });
     let answer = later(move || {
-        logs.track();
+        // Not `track`, which does not work out a memo that nobody else reads.
+        let _ = logs.get();
         let of = ended.get();
         Some(async move {
             let Some(task) = of.clone() else { return Some((of, Ok(Vec::new()))) };
