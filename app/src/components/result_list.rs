@@ -1,7 +1,6 @@
 //! The files that a task left behind, to look at here or to keep.
 
 use super::icon::Icon;
-use crate::client::ClientError;
 use crate::words;
 use leptos::prelude::*;
 use protocol::api::ResultFile;
@@ -18,7 +17,7 @@ pub(crate) struct Listed {
 pub(crate) fn ResultList(
     /// Or why they can't be listed.
     #[prop(into)]
-    files: Signal<Result<Vec<Listed>, ClientError>>,
+    files: Signal<Result<Vec<Listed>, String>>,
     /// The path of the one that is shown.
     #[prop(into)]
     shown: Signal<Option<String>>,
@@ -53,7 +52,7 @@ pub(crate) fn ResultList(
         };
         files.get().unwrap_or_default().into_iter().map(item).collect_view()
     };
-    let trouble = move || files.with(|files| files.as_ref().err().map(ClientError::message));
+    let trouble = move || files.with(|files| files.as_ref().err().cloned());
     let is_empty = move || files.with(|files| files.as_ref().is_ok_and(Vec::is_empty));
     view! {
         <div class="results" hidden=is_empty>

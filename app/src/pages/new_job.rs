@@ -6,7 +6,6 @@ use crate::client::{self, ClientError, Fetched};
 use crate::components::notice::Failure;
 use crate::paths;
 use crate::reload::{Reload, reload};
-use futures_util::future::join;
 use leptos::html::Section;
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -38,15 +37,15 @@ impl Seed for NewJob {
 
 pub(crate) async fn load(at: At) -> NewJob {
     let from = at.query.get_str("from").and_then(|id| id.parse().ok());
-    let earlier = async {
+    let earlier = match from {
         // Of a job that is gone nothing can be taken over; the wizard works all the same.
-        client::find_job(from?, None).await.and_then(Fetched::loaded).ok()
+        Some(id) => client::find_job(id, None).await.and_then(Fetched::loaded).ok(),
+        None => None,
     };
-    let (earlier, environments) = join(earlier, client::list_environments()).await;
     let given = |name| at.query.text(name);
     let typed = || Kept::of_form(given("environment"), given("branch"));
     let from = earlier.map(|job| Kept::of_job(&job.body)).or_else(typed);
-    NewJob { environments, from }
+    NewJob { environments: client::list_environments().await, from }
 }
 
 pub(crate) fn draw(seed: NewJob) -> AnyView {

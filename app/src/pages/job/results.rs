@@ -2,7 +2,7 @@
 //! In the browser only: the log comes first.
 
 use super::view_state::ViewState;
-use crate::client::{self, ClientError};
+use crate::client;
 use crate::components::result_list::Listed;
 use crate::components::result_preview::{Preview, ResultPreview};
 use crate::reload::later;
@@ -16,7 +16,7 @@ const LARGEST_TEXT: u64 = 512 * 1024;
 const IMAGES: [&str; 5] = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"];
 
 /// The files, or why there is no list of them; neither before the answer.
-pub(super) type Answered = Option<Result<Vec<Listed>, ClientError>>;
+pub(super) type Answered = Option<Result<Vec<Listed>, String>>;
 
 /// Asked for again when another task is chosen, when the chosen one ends, and when all of the job is here, with which
 /// they come.
@@ -32,7 +32,7 @@ pub(super) fn listed(job: JobId, tasks: Memo<Vec<Task>>, logs: Memo<LogsState>, 
         let of = ended.get();
         Some(async move {
             let Some(task) = of.clone() else { return Some((of, Ok(Vec::new()))) };
-            let listed = client::list_results(job, &task).await;
+            let listed = client::list_results(job, &task).await.map_err(|error| error.message());
             let place = |file: ResultFile| {
                 let address = client::result_url(job, &task, &file.path);
                 let preview = can_be_shown(&file).then(|| state.file_href.run((task.clone(), file.path.clone())));
@@ -69,7 +69,7 @@ pub(super) fn Shown(path: String, files: Signal<Answered>, state: ViewState) -> 
             match found? {
                 Ok(Some(file)) => Some(read(&file).await),
                 Ok(None) => Some(Preview::None("There is no such file, or not yet.".to_owned())),
-                Err(error) => Some(Preview::None(error.message())),
+                Err(why) => Some(Preview::None(why)),
             }
         })
     });

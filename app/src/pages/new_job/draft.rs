@@ -1,5 +1,4 @@
-//! What has been chosen so far for the job to be. Kept in the tab, so that a reload or a sign-in loses nothing; with it,
-//! what was picked of other branches.
+//! What has been chosen so far for the job to be. Kept in the tab, so that a reload or a sign-in loses nothing.
 
 use crate::components::scenario_tree::Figures;
 use crate::{browser, client, json};
@@ -11,8 +10,8 @@ use std::collections::BTreeSet;
 
 /// Where it is kept.
 const KEY: &str = "testarena.draft";
-/// Branches of which it is kept what was picked, beside the present one.
-const EARLIER: usize = 5;
+/// Where it is kept what was picked of a branch.
+const PICKED: &str = "testarena.picked";
 
 #[derive(Clone, Copy)]
 pub(super) struct Draft {
@@ -49,10 +48,6 @@ impl Kept {
 
     pub(super) fn has_picked(&self) -> bool {
         !self.picked.is_empty()
-    }
-
-    fn is_of(&self, other: &Self) -> bool {
-        self.environment == other.environment && self.branch == other.branch
     }
 
     /// To edit and run again what ran before.
@@ -99,7 +94,7 @@ impl Draft {
     fn keep(self, takes_over: bool, environments: Vec<String>) {
         Effect::new(move |is_later: Option<()>| {
             if is_later.is_none() && takes_over {
-                let kept = read_kept().swap_remove(0);
+                let kept = browser::session_item(KEY).and_then(|text| json::read::<Kept>(&text)).unwrap_or_default();
                 let was_typed = self.field.get_untracked().is_some_and(|field| !field.value().is_empty());
                 if environments.contains(&kept.environment) && !was_typed {
                     self.environment.set(kept.environment);
@@ -107,26 +102,20 @@ impl Draft {
                     self.picked.set(kept.picked.into_iter().collect());
                 }
             }
-            let mut kept = read_kept();
-            kept[0] = Kept {
+            let kept = Kept {
                 environment: self.environment.get(),
                 branch: self.branch.get(),
                 picked: self.picked.get().into_iter().collect(),
             };
-            write_kept(kept);
+            browser::set_session_item(KEY, json::write(&kept).as_deref());
         });
     }
 
     /// It has become a job.
-    pub(super) fn submitted(request: SubmitJobRequest) {
-        set_aside(Kept {
-            environment: request.environment.unwrap_or_default(),
-            branch: request.branch_name,
-            picked: request.scenarios,
-        });
-        let mut kept = read_kept();
-        kept[0] = Kept::default();
-        write_kept(kept);
+    pub(super) fn submitted(request: &SubmitJobRequest) {
+        let environment = request.environment.as_deref().unwrap_or_default();
+        keep_picked(environment, &request.branch_name, &request.scenarios);
+        browser::set_session_item(KEY, None);
     }
 
     /// What was validated for another branch holds no longer.
@@ -145,11 +134,8 @@ impl Draft {
     }
 
     fn leave_branch(self) {
-        set_aside(Kept {
-            environment: self.environment.get_untracked(),
-            branch: self.branch.get_untracked(),
-            picked: self.picked.get_untracked().into_iter().collect(),
-        });
+        let picked: Vec<String> = self.picked.get_untracked().into_iter().collect();
+        keep_picked(&self.environment.get_untracked(), &self.branch.get_untracked(), &picked);
         self.validated.set(None);
         self.offered.set(None);
         self.picked.set(BTreeSet::new());
@@ -161,13 +147,7 @@ impl Draft {
         // The wizard may have been left meanwhile.
         let Some(mut picked) = self.picked.try_get_untracked() else { return };
         if picked.is_empty() {
-            let present = Kept {
-                environment: self.environment.get_untracked(),
-                branch: self.branch.get_untracked().trim().to_owned(),
-                picked: Vec::new(),
-            };
-            let before = read_kept().into_iter().skip(1).find(|kept| kept.is_of(&present));
-            picked.extend(before.unwrap_or_default().picked);
+            picked = kept_picked(&self.environment.get_untracked(), &offered.branch_name);
             self.picked.set(picked.clone());
         }
         let (here, gone): (BTreeSet<String>, BTreeSet<String>) =
@@ -199,25 +179,18 @@ impl Draft {
     }
 }
 
-/// The draft, then what was picked of other branches, the latest first.
-fn read_kept() -> Vec<Kept> {
-    let kept: Option<Vec<Kept>> = browser::session_item(KEY).and_then(|text| json::read(&text));
-    kept.filter(|kept| !kept.is_empty()).unwrap_or_else(|| vec![Kept::default()])
-}
-
-fn write_kept(kept: Vec<Kept>) {
-    browser::set_session_item(KEY, json::write(&kept).as_deref());
-}
-
-/// For when the same branch is chosen again.
-fn set_aside(left: Kept) {
-    if !left.has_picked() {
-        return;
+/// For when the same branch is chosen again in this tab.
+fn keep_picked(environment: &str, branch: &str, picked: &[String]) {
+    if !picked.is_empty() {
+        browser::set_session_item(&picked_of(environment, branch), Some(&picked.join("\n")));
     }
-    let mut kept = read_kept();
-    let draft = kept.remove(0);
-    kept.retain(|other| !other.is_of(&left));
-    kept.splice(0..0, [draft, left]);
-    kept.truncate(1 + EARLIER);
-    write_kept(kept);
+}
+
+fn kept_picked(environment: &str, branch: &str) -> BTreeSet<String> {
+    let kept = browser::session_item(&picked_of(environment, branch)).unwrap_or_default();
+    kept.lines().map(str::to_owned).collect()
+}
+
+fn picked_of(environment: &str, branch: &str) -> String {
+    format!("{PICKED} {environment} {}", branch.trim())
 }

@@ -30,7 +30,7 @@ pub(super) fn ReviewStep(draft: Draft, steps: Steps, environments: Vec<Environme
         pending.run(async move {
             match client::submit_job(&request, key).await {
                 Ok(job) => {
-                    Draft::submitted(request);
+                    Draft::submitted(&request);
                     if problem.is_disposed() {
                         // Whoever has gone on to another view is told there, not taken away from it.
                         return toasts.done(format!("Job #{} submitted.", job.summary.id));
