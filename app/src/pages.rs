@@ -10,9 +10,9 @@ use crate::session::Session;
 use leptos::prelude::*;
 #[cfg(feature = "ssr")]
 use leptos::tachys::reactive_graph::OwnedView;
-use leptos_router::ChooseView;
-use leptos_router::hooks::use_params_map;
+use leptos_router::hooks::{use_navigate, use_params_map};
 use leptos_router::params::ParamsMap;
+use leptos_router::{ChooseView, NavigateOptions};
 use protocol::api::ErrorCode;
 
 pub(crate) mod account;
@@ -78,6 +78,26 @@ impl<S: Seed, L: Loading<Output = S>> ChooseView for Page<S, L> {
     }
 
     async fn preload(&self) {}
+}
+
+/// How the filters of a list change its address: each from what is wanted by then, since the address follows a moment
+/// later, and what was typed in several fields before the page was live comes at once.
+pub(crate) fn narrowing<Q>(query: Memo<Q>, url: fn(&Q) -> String) -> impl Fn(fn(&mut Q, String)) -> Callback<String>
+where
+    Q: Clone + PartialEq + Send + Sync + 'static,
+{
+    let navigate = use_navigate();
+    let wanted = StoredValue::new(query.get_untracked());
+    Effect::new(move |_| wanted.set_value(query.get()));
+    move |apply| {
+        let navigate = navigate.clone();
+        Callback::new(move |value: String| {
+            let mut next = wanted.get_value();
+            apply(&mut next, value.trim().to_owned());
+            wanted.set_value(next.clone());
+            navigate(&url(&next), NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
+        })
+    }
 }
 
 /// The title of a view whose facts change. The server writes the head last, when these facts are gone.

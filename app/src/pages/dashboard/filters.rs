@@ -2,29 +2,14 @@
 
 use crate::client::JobQuery;
 use crate::components::filter::{ChoiceFilter, TextFilter};
+use crate::pages::narrowing;
 use crate::{paths, words};
 use leptos::prelude::*;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::use_navigate;
 use protocol::JobStatus;
 
 #[component]
 pub(super) fn Filters(query: Memo<JobQuery>, environments: Memo<Vec<String>>) -> impl IntoView {
-    let navigate = use_navigate();
-    let go = Callback::new(move |query: JobQuery| {
-        navigate(&url(&query), NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
-    });
-    // The address follows a moment later, and what was typed in several fields before the page was live comes at once.
-    let wanted = StoredValue::new(query.get_untracked());
-    Effect::new(move |_| wanted.set_value(query.get()));
-    let change = move |apply: fn(&mut JobQuery, String)| {
-        Callback::new(move |value: String| {
-            let mut next = wanted.get_value();
-            apply(&mut next, value.trim().to_owned());
-            wanted.set_value(next.clone());
-            go.run(next);
-        })
-    };
+    let change = narrowing(query, url);
     let statuses =
         JobStatus::ALL.iter().map(|status| (status.as_str().to_owned(), words::job_status(*status).to_owned()));
     view! {

@@ -3,10 +3,9 @@
 use super::url;
 use crate::client::AuditQuery;
 use crate::components::filter::{ChoiceFilter, TextFilter};
+use crate::pages::narrowing;
 use crate::paths;
 use leptos::prelude::*;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::use_navigate;
 
 /// What is noted, in words; one that is missing here is found by way of "Any".
 pub(super) const ACTIONS: [(&str, &str); 13] = [
@@ -27,23 +26,8 @@ pub(super) const ACTIONS: [(&str, &str); 13] = [
 
 #[component]
 pub(super) fn AuditFilters(query: Memo<AuditQuery>) -> impl IntoView {
-    let navigate = use_navigate();
-    let go = Callback::new(move |query: AuditQuery| {
-        navigate(&url(&query), NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
-    });
-    // The address follows a moment later, and what was typed in several fields before the page was live comes at once.
-    let wanted = StoredValue::new(query.get_untracked());
-    Effect::new(move |_| wanted.set_value(query.get()));
-    let change = move |apply: fn(&mut AuditQuery, String)| {
-        Callback::new(move |value: String| {
-            let mut next = wanted.get_value();
-            // Another question begins at its own first page.
-            next.cursor.clear();
-            apply(&mut next, value.trim().to_owned());
-            wanted.set_value(next.clone());
-            go.run(next);
-        })
-    };
+    // Another question begins at its own first page.
+    let change = narrowing(query, |query| url(&AuditQuery { cursor: String::new(), ..query.clone() }));
     view! {
         <form class="filters" role="search" aria-label="Audit log" method="get" action=paths::ADMIN_AUDIT
             on:submit=|event| event.prevent_default()>
