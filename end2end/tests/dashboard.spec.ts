@@ -1,6 +1,7 @@
 // The dashboard: what narrows it is in the URL and said in words, and nothing moves under the reader.
 
-import { expect, fetchWhole, hold, jobRow, open, test, topOf } from '../fixtures/test';
+import { request } from '@playwright/test';
+import { Api, expect, fetchWhole, hold, jobRow, open, password, test, topOf } from '../fixtures/test';
 
 test('what narrows the list is in the URL, is told as chips, and each can be taken away', async ({ page, api }) => {
   const job = await api.run('main', 'smoke/boot');
@@ -23,9 +24,14 @@ test('what narrows the list is in the URL, is told as chips, and each can be tak
   await expect(filters).toBeHidden();
 });
 
-test('a job is found by its number as it is typed, whosever it is', async ({ page, api }) => {
-  const job = await api.run('main', 'smoke/boot');
+test('a job is found by its number as it is typed, whosever it is', async ({ page, baseURL }) => {
+  const httpCredentials = { username: 'admin', password: password('admin'), send: 'always' as const };
+  const script = await request.newContext({ baseURL, httpCredentials });
+  const job = await new Api(script).submit('main', 'smoke/boot');
+  await script.dispose();
   await open(page, '/');
+  await expect(page.getByText('Your jobs, newest first.')).toBeVisible();
+  await expect(jobRow(page, job)).toHaveCount(0);
   await page.getByRole('searchbox', { name: 'Search jobs' }).pressSequentially(`${job.id}`);
   await expect(jobRow(page, job)).toBeVisible();
   await expect(page.getByRole('row')).toHaveCount(2);
@@ -153,6 +159,8 @@ test.describe('in a low window', () => {
     const name = await link.getAttribute('aria-label');
     const read = page.getByRole('link', { name: name ?? '', exact: true });
     await read.scrollIntoViewIfNeeded();
+    // As in a browser that keeps no place by itself.
+    await page.evaluate(() => (document.documentElement.style.overflowAnchor = 'none'));
     const before = await topOf(read);
     const job = await api.submit('main', 'smoke/boot');
     await expect(jobRow(page, job)).toBeAttached();
