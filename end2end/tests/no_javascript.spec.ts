@@ -28,4 +28,18 @@ test.describe('signed out', () => {
     await page.getByRole('button', { name: 'Sign in' }).click();
     await expect(page.getByRole('link', { name: 'New job' })).toBeVisible();
   });
+
+  test('a log can be read, and the way out works', async ({ page, api }) => {
+    const job = await api.run('main', 'smoke/boot');
+    await page.goto(`/jobs/${job.id}?tab=logs&task=${job.id}-1`);
+    await page.getByLabel('Username').fill('demo');
+    await page.getByLabel('Password').fill(password('demo'));
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await expect(page.getByRole('region', { name: 'Log' })).toContainText('login prompt');
+
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await expect(page).toHaveURL(/\/login/);
+    await page.goto('/');
+    await expect(page).toHaveURL(/\/login/);
+  });
 });

@@ -1,0 +1,217 @@
+// What is shown stays true: no answer that is older than what is known, none asked for in vain, none lost in silence.
+
+import type { Page } from '@playwright/test';
+import { expect, hold, isLive, jobRow, open, tab, test } from '../fixtures/test';
+
+const problem = (status: number, code: string, title: string, detail: string) => ({
+  status,
+  contentType: 'application/problem+json',
+  json: { type: 'about:blank', title, status, code, detail },
+});
+const FAILED = problem(500, 'internal', 'Internal error', 'Something went wrong.');
+
+const isAt = (path: string) => (url: URL) => url.pathname === path;
+
+test('the server draws the tab that was used last', async ({ page, api }) => {
+  const first = await api.run('main', 'smoke/boot');
+  const second = await api.run('main', 'smoke/storage');
+  const chosen = async () => {
+    const drawn = await (await page.request.get(`/jobs/${second.id}`)).text();
+    return /<a[^>]*aria-selected="true"[^>]*>/.exec(drawn)?.[0];
+  };
+  expect(await chosen()).toContain('tab-scenarios');
+  await open(page, `/jobs/${first.id}`);
+  await tab(page, 'Logs').click();
+  await expect(page).toHaveURL(/tab=logs/);
+  expect(await chosen()).toContain('tab-logs');
+
+  // Nothing of it is asked for again as it comes alive.
+  const asked: string[] = [];
+  page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  await open(page, `/jobs/${second.id}`);
+  await expect(page.getByRole('region', { name: 'Log' })).toBeVisible();
+  await expect(page).toHaveURL(`/jobs/${second.id}?tab=logs`);
+  expect(asked.filter((path) => path.endsWith('/lines'))).toEqual([]);
+});
+
+test('an answer that is older than an abort does not take it back', async ({ page, api }) => {
+  const job = await api.submit('main', 'load/soak');
+  await api.untilRunning(job);
+  await open(page, `/jobs/${job.id}?tab=scenarios`);
+  let older: (() => Promise<void>) | undefined;
+  let later = 0;
+  await page.route(isAt(`/api/job/${job.id}`), async (route) => {
+    if (older) {
+      // Unanswered, so that it mends nothing.
+      later++;
+      return;
+    }
+    const answer = await route.fetch({ headers: { ...route.request().headers(), 'if-none-match': '' } });
+    older = () => route.fulfill({ response: answer });
+  });
+  await expect.poll(() => older !== undefined).toBe(true);
+  const abort = page.getByRole('button', { name: 'Abort', exact: true });
+  await abort.click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Abort job' }).click();
+  await expect(abort).toBeHidden();
+  await older?.();
+  // The next question follows that answer.
+  await expect.poll(() => later).toBe(1);
+  expect(await abort.count()).toBe(0);
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+});
+
+test('a running log is asked for when there is more of it, and not before', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  // As if it ran on and printed nothing.
+  let size = 0;
+  await page.route(isAt(`/api/job/${job.id}`), async (route) => {
+    const answer = await route.fetch({ headers: { ...route.request().headers(), 'if-none-match': '' } });
+    const body = await answer.json();
+    size ||= body.tasks[0].log_size;
+    const tasks = [{ ...body.tasks[0], status: 'running', finished_at: null, log_size: size }];
+    const json = { ...body, tasks, status: 'in_progress', finished_at: null, logs: { state: 'mirroring', error: null } };
+    await route.fulfill({ response: answer, json });
+  });
+  const lines = isAt(`/api/job/${job.id}/tasks/${job.id}-1/log/lines`);
+  await page.route(lines, async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, json: { ...(await answer.json()), complete: false } });
+  });
+  await open(page, '/');
+  await jobRow(page, job).getByRole('link').first().click();
+  await page.getByRole('link', { name: 'Log of smoke/boot' }).click();
+  await expect(page.getByText(/, growing$/)).toBeVisible();
+  let asked = 0;
+  page.on('request', (request) => {
+    if (lines(new URL(request.url()))) asked++;
+  });
+  const polls = async (count: number) => {
+    for (let poll = 0; poll < count; poll++) {
+      await page.waitForResponse((answer) => isAt(`/api/job/${job.id}`)(new URL(answer.url())));
+    }
+  };
+  await polls(3);
+  expect(asked).toBe(0);
+  size += 1;
+  await expect.poll(() => asked).toBeGreaterThan(0);
+});
+
+test('result files that cannot be listed are said to be there', async ({ page, api }) => {
+  const job = await api.run('main', 'firmware/report');
+  await page.route(isAt(`/api/job/${job.id}/tasks/${job.id}-1/results`), (route) => route.fulfill(FAILED));
+  await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1`);
+  await expect(page.getByRole('heading', { name: 'Result files' })).toBeVisible();
+  await expect(page.getByRole('status').filter({ hasText: 'Something went wrong.' })).toBeVisible();
+});
+
+test('a filter that takes long is seen to be under way', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  await open(page, '/');
+  await expect(jobRow(page, job)).toBeVisible();
+  const main = page.getByRole('main');
+  const answer = await hold(page, '/api/jobs');
+  await page.getByRole('combobox', { name: 'Status' }).selectOption('passed');
+  await expect(main).toHaveAttribute('aria-busy', 'true');
+  await expect(jobRow(page, job)).toBeVisible();
+  answer();
+  await expect(page.getByRole('list', { name: 'Filters' })).toContainText('Status: Passed');
+  await expect(main).not.toHaveAttribute('aria-busy');
+});
+
+/** A list that goes on for one page, whose one job is shown by its row. */
+async function withOlder(page: Page, count: number): Promise<void> {
+  let newest: object = {};
+  await page.route(isAt('/api/jobs'), async (route) => {
+    const { searchParams } = new URL(route.request().url());
+    const older = Array.from({ length: count }, (_, at) => ({ ...newest, id: -at }));
+    if (searchParams.has('cursor')) return route.fulfill({ json: { jobs: older, next_cursor: null } });
+    const answer = await route.fetch({ headers: { ...route.request().headers(), 'if-none-match': '' } });
+    const body = await answer.json();
+    newest = body.jobs[0];
+    await route.fulfill({ response: answer, json: { ...body, next_cursor: 'older' } });
+  });
+  await open(page, '/');
+  await page.waitForResponse((answer) => isAt('/api/jobs')(new URL(answer.url())));
+}
+
+test('the focus stays at the end of the list when "Load more" has brought the last page', async ({ page, api }) => {
+  await api.run('main', 'smoke/boot');
+  await withOlder(page, 1);
+  const more = page.getByRole('button', { name: 'Load more' });
+  await more.focus();
+  await page.keyboard.press('Enter');
+  await expect(more).toBeHidden();
+  await expect(page.getByRole('status').filter({ hasText: 'There are no more.' })).toBeVisible();
+  await expect(page.locator('#more')).toBeFocused();
+});
+
+test('a list that is longer than what is renewed says so', async ({ page, api }) => {
+  await api.run('main', 'smoke/boot');
+  await withOlder(page, 200);
+  await page.getByRole('button', { name: 'Load more' }).click();
+  await expect(page.getByRole('status').filter({ hasText: 'Only the newest 200' })).toBeVisible();
+});
+
+test('an environment that comes later is offered without a reload', async ({ page }) => {
+  await page.clock.install();
+  await page.route(isAt('/api/environments'), async (route) => {
+    const answer = await route.fetch();
+    const { environments } = await answer.json();
+    await route.fulfill({ response: answer, json: { environments: [...environments, { ...environments[0], name: 'bench-b' }] } });
+  });
+  await open(page, '/');
+  const environment = page.getByRole('combobox', { name: 'Environment' });
+  await environment.selectOption('demo');
+  await page.clock.runFor(7_000);
+  await expect(environment.getByRole('option')).toHaveText(['Any', 'demo', 'bench-b']);
+  await expect(environment).toHaveValue('demo');
+});
+
+test('the arrow keys on the tabs make no steps of history', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  await open(page, '/');
+  await jobRow(page, job).getByRole('link').first().click();
+  await expect(page.getByRole('heading', { name: `Job #${job.id}` })).toBeVisible();
+  await tab(page, 'Scenarios').focus();
+  for (const name of ['Logs', 'Scenarios', 'Logs'] as const) {
+    await page.keyboard.press('ArrowRight');
+    await expect(tab(page, name)).toBeFocused();
+    await expect(tab(page, name)).toHaveAttribute('aria-selected', 'true');
+  }
+  await page.goBack();
+  await expect(page).toHaveURL('/');
+});
+
+test('what was picked of a branch is picked when one comes back to it', async ({ page }) => {
+  await open(page, '/jobs/new');
+  const branch = page.getByRole('combobox', { name: 'Branch' });
+  const boot = page.getByRole('checkbox', { name: 'smoke/boot' });
+  const choose = async (name: string) => {
+    await branch.fill(name);
+    await page.getByRole('button', { name: 'Next' }).click();
+    await expect(boot).toBeVisible();
+  };
+  await choose('main');
+  await boot.check();
+  await page.getByRole('button', { name: 'Back' }).click();
+  await choose('feature/bluetooth');
+  await expect(boot).not.toBeChecked();
+  await page.reload();
+  await isLive(page);
+  await page.getByRole('button', { name: 'Back' }).click();
+  await choose('main');
+  await expect(boot).toBeChecked();
+});
+
+test('a branch that is not there is said so at its field', async ({ page }) => {
+  await open(page, '/jobs/new');
+  const branch = page.getByRole('combobox', { name: 'Branch' });
+  await branch.fill('no-such-branch');
+  await page.getByRole('button', { name: 'Validate' }).click();
+  await expect(page.getByRole('alert').filter({ hasText: /no-such-branch/ })).toBeVisible();
+  await expect(branch).toHaveAttribute('aria-invalid', 'true');
+  await expect(branch).toHaveAccessibleDescription(/no-such-branch/);
+  await branch.fill('main');
+  await expect(branch).toHaveAttribute('aria-invalid', 'false');
+});
