@@ -94,6 +94,7 @@ pub(super) async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job) -> Re
 
 /// A queue that is still there after its deletion was confirmed is not gone, and one that can't be asked about may be there.
 async fn delete_and_look<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), RemoteError> {
+    end_late_arrival(poller, job).await?;
     let deleted = poller.remote.delete(queue_of(job)).await;
     health::note(poller, "deletion", &deleted);
     match deleted {
@@ -107,6 +108,24 @@ async fn delete_and_look<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(),
             Err(RemoteError::transient("the remote server still knows the job that it has deleted; it is asked again"))
         }
         Err(RemoteError::Permanent(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// A queue that arrives after its job was ended here runs, and is aborted before it is deleted.
+async fn end_late_arrival<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), RemoteError> {
+    if lifecycle::may_arrive_until(job).is_none_or(|until| until < poller.clock.now()) {
+        return Ok(());
+    }
+    let status = poller.remote.queue_status(queue_of(job), None).await;
+    health::note(poller, health::STATUS, &status);
+    match status {
+        Ok(Some(answer)) if !answer.body.status.is_terminal() => {
+            let aborted = poller.remote.abort(queue_of(job)).await;
+            health::note(poller, "abort", &aborted);
+            Err(RemoteError::transient("the job has arrived at the remote server just now, and is aborted there first"))
+        }
+        Ok(_) | Err(RemoteError::Permanent(_)) => Ok(()),
         Err(error) => Err(error),
     }
 }

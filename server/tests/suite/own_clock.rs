@@ -240,6 +240,7 @@ async fn a_clock_that_jumps_ahead_ends_nothing() {
             count.fetch_add(1, Ordering::Relaxed);
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
+        "GET /api/status/3" => unknown_id(),
         call => does_all(call),
     })
     .await;
