@@ -2,7 +2,7 @@
 //! Each loop asks for one environment and one lane at a time.
 
 use super::{Job, Lane};
-use crate::lifecycle::LONGEST_RETRY_AFTER;
+use crate::lifecycle::{LONGEST_RETRY_AFTER, SUBMISSION_HORIZON};
 use crate::store::schema::jobs;
 use crate::store::{AnyConnection, QueryResult, installation};
 use diesel::dsl::sql;
@@ -205,7 +205,9 @@ pub fn shift_times(connection: &mut AnyConnection, environment: &str, before: Ti
         let is_moved = if step > 0 { "1 = 1".to_owned() } else { format!("{column} > {to_come}") };
         sql::<Nullable<BigInt>>(&format!("CASE WHEN {is_moved} THEN {column} + ({step}) ELSE {column} END"))
     };
-    diesel::update(jobs::table.filter(jobs::environment.eq(environment)).filter(is_open()))
+    // Also of what has ended here, and may arrive there yet.
+    let may_arrive = jobs::last_sent_at.assume_not_null().gt(before.minus(SUBMISSION_HORIZON).0);
+    diesel::update(jobs::table.filter(jobs::environment.eq(environment)).filter(is_open().or(may_arrive)))
         .set((
             jobs::submit_attempted_at.eq(moved("submit_attempted_at")),
             jobs::last_sent_at.eq(moved("last_sent_at")),
