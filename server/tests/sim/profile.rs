@@ -202,7 +202,9 @@ impl Profile {
     }
 
     pub fn is_calm(&self) -> bool {
-        self.fault_rate == 0
+        self.plot == Plot::None
+            && self.clock_steps.is_empty()
+            && self.fault_rate == 0
             && self.hollow_rate == 0
             && self.slow_store_rate == 0
             && self.lives.is_empty()
