@@ -188,12 +188,14 @@ impl Remote for Line {
         let (id, is_blank) = (queue.queue_id.to_owned(), self.is_blank());
         let may_be_blind = !self.world.profile.amnesias.is_empty() || self.world.profile.may_lose();
         let asked = id.clone();
+        let was_running = self.world.bench().is_running(&asked);
         let act = move |bench: &mut Bench| {
             if is_blank {
                 return Err(unavailable());
             }
-            // One that arrived only after the last question could not be known to run.
-            if bench.is_running(&asked) && bench.told.contains(&asked) && !may_be_blind {
+            // One that arrived only after the last question, or after a deletion that is late itself was sent, could not be
+            // known to run.
+            if was_running && bench.is_running(&asked) && bench.told.contains(&asked) && !may_be_blind {
                 bench.complaints.push(format!("queue {asked} was deleted while it ran"));
             }
             bench.delete(&asked);
