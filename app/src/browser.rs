@@ -252,6 +252,13 @@ pub(crate) fn set_session_item(key: &str, value: Option<&str>) {
     };
 }
 
+/// What one user began or was offered again is nothing for the next.
+pub(crate) fn forget_user() {
+    for storage in [window().session_storage(), window().local_storage()].into_iter().flatten().flatten() {
+        let _ = storage.clear();
+    }
+}
+
 /// The branches that were validated last, the latest first.
 pub(crate) fn recent_branches() -> Vec<String> {
     let kept = || window().local_storage().ok()??.get_item(RECENT_KEY).ok()?;

@@ -202,6 +202,15 @@ test('what was picked of a branch is picked when one comes back to it', async ({
   await page.getByRole('button', { name: 'Back' }).click();
   await choose('main');
   await expect(boot).toBeChecked();
+
+  // Nothing is a choice as well.
+  await boot.uncheck();
+  await page.getByRole('button', { name: 'Back' }).click();
+  await choose('feature/bluetooth');
+  await page.getByRole('button', { name: 'Back' }).click();
+  await choose('main');
+  await expect(page.getByText(/^0 of \d+ scenarios selected$/)).toBeVisible();
+  await expect(boot).not.toBeChecked();
 });
 
 test('a branch that is not there is said so at its field', async ({ page }) => {

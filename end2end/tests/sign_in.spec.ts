@@ -1,7 +1,7 @@
 // Signing in and out with nobody signed in at first.
 
 import type { Page } from '@playwright/test';
-import { expect, open, password, test } from '../fixtures/test';
+import { chooseBranch, expect, isLive, open, password, test } from '../fixtures/test';
 
 test.use({ user: null });
 
@@ -52,6 +52,23 @@ test('"Back" after signing out shows nothing of what was open', async ({ page })
     await expect(page).toHaveURL(/\/login/);
     await expect(page.getByRole('button', { name: 'Sign out' })).toHaveCount(0);
   }
+});
+
+test('what one user has begun in a tab is nothing for the next', async ({ page }) => {
+  await signIn(page, '/jobs/new');
+  await isLive(page);
+  const branch = page.getByRole('combobox', { name: 'Branch' });
+  await chooseBranch(page, 'main');
+  await page.getByRole('button', { name: 'Next' }).click();
+  await page.getByRole('checkbox', { name: 'smoke/boot' }).check();
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await expect(page).toHaveURL(/\/login/);
+  await signIn(page, '/jobs/new');
+  await isLive(page);
+  await expect(branch).toHaveValue('');
+  await chooseBranch(page, 'main');
+  await page.getByRole('button', { name: 'Next' }).click();
+  await expect(page.getByText(/^0 of \d+ scenarios selected$/)).toBeVisible();
 });
 
 test('signing out in one tab is told in the other, which keeps what it shows', async ({ page, context }) => {

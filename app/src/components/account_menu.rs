@@ -4,6 +4,7 @@
 use super::icon::Icon;
 use super::menu::{close, close_from_outside};
 use super::theme_switch::ThemeSwitch;
+use crate::browser;
 use leptos::html::Details;
 use leptos::prelude::*;
 
@@ -41,7 +42,7 @@ pub(crate) fn AccountMenu(
                 <ThemeSwitch />
             </div>
         </details>
-        <form class="sign-out" method="post" action=sign_out>
+        <form class="sign-out" method="post" action=sign_out on:submit=|_| browser::forget_user()>
             <button class="button is-quiet is-icon" type="submit" aria-label="Sign out" title="Sign out">
                 <Icon name="sign-out" />
             </button>

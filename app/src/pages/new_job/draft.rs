@@ -108,6 +108,9 @@ impl Draft {
                 picked: self.picked.get().into_iter().collect(),
             };
             browser::set_session_item(KEY, json::write(&kept).as_deref());
+            if self.offered.with(Option::is_some) {
+                keep_picked(&kept.environment, &kept.branch, &kept.picked);
+            }
         });
     }
 
@@ -134,8 +137,6 @@ impl Draft {
     }
 
     fn leave_branch(self) {
-        let picked: Vec<String> = self.picked.get_untracked().into_iter().collect();
-        keep_picked(&self.environment.get_untracked(), &self.branch.get_untracked(), &picked);
         self.validated.set(None);
         self.offered.set(None);
         self.picked.set(BTreeSet::new());
@@ -179,11 +180,9 @@ impl Draft {
     }
 }
 
-/// For when the same branch is chosen again in this tab.
+/// For when the same branch is chosen again in this tab. Nothing picked is a choice as well.
 fn keep_picked(environment: &str, branch: &str, picked: &[String]) {
-    if !picked.is_empty() {
-        browser::set_session_item(&picked_of(environment, branch), Some(&picked.join("\n")));
-    }
+    browser::set_session_item(&picked_of(environment, branch), Some(&picked.join("\n")));
 }
 
 fn kept_picked(environment: &str, branch: &str) -> BTreeSet<String> {
