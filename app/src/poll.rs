@@ -132,18 +132,20 @@ where
         });
         on_cleanup(move || wakers.into_iter().for_each(WindowListenerHandle::remove));
         spawn_local_scoped_with_cancellation(async move {
-            let mut failures = 0;
+            let (mut failures, mut is_asked) = (0, false);
             loop {
                 let is_over = live.is_gone() || live.value.with_untracked(&is_final);
                 let timer = (!is_over && !browser::is_hidden()).then(|| {
                     let bell = bell.clone();
                     Timeout::new(pause(failures, browser::random()), move || bell.ring(Ring::Woken))
                 });
-                let ring = bell.rung().await;
+                // What somebody wants to know stays wanted until the tab is seen.
+                is_asked |= bell.rung().await == Ring::Asked;
                 drop(timer);
-                if browser::is_hidden() || (is_over && ring != Ring::Asked) {
+                if browser::is_hidden() || (is_over && !is_asked) {
                     continue;
                 }
+                is_asked = false;
                 let (etag, generation) = (live.etag.get_value(), live.generation.get_value());
                 let answer = live.value.with_untracked(|value| ask(value, etag)).await;
                 failures = if answer.is_err() { failures + 1 } else { 0 };
