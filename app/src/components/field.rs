@@ -39,7 +39,7 @@ pub(crate) fn Select(
         options.get().into_iter().map(choice).collect_view()
     };
     let select = NodeRef::new();
-    keep_chosen(select, value, on_choose);
+    keep_chosen(select, options, value, on_choose);
     view! {
         <select id=id name=name node_ref=select aria-describedby=format!("{id}-note")
             aria-invalid=move || is_invalid.get().to_string()
@@ -50,9 +50,16 @@ pub(crate) fn Select(
 }
 
 /// Keeps a list and what is chosen of it the same. What was chosen before the page was live is chosen.
-pub(crate) fn keep_chosen(select: NodeRef<html::Select>, value: Signal<String>, on_choose: Callback<String>) {
+pub(crate) fn keep_chosen(
+    select: NodeRef<html::Select>,
+    options: Signal<Vec<(String, String)>>,
+    value: Signal<String>,
+    on_choose: Callback<String>,
+) {
     let drawn = value.get_untracked();
     Effect::new(move |was: Option<()>| {
+        // Drawn anew, the list has forgotten what was chosen.
+        options.track();
         let (Some(select), value) = (select.get(), value.get()) else { return };
         let chosen = select.value();
         if was.is_none() && chosen != drawn && chosen != value {

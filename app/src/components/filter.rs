@@ -57,7 +57,7 @@ pub(crate) fn ChoiceFilter(
     on_change: Callback<String>,
 ) -> impl IntoView {
     let select = NodeRef::<Select>::new();
-    keep_chosen(select, value, on_change);
+    keep_chosen(select, options, value, on_change);
     let choices = move || {
         let (value, mut options) = (value.get(), options.get());
         // A link may name one that is not in the list.
