@@ -27,10 +27,15 @@ impl LogBuffer {
 
     /// A later answer wins: the last line of a growing log may since have become longer.
     pub(crate) fn add(&mut self, window: LogLines) {
+        let was_last = self.total;
         self.total = window.total;
         self.bytes = window.bytes;
         self.is_complete = window.complete;
         let (first, count) = (window.first, window.lines.len() as u64);
+        if window.total > was_last && !(first..first + count).contains(&was_last) {
+            // It may have been unfinished, and is not read on from any more.
+            self.lines.remove(&was_last);
+        }
         for (number, text) in (first..).zip(window.lines) {
             // One that stayed as it is stays the same, so that it is not drawn anew.
             if self.lines.get(&number).is_none_or(|known| **known != text) {
@@ -98,6 +103,13 @@ mod tests {
         buffer.add(LogLines { lines: vec!["half a line".to_owned(), "nest".to_owned()], ..window(7, 0, 8) });
         assert!(Arc::ptr_eq(&before, &buffer.line(7).expect("a line")), "an equal line is drawn anew");
         assert_eq!(text(&buffer, 8).as_deref(), Some("nest"));
+    }
+
+    #[test]
+    fn a_last_line_that_others_follow_unseen_is_asked_for_again() {
+        let mut buffer = LogBuffer::of(LogLines { lines: vec!["half".to_owned()], ..window(7, 0, 7) });
+        buffer.add(window(1, 3, 12));
+        assert_eq!((text(&buffer, 7), buffer.missing(&(7..=7))), (None, Some(7..=7)));
     }
 
     #[test]
