@@ -3,7 +3,7 @@
 import type { Page } from '@playwright/test';
 import { readFile } from 'node:fs/promises';
 import { expectNothingWider } from '../fixtures/axe';
-import { type Api, expect, lastLine, logLines, open, test } from '../fixtures/test';
+import { type Api, expect, lastLine, logLines, open, tab, test } from '../fixtures/test';
 
 const log = (page: Page) => page.getByRole('region', { name: 'Log', exact: true });
 const line = (page: Page, number: number) => page.getByRole('link', { name: `Line ${number}`, exact: true });
@@ -302,13 +302,45 @@ test('a link leads to its line among two million', async ({ page, api }) => {
   const TOTAL = 2_000_000;
   await openLogOf(page, api, TOTAL);
   const address = page.url();
-  for (const [linked, shown] of [[1_900_000, 1_900_000], [9_900_000, TOTAL], [1, 1]]) {
+  for (const [linked, shown] of [[1_900_000, 1_900_000], [9_900_000, TOTAL], [1, 1], [TOTAL - 2, TOTAL - 2]]) {
     await page.goto(`${address}#L${linked}`);
     await expect(line(page, shown)).toBeInViewport();
     await expect(page.locator('.log-line.is-target')).toHaveAttribute('data-line', `${shown}`);
     await expect(log(page)).toContainText(`line number ${shown}`);
     await expect(page.getByRole('switch', { name: 'Follow' })).not.toBeChecked();
   }
+  // Its end stands at the bottom, not in the middle.
+  const [end, window] = [await line(page, TOTAL).boundingBox(), await log(page).boundingBox()];
+  expect(Math.abs((end?.y ?? 0) + (end?.height ?? 0) - (window?.y ?? 0) - (window?.height ?? 0))).toBeLessThanOrEqual(2);
+});
+
+test('a look at another tab loses neither the place in a log nor what was looked for', async ({ page, api }) => {
+  const job = await api.run('main', 'load/flood', 'smoke/boot');
+  await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1#L99000`);
+  await expect(line(page, 99_000)).toBeInViewport();
+  const find = page.getByRole('textbox', { name: 'Find in log' });
+  await find.fill('99999');
+  await expect(line(page, 99_999)).toBeInViewport();
+  await log(page).evaluate((log) => (log.scrollTop -= 4_000));
+  await expect(line(page, 99_999)).not.toBeInViewport();
+  await expect(line(page, 99_790)).toBeInViewport();
+  const place = () => inSight(page);
+  const before = await place();
+  await tab(page, 'Scenarios').click();
+  await expect(page.getByRole('row', { name: 'smoke/boot' })).toBeVisible();
+  await tab(page, 'Logs').click();
+  await expect.poll(place).toEqual(before);
+  await expect(find).toHaveValue('99999');
+  await expect(page.getByRole('switch', { name: 'Follow' })).not.toBeChecked();
+
+  // Another log of the job is another place.
+  const tasks = page.getByRole('list', { name: 'Tasks' });
+  await tasks.getByRole('link', { name: 'smoke/boot' }).click();
+  await expect(find).toHaveValue('');
+  await tasks.getByRole('link', { name: 'load/flood' }).click();
+  await expect.poll(place).toEqual(before);
+  await find.press('Enter');
+  await expect(line(page, 99_999)).toBeInViewport();
 });
 
 for (const width of [390, 320]) {

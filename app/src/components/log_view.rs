@@ -28,21 +28,31 @@ pub(crate) struct LogView {
     pub(crate) scroller: NodeRef<Div>,
     /// Where it has scrolled by itself, until the browser tells of it.
     restored: StoredValue<Option<u64>>,
+    /// Where it was left and is to be taken up again, in pixels from its top.
+    left_at: Option<u64>,
 }
 
 impl LogView {
-    pub(crate) fn new(buffer: RwSignal<LogBuffer>) -> Self {
+    /// `left_at` as `left_at()` gave it; none: to follow the end.
+    pub(crate) fn new(buffer: RwSignal<LogBuffer>, left_at: Option<u64>) -> Self {
         Self {
             buffer,
             viewport: RwSignal::new(None),
-            follows: RwSignal::new(true),
+            follows: RwSignal::new(left_at.is_none()),
             folds: RwSignal::new(false),
             target: RwSignal::new(None),
             matches: RwSignal::new(BTreeSet::new()),
             focused: RwSignal::new(None),
             scroller: NodeRef::new(),
             restored: StoredValue::new(None),
+            left_at,
         }
+    }
+
+    /// Where the reader is, for when the log is shown again; none while its end is followed.
+    pub(crate) fn left_at(self) -> Option<u64> {
+        let is_reading = !self.follows.try_get_untracked()?;
+        self.viewport.try_get_untracked()?.filter(|_| is_reading).map(|viewport| viewport.top)
     }
 
     pub(crate) fn total(self) -> u64 {
@@ -162,11 +172,12 @@ impl LogView {
         self.step((wanted.saturating_sub(1) * LINE_HEIGHT_PX).cast_signed() - top.cast_signed())
     }
 
-    /// Draws what is there and scrolls after it, when the spacer has its height.
+    /// Draws what is there, or the end where that comes before it, and scrolls after it, when the spacer has its height.
     fn jump_to(self, top: u64) {
+        let length = self.length_untracked();
         self.viewport.update(|viewport| {
             if let Some(viewport) = viewport {
-                viewport.top = top;
+                viewport.top = top.min(end(length, viewport.height));
             }
         });
         request_animation_frame(move || self.restore());
@@ -198,6 +209,10 @@ impl LogView {
     /// reader has scrolled.
     fn measure(self) {
         let Some(Viewport { height, .. }) = self.measured() else { return };
+        if let Some(top) = self.left_at {
+            self.viewport.set(Some(Viewport { top, height }));
+            return self.jump_to(top);
+        }
         // Up to now from the end on, as the style sheet has it.
         let above = self.scroller.get_untracked().map_or(0, |scroller| scroller.scroll_top().unsigned_abs());
         let top = end(self.length_untracked(), height);
@@ -230,6 +245,10 @@ impl LogView {
             self.set_follows(false);
         } else if log_window::is_at_end(length, now) {
             self.set_follows(true);
+        }
+        // A scroll bar across the bottom has come or gone.
+        if before.is_some_and(|before| before.height != now.height) && self.follows.get_untracked() {
+            self.jump_to(end(self.length_untracked(), now.height));
         }
     }
 

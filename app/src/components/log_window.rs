@@ -129,9 +129,10 @@ pub(crate) const fn is_at_end(length: u64, viewport: Viewport) -> bool {
     viewport.top + viewport.height + END_SLACK_PX >= length
 }
 
-/// Whether it is another way up than the fractions of a pixel that zoom and the scroll bar of a long log take.
+/// Whether it is another way up than the fractions of a pixel that zoom and the scroll bar of a long log take. With a
+/// scroll bar across the bottom that comes or goes, one of the two edges stays where it was.
 pub(crate) const fn went_up(from: Viewport, to: Viewport) -> bool {
-    to.top + END_SLACK_PX / 4 < from.top
+    to.top + END_SLACK_PX / 4 < from.top && to.top + to.height + END_SLACK_PX / 4 < from.top + from.height
 }
 
 /// Where to scroll so that a line stands in the middle.
@@ -193,6 +194,8 @@ mod tests {
         assert!(!is_at_end(length(100), at(0)));
         assert!(!went_up(at(3_555), at(3_554)));
         assert!(went_up(at(3_555), at(3_535)));
+        let (with_bar, without) = (Viewport { top: 99_980, height: 436 }, Viewport { top: 99_968, height: 448 });
+        assert!(!went_up(with_bar, without) && !went_up(without, with_bar));
     }
 
     #[test]

@@ -36,7 +36,7 @@ mod view_state;
 pub(crate) use logs::{DrawLog, draw_log, draw_logs_by};
 
 use actions::JobActions;
-use logs::{Logs, OpenedLog};
+use logs::{LogPlaces, Logs, OpenedLog};
 use outcome_filter::OutcomeFilter;
 use overview::Overview;
 use remarks::Remarks;
@@ -164,6 +164,7 @@ fn Present(
     let told = Memo::new(move |_| summary.with(verdict));
     let tasks = Memo::new(move |_| job.value.with(|job| job.tasks.clone()));
     let state = ViewState::of_url(id, tab);
+    provide_context(LogPlaces::new());
     let listed = listed(tasks, status, state.only);
     // What one looks for among one's tabs comes first.
     let title = {

@@ -36,22 +36,28 @@ pub(super) struct Finder {
 struct Found {
     lines: Vec<u64>,
     total: u64,
+    /// There may be more: the log is too long to be searched to its end at once.
+    is_partial: bool,
     /// How many there are before these, where that is known.
     before: Option<u64>,
     next_from: Option<u64>,
 }
 
 impl Finder {
-    pub(super) fn new(view: LogView, log: LogOf) -> Self {
+    pub(super) fn new(view: LogView, log: LogOf, words: String) -> Self {
         Self {
             view,
             log: StoredValue::new(log),
-            words: RwSignal::new(String::new()),
+            words: RwSignal::new(words),
             found: RwSignal::new(None),
             at: RwSignal::new(0),
             searches: RwSignal::new(0),
             note: RwSignal::new(None),
         }
+    }
+
+    pub(super) fn words_untracked(self) -> String {
+        self.words.try_get_untracked().unwrap_or_default()
     }
 
     pub(super) fn type_in(self, words: String) {
@@ -121,7 +127,9 @@ impl Finder {
 
     /// To the next match or the one before; round and round.
     pub(super) fn step(self, forward: bool) {
-        let Some(found) = self.found.with_untracked(|found| found.as_ref()?.as_ref().ok().cloned()) else { return };
+        let Some(found) = self.found.with_untracked(|found| found.as_ref()?.as_ref().ok().cloned()) else {
+            return self.search(self.words.with_untracked(|words| words.trim().to_owned()));
+        };
         let at = self.at.get_untracked();
         match found.step(at, forward) {
             Some(Step::To(at)) => {
@@ -192,14 +200,14 @@ enum Step {
 impl Found {
     fn of(found: LogMatches, before: Option<u64>) -> Self {
         let lines = found.matches.into_iter().map(|one| one.line).collect();
-        Self { lines, total: found.total, before, next_from: found.next_from }
+        Self { lines, total: found.total, is_partial: found.total_is_partial, before, next_from: found.next_from }
     }
 
     fn step(&self, at: usize, forward: bool) -> Option<Step> {
         let count = self.lines.len();
-        let are_all_here = count as u64 == self.total;
+        let are_all_here = count as u64 == self.total && !self.is_partial;
         match (forward, at) {
-            _ if self.total == 0 => None,
+            _ if self.total == 0 && !self.is_partial => None,
             (true, at) if at + 1 < count => Some(Step::To(at + 1)),
             (false, at) if at > 0 => Some(Step::To(at - 1)),
             (true, _) if are_all_here => Some(Step::To(0)),
@@ -213,8 +221,9 @@ impl Found {
     }
 
     fn told(&self, at: usize) -> String {
-        let total = words::count(self.total);
+        let total = words::count(self.total) + if self.is_partial { "+" } else { "" };
         match self.before {
+            _ if self.total == 0 && self.is_partial => "No match so far".to_owned(),
             _ if self.total == 0 => "No match".to_owned(),
             Some(before) => format!("{} of {total}", words::count(before + at as u64 + 1)),
             None => format!("{total} matches"),
@@ -249,7 +258,7 @@ mod tests {
     use super::*;
 
     fn found(lines: &[u64], total: u64, before: Option<u64>, next_from: Option<u64>) -> Found {
-        Found { lines: lines.to_vec(), total, before, next_from }
+        Found { lines: lines.to_vec(), total, is_partial: false, before, next_from }
     }
 
     #[test]
@@ -274,6 +283,9 @@ mod tests {
         assert_eq!(found(&[3, 5], 52_341, Some(1_000), None).told(1), "1,002 of 52,341");
         assert_eq!(found(&[3, 5], 52_341, None, None).told(1), "52,341 matches");
         assert_eq!(found(&[], 0, Some(0), None).told(0), "No match");
+        let partial = Found { is_partial: true, ..found(&[3, 5], 2, Some(0), Some(90_000)) };
+        assert_eq!(partial.told(1), "2 of 2+");
+        assert_eq!(partial.step(1, true), Some(Step::Ask { from: 90_000, before: Some(2) }));
     }
 
     #[test]

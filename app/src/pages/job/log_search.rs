@@ -24,8 +24,14 @@ pub(super) fn LogSearch(finder: Finder) -> impl IntoView {
         finder.type_in(text.clone());
         search_soon(text.trim().to_owned());
     };
+    let drawn = finder.words_untracked();
+    let kept = drawn.clone();
     Effect::new(move |_| {
         let early = input.get().map(|input| input.value()).unwrap_or_default();
+        // What was looked for when the log was left is found again when one goes on.
+        if early == kept {
+            return;
+        }
         // Typed before the page was live.
         if !early.is_empty() {
             finder.type_in(early.clone());
@@ -41,7 +47,7 @@ pub(super) fn LogSearch(finder: Finder) -> impl IntoView {
     view! {
         <div class="log-search" role="search">
             <input type="text" aria-label="Find in log" placeholder="Find in log" autocomplete="off" spellcheck="false"
-                node_ref=input on:input=move |event| typed(event_target_value(&event)) on:keydown=on_key />
+                value=drawn node_ref=input on:input=move |event| typed(event_target_value(&event)) on:keydown=on_key />
             <span class="log-found" role="status">{move || finder.told()}</span>
             <button class="button is-icon" type="button" aria-label="Previous match" title="Previous match (N in the log)"
                 on:click=move |_| finder.step(false)>

@@ -85,6 +85,36 @@ pub(super) fn Logs(
     }
 }
 
+/// Where the reader was in each of the job's logs, and what was looked for there. Kept while the job is open: another
+/// tab or another log is only a look aside.
+#[derive(Clone, Copy)]
+pub(super) struct LogPlaces(StoredValue<Vec<(LogOf, LogPlace)>>);
+
+#[derive(Clone, Default)]
+struct LogPlace {
+    top: Option<u64>,
+    words: String,
+}
+
+impl LogPlaces {
+    pub(super) fn new() -> Self {
+        Self(StoredValue::new(Vec::new()))
+    }
+
+    fn of(self, log: &LogOf) -> LogPlace {
+        let place = |places: &Vec<(LogOf, LogPlace)>| places.iter().find(|(of, _)| of == log).map(|(_, place)| place.clone());
+        self.0.with_value(place).unwrap_or_default()
+    }
+
+    fn keep(self, log: LogOf, place: LogPlace) {
+        // The job may be left with it.
+        let _ = self.0.try_update_value(|places| {
+            places.retain(|(of, _)| *of != log);
+            places.push((log, place));
+        });
+    }
+}
+
 /// Draws a log that could be read.
 pub(crate) type DrawLog = fn(Live<Job>, LogOf, LogLines, Memo<bool>) -> AnyView;
 
@@ -126,7 +156,9 @@ use drawer::log_drawer;
 #[component]
 fn OpenLog(job: Live<Job>, log: LogOf, lines: LogLines, has_preview: Memo<bool>) -> impl IntoView {
     let growing = read_on(job, log.clone(), lines);
-    let view = LogView::new(growing.value);
+    let places = expect_context::<LogPlaces>();
+    let place = places.of(&log);
+    let view = LogView::new(growing.value, place.top);
     let gaps = fill_in(view, log.clone());
     let link = follow_link(view);
     // A hidden element forgets where it was scrolled to.
@@ -151,7 +183,8 @@ fn OpenLog(job: Live<Job>, log: LogOf, lines: LogLines, has_preview: Memo<bool>)
     };
     let download = client::log_url(&log);
     let (copied, toasts) = (log.clone(), Toasts::of_context());
-    let finder = Finder::new(view, log);
+    let finder = Finder::new(view, log.clone(), place.words);
+    on_cleanup(move || places.keep(log, LogPlace { top: view.left_at(), words: finder.words_untracked() }));
     view! {
         <div class="log-tools">
             <LogSearch finder />
