@@ -114,14 +114,21 @@ pub(crate) async fn find_job(id: JobId, etag: Option<String>) -> Answer<Fetched<
     get_if_changed(job_url(id), etag, read_job).await
 }
 
-pub(crate) async fn abort_job(id: JobId) -> Answer<Job> {
-    read_job(&send(Method::Post, job_url(id) + "/abort", None, Vec::new(), Patience::Long).await?)
+/// `is_forced`: it ends here without the remote server's word, which only administrators may ask for.
+pub(crate) async fn abort_job(id: JobId, is_forced: bool) -> Answer<Job> {
+    let url = forced(job_url(id) + "/abort", is_forced);
+    read_job(&send(Method::Post, url, None, Vec::new(), Patience::Long).await?)
 }
 
-/// `None`: it is gone. A job: the remote server still has to confirm.
-pub(crate) async fn delete_job(id: JobId) -> Answer<Option<Job>> {
-    let response = send(Method::Delete, job_url(id), None, Vec::new(), Patience::Long).await?;
+/// `None`: it is gone. A job: the remote server still has to confirm. `is_forced` as for an abort.
+pub(crate) async fn delete_job(id: JobId, is_forced: bool) -> Answer<Option<Job>> {
+    let url = forced(job_url(id), is_forced);
+    let response = send(Method::Delete, url, None, Vec::new(), Patience::Long).await?;
     if response.status == 204 { Ok(None) } else { read_job(&response).map(Some) }
+}
+
+fn forced(url: String, is_forced: bool) -> String {
+    if is_forced { with_query(&url, &[("force", "true")]) } else { url }
 }
 
 pub(crate) async fn rerun_job(id: JobId, request: &RerunRequest, idempotency_key: String) -> Answer<Job> {

@@ -1,6 +1,6 @@
 // Abort and delete: both ask first, and both are carried through to the runner.
 
-import { expect, jobRow, open, test } from '../fixtures/test';
+import { expect, fetchWhole, jobRow, open, test } from '../fixtures/test';
 
 test('a running job is aborted after a question', async ({ page, api }) => {
   // Another test tells how smoke/boot went last.
@@ -47,4 +47,33 @@ test('"Rerun failed" makes a new job of what failed', async ({ page, api }) => {
   await expect(page).toHaveURL(/\/jobs\/\d+/);
   await expect(page.getByRole('row', { name: 'firmware/checksum' })).toContainText('Failed', { timeout: 45_000 });
   await expect(page.getByRole('row', { name: 'smoke/boot' })).toHaveCount(0);
+});
+
+test.describe('an administrator', () => {
+  test.use({ user: 'admin' });
+
+  test('ends a job here whose abort the remote server does not confirm', async ({ page, api }) => {
+    const job = await api.submit('main', 'load/soak');
+    await api.untilRunning(job);
+    // As if its abort had been waiting for a while.
+    let isWaiting = true;
+    await page.route(
+      (url) => url.pathname === `/api/job/${job.id}`,
+      async (route) => {
+        const answer = await fetchWhole(route);
+        const body = await answer.json();
+        await route.fulfill({ response: answer, json: isWaiting ? { ...body, abort_requested: true } : body });
+      },
+    );
+    await open(page, '/');
+    await jobRow(page, job).getByRole('link').first().click();
+    await expect(page.getByRole('button', { name: 'Abort', exact: true })).toHaveCount(0);
+    await page.getByRole('button', { name: 'Force abort' }).click();
+    const dialog = page.getByRole('dialog', { name: `End job #${job.id} here?` });
+    isWaiting = false;
+    await dialog.getByRole('button', { name: 'Force abort' }).click();
+    await expect(page.locator('[data-status]').first()).toHaveText('Error');
+    expect((await api.job(job.id)).status_reason).toBe('forced');
+    await expect(page.getByRole('button', { name: 'Force abort' })).toHaveCount(0);
+  });
 });

@@ -19,8 +19,8 @@ use protocol::api::{DEFAULT_PAGE, Job, JobSummary, RerunRequest, User};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deed {
-    Abort,
-    Delete,
+    Abort { is_forced: bool },
+    Delete { is_forced: bool },
     Rerun { only_failed: bool },
 }
 
@@ -34,16 +34,18 @@ enum Done {
 impl Deed {
     const fn under_way(self) -> &'static str {
         match self {
-            Self::Abort => "Asking for the abort…",
-            Self::Delete => "Deleting…",
+            Self::Abort { .. } => "Asking for the abort…",
+            Self::Delete { .. } => "Deleting…",
             Self::Rerun { .. } => "Submitting the rerun…",
         }
     }
 
     async fn run(self, id: JobId, idempotency_key: String) -> Result<Done, ClientError> {
         match self {
-            Self::Abort => client::abort_job(id).await.map(Box::new).map(Done::Changed),
-            Self::Delete => Ok(client::delete_job(id).await?.map(Box::new).map_or(Done::Gone, Done::Changed)),
+            Self::Abort { is_forced } => client::abort_job(id, is_forced).await.map(Box::new).map(Done::Changed),
+            Self::Delete { is_forced } => {
+                Ok(client::delete_job(id, is_forced).await?.map(Box::new).map_or(Done::Gone, Done::Changed))
+            }
             Self::Rerun { only_failed } => {
                 let request = RerunRequest { only_failed, latest: false };
                 let job = client::rerun_job(id, &request, idempotency_key).await?;
@@ -130,8 +132,8 @@ struct UnderWay {
 impl UnderWay {
     const fn of(self, deed: Deed) -> Pending {
         match deed {
-            Deed::Abort => self.abort,
-            Deed::Delete => self.delete,
+            Deed::Abort { .. } => self.abort,
+            Deed::Delete { .. } => self.delete,
             Deed::Rerun { .. } => self.rerun,
         }
     }
@@ -139,11 +141,12 @@ impl UnderWay {
 
 fn accepted(deed: Deed, job: &Job) -> String {
     match deed {
-        Deed::Abort if job.summary.abort_requested => {
+        Deed::Abort { is_forced: true } => "Ended here. The remote test server is still asked to abort it.",
+        Deed::Abort { .. } if job.summary.abort_requested => {
             "Abort requested. It ends as soon as the remote test server agrees."
         }
-        Deed::Abort => "Aborted.",
-        Deed::Delete => "Deletion requested. The job goes as soon as the remote test server agrees.",
+        Deed::Abort { .. } => "Aborted.",
+        Deed::Delete { .. } => "Deletion requested. The job goes as soon as the remote test server agrees.",
         Deed::Rerun { .. } => "Rerun submitted.",
     }
     .to_owned()
@@ -155,15 +158,21 @@ struct Can {
     abort: bool,
     rerun_failed: bool,
     delete: bool,
+    /// Not to wait for the remote server's word any longer.
+    force_abort: bool,
+    force_delete: bool,
 }
 
 impl Can {
     fn with(job: &JobSummary, user: Option<&User>) -> Self {
         let (may, has_ended, counts) = (may_change(user, &job.user), job.status.is_terminal(), job.counts);
+        let is_admin = user.is_some_and(|user| user.is_admin);
         Self {
             abort: may && !has_ended && !job.abort_requested,
             rerun_failed: has_ended && counts.failed + counts.error + counts.aborted > 0,
             delete: may && !job.delete_requested,
+            force_abort: is_admin && !has_ended && job.abort_requested && !job.delete_requested,
+            force_delete: is_admin && job.delete_requested,
         }
     }
 }
@@ -172,6 +181,8 @@ impl Can {
 fn Buttons(job: Live<Job>, id: JobId, user: Option<User>, act: Callback<Deed>, under_way: UnderWay) -> impl IntoView {
     let asks_abort = RwSignal::new(false);
     let asks_delete = RwSignal::new(false);
+    let asks_force_abort = RwSignal::new(false);
+    let asks_force_delete = RwSignal::new(false);
     let can = Memo::new(move |_| job.value.with(|job| Can::with(&job.summary, user.as_ref())));
     let button = |look: &'static str, icon, label: &'static str, pending: Pending, press: Callback<()>| {
         view! {
@@ -221,10 +232,21 @@ fn Buttons(job: Live<Job>, id: JobId, user: Option<User>, act: Callback<Deed>, u
             None => paths::with_query(paths::COMPARE, &[("b", &id.to_string())]),
         }
     };
+    let (force_abort, force_delete) = (ask(asks_force_abort), ask(asks_force_delete));
+    let force_abort_button = move || {
+        can.with(|can| can.force_abort)
+            .then(|| button("button is-danger", "stop", "Force abort", under_way.abort, force_abort))
+    };
+    let force_delete_button = move || {
+        can.with(|can| can.force_delete)
+            .then(|| button("button is-danger", "trash", "Force delete", under_way.delete, force_delete))
+    };
     let edit = paths::with_query(paths::NEW_JOB, &[("from", &id.to_string())]);
     view! {
         <div class="actions">
             {abort_button}
+            {force_abort_button}
+            {force_delete_button}
             {button("button", "rerun", "Rerun", under_way.rerun, rerun_all)}
             {rerun_failed_button}
             <Menu label="More actions">
@@ -239,10 +261,16 @@ fn Buttons(job: Live<Job>, id: JobId, user: Option<User>, act: Callback<Deed>, u
         </div>
         <ConfirmDialog is_open=asks_abort title=format!("Abort job #{id}?") confirm="Abort job"
             text="Running scenarios are stopped and waiting ones never start. What has come out so far stays."
-            on_confirm=Callback::new(move |()| act.run(Deed::Abort)) />
+            on_confirm=Callback::new(move |()| act.run(Deed::Abort { is_forced: false })) />
         <ConfirmDialog is_open=asks_delete title=format!("Delete job #{id}?") confirm="Delete job"
             text="The job, its logs and its results are removed for everyone. A running job is stopped first."
-            on_confirm=Callback::new(move |()| act.run(Deed::Delete)) />
+            on_confirm=Callback::new(move |()| act.run(Deed::Delete { is_forced: false })) />
+        <ConfirmDialog is_open=asks_force_abort title=format!("End job #{id} here?") confirm="Force abort"
+            text="It ends here as an error, without the remote test server's word. Its abort is tried there in the background."
+            on_confirm=Callback::new(move |()| act.run(Deed::Abort { is_forced: true })) />
+        <ConfirmDialog is_open=asks_force_delete title=format!("Delete job #{id} here?") confirm="Force delete"
+            text="It goes here at once, without the remote test server's word. Its deletion is tried there in the background."
+            on_confirm=Callback::new(move |()| act.run(Deed::Delete { is_forced: true })) />
     }
 }
 
