@@ -20,6 +20,39 @@ test('the verdict is told in plain words, what failed comes first, and each outc
   await expect(rows).toHaveCount(5);
 });
 
+test('of many scenarios those are listed that are named so, say so or took so long', async ({ page, api }) => {
+  const scenarios = ['smoke/boot', 'smoke/network', 'smoke/storage', 'smoke/wifi', 'firmware/checksum', 'firmware/report'];
+  const job = await api.run('main', ...scenarios);
+  // As if one of them had taken two minutes.
+  await page.route(
+    (url) => url.pathname === `/api/job/${job.id}`,
+    async (route) => {
+      const answer = await fetchWhole(route);
+      const body = await answer.json();
+      const until = new Date(Date.parse(body.tasks[1].started_at) + 120_000).toISOString();
+      await route.fulfill({ response: answer, json: { ...body, tasks: body.tasks.with(1, { ...body.tasks[1], finished_at: until }) } });
+    },
+  );
+  await open(page, '/');
+  await jobRow(page, job).getByRole('link').first().click();
+  const rows = page.getByRole('table', { name: 'Scenarios' }).getByRole('row');
+  const [filter, took] = [page.getByRole('textbox', { name: 'Filter' }), page.getByRole('combobox', { name: 'Took' })];
+  await expect(rows).toHaveCount(7);
+  await filter.fill('Firmware');
+  await expect(rows).toHaveCount(3);
+  await expect(page).toHaveURL(/search=Firmware/);
+  await took.selectOption('1 min or longer');
+  await expect(page.getByText('No scenario of this job is like that.')).toBeVisible();
+  await filter.fill('');
+  await expect(rows).toHaveCount(2);
+  await expect(rows.nth(1)).toContainText('smoke/network');
+  await expect(page).toHaveURL(/took=60/);
+  await tab(page, 'Logs').click();
+  await tab(page, 'Scenarios').click();
+  await expect(rows).toHaveCount(2);
+  await expect(took).toHaveValue('60');
+});
+
 test('the tabs stay where they are when another one is chosen', async ({ page, api }) => {
   const job = await api.run('main', 'smoke/boot');
   await open(page, `/jobs/${job.id}?tab=scenarios`);

@@ -18,7 +18,7 @@ pub(crate) fn ConfirmDialog(
         is_open.set(false);
         on_confirm.run(());
     };
-    let text_id = format!("about-{}", confirm.to_lowercase().replace(' ', "-"));
+    let text_id = format!("about-{}", confirm.to_ascii_lowercase().replace(' ', "-"));
     view! {
         <Modal is_open title described_by=text_id.clone()>
             <p id=text_id>{text}</p>

@@ -56,7 +56,8 @@ fn Row(
     chosen: Signal<Option<String>>,
     href: Callback<String, String>,
 ) -> impl IntoView {
-    let address = href.run(id.clone());
+    let of = id.clone();
+    let address = move || href.run(of.clone());
     let is_chosen = move || chosen.with(|chosen| chosen.as_deref().unwrap_or_default() == id);
     view! {
         <li>

@@ -92,7 +92,7 @@ fn TaskRow(tasks: Signal<Vec<Task>>, at: usize, commit: StoredValue<String>, lin
                 {move || times.get().map(|(from, until)| took(from, until, clock))}
             </td>
             <td role="cell" class="task-log">
-                <a href=links.log.run(task_id) data-noscroll="">
+                <a href=move || links.log.run(task_id.clone()) data-noscroll="">
                     {move || words::size(log_size.get())}
                     <span class="visually-hidden">{log_label}</span>
                 </a>

@@ -4,7 +4,7 @@ use super::not_found::NotFoundPage;
 use super::{At, Seed, title_of};
 use crate::client::{self, ClientError, Fetched, Loaded};
 use crate::components::notice::Failure;
-use crate::components::progress::{JobProgress, OUTCOMES};
+use crate::components::progress::JobProgress;
 use crate::components::status_badge::JobStatusBadge;
 use crate::components::tabs::{TabList, TabPanel};
 use crate::components::task_table::{TaskLinks, TaskTable};
@@ -18,11 +18,12 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 use leptos_router::params::ParamsMap;
-use protocol::api::{ErrorCode, Job, LogsState, Task};
-use protocol::{JobId, JobStatus, TaskStatus};
+use protocol::JobId;
+use protocol::api::{ErrorCode, Job, LogsState};
 
 mod actions;
 mod finder;
+mod listing;
 mod log_search;
 mod logs;
 mod outcome_filter;
@@ -36,8 +37,8 @@ mod view_state;
 pub(crate) use logs::{DrawLog, draw_log, draw_logs_by};
 
 use actions::JobActions;
+use listing::{Narrowing, listed};
 use logs::{LogPlaces, Logs, OpenedLog};
-use outcome_filter::OutcomeFilter;
 use overview::Overview;
 use remarks::Remarks;
 use verdict::verdict;
@@ -165,7 +166,7 @@ fn Present(
     let tasks = Memo::new(move |_| job.value.with(|job| job.tasks.clone()));
     let state = ViewState::of_url(id, tab);
     provide_context(LogPlaces::new());
-    let listed = listed(tasks, status, state.only);
+    let listed = listed(tasks, status, state.listing);
     // What one looks for among one's tabs comes first.
     let title = {
         let branch = branch.clone();
@@ -185,7 +186,7 @@ fn Present(
         } else {
             view! {
                 <TabPanel key=view_state::SCENARIOS>
-                    <OutcomeFilter counts only=state.only on_choose=state.choose_only />
+                    <Narrowing state counts listed />
                     <TaskTable tasks listed commit links />
                 </TabPanel>
             }
@@ -212,19 +213,4 @@ fn Present(
         <TabList label="Views of the job" tabs=TABS chosen=state.tab hrefs=state.tab_hrefs />
         {panel}
     }
-}
-
-/// Which tasks are listed: as the job runs them, and once it has ended those first that did not pass.
-fn listed(tasks: Memo<Vec<Task>>, status: Memo<JobStatus>, only: Signal<Option<TaskStatus>>) -> Memo<Vec<usize>> {
-    Memo::new(move |_| {
-        let (has_ended, only) = (status.get().is_terminal(), only.get());
-        tasks.with(|tasks| {
-            let is_listed = |at: &usize| only.is_none_or(|only| tasks[*at].status == only);
-            let mut listed: Vec<usize> = (0..tasks.len()).filter(is_listed).collect();
-            if has_ended {
-                listed.sort_by_key(|at| OUTCOMES.iter().position(|status| *status == tasks[*at].status));
-            }
-            listed
-        })
-    })
 }

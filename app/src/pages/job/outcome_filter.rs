@@ -21,7 +21,7 @@ pub(super) fn OutcomeFilter(
         view! {
             <button class="legend-item" type="button" data-status=status.as_str() aria-pressed=move || is_pressed().to_string()
                 hidden=move || count.get() == 0 && !is_pressed() on:click=press>
-                {move || format!("{} {}", count.get(), words::task_status(status).to_lowercase())}
+                {move || format!("{} {}", count.get(), words::task_status(status).to_ascii_lowercase())}
             </button>
         }
     };

@@ -1,6 +1,7 @@
 //! Which tab and which log are shown: in the URL, so that reload, back and a link to a colleague keep them.
 //! The last tab used is also remembered for the next job that is opened.
 
+use super::listing::Listing;
 use crate::client::LogOf;
 use crate::components::tabs::Tab;
 use crate::paths::{self, Query};
@@ -9,7 +10,7 @@ use crate::preferences::OpensLogs;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
-use protocol::{JobId, TaskStatus};
+use protocol::JobId;
 
 pub(super) const SCENARIOS: &str = "scenarios";
 pub(super) const TABS: &[Tab] = &[Tab { key: SCENARIOS, label: "Scenarios" }, Tab { key: LOGS, label: "Logs" }];
@@ -19,9 +20,8 @@ pub(super) struct ViewState {
     pub(super) tab: Memo<&'static str>,
     /// The task whose log is open; none for the queue's own.
     pub(super) task: Signal<Option<String>>,
-    /// Which outcome is listed alone; none for all.
-    pub(super) only: Signal<Option<TaskStatus>>,
-    pub(super) choose_only: Callback<Option<TaskStatus>>,
+    /// Which scenarios are listed.
+    pub(super) listing: Memo<Listing>,
     /// The result file that is shown in place of the log.
     pub(super) file: Signal<Option<String>>,
     /// Where a task's result file is shown.
@@ -36,7 +36,7 @@ impl ViewState {
         let query = Query::of_path(move || paths::job(id));
         let asked = Memo::new(move |_| query.with(asked_tab));
         let task = Memo::new(move |_| query.with(task_of));
-        let only = Memo::new(move |_| query.with(|query| query.get_str("status").and_then(|word| word.parse().ok())));
+        let listing = Memo::new(move |_| query.with(|query| Listing::of_query(id, query)));
         let file = Memo::new(move |_| query.with(|query| query.get_str("file").map(str::to_owned)));
         let navigate = use_navigate();
         let go = Callback::new(move |url: String| {
@@ -51,25 +51,22 @@ impl ViewState {
             // The tab that a job was opened with is in the URL as well. On the way to another view the URL is no longer
             // this job's, and its effects not yet gone.
             if tab.get_untracked() == LOGS && pathname.get_untracked() == paths::job(id) {
-                go.run(href(id, LOGS, &task.get_untracked().unwrap_or_default()));
+                go.run(listing.with_untracked(|listing| listing.url_of(LOGS, &task.get_untracked().unwrap_or_default())));
             }
         });
         Self {
             tab,
             task: task.into(),
-            only: only.into(),
-            choose_only: Callback::new(move |only: Option<TaskStatus>| {
-                go.run(scenarios_href(id, &task.get_untracked().unwrap_or_default(), only));
-            }),
+            listing,
             file: file.into(),
             file_href: Callback::new(move |(task, file): (String, String)| {
                 paths::with_query(&paths::job(id), &[("tab", LOGS), ("task", &task), ("file", &file)])
             }),
             tab_hrefs: Signal::derive(move || {
                 let task = task.get().unwrap_or_default();
-                vec![scenarios_href(id, &task, only.get()), href(id, LOGS, &task)]
+                listing.with(|listing| [SCENARIOS, LOGS].map(|tab| listing.url_of(tab, &task)).to_vec())
             }),
-            log_href: Callback::new(move |task: String| href(id, LOGS, &task)),
+            log_href: Callback::new(move |task: String| listing.with(|listing| listing.url_of(LOGS, &task))),
         }
     }
 }
@@ -110,25 +107,9 @@ fn known_tab(name: &str) -> Option<&'static str> {
     TABS.iter().map(|tab| tab.key).find(|key| *key == name)
 }
 
-fn href(id: JobId, tab: &str, task: &str) -> String {
-    paths::with_query(&paths::job(id), &[("tab", tab), ("task", task)])
-}
-
-fn scenarios_href(id: JobId, task: &str, only: Option<TaskStatus>) -> String {
-    let only = only.map_or("", TaskStatus::as_str);
-    paths::with_query(&paths::job(id), &[("tab", SCENARIOS), ("task", task), ("status", only)])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_view_of_a_job_has_its_own_url() {
-        assert_eq!(href(JobId(42), LOGS, "42-1"), "/jobs/42?tab=logs&task=42-1");
-        assert_eq!(href(JobId(42), SCENARIOS, ""), "/jobs/42?tab=scenarios");
-        assert_eq!(scenarios_href(JobId(42), "", Some(TaskStatus::Failed)), "/jobs/42?tab=scenarios&status=failed");
-    }
 
     #[test]
     fn an_unknown_tab_is_none() {
