@@ -25,6 +25,7 @@ pub async fn run(state: State) -> Result<(), JoinError> {
         preparing: HashSet::new(),
         running_since: HashMap::new(),
         work: JoinSet::new(),
+        is_disk_full: false,
         state,
     };
     let mut prune = tokio::time::interval(PRUNE_EVERY);
@@ -64,6 +65,8 @@ struct Scheduler {
     is_taken: Vec<bool>,
     preparing: HashSet<i64>,
     work: JoinSet<Ended>,
+    /// At the last look.
+    is_disk_full: bool,
 }
 
 impl Scheduler {
@@ -103,11 +106,37 @@ impl Scheduler {
                 candidate.checkout = Checkout::Running;
             }
         }
-        match next_step(&candidates, free) {
+        let mut step = next_step(&candidates, free);
+        if matches!(step, Some(Step::Prepare { .. })) && self.look_at_disk().await {
+            // A checkout would fail for no fault of the queue's. What has begun goes on, since its clock runs.
+            candidates.retain(|candidate| candidate.checkout != Checkout::Missing);
+            step = next_step(&candidates, free);
+        }
+        match step {
             None => Ok(false),
             Some(Step::Prepare { queue }) => self.prepare(slot, queue).await,
             Some(Step::Start { queue, n }) => self.start(slot, queue, n).await,
         }
+    }
+
+    /// Whether a disk is full. One that can't be asked is not taken for full: then the queue itself finds out.
+    async fn look_at_disk(&mut self) -> bool {
+        let layout = self.state.layout.clone();
+        let found = tokio::task::spawn_blocking(move || layout.find_full_disk()).await;
+        let full = found.map_err(std::io::Error::from).flatten().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the disk could not be asked for its room");
+            None
+        });
+        let was_full = std::mem::replace(&mut self.is_disk_full, full.is_some());
+        match full {
+            Some(folder) if !was_full => {
+                let folder = folder.display();
+                tracing::error!(%folder, "the disk is full at {folder}: queues wait until there is room");
+            }
+            None if was_full => tracing::info!("there is room on the disk again: queues go on"),
+            _ => {}
+        }
+        self.is_disk_full
     }
 
     async fn prepare(&mut self, slot: usize, number: i64) -> StoreResult<bool> {

@@ -6,12 +6,19 @@ use crate::test_runner::{Client, INSTANCE, TestRunner, refusal, statuses, tasks}
 use protocol::QueueStatus;
 use protocol::TaskStatus::{Aborted, Error, Passed};
 use rustix::process::{Pid, Signal, kill_process};
+use std::time::{Duration, Instant};
 
 const PASS: (&str, &str) = ("pass", "echo fine");
 /// Fills the disk with a result file, says so, and goes on trying by its log.
 const FILL: (&str, &str) = ("fill", "cat /dev/zero > $TESTARENA_RESULTS/zero\necho '::progress 0.5 full'\nexec yes");
-/// Gives the runner a data folder of 64 MiB, and starts it again when it is killed.
-const SMALL_DISK: &str = "mount -t tmpfs -o size=64m none \"$RUNNER_TEST_FOLDER/data\" || exit\n\"$@\"\nexec \"$@\"";
+/// The same, once it is told to.
+const FILL_LATER: (&str, &str) = (
+    "later",
+    "echo ready\nwhile ! [ -e go ]; do sleep 0.05; done\ncat /dev/zero > $TESTARENA_RESULTS/zero\necho '::progress 0.5 full'\nexec sleep 600",
+);
+const HOLD: (&str, &str) = ("hold", "exec sleep 600");
+/// Gives the runner a folder of 64 MiB, and starts it again when it is killed.
+const SMALL_DISK: &str = "mount -t tmpfs -o size=64m none \"$RUNNER_TEST_FOLDER/$0\" || exit\n\"$@\"\nexec \"$@\"";
 
 #[tokio::test]
 async fn a_task_that_prints_without_end_has_the_beginning_kept() {
@@ -40,12 +47,45 @@ async fn expect_refusal(server: &TestRunner) {
     assert_eq!(refusal(answer).await, (503, "disk_full".to_owned()));
 }
 
+/// Starts the runner of a test again in a process of its own, for which this folder is a small disk.
+async fn start_on_a_small_disk(server: &mut TestRunner, folder: &str) -> tokio::process::Child {
+    server.shut_down().await;
+    let front = if rustix::process::geteuid().is_root() { "-m" } else { "-rm" };
+    start_other(server, &["unshare", front, "sh", "-c", SMALL_DISK, folder]).await
+}
+
+#[tokio::test]
+async fn what_waits_when_the_disk_fills_up_waits_on_and_runs_when_there_is_room() {
+    let mut server = TestRunner::start(&[PASS, FILL_LATER, HOLD]).await;
+    let mut child = start_on_a_small_disk(&mut server, "data").await;
+    // Both slots.
+    server.submit("1", &["later", "hold"]).await;
+    server.client.logged("1-1", "ready").await;
+    server.submit("2", &["pass"]).await;
+    server.submit("3", &["pass", "pass"]).await;
+    std::fs::write(server.workspace("1").join("go"), "").unwrap();
+    server.client.until("1", |queue| tasks(queue)[0].message == "full").await;
+    server.client.abort("1").await;
+    server.client.ended("1").await;
+    // Longer than the scheduler takes to look again.
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(3) {
+        for id in ["2", "3"] {
+            let queue = server.client.status(id).await;
+            assert_eq!(queue.status, QueueStatus::Waiting, "{queue:?}");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(server.client.delete("1").await.status(), 204);
+    assert_eq!(statuses(&server.client.ended("2").await), (QueueStatus::Finished, vec![Passed]));
+    assert_eq!(statuses(&server.client.ended("3").await), (QueueStatus::Finished, vec![Passed, Passed]));
+    child.kill().await.unwrap();
+}
+
 #[tokio::test]
 async fn on_a_full_disk_an_abort_a_crash_and_a_deletion_work() {
     let mut server = TestRunner::start(&[PASS, FILL]).await;
-    server.shut_down().await;
-    let front = if rustix::process::geteuid().is_root() { "-m" } else { "-rm" };
-    let mut child = start_other(&mut server, &["unshare", front, "sh", "-c", SMALL_DISK, "sh"]).await;
+    let mut child = start_on_a_small_disk(&mut server, "data").await;
 
     fill(&server, "1").await;
     assert_eq!(server.client.abort("1").await.status(), 202);
