@@ -15,6 +15,10 @@ use tokio::process::Child;
 /// Most of git's complaint that goes into a message, in bytes. What ended it stands last.
 const MAX_COMPLAINT: usize = 2_000;
 
+/// Git syncs packs and nothing else. What a power cut leaves of a ref or an object that was not synced is an empty file,
+/// which git then takes for a damaged clone. Older gits do not know the setting, and are none the worse for it.
+const DURABLE: &str = "core.fsync=loose-object,reference";
+
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
     #[error("can't run git: {source}")]
@@ -107,6 +111,7 @@ impl Git {
         command
             .arg("-C")
             .arg(folder)
+            .args(["-c", DURABLE])
             .args(arguments)
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("LC_ALL", "C")

@@ -5,6 +5,8 @@ use super::LOCAL_LIMIT;
 use super::Repository;
 use super::git::{Call, GitError};
 use std::collections::HashMap;
+use std::io;
+use std::path::Path;
 
 const FOLDER: &str = "refs/testarena/";
 
@@ -32,7 +34,7 @@ impl Repository {
     /// Puts the refs right after a crash or an accident: those of no queue go, and those of the given queues
     /// (their ids and commits) come back.
     pub async fn put_holds_right(&self, queues: HashMap<String, String>) -> Result<(), GitError> {
-        self.remove_locks().await?;
+        self.remove_wreckage().await?;
         let listing = self.run(&["for-each-ref", "--format=%(refname)", FOLDER], LOCAL_LIMIT).await?;
         let listing = String::from_utf8_lossy(&listing).into_owned();
         let mut missing: HashMap<String, (&String, &String)> =
@@ -52,19 +54,46 @@ impl Repository {
         Ok(())
     }
 
-    /// In this folder of refs nobody else is at work, so that a lock in it is a crash's.
-    async fn remove_locks(&self) -> Result<(), GitError> {
-        let folder = self.clone_layout().await?.common_dir.join(FOLDER);
-        let Ok(entries) = std::fs::read_dir(folder) else {
-            return Ok(());
-        };
-        for path in entries.flatten().map(|entry| entry.path()) {
-            if path.extension().is_some_and(|extension| extension == "lock") {
-                std::fs::remove_file(path)?;
-            }
+    /// Removes what a power cut or a crash has left of refs. With one that is none git fails every fetch and every clearing
+    /// of the clone, and mends it never.
+    async fn remove_wreckage(&self) -> Result<(), GitError> {
+        let folder = self.clone_layout().await?.common_dir;
+        let removed = tokio::task::spawn_blocking(move || {
+            let locks = remove_files(&folder.join(FOLDER), is_lock)?;
+            Ok(locks + remove_files(&folder.join("refs"), holds_nothing)?)
+        });
+        let removed = removed.await.map_err(io::Error::from).flatten()?;
+        if removed > 0 {
+            tracing::warn!(removed, "removed what a power cut or a crash had left of refs");
         }
         Ok(())
     }
+}
+
+/// In our own folder of refs nobody else is at work, so that a lock in it is a crash's.
+fn is_lock(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "lock")
+}
+
+/// Of a lock this says nothing: git makes it empty, and writes into it.
+fn holds_nothing(path: &Path) -> bool {
+    !is_lock(path) && std::fs::read(path).is_ok_and(|text| text.iter().all(|byte| *byte == 0))
+}
+
+/// Removes files in a folder and those below it, and returns how many. Blocks.
+fn remove_files(folder: &Path, is_wreckage: fn(&Path) -> bool) -> io::Result<usize> {
+    let mut removed = 0;
+    // A folder that is not there holds none.
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        if kind.is_dir() {
+            removed += remove_files(&path, is_wreckage)?;
+        } else if kind.is_file() && is_wreckage(&path) {
+            std::fs::remove_file(path)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
 }
 
 #[cfg(test)]

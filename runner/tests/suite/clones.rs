@@ -158,6 +158,20 @@ async fn refs_that_a_crash_left_are_swept_and_missing_ones_come_back() {
     std::fs::write(repository.join(".git/refs/testarena/43.lock"), "").unwrap();
     server.start_again().await;
     assert_eq!(held(&server.config.repository), [format!("refs/testarena/42 {}", server.commit)]);
+    // As a power cut leaves what was written just before: the name is on the disk, and the text is not.
+    server.shut_down().await;
+    let refs = server.config.repository.join(".git/refs");
+    for name in ["testarena/42", "testarena/78", "remotes/origin/feature"] {
+        for text in ["", "\0\0\0\0"] {
+            std::fs::write(refs.join(name), text).unwrap();
+            server.start_again().await;
+            assert_eq!(held(&server.config.repository), [format!("refs/testarena/42 {}", server.commit)], "{name}");
+            git(&server.config.repository, &["fetch", "--quiet", "origin"]);
+            git(&server.config.repository, &["gc", "--quiet"]);
+            server.shut_down().await;
+        }
+    }
+    server.start_again().await;
     assert_eq!(server.run("43", &["pass"]).await.status, QueueStatus::Finished);
 }
 
