@@ -6,6 +6,7 @@ mod clone_layout;
 mod fetch;
 pub mod git;
 mod holds;
+mod mend;
 mod submodules;
 
 use crate::config::Config;
@@ -13,6 +14,7 @@ pub use checkout::Wanted;
 use fetch::Turns;
 pub use fetch::WHOLE_OR_NOTHING;
 use git::{Call, Git, GitError};
+use mend::{Mending, tells_of_damage};
 use protocol::names::{is_scenario_name, scenario_of_path};
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -43,12 +45,14 @@ pub struct Repository {
     pub git: Git,
     scenario_dir: String,
     turns: Turns,
+    mending: Mending,
 }
 
 impl Repository {
     pub fn new(config: &Config) -> Self {
         let (path, scenario_dir) = (config.repository.clone(), config.scenario_dir.clone());
-        Self { path, git: Git::new(&config.data_dir), scenario_dir, turns: Turns::default() }
+        let (turns, mending) = (Turns::default(), Mending::default());
+        Self { path, git: Git::new(&config.data_dir), scenario_dir, turns, mending }
     }
 
     async fn run(&self, arguments: &[&str], limit: Duration) -> Result<Vec<u8>, GitError> {
@@ -119,10 +123,22 @@ impl Repository {
         }
     }
 
-    /// The file of each scenario of a commit, relative to its root. Names that two files share are left out.
-    pub async fn scenario_files(&self, commit: &str) -> Result<HashMap<String, String>, GitError> {
+    /// All files of a commit's folder of scenarios, as git lists them.
+    pub async fn list_files(&self, branch: Option<&str>, commit: &str, limit: Duration) -> Result<Vec<u8>, GitError> {
         let arguments = ["ls-tree", "-rz", "--full-tree", commit, "--", &self.scenario_dir];
-        let listing = self.run(&arguments, LOCAL_LIMIT).await?;
+        let list = || self.run(&arguments, limit);
+        match list().await {
+            Err(error) if tells_of_damage(&error) && self.look_up("", commit).await?.0 => {
+                let found = if branch.is_none() { self.branch_of(commit).await? } else { None };
+                self.mend_and(branch.or(found.as_deref()), ORIGIN_LIMIT, list()).await
+            }
+            listing => listing,
+        }
+    }
+
+    /// The file of each scenario of a commit, relative to its root. Names that two files share are left out.
+    pub async fn scenario_files(&self, branch: &str, commit: &str) -> Result<HashMap<String, String>, GitError> {
+        let listing = self.list_files(Some(branch), commit, LOCAL_LIMIT).await?;
         let mut files: HashMap<String, Option<String>> = HashMap::new();
         for entry in listing.split(|byte| *byte == 0) {
             if let Some((scenario, path)) = scenario_of_entry(entry, &self.scenario_dir) {

@@ -130,7 +130,7 @@ async fn find_files(state: &State, request: &QueueRequest) -> Result<Vec<NewTask
     let config = &state.config;
     let _permit = state.checks.acquire().await;
     state.repository.ensure_commit(&request.branch, &request.commit).await?;
-    let files = state.repository.scenario_files(&request.commit).await;
+    let files = state.repository.scenario_files(&request.branch, &request.commit).await;
     let files = files.map_err(Refusal::from)?;
     let find = |scenario: &String| {
         let unknown = || {

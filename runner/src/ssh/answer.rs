@@ -3,7 +3,7 @@
 
 use super::command::Command;
 use crate::state::State;
-use crate::workspace::git::GroupGuard;
+use crate::workspace::git::{GitError, GroupGuard};
 use russh::ChannelWriteHalf;
 use russh::server::Msg;
 use std::process::Stdio;
@@ -52,9 +52,30 @@ async fn complain(writer: &Writer, message: &str) -> Result<(), russh::Error> {
 async fn execute(state: &State, command: Command, writer: &Writer) -> Result<u32, russh::Error> {
     match command {
         Command::CleanUp { queue_id } => clean_up(state, queue_id, writer).await,
+        Command::Scenarios { commit } => {
+            tell(writer, state.repository.list_files(None, &commit, COMMAND_LIMIT).await).await
+        }
         command => {
             let arguments = command.git_arguments(&state.config).unwrap_or_default();
             run_git(state, &arguments, writer).await
+        }
+    }
+}
+
+/// Passes on what git has said, once it has ended.
+async fn tell(writer: &Writer, said: Result<Vec<u8>, GitError>) -> Result<u32, russh::Error> {
+    match said {
+        Ok(output) => {
+            writer.data(&output[..]).await?;
+            Ok(0)
+        }
+        Err(GitError::Failed { code, complaint, .. }) => {
+            complain(writer, &complaint).await?;
+            Ok(code.and_then(|code| u32::try_from(code).ok()).unwrap_or(FAILED))
+        }
+        Err(error) => {
+            complain(writer, &error.to_string()).await?;
+            Ok(FAILED)
         }
     }
 }

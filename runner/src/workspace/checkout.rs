@@ -3,7 +3,9 @@
 //! to get what it lacks.
 
 use super::clone_layout::CloneLayout;
+use super::fetch::FETCH_LIMIT;
 use super::git::{Call, GitError};
+use super::mend::tells_of_damage;
 use super::{LOCAL_LIMIT, Repository};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -63,8 +65,17 @@ impl Repository {
             ("GIT_INDEX_FILE", index.as_os_str()),
         ];
         let read_tree = [&NOT_OURS[..], &["read-tree", "-u", "--reset", &wanted.commit]].concat();
-        self.call(workspace, &read_tree, &env, CHECKOUT_LIMIT).await?;
-        self.fetch_submodules(workspace, wanted.submodules).await
+        let write = || self.call(workspace, &read_tree, &env, CHECKOUT_LIMIT);
+        let mut told = Vec::new();
+        match write().await {
+            Err(error) if tells_of_damage(&error) && self.look_up(&wanted.branch, &wanted.commit).await?.0 => {
+                told.push(format!("the clone lacks objects of branch {}; all of it is fetched anew", wanted.branch));
+                self.mend_and(Some(&wanted.branch), FETCH_LIMIT, write()).await
+            }
+            written => written,
+        }?;
+        told.extend(self.fetch_submodules(workspace, wanted.submodules).await?);
+        Ok(told)
     }
 
     async fn call(

@@ -1,6 +1,7 @@
 //! Fetching a branch from the source. What takes longer than a caller can wait goes on, for the one who asks next.
 
 use super::git::GitError;
+use super::mend::tells_of_damage;
 use super::{ORIGIN_LIMIT, Repository};
 use std::collections::HashMap;
 use std::io;
@@ -10,7 +11,7 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
 /// A first fetch of a big branch over a slow line. A line that is dead is given up after it.
-const FETCH_LIMIT: Duration = Duration::from_mins(10);
+pub(super) const FETCH_LIMIT: Duration = Duration::from_mins(10);
 /// What is fetched comes as one pack, which is there whole or not at all. As loose objects a commit is there before its files
 /// are, and a fetch that is cut off in between would leave a clone that takes itself for whole and fetches them never again.
 pub const WHOLE_OR_NOTHING: &str = "fetch.unpackLimit=1";
@@ -55,6 +56,12 @@ impl Repository {
 
     async fn fetch_whole(self, branch: String, _turn: OwnedMutexGuard<()>) -> Result<(), GitError> {
         let source = format!("refs/heads/{branch}");
-        self.run(&["-c", WHOLE_OR_NOTHING, "fetch", "--quiet", "origin", &source], FETCH_LIMIT).await.map(drop)
+        let arguments = ["-c", WHOLE_OR_NOTHING, "fetch", "--quiet", "origin", &source];
+        let fetch = || self.run(&arguments, FETCH_LIMIT);
+        let fetched = match fetch().await {
+            Err(error) if tells_of_damage(&error) => self.mend_and(Some(&branch), FETCH_LIMIT, fetch()).await,
+            fetched => fetched,
+        };
+        fetched.map(drop)
     }
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 const PASS: (&str, &str) = ("pass", "true");
 
 /// Makes a branch with a commit of its own at the source, and a queue for it.
-fn queue_on(server: &TestRunner, id: &str, branch: &str) -> QueueRequest {
+pub fn queue_on(server: &TestRunner, id: &str, branch: &str) -> QueueRequest {
     let source = server.folder.path().join("source");
     server.git_at_source(&["checkout", "--quiet", "-b", branch, "main"]);
     write_scenario(&source, "side", &format!("grep -q {id} big && git log -1 --format=%s && git show HEAD~1 --stat"));

@@ -8,6 +8,7 @@ mod access;
 mod changes;
 mod clones;
 mod config;
+mod damage;
 mod disk;
 mod files;
 mod leftovers;

@@ -1,6 +1,7 @@
 //! The runner's SSH server, asked by OpenSSH's own client.
 //! Keys and known hosts lie in a folder of each test's own.
 
+use crate::damage::{file_of, replace};
 use crate::test_runner::TestRunner;
 use runner::SshConfig;
 use std::os::unix::fs::PermissionsExt;
@@ -103,6 +104,20 @@ async fn a_new_commit_is_there_after_a_fetch() {
     assert_eq!(ssh.git(&present).await.0, 0);
     let (exit, _, complaint) = ssh.git("fetch --quiet origin refs/heads/none").await;
     assert!(exit == 128 && complaint.contains("couldn't find remote ref"), "{exit} {complaint}");
+}
+
+#[tokio::test]
+async fn scenarios_are_told_of_a_clone_that_has_lost_them() {
+    for object in ["HEAD:scenarios", "HEAD^{tree}"] {
+        let ssh = SshTest::start(&[("a", "true")]).await;
+        replace(&file_of(&ssh.server.config.repository, object), Some(b""));
+        let line = format!("ls-tree -rz --full-tree {} -- scenarios", ssh.server.commit);
+        let (exit, listing, complaint) = ssh.git(&line).await;
+        assert!(exit == 0 && listing.ends_with("\tscenarios/a\0"), "{exit} {listing} {complaint}");
+        // What is nowhere is no damage.
+        let (exit, _, complaint) = ssh.git(&line.replace(&ssh.server.commit, &"1".repeat(40))).await;
+        assert_eq!((exit, complaint.as_str()), (128, "fatal: not a tree object\n"));
+    }
 }
 
 #[tokio::test]

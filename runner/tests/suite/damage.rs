@@ -1,0 +1,93 @@
+//! A clone that a power cut or a failing disk has taken objects from: what can be fetched anew is, and for the rest
+//! the words say what to do.
+
+use crate::clones::queue_on;
+use crate::test_runner::{TestRunner, git, statuses};
+use protocol::QueueStatus;
+use protocol::TaskStatus::Passed;
+use protocol::remote::QueueRequest;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+const PASS: (&str, &str) = ("pass", "true");
+
+/// The file of an object that lies by itself.
+pub fn file_of(clone: &Path, object: &str) -> PathBuf {
+    let id = git(clone, &["rev-parse", object]);
+    clone.join(".git/objects").join(&id[..2]).join(&id[2..])
+}
+
+/// Puts something else in an object's place. Its file may be the source's as well, so it is not written into.
+pub fn replace(file: &Path, content: Option<&[u8]>) {
+    std::fs::remove_file(file).unwrap();
+    if let Some(content) = content {
+        std::fs::write(file, content).unwrap();
+    }
+}
+
+/// Hands a queue in until it is taken, as TestArena does.
+async fn insist(server: &TestRunner, queue: &QueueRequest) {
+    let start = Instant::now();
+    loop {
+        let answer = server.client.post_queue(queue).await;
+        if answer.status() == 202 {
+            return;
+        }
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status == 503 && start.elapsed() < Duration::from_mins(1), "{text}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn objects_that_a_clone_has_lost_are_fetched_anew() {
+    for object in ["HEAD:scenarios/pass", "HEAD:scenarios", "HEAD^{tree}", "HEAD"] {
+        for content in [None, Some(&b""[..]), Some(&[0; 100])] {
+            let server = TestRunner::start(&[PASS]).await;
+            replace(&file_of(&server.config.repository, object), content);
+            insist(&server, &server.queue("42", &["pass"])).await;
+            let ended = server.client.ended("42").await;
+            assert_eq!(statuses(&ended), (QueueStatus::Finished, vec![Passed]), "{object} {content:?}: {ended:?}");
+            let log = server.client.log("42").await;
+            let is_told = log.contains("the clone lacks objects of branch main; all of it is fetched anew");
+            assert_eq!(is_told, object == "HEAD:scenarios/pass", "{object} {content:?}: {log}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_new_commit_that_uses_what_was_lost_runs_too() {
+    let server = TestRunner::start(&[PASS]).await;
+    replace(&file_of(&server.config.repository, "HEAD:scenarios/pass"), Some(b""));
+    insist(&server, &queue_on(&server, "41", "feature/x")).await;
+    let ended = server.client.ended("41").await;
+    assert_eq!(statuses(&ended), (QueueStatus::Finished, vec![Passed]), "{ended:?}");
+}
+
+#[tokio::test]
+async fn damage_that_no_fetch_mends_is_told_with_the_command_that_does() {
+    let mut server = TestRunner::start(&[PASS]).await;
+    let clone = &server.config.repository;
+    git(clone, &["repack", "--quiet", "-a", "-d"]);
+    let mut packs = std::fs::read_dir(clone.join(".git/objects/pack")).unwrap().map(|entry| entry.unwrap().path());
+    let pack = packs.find(|path| path.extension().is_some_and(|end| end == "pack")).unwrap();
+    let blob = git(clone, &["rev-parse", "HEAD:scenarios/pass"]);
+    // `<object> blob <size> <size in the pack> <offset>`
+    let listing = git(clone, &["verify-pack", "-v", &pack.display().to_string()]);
+    let line = listing.lines().find(|line| line.starts_with(&blob)).unwrap();
+    let numbers: Vec<usize> = line.split_whitespace().skip(2).map(|word| word.parse().unwrap()).collect();
+    let mut bytes = std::fs::read(&pack).unwrap();
+    // Behind what says which kind of object follows, and how large.
+    bytes[numbers[2] + 2..numbers[2] + numbers[1]].fill(0);
+    replace(&pack, Some(&bytes));
+    insist(&server, &server.queue("42", &["pass"])).await;
+    let ended = server.client.ended("42").await;
+    assert_eq!(ended.status, QueueStatus::Error);
+    assert!(ended.message.contains("git clone URL"), "{}", ended.message);
+    let command = ended.message.split('`').nth(1).unwrap().to_owned();
+    server.shut_down().await;
+    let done = std::process::Command::new("sh").args(["-c", &command]).status().unwrap();
+    assert!(done.success(), "{command}");
+    server.start_again().await;
+    assert_eq!(statuses(&server.run("43", &["pass"]).await), (QueueStatus::Finished, vec![Passed]));
+}
