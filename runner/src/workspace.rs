@@ -68,7 +68,7 @@ impl Repository {
         if has_commit {
             return Ok(());
         }
-        let fetched = self.fetch(branch, commit).await;
+        let fetched = self.fetch(branch, commit, ORIGIN_LIMIT).await;
         // Whatever git says: it may have brought the commit and only failed to note that, at a ref that is in
         // the way or a lock that a crash has left.
         if self.look_up(branch, commit).await?.0 {

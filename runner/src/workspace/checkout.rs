@@ -46,7 +46,8 @@ impl Repository {
         blocking(move || crate::layout::remove_tree(&folder)).await?;
         let layout = self.clone_layout().await?;
         if !self.look_up(&wanted.branch, &wanted.commit).await?.0
-            && let Err(error) = self.fetch(&wanted.branch, &wanted.commit).await
+            // No client waits for this, and the queue would fail for good.
+            && let Err(error) = self.fetch(&wanted.branch, &wanted.commit, FETCH_LIMIT).await
         {
             // Git says more clearly what is missing when it has to be used.
             tracing::warn!(%error, "a queue's commit was gone and could not be fetched again");

@@ -1,8 +1,8 @@
 //! Fetching a branch from the source. What takes longer than a caller can wait goes on, for the one who asks next.
 
+use super::Repository;
 use super::git::GitError;
 use super::mend::tells_of_damage;
-use super::{ORIGIN_LIMIT, Repository};
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -41,7 +41,7 @@ impl Turns {
 
 impl Repository {
     /// Fetches a branch that lacks this commit.
-    pub(super) async fn fetch(&self, branch: &str, commit: &str) -> Result<(), GitError> {
+    pub(super) async fn fetch(&self, branch: &str, commit: &str, patience: Duration) -> Result<(), GitError> {
         let fetch = async {
             let turn = self.turns.take(branch).await;
             if self.look_up(branch, commit).await?.0 {
@@ -50,8 +50,8 @@ impl Repository {
             let fetch = tokio::spawn(self.clone().fetch_whole(branch.to_owned(), turn));
             fetch.await.map_err(io::Error::from)?
         };
-        let goes_on = || GitError::GoesOn { command: "fetch".to_owned(), limit: ORIGIN_LIMIT };
-        timeout(ORIGIN_LIMIT, fetch).await.unwrap_or_else(|_| Err(goes_on()))
+        let goes_on = || GitError::GoesOn { command: "fetch".to_owned(), limit: patience };
+        timeout(patience, fetch).await.unwrap_or_else(|_| Err(goes_on()))
     }
 
     async fn fetch_whole(self, branch: String, _turn: OwnedMutexGuard<()>) -> Result<(), GitError> {

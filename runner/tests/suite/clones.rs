@@ -5,7 +5,6 @@ use crate::test_runner::{TestRunner, git, refusal, statuses, tasks, write_scenar
 use protocol::QueueStatus;
 use protocol::TaskStatus::{Passed, Running};
 use protocol::remote::QueueRequest;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 const PASS: (&str, &str) = ("pass", "true");
@@ -285,27 +284,4 @@ async fn without_git_lfs_a_pointer_is_told_from_a_program_and_a_required_filter_
     let ended = server.client.ended("43").await;
     assert_eq!(ended.status, QueueStatus::Error);
     assert!(ended.message.contains("smudge filter lfs failed"), "{}", ended.message);
-}
-
-#[tokio::test]
-async fn a_fetch_that_takes_longer_than_a_call_goes_on_for_the_next_one() {
-    let server = TestRunner::start_in(&[PASS], |config, folder| {
-        // The first one takes its time; no other ever comes to an end.
-        let script = "#!/bin/sh\nmkdir \"${0%/*}/first\" || exec sleep 600\n\
-                      while ! [ -e \"${0%/*}/go\" ]; do sleep 0.05; done\nexec git-upload-pack \"$@\"\n";
-        let path = folder.join("slow-upload-pack");
-        std::fs::write(&path, script).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        git(&config.repository, &["config", "remote.origin.uploadpack", &path.display().to_string()]);
-        // Known, so that only its commit is asked for.
-        git(&config.repository, &["update-ref", "refs/remotes/origin/feature", "HEAD"]);
-    })
-    .await;
-    let queue = queue_on(&server, "41", "feature");
-    let answer = server.client.post_queue(&queue).await;
-    assert_eq!(refusal(answer).await, (503, "repository_unavailable".to_owned()));
-    std::fs::write(server.folder.path().join("go"), "").unwrap();
-    let answer = server.client.post_queue(&queue).await;
-    assert_eq!(answer.status(), 202, "{}", answer.text().await.unwrap());
-    assert_eq!(statuses(&server.client.ended("41").await), (QueueStatus::Finished, vec![Passed]));
 }

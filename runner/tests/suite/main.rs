@@ -10,6 +10,7 @@ mod clones;
 mod config;
 mod damage;
 mod disk;
+mod fetches;
 mod files;
 mod leftovers;
 mod queues;
