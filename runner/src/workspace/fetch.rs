@@ -5,7 +5,7 @@ use super::git::GitError;
 use super::mend::tells_of_damage;
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
@@ -18,17 +18,31 @@ pub const WHOLE_OR_NOTHING: &str = "fetch.unpackLimit=1";
 
 type Turn = tokio::sync::Mutex<()>;
 
+/// Branches whose last failure is remembered. Their names come from requests.
+const MAX_FAILURES: usize = 100;
+
 /// Of each branch one fetch at a time.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Turns(Arc<Mutex<HashMap<String, Weak<Turn>>>>);
+pub(super) struct Turns(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    turns: HashMap<String, Weak<Turn>>,
+    /// Why the last fetch of a branch failed.
+    failures: HashMap<String, String>,
+}
 
 impl Turns {
     async fn take(&self, branch: &str) -> OwnedMutexGuard<()> {
         self.find(branch).lock_owned().await
     }
 
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn find(&self, branch: &str) -> Arc<Turn> {
-        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let turns = &mut self.lock().turns;
         turns.retain(|_, turn| turn.strong_count() > 0);
         let known = turns.get(branch).and_then(Weak::upgrade);
         known.unwrap_or_else(|| {
@@ -36,6 +50,22 @@ impl Turns {
             turns.insert(branch.to_owned(), Arc::downgrade(&turn));
             turn
         })
+    }
+
+    fn last_failure(&self, branch: &str) -> Option<String> {
+        self.lock().failures.get(branch).cloned()
+    }
+
+    fn note(&self, branch: String, fetched: &Result<(), GitError>) {
+        let failures = &mut self.lock().failures;
+        let Err(error) = fetched else {
+            failures.remove(&branch);
+            return;
+        };
+        if failures.len() >= MAX_FAILURES {
+            failures.clear();
+        }
+        failures.insert(branch, error.to_string());
     }
 }
 
@@ -50,8 +80,10 @@ impl Repository {
             let fetch = tokio::spawn(self.clone().fetch_whole(branch.to_owned(), turn));
             fetch.await.map_err(io::Error::from)?
         };
-        let goes_on = || GitError::GoesOn { command: "fetch".to_owned(), limit: patience };
-        timeout(patience, fetch).await.unwrap_or_else(|_| Err(goes_on()))
+        timeout(patience, fetch).await.unwrap_or_else(|_| {
+            let last = self.turns.last_failure(branch);
+            Err(GitError::GoesOn { command: "fetch".to_owned(), limit: patience, last })
+        })
     }
 
     async fn fetch_whole(self, branch: String, _turn: OwnedMutexGuard<()>) -> Result<(), GitError> {
@@ -62,6 +94,11 @@ impl Repository {
             Err(error) if tells_of_damage(&error) => self.mend_and(Some(&branch), FETCH_LIMIT, fetch()).await,
             fetched => fetched,
         };
-        fetched.map(drop)
+        let fetched = fetched.map(drop);
+        if let Err(error) = &fetched {
+            tracing::warn!(branch, %error, "a fetch of branch \"{branch}\" failed");
+        }
+        self.turns.note(branch, &fetched);
+        fetched
     }
 }

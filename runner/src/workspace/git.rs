@@ -25,10 +25,19 @@ pub enum GitError {
     Start { source: io::Error },
     #[error("git {command} took longer than {} s", limit.as_secs())]
     TimedOut { command: String, limit: Duration },
-    #[error("git {command} takes longer than {} s, and goes on: ask again", limit.as_secs())]
-    GoesOn { command: String, limit: Duration },
+    #[error("git {command} takes longer than {} s, and goes on: ask again{}", limit.as_secs(), told(last.as_deref()))]
+    GoesOn {
+        command: String,
+        limit: Duration,
+        /// Why the last one failed, which nobody may have waited for.
+        last: Option<String>,
+    },
     #[error("git {command} failed: {complaint}")]
     Failed { command: String, code: Option<i32>, complaint: String },
+}
+
+fn told(last: Option<&str>) -> String {
+    last.map(|failure| format!(" (the last one failed: {failure})")).unwrap_or_default()
 }
 
 impl From<io::Error> for GitError {

@@ -97,7 +97,8 @@ impl Repository {
                 }
             }
         };
-        let goes_on = || GitError::GoesOn { command: "fetch of what the clone lacks".to_owned(), limit: patience };
+        let command = "fetch of what the clone lacks".to_owned();
+        let goes_on = || GitError::GoesOn { command, limit: patience, last: None };
         timeout(patience, mend).await.unwrap_or_else(|_| Err(goes_on()))
     }
 

@@ -36,6 +36,25 @@ async fn a_fetch_that_takes_longer_than_a_call_goes_on_for_the_next_one() {
 }
 
 #[tokio::test]
+async fn a_fetch_that_fails_when_nobody_waits_any_more_is_told_to_the_next_one() {
+    let breaks_off = "sleep 13\necho boom >&2\nexit 1";
+    let server =
+        TestRunner::start_in(&[PASS], |config, folder| answer_by(folder, &config.repository, breaks_off)).await;
+    let queue = queue_on(&server, "41", "feature");
+    let mut answers = Vec::new();
+    for _ in 0..2 {
+        let answer = server.client.post_queue(&queue).await;
+        assert_eq!(answer.status(), 503);
+        answers.push(answer.text().await.unwrap());
+    }
+    assert!(!answers[0].contains("boom") && answers[1].contains("boom"), "{answers:?}");
+    // What has come since then is no longer broken.
+    answer_by(server.folder.path(), &server.config.repository, "exec git-upload-pack \"$@\"");
+    let answer = server.client.post_queue(&queue).await;
+    assert_eq!(answer.status(), 202, "{}", answer.text().await.unwrap());
+}
+
+#[tokio::test]
 async fn a_checkout_waits_for_the_fetch_of_a_commit_that_the_clone_has_lost() {
     let wait = ("wait", "while ! [ -e go ]; do sleep 0.05; done");
     let server = TestRunner::start_with(&[wait], |config| config.slots.truncate(1)).await;
