@@ -12,7 +12,6 @@ mod submodules;
 use crate::config::Config;
 pub use checkout::Wanted;
 use fetch::Turns;
-pub use fetch::WHOLE_OR_NOTHING;
 use git::{Call, Git, GitError};
 use mend::{Mending, tells_of_damage};
 use protocol::names::{is_scenario_name, scenario_of_path};

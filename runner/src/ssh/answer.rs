@@ -51,14 +51,18 @@ async fn complain(writer: &Writer, message: &str) -> Result<(), russh::Error> {
 
 async fn execute(state: &State, command: Command, writer: &Writer) -> Result<u32, russh::Error> {
     match command {
-        Command::CleanUp { queue_id } => clean_up(state, queue_id, writer).await,
+        Command::Branches => run_git(state, &["ls-remote", "--heads", "origin"], writer).await,
+        Command::Validate { branch } => {
+            run_git(state, &["ls-remote", "--heads", "origin", &format!("refs/heads/{branch}")], writer).await
+        }
+        Command::Present { commit } => {
+            run_git(state, &["cat-file", "-e", &format!("{commit}^{{commit}}")], writer).await
+        }
+        Command::Fetch { branch } => tell(writer, state.repository.fetch_branch(&branch).await.map(|()| vec![])).await,
         Command::Scenarios { commit } => {
             tell(writer, state.repository.list_files(None, &commit, COMMAND_LIMIT).await).await
         }
-        command => {
-            let arguments = command.git_arguments(&state.config).unwrap_or_default();
-            run_git(state, &arguments, writer).await
-        }
+        Command::CleanUp { queue_id } => clean_up(state, queue_id, writer).await,
     }
 }
 
@@ -80,7 +84,7 @@ async fn tell(writer: &Writer, said: Result<Vec<u8>, GitError>) -> Result<u32, r
     }
 }
 
-async fn run_git(state: &State, arguments: &[String], writer: &Writer) -> Result<u32, russh::Error> {
+async fn run_git(state: &State, arguments: &[&str], writer: &Writer) -> Result<u32, russh::Error> {
     let repository = &state.repository;
     let (mut child, own) = match repository.git.start(&repository.path, arguments, &[], Stdio::null()) {
         Ok(started) => started,

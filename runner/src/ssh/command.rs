@@ -3,7 +3,6 @@
 
 use super::words;
 use crate::config::Config;
-use crate::workspace::WHOLE_OR_NOTHING;
 use protocol::names::{is_branch_name, is_commit, is_queue_id};
 use std::path::Path;
 
@@ -48,21 +47,6 @@ impl Command {
             ["rm", "-rf", "--", folder] => parse_clean_up(folder, config),
             _ => Err(refused()),
         }
-    }
-
-    /// What git gets to see, after `-C <repository>`; `None` for what is no git command.
-    pub fn git_arguments(&self, config: &Config) -> Option<Vec<String>> {
-        let line: &[&str] = match self {
-            Self::Branches => &["ls-remote", "--heads", "origin"],
-            Self::Validate { branch } => &["ls-remote", "--heads", "origin", &format!("refs/heads/{branch}")],
-            Self::Present { commit } => &["cat-file", "-e", &format!("{commit}^{{commit}}")],
-            Self::Fetch { branch } => {
-                &["-c", WHOLE_OR_NOTHING, "fetch", "--quiet", "origin", &format!("refs/heads/{branch}")]
-            }
-            Self::Scenarios { commit } => &["ls-tree", "-rz", "--full-tree", commit, "--", &config.scenario_dir],
-            Self::CleanUp { .. } => return None,
-        };
-        Some(line.iter().map(|word| (*word).to_owned()).collect())
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 pub(super) const FETCH_LIMIT: Duration = Duration::from_mins(10);
 /// What is fetched comes as one pack, which is there whole or not at all. As loose objects a commit is there before its files
 /// are, and a fetch that is cut off in between would leave a clone that takes itself for whole and fetches them never again.
-pub const WHOLE_OR_NOTHING: &str = "fetch.unpackLimit=1";
+pub(super) const WHOLE_OR_NOTHING: &str = "fetch.unpackLimit=1";
 
 type Turn = tokio::sync::Mutex<()>;
 
@@ -84,6 +84,13 @@ impl Repository {
             let last = self.turns.last_failure(branch);
             Err(GitError::GoesOn { command: "fetch".to_owned(), limit: patience, last })
         })
+    }
+
+    /// Fetches a branch as it is now. Goes on when nobody waits any more: who asks next finds what it has brought.
+    pub async fn fetch_branch(&self, branch: &str) -> Result<(), GitError> {
+        let turn = self.turns.take(branch).await;
+        let fetch = tokio::spawn(self.clone().fetch_whole(branch.to_owned(), turn));
+        fetch.await.map_err(io::Error::from)?
     }
 
     async fn fetch_whole(self, branch: String, _turn: OwnedMutexGuard<()>) -> Result<(), GitError> {

@@ -1,9 +1,9 @@
 //! A clone that lacks objects, or holds them damaged, after a power cut or on a failing disk. An ordinary fetch brings
 //! nothing of a commit that is here, so that each queue would fail for good: all of its branch is fetched anew instead.
 
-use super::fetch::FETCH_LIMIT;
+use super::fetch::{FETCH_LIMIT, WHOLE_OR_NOTHING};
 use super::git::GitError;
-use super::{ORIGIN_LIMIT, Repository, WHOLE_OR_NOTHING};
+use super::{ORIGIN_LIMIT, Repository};
 use protocol::names::is_commit;
 use std::collections::HashMap;
 use std::fs::File;

@@ -1,12 +1,15 @@
 //! The runner's SSH server, asked by OpenSSH's own client.
 //! Keys and known hosts lie in a folder of each test's own.
 
+use crate::clones::queue_on;
 use crate::damage::{file_of, replace};
+use crate::fetches::{WHEN_TOLD, answer_by};
 use crate::test_runner::TestRunner;
 use runner::SshConfig;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 use tokio::process::Command;
 
 struct SshTest {
@@ -104,6 +107,31 @@ async fn a_new_commit_is_there_after_a_fetch() {
     assert_eq!(ssh.git(&present).await.0, 0);
     let (exit, _, complaint) = ssh.git("fetch --quiet origin refs/heads/none").await;
     assert!(exit == 128 && complaint.contains("couldn't find remote ref"), "{exit} {complaint}");
+}
+
+#[tokio::test]
+async fn a_fetch_goes_on_when_the_one_who_asked_for_it_has_gone() {
+    let ssh = SshTest::start(&[("a", "true")]).await;
+    let folder = ssh.server.folder.path().to_owned();
+    answer_by(&folder, &ssh.server.config.repository, WHEN_TOLD);
+    let queue = queue_on(&ssh.server, "41", "feature");
+    let repository = quoted(&ssh.server.config.repository);
+    let line = format!("git -C {repository} fetch --quiet origin refs/heads/feature");
+    let mut client = ssh.client("mine").arg(line).spawn().unwrap();
+    let start = Instant::now();
+    while !folder.join("first").exists() {
+        assert!(start.elapsed() < Duration::from_secs(30), "no fetch");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    client.kill().await.unwrap();
+    // Another connection is served after the first one's end has been seen.
+    let present = format!("cat-file -e {}^{{commit}}", queue.commit);
+    assert_ne!(ssh.git(&present).await.0, 0);
+    std::fs::write(folder.join("go"), "").unwrap();
+    let start = Instant::now();
+    while ssh.git(&present).await.0 != 0 {
+        assert!(start.elapsed() < Duration::from_secs(30), "the fetch did not go on");
+    }
 }
 
 #[tokio::test]
@@ -207,10 +235,10 @@ async fn one_connection_serves_many_channels_at_once() {
     let mut master = ssh.client("mine");
     share(&mut master, "yes");
     let mut master = master.arg("-N").spawn().unwrap();
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     while !socket.exists() {
         assert!(start.elapsed().as_secs() < 20, "no connection");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let line = format!("git -C {} ls-remote --heads origin", quoted(&ssh.server.config.repository));
     let calls = (0..8).map(|_| {
