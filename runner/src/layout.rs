@@ -3,6 +3,7 @@
 
 use crate::config::Config;
 use rustix::fs::statvfs;
+use rustix::io::Errno;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -73,15 +74,13 @@ impl Layout {
         self.results_of_queue(queue_id).join(n.to_string())
     }
 
-    /// The folder whose disk is full, if one is. Blocks.
-    pub fn find_full_disk(&self) -> io::Result<Option<PathBuf>> {
-        for folder in [&self.data_dir, &self.workspace_root] {
-            let disk = statvfs(folder)?;
-            if disk.f_bavail.saturating_mul(disk.f_frsize) < MIN_FREE {
-                return Ok(Some(folder.clone()));
-            }
-        }
-        Ok(None)
+    /// The folder whose disk is full, if one is. One that can't be asked is not taken for full. Blocks.
+    pub fn find_full_disk(&self) -> Option<PathBuf> {
+        // Logs and results may lie elsewhere, by a link.
+        let logs = self.data_dir.join("logs");
+        [self.data_dir.clone(), logs, self.results_root(), self.workspace_root.clone()]
+            .into_iter()
+            .find(|folder| is_full(folder))
     }
 
     /// Removes everything of a queue. Blocks.
@@ -89,6 +88,20 @@ impl Layout {
         remove_tree(&self.workspace(queue_id))?;
         remove_tree(&self.results_of_queue(queue_id))?;
         remove_tree(&self.logs(queue_id))
+    }
+}
+
+fn is_full(folder: &Path) -> bool {
+    match statvfs(folder) {
+        // Some file systems tell no size at all.
+        Ok(disk) => disk.f_blocks > 0 && disk.f_bavail.saturating_mul(disk.f_frsize) < MIN_FREE,
+        // It is made when something is put there.
+        Err(Errno::NOENT) => false,
+        Err(error) => {
+            let folder = folder.display();
+            tracing::warn!(%folder, %error, "the disk at {folder} can't be asked for its room");
+            false
+        }
     }
 }
 
@@ -130,6 +143,13 @@ fn make_folders_writable(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_that_tells_no_size_is_not_full() {
+        let nowhere = PathBuf::from("/proc/nowhere");
+        let layout = Layout { data_dir: PathBuf::from("/proc"), workspace_root: nowhere };
+        assert_eq!(layout.find_full_disk(), None);
+    }
 
     #[test]
     fn a_tree_goes_whole_and_nothing_that_it_links_to() {

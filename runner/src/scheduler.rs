@@ -119,14 +119,8 @@ impl Scheduler {
         }
     }
 
-    /// Whether a disk is full. One that can't be asked is not taken for full: then the queue itself finds out.
     async fn look_at_disk(&mut self) -> bool {
-        let layout = self.state.layout.clone();
-        let found = tokio::task::spawn_blocking(move || layout.find_full_disk()).await;
-        let full = found.map_err(std::io::Error::from).flatten().unwrap_or_else(|error| {
-            tracing::warn!(%error, "the disk could not be asked for its room");
-            None
-        });
+        let full = self.state.find_full_disk().await;
         let was_full = std::mem::replace(&mut self.is_disk_full, full.is_some());
         match full {
             Some(folder) if !was_full => {

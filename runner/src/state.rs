@@ -7,6 +7,7 @@ use crate::store::Store;
 use crate::workspace::Repository;
 use std::collections::HashMap;
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -77,6 +78,12 @@ impl State {
                 return;
             }
         }
+    }
+
+    /// The folder whose disk is full, if one is.
+    pub async fn find_full_disk(&self) -> Option<PathBuf> {
+        let layout = self.layout.clone();
+        tokio::task::spawn_blocking(move || layout.find_full_disk()).await.unwrap_or_default()
     }
 
     /// Adds a line to a queue's own log.

@@ -115,9 +115,7 @@ fn check_tasks(request: &QueueRequest) -> Result<(), Refused> {
 
 /// On a full disk its tests would fail for no fault of theirs.
 async fn check_disk(state: &State) -> Result<(), Refused> {
-    let layout = state.layout.clone();
-    let full = tokio::task::spawn_blocking(move || layout.find_full_disk()).await.map_err(std::io::Error::from)??;
-    let Some(folder) = full else {
+    let Some(folder) = state.find_full_disk().await else {
         return Ok(());
     };
     let (least, folder) = (in_units(MIN_FREE), folder.display());

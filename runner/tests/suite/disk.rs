@@ -106,3 +106,24 @@ async fn on_a_full_disk_an_abort_a_crash_and_a_deletion_work() {
     assert_eq!(statuses(&server.run("4", &["pass"]).await), (QueueStatus::Finished, vec![Passed]));
     child.kill().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_disk_that_only_the_results_lie_on_is_looked_at_too() {
+    let mut server = TestRunner::start(&[PASS, FILL]).await;
+    let results = server.folder.path().join("data/results");
+    std::fs::remove_dir(&results).unwrap();
+    std::fs::create_dir(server.folder.path().join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("../elsewhere", &results).unwrap();
+    let mut child = start_on_a_small_disk(&mut server, "elsewhere").await;
+    fill(&server, "1").await;
+    assert_eq!(server.client.delete("1").await.status(), 204);
+    assert_eq!(statuses(&server.run("2", &["pass"]).await), (QueueStatus::Finished, vec![Passed]));
+    child.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_workspace_root_that_was_removed_is_made_again() {
+    let server = TestRunner::start(&[PASS]).await;
+    std::fs::remove_dir_all(&server.config.workspace_root).unwrap();
+    assert_eq!(statuses(&server.run("42", &["pass"]).await), (QueueStatus::Finished, vec![Passed]));
+}
