@@ -6,7 +6,7 @@ use super::error::Refused;
 use super::extract::{Id, InPath, Instance, JsonBody};
 use crate::layout::MIN_FREE;
 use crate::state::State;
-use crate::store::{Acceptance, NewQueue, NewTask, OfInstance};
+use crate::store::{Acceptance, NewQueue, NewTask, OfInstance, StoreResult};
 use crate::workspace::Refusal;
 use axum::Json;
 use axum::extract::State as Shared;
@@ -27,23 +27,36 @@ pub async fn create_queue(
     JsonBody(request): JsonBody<QueueRequest>,
 ) -> Result<Response, Refused> {
     check_id(&request)?;
-    let id = request.queue_id.clone();
-    let scenarios = request.tasks.iter().map(|task| task.scenario.clone()).collect();
-    let probe = |scenarios| state.store.probe(id.clone(), instance.clone(), request.commit.clone(), scenarios);
-    if let Some(met) = probe(Vec::clone(&scenarios)).await? {
-        return answer(&id, met);
+    if let Some(met) = probe(&state, &instance, &request).await? {
+        return answer(&request.queue_id, met);
     }
     check_tasks(&request)?;
     check_disk(&state).await?;
     let tasks = find_files(&state, &request).await?;
+    // A client that goes away in between leaves no commit that is held for no queue.
+    to_the_end(accept(state, instance, request, tasks)).await
+}
+
+async fn probe(state: &State, instance: &str, request: &QueueRequest) -> StoreResult<Option<Acceptance>> {
+    let scenarios = request.tasks.iter().map(|task| task.scenario.clone()).collect();
+    state.store.probe(request.queue_id.clone(), instance.to_owned(), request.commit.clone(), scenarios).await
+}
+
+async fn accept(
+    state: State,
+    instance: String,
+    request: QueueRequest,
+    tasks: Vec<NewTask>,
+) -> Result<Response, Refused> {
     let turn = state.accepting.lock().await;
-    if let Some(met) = probe(scenarios).await? {
-        return answer(&id, met);
+    if let Some(met) = probe(&state, &instance, &request).await? {
+        return answer(&request.queue_id, met);
     }
+    let id = request.queue_id;
     state.repository.hold(&id, &request.commit).await.map_err(Refusal::from)?;
     let new = NewQueue {
-        queue_id: request.queue_id,
-        instance: instance.clone(),
+        queue_id: id.clone(),
+        instance,
         branch: request.branch,
         commit: request.commit,
         submitted_by: request.submitted_by,
@@ -51,11 +64,18 @@ pub async fn create_queue(
         tasks,
     };
     let note = format!("accepted: {} tasks, submitted by {}", new.tasks.len(), new.submitted_by.escape_debug());
-    let acceptance = state.store.accept(new, Timestamp::now()).await?;
-    if acceptance == Acceptance::Gone {
+    let acceptance = state.store.accept(new, Timestamp::now()).await;
+    let is_unknown = match acceptance {
+        Ok(Acceptance::Gone) => true,
+        Ok(_) => false,
+        // A commit to the disk that failed may have been made all the same.
+        Err(_) => matches!(state.store.queue(id.clone()).await, Ok(None)),
+    };
+    if is_unknown {
         state.repository.release(&id).await;
     }
     drop(turn);
+    let acceptance = acceptance?;
     if acceptance == Acceptance::New {
         state.note(&id, note).await;
         state.bell.notify_one();

@@ -6,6 +6,8 @@ use protocol::QueueStatus;
 use protocol::TaskStatus::{Aborted, Passed};
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
 const PASS: (&str, &str) = ("smoke/pass.sh", "echo hello");
 /// Runs until it is killed, or its workspace holds a file `go`.
@@ -238,4 +240,37 @@ async fn a_status_that_has_not_changed_is_not_sent_again() {
     let other =
         server.client.request(Method::GET, "/api/status/42").header("If-None-Match", "\"x\"").send().await.unwrap();
     assert_eq!(other.status(), 200);
+}
+
+#[tokio::test]
+async fn a_queue_is_accepted_to_the_end_when_its_client_goes_away() {
+    let server = TestRunner::start_in(&[PASS], |config, _| {
+        // Git asks it before it makes a ref.
+        let hook = config.repository.join(".git/hooks/reference-transaction");
+        let script = "#!/bin/sh\n[ $1 = prepared ] && mkdir \"${0%/*}/seen\" || exit 0\n\
+                      while ! [ -e \"${0%/*}/go\" ]; do sleep 0.05; done\n";
+        std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
+        std::fs::write(&hook, script).unwrap();
+        std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    })
+    .await;
+    let (client, queue) = (server.client.clone(), server.queue("42", &["smoke/pass"]));
+    let call = tokio::spawn(async move { client.post_queue(&queue).await });
+    let hooks = server.config.repository.join(".git/hooks");
+    let start = Instant::now();
+    while !hooks.join("seen").exists() {
+        assert!(start.elapsed() < Duration::from_mins(1), "the hook was not asked");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    call.abort();
+    assert!(call.await.unwrap_err().is_cancelled());
+    // A call that is answered after the connection has closed.
+    server.client.get("/api/health").await;
+    std::fs::write(hooks.join("go"), "").unwrap();
+    let start = Instant::now();
+    while server.client.get("/api/status/42").await.status() == 404 {
+        assert!(start.elapsed() < Duration::from_mins(1), "the queue was not accepted");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(statuses(&server.client.ended("42").await), (QueueStatus::Finished, vec![Passed]));
 }
