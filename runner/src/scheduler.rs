@@ -174,5 +174,8 @@ impl Scheduler {
             Ok(count) => tracing::info!(count, "forgot ids that were deleted long ago"),
             Err(error) => tracing::error!(%error, "ids that were deleted long ago could not be forgotten"),
         }
+        if let Err(error) = self.state.store.keep_room().await {
+            tracing::error!(%error, "the database could not be asked for its room");
+        }
     }
 }

@@ -15,7 +15,8 @@ pub use queues::{Acceptance, NewQueue, NewTask, OfInstance, QueueRow, QueueView,
 
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
-use diesel::{Connection, SqliteConnection};
+use diesel::sql_types::BigInt;
+use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +33,8 @@ const PRAGMAS: &str =
     "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
 /// More than the write-ahead log grows to between two checkpoints.
 const TAKE_ROOM: &str = "CREATE TABLE room (filler BLOB); INSERT INTO room VALUES (zeroblob(8388608));";
+/// With less of that left in the database's file, in bytes, it is taken anew.
+const LEAST_ROOM: i64 = 4 * 1024 * 1024;
 /// Of the last start as well, should it have been cut off.
 const FREE_ROOM: &str = "DROP TABLE IF EXISTS room; PRAGMA wal_checkpoint(RESTART);";
 
@@ -73,9 +76,7 @@ impl Store {
         let mut writer = SqliteConnection::establish(url).map_err(|error| failed(error.to_string()))?;
         writer.batch_execute(PRAGMAS)?;
         writer.run_pending_migrations(MIGRATIONS).map_err(|error| failed(error.to_string()))?;
-        if let Err(error) = keep_room(&mut writer) {
-            tracing::warn!(%error, "the queue's database could not take the room that it needs on a full disk");
-        }
+        keep_room(&mut writer);
         let readers = Pool::builder()
             .max_size(READERS)
             .connection_timeout(READER_WAIT)
@@ -89,6 +90,19 @@ impl Store {
     /// Tells of every commit.
     pub fn subscribe(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
+    }
+
+    /// Takes room anew when rows have used it up.
+    pub async fn keep_room(&self) -> StoreResult<()> {
+        let writer = self.writer.clone();
+        let kept = tokio::task::spawn_blocking(move || {
+            let mut connection = writer.lock().unwrap_or_else(PoisonError::into_inner);
+            if room(&mut connection)? < LEAST_ROOM {
+                keep_room(&mut connection);
+            }
+            Ok(())
+        });
+        kept.await?
     }
 
     async fn write<T: Send + 'static>(
@@ -118,9 +132,48 @@ impl Store {
 
 /// Makes both of the database's files longer than they need to be. On a full disk aborts, verdicts and deletions find
 /// their place there, and what they end and remove makes room again.
-fn keep_room(writer: &mut SqliteConnection) -> diesel::QueryResult<()> {
+fn keep_room(writer: &mut SqliteConnection) {
+    if let Err(error) = take_room(writer) {
+        tracing::warn!(%error, "the queue's database could not take the room that it needs on a full disk");
+    }
+}
+
+fn take_room(writer: &mut SqliteConnection) -> diesel::QueryResult<()> {
     writer.batch_execute(FREE_ROOM)?;
     let taken = writer.batch_execute(TAKE_ROOM);
     writer.batch_execute(FREE_ROOM)?;
     taken
+}
+
+#[derive(QueryableByName)]
+struct Room {
+    #[diesel(sql_type = BigInt)]
+    bytes: i64,
+}
+
+/// What the database's file has of room for new rows.
+fn room(connection: &mut SqliteConnection) -> diesel::QueryResult<i64> {
+    let question = "SELECT freelist_count * page_size AS bytes FROM pragma_freelist_count, pragma_page_size";
+    Ok(diesel::sql_query(question).get_result::<Room>(connection)?.bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn room_that_rows_have_used_up_is_taken_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("runner.db")).unwrap();
+        let room = || room(&mut store.writer.lock().unwrap()).unwrap();
+        let use_up = "CREATE TABLE rows (text BLOB); INSERT INTO rows VALUES (zeroblob(8500000));";
+        assert!(room() > LEAST_ROOM);
+        store.writer.lock().unwrap().batch_execute(use_up).unwrap();
+        assert_eq!(room(), 0);
+        store.keep_room().await.unwrap();
+        assert!(room() > LEAST_ROOM, "{}", room());
+        let before = room();
+        store.keep_room().await.unwrap();
+        assert_eq!(room(), before);
+    }
 }
