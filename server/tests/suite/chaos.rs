@@ -6,6 +6,7 @@ use crate::command_line::{good, run};
 use crate::killed::{Server, config_of};
 use crate::test_app::PASSWORD;
 use crate::test_database::TestDatabase;
+use protocol::Timestamp;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use server::store::DatabaseUrl;
@@ -57,6 +58,26 @@ async fn whenever_it_is_killed_nothing_is_lost_and_nothing_done_twice() {
     let unwanted = jobs.iter().filter(|job| job.is_unwanted()).count();
     println!("{kills} kills, {} jobs, {unwanted} of them aborted or deleted", jobs.len());
     server.kill();
+}
+
+/// Only where processes share a database there is a neighbour.
+#[tokio::test]
+async fn whoever_dies_is_succeeded_by_a_neighbour_within_half_a_minute() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let ground = Ground::new().await;
+    if !ground.is_shared() {
+        return;
+    }
+    let polls = Server::start(ground.folder.path());
+    assert_eq!(polls.run_job("before").await["status"], "passed");
+    let neighbour = Server::start(ground.folder.path());
+    polls.kill();
+    let died_at = Timestamp::now();
+    let job = neighbour.run_job("after").await;
+    assert_eq!(job["status"], "passed", "{job:#}");
+    let started_at: Timestamp = job["started_at"].as_str().unwrap().parse().unwrap();
+    assert!(started_at.since(died_at) < Duration::from_secs(30), "{:?}", started_at.since(died_at));
+    neighbour.kill();
 }
 
 fn variable(name: &str) -> Option<u64> {
