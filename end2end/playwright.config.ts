@@ -1,9 +1,13 @@
-// End-to-end tests: one `testarena demo` for all of them (fixtures/demo.ts), driven in Chromium.
+// End-to-end tests: one `testarena demo` for all of them (fixtures/demo.ts), driven in Chromium, and those of the main
+// flows, tagged @firefox, in Firefox as well.
 
 import { defineConfig, devices } from '@playwright/test';
 
 // Debian's browser. PLAYWRIGHT_CHROMIUM names another one; empty means Playwright's own.
 const executablePath = process.env.PLAYWRIGHT_CHROMIUM ?? '/usr/bin/chromium';
+// Likewise. Only its own Firefox speaks Playwright's own protocol; every other one is driven over WebDriver BiDi. From
+// 1.65 on, Playwright begins with a command of it (emulation.setMediaFeaturesOverride) that Firefox ESR 153 has not.
+const firefoxPath = process.env.PLAYWRIGHT_FIREFOX ?? '/usr/bin/firefox-esr';
 
 export default defineConfig({
   testDir: 'tests',
@@ -35,5 +39,16 @@ export default defineConfig({
   projects: [
     { name: 'chromium', testIgnore: 'no_javascript.spec.ts' },
     { name: 'no javascript', testMatch: 'no_javascript.spec.ts', use: { javaScriptEnabled: false } },
+    {
+      name: 'firefox',
+      grep: /@firefox/,
+      use: {
+        ...devices['Desktop Firefox'],
+        channel: firefoxPath ? 'moz-firefox' : undefined,
+        // Pictures in a trace cost one screenshot after another here.
+        trace: { mode: 'retain-on-failure', screenshots: false },
+        launchOptions: { executablePath: firefoxPath || undefined },
+      },
+    },
   ],
 });

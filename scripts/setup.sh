@@ -105,8 +105,9 @@ setup_build() {
 }
 
 has_postgres() { have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb'; }
-# An empty PLAYWRIGHT_CHROMIUM means Playwright's own browser, which is its user's business.
-has_browser() { [ "${PLAYWRIGHT_CHROMIUM-unset}" = "" ] || test -x "${PLAYWRIGHT_CHROMIUM:-/usr/bin/chromium}"; }
+# An empty PLAYWRIGHT_CHROMIUM or PLAYWRIGHT_FIREFOX means Playwright's own browser, which is its user's business.
+has_chromium() { [ "${PLAYWRIGHT_CHROMIUM-unset}" = "" ] || test -x "${PLAYWRIGHT_CHROMIUM:-/usr/bin/chromium}"; }
+has_firefox() { [ "${PLAYWRIGHT_FIREFOX-unset}" = "" ] || test -x "${PLAYWRIGHT_FIREFOX:-/usr/bin/firefox-esr}"; }
 
 setup_check() {
     setup_build
@@ -143,7 +144,8 @@ setup_test() {
     want sqlite3 have sqlite3
     want curl have curl
     want libxml2-utils have xmllint
-    want chromium has_browser
+    want chromium has_chromium
+    want firefox-esr has_firefox
     want fonts-dejavu-core test -d /usr/share/fonts
     setup_check
     install_oidc_provider

@@ -3,7 +3,7 @@
 import { request } from '@playwright/test';
 import { Api, expect, fetchWhole, hold, jobRow, open, password, test, topOf } from '../fixtures/test';
 
-test('what narrows the list is in the URL, is told as chips, and each can be taken away', async ({ page, api }) => {
+test('what narrows the list is in the URL, is told as chips, and each can be taken away', { tag: '@firefox' }, async ({ page, api }) => {
   const job = await api.run('main', 'smoke/boot');
   await open(page, '/');
   await expect(page.getByText('Your jobs, newest first. Search to see everybody\'s.')).toBeVisible();
@@ -24,7 +24,7 @@ test('what narrows the list is in the URL, is told as chips, and each can be tak
   await expect(filters).toBeHidden();
 });
 
-test('a job is found by its number as it is typed, whosever it is', async ({ page, baseURL }) => {
+test('a job is found by its number as it is typed, whosever it is', { tag: '@firefox' }, async ({ page, baseURL }) => {
   const httpCredentials = { username: 'admin', password: password('admin'), send: 'always' as const };
   const script = await request.newContext({ baseURL, httpCredentials });
   const job = await new Api(script).submit('main', 'smoke/boot');
@@ -135,7 +135,7 @@ test('what is typed before the page is live is searched for', async ({ page, api
 test.describe('in a low window', () => {
   test.use({ viewport: { width: 1000, height: 300 } });
 
-  test('going back from a job leads to the same place in the list', async ({ page, api }) => {
+  test('going back from a job leads to the same place in the list', { tag: '@firefox' }, async ({ page, api }) => {
     for (let count = 0; count < 12; count++) await api.submit('main', 'smoke/boot');
     // Meanwhile no job of another test comes in above, which the page would scroll for.
     const answer = await hold(page, '/api/jobs');

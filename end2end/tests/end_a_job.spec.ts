@@ -2,7 +2,7 @@
 
 import { expect, fetchWhole, jobRow, open, test } from '../fixtures/test';
 
-test('a running job is aborted after a question', async ({ page, api }) => {
+test('a running job is aborted after a question', { tag: '@firefox' }, async ({ page, api }) => {
   // Another test tells how smoke/boot went last.
   const job = await api.submit('main', 'load/soak', 'firmware/flash');
   await api.untilRunning(job);
@@ -29,7 +29,7 @@ test('a task that ignores a polite end is aborted all the same', async ({ api })
   expect((await api.untilEnded(job)).status).toBe('aborted');
 });
 
-test('a job is deleted after a question and is gone from the list', async ({ page, api }) => {
+test('a job is deleted after a question and is gone from the list', { tag: '@firefox' }, async ({ page, api }) => {
   const job = await api.run('main', 'smoke/boot');
   await open(page, `/jobs/${job.id}`);
   await page.getByRole('button', { name: 'Delete', exact: true }).click();

@@ -91,7 +91,7 @@ test('"Follow" goes off by scrolling up and on again at the end', async ({ page,
   await expect(follow).toBeChecked();
 });
 
-test('a link to lines marks them, survives a reload, and belongs to its log', async ({ page, api }) => {
+test('a link to lines marks them, survives a reload, and belongs to its log', { tag: '@firefox' }, async ({ page, api, browserName }) => {
   const job = await api.run('main', 'load/flood', 'smoke/boot');
   await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1#L120-L140`);
   await expect(line(page, 130)).toBeInViewport();
@@ -102,7 +102,8 @@ test('a link to lines marks them, survives a reload, and belongs to its log', as
   await line(page, 128).click({ modifiers: ['Shift'] });
   await expect(page).toHaveURL(/#L125-L128$/);
   await expect(page.locator('.log-line.is-target')).toHaveCount(4);
-  expect((await line(page, 125).boundingBox())?.y).toBe(before?.y);
+  // Over WebDriver BiDi, Playwright itself scrolls to what it clicks at.
+  if (browserName === 'chromium') expect((await line(page, 125).boundingBox())?.y).toBe(before?.y);
   await page.getByRole('list', { name: 'Tasks' }).getByRole('link', { name: 'smoke/boot' }).click();
   await expect(page).not.toHaveURL(/#L/);
 });
@@ -152,7 +153,7 @@ test('what is protocol between scenario and runner is dimmed', async ({ page, ap
   await api.abort(job);
 });
 
-test('every one of two million lines is reached, and the page stays small', async ({ page, api }) => {
+test('every one of two million lines is reached, and the page stays small', { tag: '@firefox' }, async ({ page, api }) => {
   const TOTAL = 2_000_000;
   await openLogOf(page, api, TOTAL);
   await expect(log(page)).toContainText(`line number ${TOTAL}`);
@@ -298,7 +299,7 @@ test('a link to a line far down leads there, and one behind the end to the last 
   await expect(line(page, 200_000)).toBeInViewport();
 });
 
-test('a link leads to its line among two million', async ({ page, api }) => {
+test('a link leads to its line among two million', { tag: '@firefox' }, async ({ page, api }) => {
   const TOTAL = 2_000_000;
   await openLogOf(page, api, TOTAL);
   const address = page.url();

@@ -6,7 +6,7 @@ import { chooseBranch, expect, fetchWhole, hold, isLive, open, test } from '../f
 const branch = (page: Page) => page.getByRole('combobox', { name: 'Branch' });
 const environment = (page: Page) => page.getByRole('combobox', { name: 'Environment' });
 
-test('what is chosen is kept through a reload, up to the step one was at', async ({ page }) => {
+test('what is chosen is kept through a reload, up to the step one was at', { tag: '@firefox' }, async ({ page }) => {
   await open(page, '/jobs/new');
   await chooseBranch(page, 'main');
   await page.getByRole('button', { name: 'Next' }).click();
@@ -78,7 +78,7 @@ test('a job is submitted once, however often the button is pressed', async ({ pa
 test.describe('at 320 px', () => {
   test.use({ viewport: { width: 320, height: 640 } });
 
-  test('nothing scrolls sideways', async ({ page }) => {
+  test('nothing scrolls sideways', { tag: '@firefox' }, async ({ page }) => {
     await open(page, '/jobs/new');
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
   });
@@ -126,7 +126,7 @@ async function openEarly(page: Page, path = '/jobs/new'): Promise<() => Promise<
   };
 }
 
-test('what is typed before the page is live stays', async ({ page }) => {
+test('what is typed before the page is live stays', { tag: '@firefox' }, async ({ page }) => {
   const comeAlive = await openEarly(page);
   await branch(page).fill('feature/bluetooth');
   await comeAlive();

@@ -5,7 +5,7 @@ import { chooseBranch, expect, isLive, open, password, test } from '../fixtures/
 
 test.use({ user: null });
 
-test('signing in leads to the page that was asked for, signing out ends it', async ({ page }) => {
+test('signing in leads to the page that was asked for, signing out ends it', { tag: '@firefox' }, async ({ page }) => {
   await page.goto('/jobs/new');
   await expect(page).toHaveURL(/\/login/);
   await page.getByLabel('Username').fill('demo');
@@ -38,10 +38,11 @@ async function signIn(page: Page, path: string): Promise<void> {
   await page.getByLabel('Username').fill('demo');
   await page.getByLabel('Password').fill(password('demo'));
   await page.getByRole('button', { name: 'Sign in' }).click();
-  await expect(page.getByRole('button', { name: 'Sign out' })).toBeVisible();
+  // Firefox tells of every file that a page was still to get when it is left.
+  await isLive(page);
 }
 
-test('"Back" after signing out shows nothing of what was open', async ({ page }) => {
+test('"Back" after signing out shows nothing of what was open', { tag: '@firefox' }, async ({ page }) => {
   await signIn(page, '/account');
   // Each a document of its own, which a browser could keep.
   await open(page, '/');

@@ -2,7 +2,7 @@
 
 import { chooseBranch, expect, isLive, jobRow, open, test } from '../fixtures/test';
 
-test('a job submitted through the wizard is seen to pass, task by task, without a reload', async ({ page }) => {
+test('a job submitted through the wizard is seen to pass, task by task, without a reload', { tag: '@firefox' }, async ({ page }) => {
   await open(page, '/');
   await page.getByRole('link', { name: 'New job' }).click();
   await expect(page).toHaveURL(/\/jobs\/new/);

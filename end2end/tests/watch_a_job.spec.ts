@@ -2,7 +2,7 @@
 
 import { expect, isLive, jobRow, lastLine, logLines, open, tab, test, topOf } from '../fixtures/test';
 
-test('the log of a running task grows without a reload', async ({ page, api }) => {
+test('the log of a running task grows without a reload', { tag: '@firefox' }, async ({ page, api }) => {
   const job = await api.submit('main', 'load/soak');
   await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1`);
   await expect(logLines(page).first()).toBeVisible({ timeout: 45_000 });
@@ -22,7 +22,7 @@ test('progress is seen to move while a task runs', async ({ page, api }) => {
   await api.abort(job);
 });
 
-test('the chosen tab stays through polling and reload, and is in the URL', async ({ page, api }) => {
+test('the chosen tab stays through polling and reload, and is in the URL', { tag: '@firefox' }, async ({ page, api }) => {
   const job = await api.submit('main', 'load/soak');
   await open(page, `/jobs/${job.id}`);
   await tab(page, 'Logs').click();
