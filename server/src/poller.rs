@@ -99,6 +99,16 @@ impl<R> Poller<R> {
         F: FnOnce(&mut AnyConnection) -> QueryResult<T> + Send + 'static,
         T: Send + 'static,
     {
+        self.write_then(query, |_| ()).await
+    }
+
+    /// Like `write`; `after` runs as soon as what was written holds.
+    async fn write_then<T, F, A>(&self, query: F, after: A) -> Result<T, StoreError>
+    where
+        F: FnOnce(&mut AnyConnection) -> QueryResult<T> + Send + 'static,
+        A: FnOnce(&T) + Send + 'static,
+        T: Send + 'static,
+    {
         let (name, fence) = (self.name().to_owned(), self.lease.fence());
         let fenced = move |connection: &mut AnyConnection| {
             let done = query(connection)?;
@@ -108,7 +118,7 @@ impl<R> Poller<R> {
                 Err(QueryError::RollbackTransaction)
             }
         };
-        self.store.write(fenced).await
+        self.store.write_then(fenced, after).await
     }
 }
 

@@ -121,7 +121,7 @@ fn abandon(connection: &mut AnyConnection, job: &Job, wanted: Wanted, now: Times
         instance: job.instance.clone(),
         remote_queue_id: job.remote_queue_id.clone(),
         wanted,
-        look_until: lifecycle::may_arrive_until(job).unwrap_or(now),
+        look_until: lifecycle::may_arrive_until(job).unwrap_or(jobs::DUE_AT_ONCE),
     };
     insert_tombstone(connection, tombstone, now)
 }

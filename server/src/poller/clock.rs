@@ -45,6 +45,12 @@ impl Clock {
         (self.tell)().0.saturating_sub(self.now().0)
     }
 
+    /// Goes on by so many milliseconds elsewhere: a step that came meanwhile is still to be noticed.
+    pub(super) fn move_by(&self, step: i64) {
+        let mut followed = locked(&self.followed);
+        followed.0 = Timestamp(followed.0.0.saturating_add(step));
+    }
+
     pub(super) fn follow(&self) {
         *locked(&self.followed) = ((self.tell)(), Instant::now());
     }
@@ -78,6 +84,22 @@ impl Chance {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::AtomicI64;
+
+    const HOUR: i64 = 3_600_000;
+
+    #[test]
+    fn what_is_set_while_a_step_is_followed_is_a_step_of_its_own() {
+        let set = Arc::<AtomicI64>::default();
+        let by = Arc::clone(&set);
+        let since = Instant::now();
+        let clock = Clock::told_by(move || Timestamp(by.load(Ordering::Relaxed)).plus(since.elapsed()));
+        set.store(HOUR, Ordering::Relaxed);
+        let step = clock.step();
+        set.store(2 * HOUR, Ordering::Relaxed);
+        clock.move_by(step);
+        assert!((clock.step() - HOUR).abs() < 60_000, "{}", clock.step());
+    }
 
     #[test]
     fn the_same_seed_gives_the_same_chance() {

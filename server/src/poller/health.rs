@@ -233,9 +233,10 @@ async fn follow_clock<R: Remote>(poller: &Poller<R>) {
         jobs::shift_times(c, &name, before, step)?;
         tombstones::shift_times(c, &name, before, step)
     };
-    match poller.write(shift).await {
+    // At once: whoever reads what was moved has to reckon by the clock by which it was moved.
+    let clock = poller.clock.clone();
+    match poller.write_then(shift, move |()| clock.move_by(step)).await {
         Ok(()) => {
-            poller.clock.follow();
             poller.lanes.wake_all();
             poller.bell.ring_work();
         }

@@ -138,13 +138,15 @@ pub(super) async fn remove<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<A
         return fail(poller, job, job.clone(), message, None).await;
     }
     let (id, now) = (job.id, poller.clock.now());
-    let tombstone = jobs::has_own_queue(job).then(|| tombstone_of(job, Wanted::Delete, now)).flatten();
     let left = (job.cleanup_state == CleanupState::Failed).then(|| note_of_what_is_left(poller, job));
     let removed = poller.write(move |c| {
-        if !jobs::remove_job(c, id)? {
-            // Somebody else has, and noted what is left to do.
+        // As it stands when it goes: if the clock was set since it was read, its moments have been moved.
+        let Some(job) = jobs::change_job(c, id, |_| false)? else {
+            // Somebody else has removed it, and noted what is left to do.
             return Ok(());
-        }
+        };
+        jobs::remove_job(c, id)?;
+        let tombstone = jobs::has_own_queue(&job).then(|| tombstone_of(&job, Wanted::Delete, now)).flatten();
         if let Some(tombstone) = tombstone {
             insert_tombstone(c, tombstone, now)?;
         }

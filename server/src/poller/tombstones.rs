@@ -71,18 +71,16 @@ pub(super) async fn advance<R: Remote>(poller: &Poller<R>) -> Result<(), StoreEr
 }
 
 async fn look_after<R: Remote>(poller: &Poller<R>, tombstone: Tombstone) -> Result<(), StoreError> {
-    let id = tombstone.id;
     let found = look(poller, &tombstone).await;
     let now = poller.clock.now();
     let (cap, error) = match &found {
-        Ok(Found::Done) => return poller.write(move |c| remove_tombstone(c, id)).await,
+        Ok(Found::Done) => return poller.write(move |c| remove_tombstone(c, &tombstone)).await,
         Ok(Found::Later) => (LONGEST_PAUSE, None),
         Err(error) => (poller.environment.retry_max_interval, Some(error.to_string())),
     };
     let pause = backoff(tombstone.attempts, cap, poller.chance.jitter());
     let next_at = now.plus(pause);
-    let attempts = tombstone.attempts + 1;
-    poller.write(move |c| postpone_tombstone(c, id, attempts, next_at, error.as_deref())).await
+    poller.write(move |c| postpone_tombstone(c, &tombstone, next_at, error.as_deref())).await
 }
 
 async fn look<R: Remote>(poller: &Poller<R>, tombstone: &Tombstone) -> Result<Found, RemoteError> {

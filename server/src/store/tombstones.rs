@@ -117,18 +117,32 @@ pub fn earliest_tombstone(connection: &mut AnyConnection, environment: &str) -> 
     Ok(earliest.map(Timestamp))
 }
 
-/// Looks again at `next_at`.
+/// A tombstone whose moments were not moved since it was seen, because the clock was set.
+#[diesel::dsl::auto_type]
+fn as_seen(id: i64, next_at: i64, look_until: i64) -> _ {
+    tombstones::table.find(id).filter(tombstones::next_at.eq(next_at)).filter(tombstones::look_until.eq(look_until))
+}
+
+/// Looks again at `next_at`; one whose moments were moved meanwhile stays due.
 pub fn postpone_tombstone(
     connection: &mut AnyConnection,
-    id: i64,
-    attempts: i64,
+    seen: &Tombstone,
     next_at: Timestamp,
     error: Option<&str>,
 ) -> QueryResult<()> {
-    diesel::update(tombstones::table.find(id))
-        .set((tombstones::attempts.eq(attempts), tombstones::next_at.eq(next_at.0), tombstones::error.eq(error)))
+    diesel::update(as_seen(seen.id, seen.next_at.0, seen.look_until.0))
+        .set((
+            tombstones::attempts.eq(seen.attempts + 1),
+            tombstones::next_at.eq(next_at.0),
+            tombstones::error.eq(error),
+        ))
         .execute(connection)
         .map(drop)
+}
+
+/// What was wanted is so; one whose moments were moved meanwhile stays due.
+pub fn remove_tombstone(connection: &mut AnyConnection, seen: &Tombstone) -> QueryResult<()> {
+    diesel::delete(as_seen(seen.id, seen.next_at.0, seen.look_until.0)).execute(connection).map(drop)
 }
 
 /// All of an environment's are due: what put them off may have been a clock that was put back since.
@@ -141,13 +155,11 @@ pub fn end_waits(connection: &mut AnyConnection, environment: &str, now: Timesta
 /// The clock, which stood at `before`, was set by `step` milliseconds: what is looked for is looked for as long, and looked at
 /// no later.
 pub fn shift_times(connection: &mut AnyConnection, environment: &str, before: Timestamp, step: i64) -> QueryResult<()> {
-    let still_looked_for = tombstones::table.filter(tombstones::look_until.gt(before.0));
+    // Also those whose time is over: by a clock that was put back it would be to come again.
+    let to_come = Timestamp(before.0.saturating_add(step.min(0)));
+    let still_looked_for = tombstones::table.filter(tombstones::look_until.gt(to_come.0));
     diesel::update(still_looked_for.filter(tombstones::environment.eq(environment)))
         .set(tombstones::look_until.eq(tombstones::look_until + step))
         .execute(connection)?;
-    end_waits(connection, environment, Timestamp(before.0.saturating_add(step.min(0))))
-}
-
-pub fn remove_tombstone(connection: &mut AnyConnection, id: i64) -> QueryResult<()> {
-    diesel::delete(tombstones::table.find(id)).execute(connection).map(drop)
+    end_waits(connection, environment, to_come)
 }

@@ -50,6 +50,7 @@ mod migrations;
 mod mirror_logs;
 mod open_files;
 mod own_clock;
+mod own_clock_rows;
 mod paging;
 mod postgres_server;
 mod remote_bench;

@@ -205,8 +205,8 @@ pub fn shift_times(connection: &mut AnyConnection, environment: &str, before: Ti
         let is_moved = if step > 0 { "1 = 1".to_owned() } else { format!("{column} > {to_come}") };
         sql::<Nullable<BigInt>>(&format!("CASE WHEN {is_moved} THEN {column} + ({step}) ELSE {column} END"))
     };
-    // Also of what has ended here, and may arrive there yet.
-    let may_arrive = jobs::last_sent_at.assume_not_null().gt(before.minus(SUBMISSION_HORIZON).0);
+    // Also of what has ended here and may arrive there yet, or could so again by a clock that was put back.
+    let may_arrive = jobs::last_sent_at.assume_not_null().gt(before.minus(SUBMISSION_HORIZON).0.min(to_come));
     diesel::update(jobs::table.filter(jobs::environment.eq(environment)).filter(is_open().or(may_arrive)))
         .set((
             jobs::submit_attempted_at.eq(moved("submit_attempted_at")),
