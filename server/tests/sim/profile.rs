@@ -108,7 +108,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    pub fn of(dice: &mut Dice) -> Self {
+    pub fn of(dice: &mut Dice, sets_clock: bool) -> Self {
         let faults_end = dice.seconds(3 * 60, 9 * 60);
         let is_calm = dice.percent(8);
         let remembers_deleted = dice.percent(50);
@@ -127,7 +127,7 @@ impl Profile {
             plot: plot(faults_end),
             clock_skew: if dice.percent(30) { skew(dice) } else { 0 },
             date_skew: if has_hours_off { skew(dice) } else { 0 },
-            clock_steps: clock_steps(faults_end),
+            clock_steps: if sets_clock { clock_steps(faults_end) } else { Vec::new() },
             fault_rate: *dice.pick(&[0, 5, 20, 60, 150, 300]),
             faults: Fault::ALL.into_iter().filter(|_| dice.percent(55)).collect(),
             hollow_rate: hollow_rate(faults_end),
@@ -232,11 +232,8 @@ fn plot(faults_end: Duration) -> Plot {
     *dice.pick(&[Plot::None, Plot::None, Plot::None, Plot::LateSubmissions, Plot::BusyFeed])
 }
 
-/// By dice of its own as well; only where they are asked for (`CLOCK_STEPS=1`), since not every promise holds with them yet.
+/// By dice of its own as well.
 fn clock_steps(faults_end: Duration) -> Vec<(Duration, i64)> {
-    if std::env::var_os("CLOCK_STEPS").is_none() {
-        return Vec::new();
-    }
     let mut dice = Dice::new(u64::try_from(faults_end.as_nanos()).unwrap_or(0));
     let count = *dice.pick(&[0, 0, 0, 1, 3]);
     (0..count).map(|_| (dice.seconds(5, faults_end.as_secs()), skew(&mut dice))).collect()

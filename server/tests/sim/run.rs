@@ -34,14 +34,15 @@ pub struct Report {
     pub trace: Vec<String>,
 }
 
-pub fn run(seed: u64) -> Report {
+/// `sets_clock`: also our own machine's clock may be set.
+pub fn run(seed: u64, sets_clock: bool) -> Report {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(live(seed))
+    runtime.block_on(live(seed, sets_clock))
 }
 
-async fn live(seed: u64) -> Report {
+async fn live(seed: u64, sets_clock: bool) -> Report {
     let mut dice = Dice::new(seed);
-    let profile = Profile::of(&mut dice);
+    let profile = Profile::of(&mut dice, sets_clock);
     let world = Arc::new(World::new(profile, dice));
     world.note(format!("{:?}", world.profile));
     let ground = Arc::new(Ground::new());
