@@ -14,6 +14,8 @@ use protocol::size::in_units;
 
 /// Pieces of one log in one pass, so that one huge log does not hold up the others; the rest follows in the next pass.
 const PIECES_PER_PASS: usize = 8;
+/// Logs that the server may fail at in one pass; then it is left alone until its next status, since each may take its time.
+const MAX_FAILURES: u32 = 8;
 
 /// Why something could not be mirrored now.
 pub(super) enum MirrorError {
@@ -101,7 +103,7 @@ async fn follow_logs<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<Progres
     let id = job.id;
     let rows = poller.store.read(move |c| tasks::find_tasks(c, id)).await?;
     let to_follow = poller.marks.to_follow(id, rows, poller.logs.limits().log_bytes);
-    let (mut has_new_whole_log, mut has_more, mut failure) = (false, false, None);
+    let (mut has_new_whole_log, mut has_more, mut failure, mut failures) = (false, false, None, 0);
     for task in to_follow.tasks {
         let n = task.n;
         match mirror_task_log(poller, job, task, None).await {
@@ -115,6 +117,10 @@ async fn follow_logs<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<Progres
             Err(MirrorError::Remote(RemoteError::Permanent(_))) => {}
             Err(MirrorError::Remote(error)) if error.reach() == Reach::Answered => {
                 failure.get_or_insert(error);
+                failures += 1;
+                if failures == MAX_FAILURES {
+                    break;
+                }
             }
             Err(error) => return Err(error),
         }

@@ -5,17 +5,24 @@ use crate::job_odd_remote::{JOB, Odd, healthy, says, silence, unknown_id};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use protocol::api::{CleanupState, LogsState};
-use protocol::{JobStatus, Timestamp};
+use protocol::{JobId, JobStatus, Timestamp};
 use serde_json::json;
+use server::cli::serve::pollers;
 use server::config::HostKeyCheck;
+use server::poller::{self, fetch_files, tick};
+use server::store::jobs::watch;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 /// Longer than any test waits.
 const VERY_LONG: Duration = Duration::from_mins(1);
+
+/// Far more than what is waited for takes.
+const SOON: Duration = Duration::from_secs(20);
 
 /// A server that takes the first job and runs it, and knows nothing else.
 fn runs_the_first_job(call: &str) -> Response {
@@ -151,4 +158,79 @@ async fn a_hung_ssh_server_holds_up_no_other_job() {
         })
         .await;
     assert!(goes_on(&odd, hangs.notified()).await);
+}
+
+#[tokio::test]
+async fn a_server_that_fails_at_every_log_is_not_asked_for_all_of_them_in_one_pass() {
+    let asked = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&asked);
+    let odd = Odd::start(move |call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/status/2" => {
+            let task = |n: u8| {
+                json!({"task_id": format!("2-{n}"), "status": "running", "message": "x",
+                "started_at": "2026-01-04T10:00:00Z"})
+            };
+            let tasks: Vec<_> = (1..=20).map(task).collect();
+            says(json!({"id": "2", "kind": "queue", "status": "running", "tasks": tasks}))
+        }
+        call if call.starts_with("GET /api/logs/2-") => {
+            count.fetch_add(1, Ordering::Relaxed);
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+        _ => unknown_id(),
+    })
+    .await;
+    odd.app.change_job(JOB, |job, _| job.next_at = None).await;
+    let many = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"; 20]).await;
+    odd.accept_of(many).await;
+    let poller = odd.poller();
+    tick(&poller).await.unwrap();
+    fetch_files(&poller, Timestamp::now()).await.unwrap();
+    let asked = asked.load(Ordering::Relaxed);
+    assert!((1..=8).contains(&asked), "{asked} calls");
+}
+
+/// Two passes' worth of jobs whose logs never come.
+const MUTE_JOBS: i64 = 16;
+
+#[tokio::test]
+async fn logs_that_never_come_keep_nobody_from_the_log_of_another_job() {
+    let last = format!("GET /api/logs/{}-1", MUTE_JOBS + 1);
+    let odd = Odd::with(
+        |config| config.http_timeout = Duration::from_secs(1),
+        move |call| match call {
+            "GET /api/health" => healthy(&[]),
+            call if call == last => "here\n".into_response(),
+            call if call.starts_with("GET /api/logs/") => silence(),
+            call => match call.strip_prefix("GET /api/status/") {
+                Some(id) => {
+                    let task = json!({"task_id": format!("{id}-1"), "status": "running", "message": "x",
+                        "started_at": "2026-01-04T10:00:00Z"});
+                    says(json!({"id": id, "kind": "queue", "status": "running", "tasks": [task]}))
+                }
+                None => unknown_id(),
+            },
+        },
+    )
+    .await;
+    for _ in 0..MUTE_JOBS {
+        odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    }
+    for id in (1..=MUTE_JOBS + 1).map(JobId) {
+        odd.accept_of(id).await;
+        odd.app.state.store.write(move |c| watch(c, id, Timestamp::now())).await.unwrap();
+    }
+    let polling = poller::run(pollers(&odd.app.state), CancellationToken::new());
+    let log = format!("/api/job/{id}/tasks/{id}-1/log", id = MUTE_JOBS + 1);
+    let comes = async {
+        let mut pace = tokio::time::interval(Duration::from_millis(50));
+        while odd.ada.get(&log).await.body != "here\n" {
+            pace.tick().await;
+        }
+    };
+    tokio::select! {
+        ended = polling => panic!("{ended:?}"),
+        came = tokio::time::timeout(SOON, comes) => came.unwrap(),
+    }
 }
