@@ -94,7 +94,7 @@ pub(super) async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job) -> Re
 
 /// A queue that is still there after its deletion was confirmed is not gone, and one that can't be asked about may be there.
 async fn delete_and_look<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), RemoteError> {
-    end_late_arrival(poller, job).await?;
+    end_unseen(poller, job).await?;
     let deleted = poller.remote.delete(queue_of(job)).await;
     health::note(poller, "deletion", &deleted);
     match deleted {
@@ -112,9 +112,10 @@ async fn delete_and_look<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(),
     }
 }
 
-/// A queue that arrives after its job was ended here runs, and is aborted before it is deleted.
-async fn end_late_arrival<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), RemoteError> {
-    if lifecycle::may_arrive_until(job).is_none_or(|until| until < poller.clock.now()) {
+/// A queue that arrives after its job was ended here runs, and one that was lost may: it is aborted before it is deleted.
+async fn end_unseen<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), RemoteError> {
+    let may_arrive = lifecycle::may_arrive_until(job).is_some_and(|until| until >= poller.clock.now());
+    if !may_arrive && !job.may_still_run() {
         return Ok(());
     }
     let status = poller.remote.queue_status(queue_of(job), None).await;
@@ -123,7 +124,7 @@ async fn end_late_arrival<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<()
         Ok(Some(answer)) if !answer.body.status.is_terminal() => {
             let aborted = poller.remote.abort(queue_of(job)).await;
             health::note(poller, "abort", &aborted);
-            Err(RemoteError::transient("the job has arrived at the remote server just now, and is aborted there first"))
+            Err(RemoteError::transient("the job runs at the remote server after all, and is aborted there first"))
         }
         Ok(_) | Err(RemoteError::Permanent(_)) => Ok(()),
         Err(error) => Err(error),

@@ -7,7 +7,7 @@ use crate::remote_environment::environment_config;
 use crate::test_app::TestApp;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use protocol::api::SyncState;
+use protocol::api::{LogsState, SyncState};
 use protocol::{JobStatus, Timestamp};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -350,6 +350,37 @@ async fn a_false_404_is_the_environments_failure() {
     assert_eq!((&job["status"], &job["sync"]["state"]), (&json!("waiting"), &json!("failing")));
     let environments = odd.ada.get("/api/environments").await.expect(200);
     assert_eq!(environments["environments"][0]["health"], "degraded");
+}
+
+#[tokio::test]
+async fn a_lost_job_that_runs_after_all_is_aborted_before_its_queue_is_deleted() {
+    let calls = Calls::default();
+    let log = calls.clone();
+    let odd = Odd::start(move |call| {
+        log.note(call);
+        match call {
+            "GET /api/health" => healthy(&[]),
+            "POST /api/abort/1" => says(queue("aborted")),
+            "DELETE /api/delete/1" => StatusCode::NO_CONTENT.into_response(),
+            "GET /api/status/1" if log.of("DELETE /api/delete/1") > 0 => unknown_id(),
+            "GET /api/status/1" if log.of("POST /api/abort/1") > 0 => says(queue("aborted")),
+            "GET /api/status/1" => says(queue("running")),
+            _ => unknown_id(),
+        }
+    })
+    .await;
+    odd.end().await;
+    odd.app
+        .change_job(JOB, |job, _| {
+            (job.status, job.status_reason) = (JobStatus::Error, Some("lost".to_owned()));
+            (job.logs_state, job.ended_here_at) = (LogsState::Incomplete, Some(Timestamp::now()));
+        })
+        .await;
+    odd.ada.delete("/api/job/1").await.expect(202);
+    odd.tick().await;
+    tick_after(&odd, 60).await;
+    let changes: Vec<String> = calls.about_jobs().into_iter().filter(|call| !call.starts_with("GET")).collect();
+    assert_eq!(changes, ["POST /api/abort/1", "DELETE /api/delete/1"]);
 }
 
 #[tokio::test]
