@@ -256,7 +256,8 @@ async fn look_at_watched<R: Remote>(
         let poller = Arc::clone(poller);
         async move {
             let asked = ask_all(&poller, due.into_iter().collect()).await;
-            if asked.is_err() {
+            // What was not asked, or not saved, is still to be told.
+            if !matches!(asked, Ok(Outcome::Known | Outcome::Failing)) {
                 locked(&poller.signals.rounds.odd).extend(odd);
             }
             asked

@@ -2,13 +2,17 @@
 //! Each server is a real one on a loopback port that answers as its test tells it to.
 
 use crate::job_odd_remote::{JOB, Odd, healthy, says, silence, unknown_id};
+use axum::body::Body;
+use axum::response::IntoResponse;
+use futures_util::stream;
 use protocol::api::SyncState;
 use protocol::{JobStatus, Timestamp};
 use serde_json::json;
 use server::cli::serve::pollers;
 use server::poller;
+use std::convert::Infallible;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
@@ -149,4 +153,39 @@ async fn a_job_in_the_pause_before_its_next_attempt_is_left_alone() {
         () = pause_when_it_runs => {}
     }
     assert!(!asked.load(Ordering::Relaxed));
+}
+
+#[tokio::test]
+async fn news_of_a_job_that_is_being_asked_about_are_asked_for_afterwards() {
+    let (was_asked, has_told) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let answered = Arc::new(Notify::new());
+    let answer = move |call: &str| match call {
+        "GET /api/health" => healthy(&["changes"]),
+        // As it was before the news, and only when these have been looked at.
+        "GET /api/status/1" if !was_asked.swap(true, Ordering::Relaxed) => {
+            let answered = Arc::clone(&answered);
+            let body = stream::once(async move {
+                answered.notified().await;
+                Ok::<_, Infallible>(json!({"id": "1", "kind": "queue", "status": "waiting"}).to_string())
+            });
+            Body::from_stream(body).into_response()
+        }
+        "GET /api/status/1" => says(json!({"id": "1", "kind": "queue", "status": "error"})),
+        "GET /api/changes" if was_asked.load(Ordering::Relaxed) => {
+            let calls = has_told.fetch_add(1, Ordering::Relaxed);
+            // Some seconds later, by the pace of these calls.
+            if calls == 20 {
+                answered.notify_one();
+            }
+            let news = json!([{"id": "1", "kind": "queue", "status": "pausing"}]);
+            says(json!({"cursor": "c", "queues": if calls == 0 { news } else { json!([]) }}))
+        }
+        "GET /api/changes" => says(json!({"cursor": "c", "queues": []})),
+        _ => unknown_id(),
+    };
+    let odd = Odd::with(|config| config.http_timeout = Duration::from_mins(1), answer).await;
+    odd.accept().await;
+    // Asked about by the round alone.
+    odd.app.change_job(JOB, |job, _| job.next_at = None).await;
+    assert!(odd.becomes(|job| job.status == JobStatus::Error).await);
 }
