@@ -107,7 +107,10 @@ pub(super) async fn look<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError
     let is_mended = poller.signals.health.is_mended.swap(false, Ordering::Relaxed);
     match poller.breaker.outage() {
         Some(outage) => go_on_without(poller, outage.public, round_at, now).await,
-        None if was_away || is_mended => go_on_with(poller, now).await,
+        None if was_away || is_mended => go_on_with(poller, now).await.inspect_err(|_| {
+            // What is known of its health is saved by now and tells nothing of it any more.
+            poller.signals.health.is_mended.store(true, Ordering::Relaxed);
+        }),
         None => Ok(()),
     }
 }
