@@ -141,25 +141,43 @@ async fn take_unless_anothers<R: Remote>(
     answer: Answer<QueueBody>,
 ) -> Result<After, StoreError> {
     let Some((_, request)) = find_request(poller, job.id).await? else { return Ok(After::Later) };
-    if is_anothers(&answer.body, &request) {
-        return end_by_refusal(poller, job, &other_tasks()).await;
+    match is_anothers(poller, job, &answer.body, &request).await {
+        Ok(true) => end_by_refusal(poller, job, &other_tasks()).await,
+        Ok(false) => ask::take_status(poller, job, answer, Heard::Asked).await,
+        Err(error) => ask::take_failure(poller, job, error).await,
     }
-    ask::take_status(poller, job, answer, Heard::Asked).await
 }
 
 fn other_tasks() -> Refusal {
     Refusal::IdTaken("a queue with other tasks is there under it".to_owned())
 }
 
-/// Whether a queue has tasks that were not sent.
-fn is_anothers(queue: &QueueBody, request: &QueueRequest) -> bool {
+/// Whether a queue has tasks that were not sent. Where the server lists none, the first one has to tell.
+async fn is_anothers<R: Remote>(
+    poller: &Poller<R>,
+    job: &Job,
+    queue: &QueueBody,
+    request: &QueueRequest,
+) -> Result<bool, RemoteError> {
+    if let Some(tasks) = &queue.tasks {
+        return Ok(has_others(tasks, request));
+    }
+    match is_of_request(poller, job, queue, request).await {
+        Ok(is_ours) => Ok(!is_ours),
+        // It knows the queue, and not yet its tasks.
+        Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn has_others(tasks: &[QueueTask], request: &QueueRequest) -> bool {
     let sent: HashMap<&str, &str> =
         request.tasks.iter().map(|task| (task.task_id.as_str(), task.scenario.as_str())).collect();
     let was_sent = |task: &QueueTask| {
         let scenario = sent.get(task.task_id.as_str());
         scenario.is_some_and(|sent| task.scenario.is_empty() || task.scenario == *sent)
     };
-    !queue.tasks.iter().flatten().all(was_sent)
+    !tasks.iter().all(was_sent)
 }
 
 async fn take_if_ours<R: Remote>(
@@ -199,7 +217,8 @@ async fn is_of_request<R: Remote>(
     let Some(first) = request.tasks.first() else { return Ok(false) };
     let answer = poller.remote.task_status(queue_of(job), &first.task_id).await;
     health::note(poller, "task status", &answer);
-    Ok(answer?.body.scenario == first.scenario)
+    let scenario = answer?.body.scenario;
+    Ok(scenario.is_empty() || scenario == first.scenario)
 }
 
 /// Before the next attempt to send it, so that it does not run after all when the server comes back.
@@ -239,7 +258,7 @@ async fn abort<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreE
         health::note(poller, health::STATUS, &answer);
         if let Ok(Some(answer)) = answer
             && let Some((_, request)) = find_request(poller, job.id).await?
-            && is_anothers(&answer.body, &request)
+            && is_anothers(poller, job, &answer.body, &request).await.unwrap_or(false)
         {
             return end_by_refusal(poller, job, &other_tasks()).await;
         }

@@ -124,6 +124,35 @@ async fn a_queue_with_other_tasks_is_not_taken_for_what_may_have_arrived() {
 }
 
 #[tokio::test]
+async fn where_no_tasks_are_listed_the_first_one_tells_whose_a_queue_is() {
+    for is_aborted in [false, true] {
+        let calls = Calls::default();
+        let log = calls.clone();
+        let odd = Odd::start(move |call| {
+            log.note(call);
+            match call {
+                "GET /api/health" => healthy(&[]),
+                "POST /api/queue" => "{\"queue_".into_response(),
+                "GET /api/status/1-1" => {
+                    says(json!({"id": "1-1", "kind": "task", "scenario": "other/scenario", "status": "running"}))
+                }
+                _ => says(queue("running")),
+            }
+        })
+        .await;
+        odd.tick().await;
+        if is_aborted {
+            odd.ada.send_nothing("/api/job/1/abort").await.expect(202);
+        }
+        tick_after(&odd, 60).await;
+        let job = odd.job().await;
+        assert_eq!((&job["status"], &job["status_reason"]), (&json!("error"), &json!("id_taken")));
+        let expected = ["POST /api/queue", "GET /api/status/1", "GET /api/status/1-1"];
+        assert_eq!(calls.about_jobs(), expected, "aborted: {is_aborted}");
+    }
+}
+
+#[tokio::test]
 async fn its_own_queue_is_found_at_a_server_that_neither_lists_tasks_nor_takes_an_id_twice() {
     let (is_first, asked) = (AtomicBool::new(true), AtomicUsize::new(0));
     let odd = Odd::start(move |call| match call {
@@ -320,6 +349,37 @@ async fn a_submission_that_arrives_after_its_job_was_given_up_runs_nothing() {
 }
 
 #[tokio::test]
+async fn a_lost_job_that_runs_after_all_is_aborted_before_its_queue_is_deleted() {
+    let calls = Calls::default();
+    let log = calls.clone();
+    let odd = Odd::start(move |call| {
+        log.note(call);
+        match call {
+            "GET /api/health" => healthy(&[]),
+            "POST /api/abort/1" => says(queue("aborted")),
+            "DELETE /api/delete/1" => StatusCode::NO_CONTENT.into_response(),
+            "GET /api/status/1" if log.of("DELETE /api/delete/1") > 0 => unknown_id(),
+            "GET /api/status/1" if log.of("POST /api/abort/1") > 0 => says(queue("aborted")),
+            "GET /api/status/1" => says(queue("running")),
+            _ => unknown_id(),
+        }
+    })
+    .await;
+    odd.end().await;
+    odd.app
+        .change_job(JOB, |job, _| {
+            (job.status, job.status_reason) = (JobStatus::Error, Some("lost".to_owned()));
+            (job.logs_state, job.ended_here_at) = (LogsState::Incomplete, Some(Timestamp::now()));
+        })
+        .await;
+    odd.ada.delete("/api/job/1").await.expect(202);
+    odd.tick().await;
+    tick_after(&odd, 60).await;
+    let changes: Vec<String> = calls.about_jobs().into_iter().filter(|call| !call.starts_with("GET")).collect();
+    assert_eq!(changes, ["POST /api/abort/1", "DELETE /api/delete/1"]);
+}
+
+#[tokio::test]
 async fn a_server_without_health_is_well() {
     for status in [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED, StatusCode::NOT_IMPLEMENTED] {
         let odd = Odd::start(move |call| match call {
@@ -350,37 +410,6 @@ async fn a_false_404_is_the_environments_failure() {
     assert_eq!((&job["status"], &job["sync"]["state"]), (&json!("waiting"), &json!("failing")));
     let environments = odd.ada.get("/api/environments").await.expect(200);
     assert_eq!(environments["environments"][0]["health"], "degraded");
-}
-
-#[tokio::test]
-async fn a_lost_job_that_runs_after_all_is_aborted_before_its_queue_is_deleted() {
-    let calls = Calls::default();
-    let log = calls.clone();
-    let odd = Odd::start(move |call| {
-        log.note(call);
-        match call {
-            "GET /api/health" => healthy(&[]),
-            "POST /api/abort/1" => says(queue("aborted")),
-            "DELETE /api/delete/1" => StatusCode::NO_CONTENT.into_response(),
-            "GET /api/status/1" if log.of("DELETE /api/delete/1") > 0 => unknown_id(),
-            "GET /api/status/1" if log.of("POST /api/abort/1") > 0 => says(queue("aborted")),
-            "GET /api/status/1" => says(queue("running")),
-            _ => unknown_id(),
-        }
-    })
-    .await;
-    odd.end().await;
-    odd.app
-        .change_job(JOB, |job, _| {
-            (job.status, job.status_reason) = (JobStatus::Error, Some("lost".to_owned()));
-            (job.logs_state, job.ended_here_at) = (LogsState::Incomplete, Some(Timestamp::now()));
-        })
-        .await;
-    odd.ada.delete("/api/job/1").await.expect(202);
-    odd.tick().await;
-    tick_after(&odd, 60).await;
-    let changes: Vec<String> = calls.about_jobs().into_iter().filter(|call| !call.starts_with("GET")).collect();
-    assert_eq!(changes, ["POST /api/abort/1", "DELETE /api/delete/1"]);
 }
 
 #[tokio::test]
