@@ -210,9 +210,10 @@ pub(super) fn trouble<R>(poller: &Poller<R>, about: &'static str, words: Option<
 }
 
 fn has_long_trouble<R>(poller: &Poller<R>, call: &str) -> bool {
-    let now = poller.clock.now();
+    // Longer than from one round to the next: where one job fails each time and the others do not, nothing is mended.
+    let (now, long) = (poller.clock.now(), LONG_TROUBLE.max(poller.poll_interval * 3 / 2));
     let troubles = locked(&poller.signals.health.troubles);
-    troubles.get(call).is_some_and(|trouble| now.since(trouble.since) >= LONG_TROUBLE)
+    troubles.get(call).is_some_and(|trouble| now.since(trouble.since) >= long)
 }
 
 fn first_trouble<R>(poller: &Poller<R>) -> Option<String> {

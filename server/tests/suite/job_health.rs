@@ -155,3 +155,24 @@ async fn a_server_that_fails_at_logs_or_results_alone_is_called_degraded() {
         assert!(said["last_error"].as_str().unwrap().contains(broken), "{said:#}");
     }
 }
+
+#[tokio::test]
+async fn where_one_job_fails_each_time_and_the_others_do_not_nothing_is_mended() {
+    let odd = Odd::start(|call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/status/1" => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        "GET /api/status/2" => says(json!({"id": "2", "kind": "queue", "status": "waiting"})),
+        _ => unknown_id(),
+    })
+    .await;
+    let other = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    odd.accept().await;
+    odd.accept_of(other).await;
+    let mut poller = odd.poller();
+    Arc::get_mut(&mut poller).unwrap().poll_interval = Duration::from_mins(1);
+    for minutes in 0..7 {
+        tick_after(&mut poller, minutes * 60).await;
+    }
+    let attempts = odd.app.find_job(JOB).await.unwrap().attempts;
+    assert!(attempts >= 6, "its pauses grow: {attempts} attempts");
+}
