@@ -147,7 +147,17 @@ pub async fn run<R: Remote>(pollers: Vec<Arc<Poller<R>>>, shutdown: Cancellation
 
 /// Term after term, each for as long as this process holds the lease.
 async fn run_environment<R: Remote>(poller: Arc<Poller<R>>, shutdown: CancellationToken) -> Result<(), JoinError> {
+    let mut last_fence = poller.lease.fence();
     while poller.lease.acquire(&poller.store, &shutdown).await {
+        let fence = poller.lease.fence();
+        if fence == last_fence.saturating_add(1) {
+            // Nobody else has held it meanwhile.
+            health::follow_clock(&poller).await;
+        } else {
+            // What was noted by another process was not noted by this clock.
+            poller.clock.follow();
+        }
+        last_fence = fence;
         let term = shutdown.child_token();
         let served = serve_term(&poller, &term).await;
         poller.lease.give_back(&poller.store).await;
@@ -157,8 +167,6 @@ async fn run_environment<R: Remote>(poller: Arc<Poller<R>>, shutdown: Cancellati
 }
 
 async fn serve_term<R: Remote>(poller: &Arc<Poller<R>>, term: &CancellationToken) -> Result<(), JoinError> {
-    // While another process held the lease, nothing was noted by this clock.
-    poller.clock.follow();
     forget_pauses(poller).await;
     let mut loops = JoinSet::new();
     for lane in [Lane::Send, Lane::Act, Lane::Ask, Lane::Shell] {

@@ -225,7 +225,7 @@ fn first_trouble<R>(poller: &Poller<R>) -> Option<String> {
 }
 
 /// Moves what was noted by the machine's clock before that was set, so that each limit and pause keeps its length.
-async fn follow_clock<R: Remote>(poller: &Poller<R>) {
+pub(super) async fn follow_clock<R: Remote>(poller: &Poller<R>) {
     let step = poller.clock.step();
     if step.unsigned_abs() < CLOCK_STEP_MS {
         poller.clock.follow();
@@ -235,12 +235,14 @@ async fn follow_clock<R: Remote>(poller: &Poller<R>) {
     tracing::warn!(environment = name, step_s = step / 1_000, "this machine's clock was set");
     let shift = move |c: &mut AnyConnection| {
         jobs::shift_times(c, &name, before, step)?;
+        environments::shift_times(c, &name, step)?;
         tombstones::shift_times(c, &name, before, step)
     };
     // At once: whoever reads what was moved has to reckon by the clock by which it was moved.
     let clock = poller.clock.clone();
     match poller.write_then(shift, move |()| clock.move_by(step)).await {
         Ok(()) => {
+            poller.signals.rounds.forget_freshness();
             poller.lanes.wake_all();
             poller.bell.ring_work();
         }

@@ -60,6 +60,11 @@ impl Signals {
         self.feed_is_live.store(is_live, Ordering::Relaxed);
     }
 
+    /// It was noted by a clock that has been set since.
+    pub(super) fn forget_freshness(&self) {
+        *locked(&self.fresh_at) = None;
+    }
+
     pub(super) fn fresh_at(&self) -> Option<Timestamp> {
         *locked(&self.fresh_at)
     }

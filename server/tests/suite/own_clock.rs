@@ -5,12 +5,13 @@ use crate::job_odd_remote::{JOB, Odd, healthy, says, unknown_id};
 use crate::test_app::COMMIT;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use protocol::api::{CleanupState, LogsState, Via};
+use protocol::api::{CleanupState, LogsState, SyncState, Via};
 use protocol::{JobId, JobStatus, Timestamp};
 use serde_json::json;
 use server::poller::{self, Clock, Poller};
 use server::remote::Server;
 use server::store::audit::AuditEntry;
+use server::store::environments::find_environment_status;
 use server::store::jobs::{Job, NewJob, insert_job};
 use server::store::tombstones::{NewTombstone, Wanted, insert_tombstone};
 use server::wishes::Wishes;
@@ -259,4 +260,51 @@ async fn a_clock_that_jumps_ahead_ends_nothing() {
     let job = odd.app.find_job(JOB).await.unwrap();
     assert_eq!((job.status, job.abort_requested_at), (JobStatus::InProgress, None));
     assert_eq!(odd.app.count("tombstones").await, 1, "what may still arrive is looked for");
+}
+
+/// Put back, just before its server goes away.
+#[tokio::test]
+async fn what_is_known_is_never_of_a_time_to_come() {
+    let (is_away, does_all) = (Arc::new(AtomicBool::new(false)), willing());
+    let away = Arc::clone(&is_away);
+    let odd =
+        Odd::start(
+            move |call| {
+                if away.load(Ordering::Relaxed) { StatusCode::BAD_GATEWAY.into_response() } else { does_all(call) }
+            },
+        )
+        .await;
+    let (set, clock) = clock();
+    let _running = run(poller_with(&odd, clock));
+    becomes(&odd, JOB, "it runs", |job| job.status == JobStatus::InProgress).await;
+    let is_known = async || {
+        let known = odd.app.state.store.read(|c| find_environment_status(c, "bench-a")).await.unwrap();
+        known.is_some_and(|known| known.round_at.is_some())
+    };
+    wait_until("a round is over", is_known).await;
+    set.store(-3_600_000, Ordering::Relaxed);
+    is_away.store(true, Ordering::Relaxed);
+    becomes(&odd, JOB, "old", |job| {
+        let is_over = |at: Timestamp| at.0 <= Timestamp::now().0 - 3_600_000;
+        job.sync_state == SyncState::Failing && job.last_synced_at.is_some_and(is_over)
+    })
+    .await;
+}
+
+/// The lease was given up and taken again, and nobody else has held it.
+#[tokio::test]
+async fn a_clock_that_is_set_between_two_terms_moves_what_the_first_has_noted() {
+    let odd = Odd::start(willing()).await;
+    let (set, clock) = clock();
+    let poller = poller_with(&odd, clock);
+    let shutdown = CancellationToken::new();
+    let first_term = tokio::spawn(poller::run(vec![Arc::clone(&poller)], shutdown.clone()));
+    becomes(&odd, JOB, "it runs", |job| job.status == JobStatus::InProgress).await;
+    shutdown.cancel();
+    first_term.await.unwrap().unwrap();
+    let noted = odd.app.find_job(JOB).await.unwrap().seen_running_at.unwrap();
+    set.store(24 * 3_600_000, Ordering::Relaxed);
+    let _running = run(poller);
+    let has_moved = |at: Timestamp| at.since(noted) > Duration::from_hours(23);
+    becomes(&odd, JOB, "moved", |job| job.seen_running_at.is_some_and(has_moved)).await;
 }

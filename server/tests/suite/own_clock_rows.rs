@@ -2,8 +2,8 @@
 //! is waited for any longer or shorter.
 
 use crate::test_app::TestApp;
-use protocol::api::Via;
-use protocol::{JobId, Timestamp};
+use protocol::api::{CleanupState, Via};
+use protocol::{JobId, JobStatus, Timestamp};
 use serde_json::json;
 use server::store::audit::AuditEntry;
 use server::store::jobs;
@@ -72,7 +72,7 @@ async fn what_is_over_does_not_come_again_where_the_clock_is_put_back() {
     let sent = Some(before.minus(Duration::from_mins(30)));
     app.change_job(JOB, |job, _| {
         (job.submit_attempted_at, job.last_sent_at) = (sent, sent);
-        job.status = protocol::JobStatus::Aborted;
+        job.status = JobStatus::Aborted;
     })
     .await;
     let now = set_clock(&app, before, -6 * HOUR).await;
@@ -80,6 +80,22 @@ async fn what_is_over_does_not_come_again_where_the_clock_is_put_back() {
     assert!(looked_for <= now, "{looked_for:?} is to come at {now:?}");
     let sent = app.find_job(JOB).await.unwrap().last_sent_at.unwrap();
     assert!(sent <= now, "{sent:?} is to come at {now:?}");
+}
+
+#[tokio::test]
+async fn what_is_given_up_after_a_while_is_not_given_up_at_a_jump() {
+    for step in [48 * HOUR, -6 * HOUR] {
+        let (app, before) = (one_job().await, Timestamp::now());
+        app.change_job(JOB, |job, _| {
+            job.status = JobStatus::Passed;
+            (job.ended_here_at, job.cleanup_since) = (Some(before), Some(before));
+            job.cleanup_state = CleanupState::Pending;
+        })
+        .await;
+        let now = set_clock(&app, before, step).await;
+        let job = app.find_job(JOB).await.unwrap();
+        assert_eq!((job.ended_here_at, job.cleanup_since), (Some(now), Some(now)), "by {step} ms");
+    }
 }
 
 /// What an admin forces is written down by the clock of the machine, which the poller follows a little later.
@@ -90,8 +106,7 @@ async fn what_is_forced_between_a_jump_ahead_and_its_notice_is_not_looked_for_on
         (job.submit_attempted_at, job.last_sent_at, job.accepted_at) = (Some(before), Some(before), Some(before));
     })
     .await;
-    let wishes =
-        Wishes { store: app.state.store.clone(), logs: app.state.logs.clone(), bell: app.state.bell.clone() };
+    let wishes = Wishes { store: app.state.store.clone(), logs: app.state.logs.clone(), bell: app.state.bell.clone() };
     let audit = AuditEntry::by_nobody(Via::System, "job.test", "job:1".to_owned(), &json!({}));
     let ahead = Timestamp(before.0 + 24 * HOUR);
     assert!(wishes.force_removal(JOB, "aborted_by:ada".to_owned(), audit, ahead).await.unwrap());

@@ -19,6 +19,9 @@ const WATCHED_FOR: Duration = Duration::from_secs(30);
 /// While it counts as watched for longer than this, another look writes nothing.
 const WATCHED_LONG_ENOUGH: Duration = Duration::from_secs(15);
 
+/// More than a query takes, during which others go on noting what they do.
+const FAR_AHEAD: Duration = Duration::from_mins(1);
+
 type Condition = diesel::expression::SqlLiteral<Bool>;
 
 /// The very words of the partial index `jobs_open`: with bound values `SQLite` could not prove that it may be used.
@@ -201,19 +204,28 @@ pub fn shift_times(connection: &mut AnyConnection, environment: &str, before: Ti
     diesel::update(jobs::table.filter(jobs::environment.eq(environment)).filter(jobs::next_at.gt(to_come)))
         .set((jobs::next_at.eq(jobs::next_at + step), jobs::version.eq(jobs::version + 1)))
         .execute(connection)?;
+    // What lies far ahead of the old clock was not noted by it.
+    let latest = before.plus(FAR_AHEAD).0;
     let moved = |column: &str| {
-        let is_moved = if step > 0 { "1 = 1".to_owned() } else { format!("{column} > {to_come}") };
+        let is_moved = if step > 0 { format!("{column} <= {latest}") } else { format!("{column} > {to_come}") };
         sql::<Nullable<BigInt>>(&format!("CASE WHEN {is_moved} THEN {column} + ({step}) ELSE {column} END"))
     };
-    // Also of what has ended here and may arrive there yet, or could so again by a clock that was put back.
+    // Also of what has ended here and may arrive there yet, or could so again by a clock that was put back, and of what
+    // may be given up.
     let may_arrive = jobs::last_sent_at.assume_not_null().gt(before.minus(SUBMISSION_HORIZON).0.min(to_come));
-    diesel::update(jobs::table.filter(jobs::environment.eq(environment)).filter(is_open().or(may_arrive)))
+    let is_to_be_cleaned = jobs::cleanup_state.eq("pending");
+    let is_limited = is_open().or(may_arrive).or(is_to_be_cleaned);
+    diesel::update(jobs::table.filter(jobs::environment.eq(environment)).filter(is_limited))
         .set((
             jobs::submit_attempted_at.eq(moved("submit_attempted_at")),
             jobs::last_sent_at.eq(moved("last_sent_at")),
             jobs::seen_running_at.eq(moved("seen_running_at")),
             jobs::abort_sent_at.eq(moved("abort_sent_at")),
             jobs::unknown_since.eq(moved("unknown_since")),
+            jobs::ended_here_at.eq(moved("ended_here_at")),
+            jobs::cleanup_since.eq(moved("cleanup_since")),
+            jobs::last_synced_at.eq(moved("last_synced_at")),
+            jobs::watched_until.eq(moved("watched_until")),
             jobs::version.eq(jobs::version + 1),
         ))
         .execute(connection)
