@@ -222,7 +222,7 @@ test('links and marks of direction in a line stay in that line', async ({ page, 
   await expect(text(3)).toHaveText('ghi');
 });
 
-test('long lines are wrapped where that is wanted, and each of them is reached', async ({ page, api }) => {
+test('long lines are wrapped where that is wanted, and each of them is reached', { tag: '@firefox' }, async ({ page, api }) => {
   const TOTAL = 5_000;
   const job = await api.run('main', 'smoke/boot');
   await answerWithLog(page, TOTAL, (number) => `line number ${number} ${'and on '.repeat(80)}end of ${number}`);
