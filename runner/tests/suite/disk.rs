@@ -17,8 +17,10 @@ const FILL_LATER: (&str, &str) = (
     "echo ready\nwhile ! [ -e go ]; do sleep 0.05; done\ncat /dev/zero > $TESTARENA_RESULTS/zero\necho '::progress 0.5 full'\nexec sleep 600",
 );
 const HOLD: (&str, &str) = ("hold", "exec sleep 600");
-/// Gives the runner a folder of 64 MiB, and starts it again when it is killed.
-const SMALL_DISK: &str = "mount -t tmpfs -o size=64m none \"$RUNNER_TEST_FOLDER/$0\" || exit\n\"$@\"\nexec \"$@\"";
+/// Gives the runner a folder of 64 MiB.
+const SMALL_DISK: &str = "mount -t tmpfs -o size=64m none \"$RUNNER_TEST_FOLDER/$0\" || exit\nexec \"$@\"";
+/// Starts the runner again when it is killed.
+const TWICE: &str = "mount -t tmpfs -o size=64m none \"$RUNNER_TEST_FOLDER/$0\" || exit\n\"$@\"\nexec \"$@\"";
 
 #[tokio::test]
 async fn a_task_that_prints_without_end_has_the_beginning_kept() {
@@ -48,16 +50,16 @@ async fn expect_refusal(server: &TestRunner) {
 }
 
 /// Starts the runner of a test again in a process of its own, for which this folder is a small disk.
-async fn start_on_a_small_disk(server: &mut TestRunner, folder: &str) -> tokio::process::Child {
+async fn start_on_a_small_disk(server: &mut TestRunner, folder: &str, script: &str) -> tokio::process::Child {
     server.shut_down().await;
     let front = if rustix::process::geteuid().is_root() { "-m" } else { "-rm" };
-    start_other(server, &["unshare", front, "sh", "-c", SMALL_DISK, folder]).await
+    start_other(server, &["unshare", front, "sh", "-c", script, folder]).await
 }
 
 #[tokio::test]
 async fn what_waits_when_the_disk_fills_up_waits_on_and_runs_when_there_is_room() {
     let mut server = TestRunner::start(&[PASS, FILL_LATER, HOLD]).await;
-    let mut child = start_on_a_small_disk(&mut server, "data").await;
+    let mut child = start_on_a_small_disk(&mut server, "data", SMALL_DISK).await;
     // Both slots.
     server.submit("1", &["later", "hold"]).await;
     server.client.logged("1-1", "ready").await;
@@ -85,7 +87,7 @@ async fn what_waits_when_the_disk_fills_up_waits_on_and_runs_when_there_is_room(
 #[tokio::test]
 async fn on_a_full_disk_an_abort_a_crash_and_a_deletion_work() {
     let mut server = TestRunner::start(&[PASS, FILL]).await;
-    let mut child = start_on_a_small_disk(&mut server, "data").await;
+    let mut child = start_on_a_small_disk(&mut server, "data", TWICE).await;
 
     fill(&server, "1").await;
     assert_eq!(server.client.abort("1").await.status(), 202);
@@ -114,7 +116,7 @@ async fn a_disk_that_only_the_results_lie_on_is_looked_at_too() {
     std::fs::remove_dir(&results).unwrap();
     std::fs::create_dir(server.folder.path().join("elsewhere")).unwrap();
     std::os::unix::fs::symlink("../elsewhere", &results).unwrap();
-    let mut child = start_on_a_small_disk(&mut server, "elsewhere").await;
+    let mut child = start_on_a_small_disk(&mut server, "elsewhere", SMALL_DISK).await;
     fill(&server, "1").await;
     assert_eq!(server.client.delete("1").await.status(), 204);
     assert_eq!(statuses(&server.run("2", &["pass"]).await), (QueueStatus::Finished, vec![Passed]));
