@@ -59,10 +59,9 @@ impl Repository {
     async fn remove_wreckage(&self) -> Result<(), GitError> {
         let folder = self.clone_layout().await?.common_dir;
         let removed = tokio::task::spawn_blocking(move || {
-            let locks = remove_files(&folder.join(FOLDER), is_lock)?;
-            Ok(locks + remove_files(&folder.join("refs"), holds_nothing)?)
+            remove_files(&folder.join(FOLDER), is_lock) + remove_files(&folder.join("refs"), holds_nothing)
         });
-        let removed = removed.await.map_err(io::Error::from).flatten()?;
+        let removed = removed.await.map_err(io::Error::from)?;
         if removed > 0 {
             tracing::warn!(removed, "removed what a power cut or a crash had left of refs");
         }
@@ -80,20 +79,22 @@ fn holds_nothing(path: &Path) -> bool {
     !is_lock(path) && std::fs::read(path).is_ok_and(|text| text.iter().all(|byte| *byte == 0))
 }
 
-/// Removes files in a folder and those below it, and returns how many. Blocks.
-fn remove_files(folder: &Path, is_wreckage: fn(&Path) -> bool) -> io::Result<usize> {
+/// Removes files in a folder and those below it, and returns how many. One that stays keeps no other. Blocks.
+fn remove_files(folder: &Path, is_wreckage: fn(&Path) -> bool) -> usize {
     let mut removed = 0;
     // A folder that is not there holds none.
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let (path, kind) = (entry.path(), entry.file_type()?);
+        let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
         if kind.is_dir() {
-            removed += remove_files(&path, is_wreckage)?;
+            removed += remove_files(&path, is_wreckage);
         } else if kind.is_file() && is_wreckage(&path) {
-            std::fs::remove_file(path)?;
-            removed += 1;
+            match std::fs::remove_file(&path) {
+                Ok(()) => removed += 1,
+                Err(error) => tracing::warn!(path = %path.display(), %error, "what a crash has left can't be removed"),
+            }
         }
     }
-    Ok(removed)
+    removed
 }
 
 #[cfg(test)]

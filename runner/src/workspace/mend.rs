@@ -18,6 +18,8 @@ use tokio::time::timeout;
 const AGAIN_AFTER: Duration = Duration::from_hours(1);
 /// After a power cut the source may come back later than the bench.
 const AGAIN_AFTER_FAILURE: Duration = Duration::from_mins(5);
+/// What git ends with at an option that it does not know.
+const WRONG_USAGE: i32 = 129;
 /// Git's words about objects that are named in others and can't be read.
 const DAMAGE: [&str; 7] = [
     "unable to read sha1 file",
@@ -42,7 +44,10 @@ struct Tried {
 
 /// Whether git failed for want of objects. A commit that is not here at all sounds the same.
 pub(super) fn tells_of_damage(error: &GitError) -> bool {
-    matches!(error, GitError::Failed { complaint, .. } if complaint.lines().any(is_of_damage))
+    // A damaged source says so on our standard error as well, over SSH and by a path.
+    let is_of_source = |line: &str| line.contains("git upload-pack: ") || line.starts_with("fatal: remote error: ");
+    matches!(error, GitError::Failed { complaint, .. }
+        if complaint.lines().any(is_of_damage) && !complaint.lines().any(is_of_source))
 }
 
 fn is_of_damage(line: &str) -> bool {
@@ -132,7 +137,14 @@ impl Repository {
         let name = format!("refs/heads/{branch}");
         let source = if branch.is_empty() { &[][..] } else { &[name.as_str()] };
         let fetch = ["-c", WHOLE_OR_NOTHING, "fetch", "--quiet", "--refetch", "origin"];
-        self.run(&[&fetch, source].concat(), FETCH_LIMIT).await.map(drop)
+        match self.run(&[&fetch, source].concat(), FETCH_LIMIT).await {
+            // Its words stand above the two thousand that are kept of all its options.
+            Err(GitError::Failed { command, code: code @ Some(WRONG_USAGE), .. }) => {
+                let complaint = "this git knows no `fetch --refetch`, 2.36 and newer do".to_owned();
+                Err(GitError::Failed { command, code, complaint })
+            }
+            fetched => fetched.map(drop),
+        }
     }
 
     /// For damage that no fetch mends: git reads what lies in a pack before it takes it anew, and fails over it.
@@ -162,11 +174,11 @@ fn remove_wreckage(objects: &Path) -> io::Result<usize> {
         if !is_hex(&folder, 2) {
             continue;
         }
-        for file in std::fs::read_dir(folder.path())?.flatten() {
+        // Git clears its objects away meanwhile: what is gone is no wreckage.
+        for file in std::fs::read_dir(folder.path()).into_iter().flatten().flatten() {
             // Not those that are just being written: their names are others.
-            if (is_hex(&file, 38) || is_hex(&file, 62)) && holds_nothing(&file.path())? {
-                std::fs::remove_file(file.path())?;
-                removed += 1;
+            if (is_hex(&file, 38) || is_hex(&file, 62)) && holds_nothing(&file.path()).unwrap_or(false) {
+                removed += usize::from(std::fs::remove_file(file.path()).is_ok());
             }
         }
     }

@@ -26,7 +26,7 @@ pub fn replace(file: &Path, content: Option<&[u8]>) {
 }
 
 /// Hands a queue in until it is taken, as TestArena does.
-async fn insist(server: &TestRunner, queue: &QueueRequest) {
+pub async fn insist(server: &TestRunner, queue: &QueueRequest) {
     let start = Instant::now();
     loop {
         let answer = server.client.post_queue(queue).await;
@@ -62,6 +62,18 @@ async fn a_new_commit_that_uses_what_was_lost_runs_too() {
     insist(&server, &queue_on(&server, "41", "feature/x")).await;
     let ended = server.client.ended("41").await;
     assert_eq!(statuses(&ended), (QueueStatus::Finished, vec![Passed]), "{ended:?}");
+}
+
+/// Whoever did what is advised for a damaged clone would lose a good one.
+#[tokio::test]
+async fn a_damaged_source_is_no_damaged_clone() {
+    let server = TestRunner::start(&[PASS]).await;
+    let queue = queue_on(&server, "41", "feature");
+    replace(&file_of(&server.folder.path().join("source"), "feature"), Some(b""));
+    let answer = server.client.post_queue(&queue).await;
+    assert_eq!(answer.status(), 503);
+    let text = answer.text().await.unwrap();
+    assert!(!text.contains("git clone URL"), "{text}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! The source's side of git is a script of each test's own.
 
 use crate::clones::queue_on;
+use crate::damage::insist;
 use crate::test_runner::{TestRunner, git, refusal, statuses, tasks};
 use protocol::QueueStatus;
 use protocol::TaskStatus::{Passed, Running};
@@ -30,8 +31,7 @@ async fn a_fetch_that_takes_longer_than_a_call_goes_on_for_the_next_one() {
     let answer = server.client.post_queue(&queue).await;
     assert_eq!(refusal(answer).await, (503, "repository_unavailable".to_owned()));
     std::fs::write(server.folder.path().join("go"), "").unwrap();
-    let answer = server.client.post_queue(&queue).await;
-    assert_eq!(answer.status(), 202, "{}", answer.text().await.unwrap());
+    insist(&server, &queue).await;
     assert_eq!(statuses(&server.client.ended("41").await), (QueueStatus::Finished, vec![Passed]));
 }
 
@@ -50,8 +50,7 @@ async fn a_fetch_that_fails_when_nobody_waits_any_more_is_told_to_the_next_one()
     assert!(!answers[0].contains("boom") && answers[1].contains("boom"), "{answers:?}");
     // What has come since then is no longer broken.
     answer_by(server.folder.path(), &server.config.repository, "exec git-upload-pack \"$@\"");
-    let answer = server.client.post_queue(&queue).await;
-    assert_eq!(answer.status(), 202, "{}", answer.text().await.unwrap());
+    insist(&server, &queue).await;
 }
 
 #[tokio::test]
