@@ -52,6 +52,8 @@ struct Mark {
     /// What the last status said has been fetched.
     is_followed: bool,
     queue_log_asked_at: Option<Instant>,
+    /// The task at whose log the last pass had enough of a server that fails.
+    stopped_at: i64,
     /// What is wrong with the logs of a running job, by task; 0 is the queue's own.
     troubles: BTreeMap<i64, String>,
     last_look: LastLook,
@@ -142,7 +144,10 @@ impl Marks {
             if queue_log {
                 mark.queue_log_asked_at = Some(now);
             }
-            ToFollow { tasks: tasks.into_iter().filter(may_have_grown).collect(), queue_log }
+            // So that no failing logs keep the same others behind them.
+            let (before, after): (Vec<_>, Vec<_>) =
+                tasks.into_iter().filter(may_have_grown).partition(|task| task.n <= mark.stopped_at);
+            ToFollow { tasks: after.into_iter().chain(before).collect(), queue_log }
         })
     }
 
@@ -153,6 +158,11 @@ impl Marks {
 
     pub(super) fn followed(&self, job: JobId) {
         self.with(job, |mark| mark.is_followed = true);
+    }
+
+    /// The next pass begins behind this task's log.
+    pub(super) fn stopped_at(&self, job: JobId, n: i64) {
+        self.with(job, |mark| mark.stopped_at = n);
     }
 
     /// Notes what is wrong with a log of a running job, or that nothing is.

@@ -119,6 +119,7 @@ async fn follow_logs<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<Progres
                 failure.get_or_insert(error);
                 failures += 1;
                 if failures == MAX_FAILURES {
+                    poller.marks.stopped_at(id, n);
                     break;
                 }
             }
