@@ -255,7 +255,12 @@ pub(crate) fn set_session_item(key: &str, value: Option<&str>) {
 /// What one user began or was offered again is nothing for the next.
 pub(crate) fn forget_user() {
     for storage in [window().session_storage(), window().local_storage()].into_iter().flatten().flatten() {
-        let _ = storage.clear();
+        let keys = (0..storage.length().unwrap_or(0)).filter_map(|at| storage.key(at).ok()?);
+        // Other programs may stand behind the same host.
+        let ours: Vec<String> = keys.filter(|key| key.starts_with("testarena.")).collect();
+        for key in ours {
+            let _ = storage.remove_item(&key);
+        }
     }
 }
 

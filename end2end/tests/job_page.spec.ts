@@ -48,6 +48,9 @@ test('of many scenarios those are listed that are named so, say so or took so lo
   await expect(rows.nth(1)).toContainText('smoke/network');
   await expect(page).toHaveURL(/took=60/);
   await tab(page, 'Logs').click();
+  // A look at a file is one at another tab.
+  await page.getByRole('list', { name: 'Result files' }).getByRole('link').first().click();
+  await expect(page).toHaveURL(/took=60&file=/);
   await tab(page, 'Scenarios').click();
   await expect(rows).toHaveCount(2);
   await expect(took).toHaveValue('60');

@@ -196,15 +196,14 @@ fn Buttons(job: Live<Job>, id: JobId, user: Option<User>, act: Callback<Deed>, u
     let rerun = |only_failed| Callback::new(move |()| act.run(Deed::Rerun { only_failed }));
     let (abort, delete, rerun_all, rerun_failed) = (ask(asks_abort), ask(asks_delete), rerun(false), rerun(true));
     // Each by itself, so that none loses the focus because another one comes or goes.
-    let (can_abort, can_rerun_failed, can_delete) = (
-        Memo::new(move |_| can.with(|can| can.abort)),
-        Memo::new(move |_| can.with(|can| can.rerun_failed)),
-        Memo::new(move |_| can.with(|can| can.delete)),
-    );
+    let each = |of: fn(&Can) -> bool| Memo::new(move |_| can.with(of));
+    let (can_abort, can_rerun_failed, can_delete) =
+        (each(|can| can.abort), each(|can| can.rerun_failed), each(|can| can.delete));
+    let (can_force_abort, can_force_delete) = (each(|can| can.force_abort), each(|can| can.force_delete));
     // A button that goes takes the focus with it.
-    Effect::new(move |could: Option<bool>| {
-        let can = can_abort.get();
-        if could == Some(true) && !can {
+    Effect::new(move |could: Option<[bool; 3]>| {
+        let can = [can_abort, can_force_abort, can_force_delete].map(|can| can.get());
+        if could.is_some_and(|could| could.iter().zip(can).any(|(could, can)| *could && !can)) {
             request_animation_frame(|| browser::focus_if_lost("main"));
         }
         can
@@ -234,11 +233,11 @@ fn Buttons(job: Live<Job>, id: JobId, user: Option<User>, act: Callback<Deed>, u
     };
     let (force_abort, force_delete) = (ask(asks_force_abort), ask(asks_force_delete));
     let force_abort_button = move || {
-        can.with(|can| can.force_abort)
-            .then(|| button("button is-danger", "stop", "Force abort", under_way.abort, force_abort))
+        can_force_abort.get().then(|| button("button is-danger", "stop", "Force abort", under_way.abort, force_abort))
     };
     let force_delete_button = move || {
-        can.with(|can| can.force_delete)
+        can_force_delete
+            .get()
             .then(|| button("button is-danger", "trash", "Force delete", under_way.delete, force_delete))
     };
     let edit = paths::with_query(paths::NEW_JOB, &[("from", &id.to_string())]);

@@ -128,7 +128,11 @@ impl Finder {
     /// To the next match or the one before; round and round.
     pub(super) fn step(self, forward: bool) {
         let Some(found) = self.found.with_untracked(|found| found.as_ref()?.as_ref().ok().cloned()) else {
-            return self.search(self.words.with_untracked(|words| words.trim().to_owned()));
+            let wanted = self.words.with_untracked(|words| words.trim().to_owned());
+            if !wanted.is_empty() {
+                self.search(wanted);
+            }
+            return;
         };
         let at = self.at.get_untracked();
         match found.step(at, forward) {

@@ -99,10 +99,13 @@ pub(super) fn Narrowing(state: ViewState, counts: Memo<TaskCounts>, listed: Memo
     let choose_only = Callback::new(move |status: Option<TaskStatus>| {
         choose.run(status.map_or_else(String::new, |status| status.as_str().to_owned()));
     });
-    let is_long = Memo::new(move |_| {
-        counts.with(|counts| u64::from(counts.total) >= WORTH_A_FILTER) || listing.with(Listing::is_narrow)
+    // Once there they stay, also where the words that a link brought are typed over.
+    let is_long = Memo::new(move |was: Option<&bool>| {
+        let (is_narrow, was) = (listing.with(Listing::is_narrow), was == Some(&true));
+        was || is_narrow || counts.with(|counts| u64::from(counts.total) >= WORTH_A_FILTER)
     });
-    let long = LONG_S.map(|seconds| (seconds.to_string(), format!("{} or longer", words::age(Duration::from_secs(seconds)))));
+    let long =
+        LONG_S.map(|seconds| (seconds.to_string(), format!("{} or longer", words::age(Duration::from_secs(seconds)))));
     let options = Signal::stored(long.to_vec());
     let fields = move || {
         is_long.get().then(|| {

@@ -102,7 +102,8 @@ impl LogPlaces {
     }
 
     fn of(self, log: &LogOf) -> LogPlace {
-        let place = |places: &Vec<(LogOf, LogPlace)>| places.iter().find(|(of, _)| of == log).map(|(_, place)| place.clone());
+        let place =
+            |places: &Vec<(LogOf, LogPlace)>| places.iter().find(|(of, _)| of == log).map(|(_, place)| place.clone());
         self.0.with_value(place).unwrap_or_default()
     }
 

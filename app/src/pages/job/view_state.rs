@@ -51,7 +51,9 @@ impl ViewState {
             // The tab that a job was opened with is in the URL as well. On the way to another view the URL is no longer
             // this job's, and its effects not yet gone.
             if tab.get_untracked() == LOGS && pathname.get_untracked() == paths::job(id) {
-                go.run(listing.with_untracked(|listing| listing.url_of(LOGS, &task.get_untracked().unwrap_or_default())));
+                go.run(
+                    listing.with_untracked(|listing| listing.url_of(LOGS, &task.get_untracked().unwrap_or_default())),
+                );
             }
         });
         Self {
@@ -60,7 +62,9 @@ impl ViewState {
             listing,
             file: file.into(),
             file_href: Callback::new(move |(task, file): (String, String)| {
-                paths::with_query(&paths::job(id), &[("tab", LOGS), ("task", &task), ("file", &file)])
+                // The job may have been left while its files were listed.
+                let log = listing.try_with_untracked(|listing| listing.url_of(LOGS, &task)).unwrap_or_default();
+                format!("{log}&file={}", paths::encode(&file))
             }),
             tab_hrefs: Signal::derive(move || {
                 let task = task.get().unwrap_or_default();
