@@ -49,6 +49,7 @@ test('of many scenarios those are listed that are named so, say so or took so lo
   await expect(page).toHaveURL(/took=60/);
   await tab(page, 'Logs').click();
   // A look at a file is one at another tab.
+  await page.getByRole('list', { name: 'Tasks' }).getByRole('link', { name: 'firmware/report' }).click();
   await page.getByRole('list', { name: 'Result files' }).getByRole('link').first().click();
   await expect(page).toHaveURL(/took=60&file=/);
   await tab(page, 'Scenarios').click();
