@@ -152,29 +152,19 @@ fn accepted(deed: Deed, job: &Job) -> String {
     .to_owned()
 }
 
-/// Which buttons there are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Can {
-    abort: bool,
-    rerun_failed: bool,
-    delete: bool,
-    /// Not to wait for the remote server's word any longer.
-    force_abort: bool,
-    force_delete: bool,
-}
-
-impl Can {
-    fn with(job: &JobSummary, user: Option<&User>) -> Self {
-        let (may, has_ended, counts) = (may_change(user, &job.user), job.status.is_terminal(), job.counts);
-        let is_admin = user.is_some_and(|user| user.is_admin);
-        Self {
-            abort: may && !has_ended && !job.abort_requested,
-            rerun_failed: has_ended && counts.failed + counts.error + counts.aborted > 0,
-            delete: may && !job.delete_requested,
-            force_abort: is_admin && !has_ended && job.abort_requested && !job.delete_requested,
-            force_delete: is_admin && job.delete_requested,
-        }
-    }
+/// What this user can do now; to run the job once more, always.
+fn possible(job: &JobSummary, user: Option<&User>) -> Vec<Deed> {
+    let (may, has_ended, counts) = (may_change(user, &job.user), job.status.is_terminal(), job.counts);
+    let is_admin = user.is_some_and(|user| user.is_admin);
+    let deeds = [
+        (may && !has_ended && !job.abort_requested, Deed::Abort { is_forced: false }),
+        (may && !job.delete_requested, Deed::Delete { is_forced: false }),
+        (has_ended && counts.failed + counts.error + counts.aborted > 0, Deed::Rerun { only_failed: true }),
+        // Not to wait for the remote server's word any longer.
+        (is_admin && !has_ended && job.abort_requested && !job.delete_requested, Deed::Abort { is_forced: true }),
+        (is_admin && job.delete_requested, Deed::Delete { is_forced: true }),
+    ];
+    deeds.into_iter().filter_map(|(is_possible, deed)| is_possible.then_some(deed)).collect()
 }
 
 #[component]
@@ -183,7 +173,7 @@ fn Buttons(job: Live<Job>, id: JobId, user: Option<User>, act: Callback<Deed>, u
     let asks_delete = RwSignal::new(false);
     let asks_force_abort = RwSignal::new(false);
     let asks_force_delete = RwSignal::new(false);
-    let can = Memo::new(move |_| job.value.with(|job| Can::with(&job.summary, user.as_ref())));
+    let possible = Memo::new(move |_| job.value.with(|job| possible(&job.summary, user.as_ref())));
     let button = |look: &'static str, icon, label: &'static str, pending: Pending, press: Callback<()>| {
         view! {
             <button class=look type="button" aria-disabled=move || pending.as_aria() on:click=move |_| press.run(())>
@@ -196,10 +186,11 @@ fn Buttons(job: Live<Job>, id: JobId, user: Option<User>, act: Callback<Deed>, u
     let rerun = |only_failed| Callback::new(move |()| act.run(Deed::Rerun { only_failed }));
     let (abort, delete, rerun_all, rerun_failed) = (ask(asks_abort), ask(asks_delete), rerun(false), rerun(true));
     // Each by itself, so that none loses the focus because another one comes or goes.
-    let each = |of: fn(&Can) -> bool| Memo::new(move |_| can.with(of));
-    let (can_abort, can_rerun_failed, can_delete) =
-        (each(|can| can.abort), each(|can| can.rerun_failed), each(|can| can.delete));
-    let (can_force_abort, can_force_delete) = (each(|can| can.force_abort), each(|can| can.force_delete));
+    let can = |deed: Deed| Memo::new(move |_| possible.with(|possible| possible.contains(&deed)));
+    let can_rerun_failed = can(Deed::Rerun { only_failed: true });
+    let (can_abort, can_force_abort) = (can(Deed::Abort { is_forced: false }), can(Deed::Abort { is_forced: true }));
+    let (can_delete, can_force_delete) =
+        (can(Deed::Delete { is_forced: false }), can(Deed::Delete { is_forced: true }));
     // A button that goes takes the focus with it.
     Effect::new(move |could: Option<[bool; 3]>| {
         let can = [can_abort, can_force_abort, can_force_delete].map(|can| can.get());
