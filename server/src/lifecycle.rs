@@ -25,7 +25,7 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const UNKNOWN_ANSWERS: i64 = 3;
 const UNKNOWN_FOR: Duration = Duration::from_mins(1);
 /// Pause before the next question to a server that did not know the queue.
-const UNKNOWN_PAUSE: Duration = Duration::from_secs(20);
+pub const UNKNOWN_PAUSE: Duration = Duration::from_secs(20);
 /// A submission may be under way for so long after it was sent, in whatever stands between us and the server.
 pub const SUBMISSION_HORIZON: Duration = Duration::from_mins(15);
 /// The server itself ends a queue so long after its limit at the latest.
@@ -198,7 +198,12 @@ fn timeout(job: &Job) -> Duration {
 pub fn is_lost(job: &mut Job, now: Timestamp) -> bool {
     let since = *job.unknown_since.get_or_insert(now);
     job.unknown_count = job.unknown_count.saturating_add(1);
-    job.unknown_count >= UNKNOWN_ANSWERS && now.since(since) >= UNKNOWN_FOR
+    is_unknown_for_good(job.unknown_count, since, now)
+}
+
+/// Whether a server is to be believed that so many times since then has not known a queue which it had accepted.
+pub fn is_unknown_for_good(count: i64, since: Timestamp, now: Timestamp) -> bool {
+    count >= UNKNOWN_ANSWERS && now.since(since) >= UNKNOWN_FOR
 }
 
 /// Sets the next question to a server that did not know the queue.

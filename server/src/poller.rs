@@ -77,6 +77,7 @@ pub struct Poller<R> {
 pub struct Signals {
     health: health::Signals,
     rounds: rounds::Signals,
+    words: tombstones::Words,
 }
 
 impl<R> Poller<R> {

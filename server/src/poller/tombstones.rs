@@ -1,16 +1,18 @@
 //! Queues that no job follows any more: what is still wanted of each is tried until it is so, and each is looked for as
 //! long as a submission may still come to its server, which need not remember that it was deleted.
 
-use super::{Poller, SHORTEST_PAUSE, STORE_RETRY, health, line, until};
-use crate::lifecycle::backoff;
+use super::{Poller, SHORTEST_PAUSE, STORE_RETRY, health, line, locked, until};
+use crate::lifecycle::{self, backoff};
 use crate::remote::{QueueRef, Refusal, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::tombstones::{
     Tombstone, Wanted, earliest_tombstone, list_due_tombstones, postpone_tombstone, remove_tombstone,
 };
 use futures_util::stream::{self, StreamExt};
+use protocol::Timestamp;
 use protocol::remote::QueueBody;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +27,40 @@ enum Found {
     Done,
     /// It is looked at again.
     Later,
+    /// The server says that it does not know the queue, as one does whose store is not there for a moment.
+    Unsure,
+}
+
+/// What makes a server's word believed that it does not know a queue. Lost at a restart, which costs a minute.
+#[derive(Default)]
+pub(super) struct Words(Mutex<HashMap<i64, Word>>);
+
+enum Word {
+    /// It was asked to delete the queue, which had ended there.
+    Deleted,
+    /// It has said so this many times, one after the other, since then.
+    Unknown(i64, Timestamp),
+}
+
+impl Words {
+    fn forget(&self, id: i64) {
+        locked(&self.0).remove(&id);
+    }
+
+    fn deleted(&self, id: i64) {
+        locked(&self.0).insert(id, Word::Deleted);
+    }
+
+    /// Whether it is believed, now that it has said so again.
+    fn is_believed(&self, id: i64, now: Timestamp) -> bool {
+        match locked(&self.0).entry(id).or_insert(Word::Unknown(0, now)) {
+            Word::Deleted => true,
+            Word::Unknown(count, since) => {
+                *count += 1;
+                lifecycle::is_unknown_for_good(*count, *since, now)
+            }
+        }
+    }
 }
 
 /// Until `term` ends.
@@ -74,8 +110,12 @@ async fn look_after<R: Remote>(poller: &Poller<R>, tombstone: Tombstone) -> Resu
     let found = look(poller, &tombstone).await;
     let now = poller.clock.now();
     let (cap, error) = match &found {
-        Ok(Found::Done) => return poller.write(move |c| remove_tombstone(c, &tombstone)).await,
+        Ok(Found::Done) => {
+            poller.signals.words.forget(tombstone.id);
+            return poller.write(move |c| remove_tombstone(c, &tombstone)).await;
+        }
         Ok(Found::Later) => (LONGEST_PAUSE, None),
+        Ok(Found::Unsure) => (lifecycle::UNKNOWN_PAUSE, None),
         Err(error) => (poller.environment.retry_max_interval, Some(error.to_string())),
     };
     let pause = backoff(tombstone.attempts, cap, poller.chance.jitter());
@@ -87,10 +127,15 @@ async fn look<R: Remote>(poller: &Poller<R>, tombstone: &Tombstone) -> Result<Fo
     let queue = QueueRef { instance: &tombstone.instance, queue_id: &tombstone.remote_queue_id };
     let status = poller.remote.queue_status(queue, None).await;
     health::note(poller, health::STATUS, &status);
-    let may_still_come = poller.clock.now() < tombstone.look_until;
+    let (now, words) = (poller.clock.now(), &poller.signals.words);
+    let may_still_come = now < tombstone.look_until;
     match status {
-        Ok(Some(answer)) => end(poller, tombstone.wanted, queue, &answer.body).await,
+        Ok(Some(answer)) => {
+            words.forget(tombstone.id);
+            end(poller, tombstone, queue, &answer.body).await
+        }
         Ok(None) => Err(RemoteError::transient("it answered \"unchanged\" to a plain question")),
+        Err(RemoteError::Permanent(Refusal::UnknownId)) if !words.is_believed(tombstone.id, now) => Ok(Found::Unsure),
         Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) if may_still_come => Ok(Found::Later),
         Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) => {
             clean_up(poller, tombstone.wanted, queue).await
@@ -105,7 +150,7 @@ async fn look<R: Remote>(poller: &Poller<R>, tombstone: &Tombstone) -> Result<Fo
 /// seen the next time.
 async fn end<R: Remote>(
     poller: &Poller<R>,
-    wanted: Wanted,
+    tombstone: &Tombstone,
     queue: QueueRef<'_>,
     said: &QueueBody,
 ) -> Result<Found, RemoteError> {
@@ -114,12 +159,15 @@ async fn end<R: Remote>(
         health::note(poller, "abort", &aborted);
         return aborted.map(|_| Found::Later);
     }
-    if wanted == Wanted::Abort {
+    if tombstone.wanted == Wanted::Abort {
         return Ok(Found::Done);
     }
     let deleted = poller.remote.delete(queue).await;
     health::note(poller, "deletion", &deleted);
-    deleted.map(|()| Found::Later)
+    deleted.map(|()| {
+        poller.signals.words.deleted(tombstone.id);
+        Found::Later
+    })
 }
 
 async fn clean_up<R: Remote>(poller: &Poller<R>, wanted: Wanted, queue: QueueRef<'_>) -> Result<Found, RemoteError> {
