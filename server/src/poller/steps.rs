@@ -162,7 +162,7 @@ async fn is_anothers<R: Remote>(
     if let Some(tasks) = &queue.tasks {
         return Ok(has_others(tasks, request));
     }
-    match is_of_request(poller, job, queue, request).await {
+    match first_task_is_ours(poller, job, request).await {
         Ok(is_ours) => Ok(!is_ours),
         // It knows the queue, and not yet its tasks.
         Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) => Ok(false),
@@ -214,6 +214,14 @@ async fn is_of_request<R: Remote>(
         let sent = request.tasks.iter().map(|task| (&task.task_id, &task.scenario));
         return Ok(tasks.iter().map(|task| (&task.task_id, &task.scenario)).eq(sent));
     }
+    first_task_is_ours(poller, job, request).await
+}
+
+async fn first_task_is_ours<R: Remote>(
+    poller: &Poller<R>,
+    job: &Job,
+    request: &QueueRequest,
+) -> Result<bool, RemoteError> {
     let Some(first) = request.tasks.first() else { return Ok(false) };
     let answer = poller.remote.task_status(queue_of(job), &first.task_id).await;
     health::note(poller, "task status", &answer);
