@@ -16,10 +16,10 @@ use std::time::Duration;
 
 /// Everything that was asked, in order.
 #[derive(Clone, Default)]
-struct Calls(Arc<Mutex<Vec<String>>>);
+pub struct Calls(Arc<Mutex<Vec<String>>>);
 
 impl Calls {
-    fn note(&self, call: &str) {
+    pub fn note(&self, call: &str) {
         self.0.lock().unwrap().push(call.to_owned());
     }
 
@@ -28,17 +28,17 @@ impl Calls {
     }
 
     /// Without those about health.
-    fn about_jobs(&self) -> Vec<String> {
+    pub fn about_jobs(&self) -> Vec<String> {
         let calls = self.0.lock().unwrap();
         calls.iter().filter(|call| !call.ends_with("/api/health")).cloned().collect()
     }
 }
 
-fn queue(status: &str) -> Value {
+pub fn queue(status: &str) -> Value {
     json!({"id": "1", "kind": "queue", "status": status})
 }
 
-async fn tick_after(odd: &Odd, seconds: u64) {
+pub async fn tick_after(odd: &Odd, seconds: u64) {
     tick_all(&odd.app.state, Timestamp::now().plus(Duration::from_secs(seconds))).await;
 }
 
@@ -63,114 +63,6 @@ async fn what_may_have_arrived_is_asked_about_before_it_is_sent_again() {
     assert_eq!(odd.job().await["status"], "in_progress");
     assert_eq!(calls.about_jobs()[..2], ["POST /api/queue", "GET /api/status/1"]);
     assert_eq!(calls.of("POST /api/queue"), 1);
-}
-
-/// Of another TestArena, at a server that does not keep whose a queue is.
-fn queue_of_another() -> Value {
-    json!({"id": "1", "kind": "queue", "status": "running",
-           "tasks": [{"task_id": "1-1", "scenario": "other/scenario", "status": "waiting"}]})
-}
-
-#[tokio::test]
-async fn what_belongs_to_another_is_left_alone_and_admins_are_told_what_to_do() {
-    for code in ["id_taken", "other_instance"] {
-        let calls = Calls::default();
-        let log = calls.clone();
-        let odd = Odd::start(move |call| {
-            log.note(call);
-            match call {
-                "GET /api/health" => healthy(&[]),
-                "POST /api/queue" => (StatusCode::CONFLICT, json!({"code": code}).to_string()).into_response(),
-                _ => says(queue_of_another()),
-            }
-        })
-        .await;
-        odd.tick().await;
-        let job = odd.job().await;
-        assert_eq!((&job["status"], &job["status_reason"]), (&json!("error"), &json!(code)));
-        assert!(job["sync"]["error"].as_str().unwrap().contains("set queue_id_prefix"), "{job:#}");
-        odd.ada.delete("/api/job/1").await.expect(204);
-        tick_after(&odd, 60).await;
-        assert_eq!(calls.about_jobs(), ["POST /api/queue"], "{code}");
-    }
-}
-
-#[tokio::test]
-async fn a_queue_with_other_tasks_is_not_taken_for_what_may_have_arrived() {
-    for is_aborted in [false, true] {
-        let calls = Calls::default();
-        let log = calls.clone();
-        let odd = Odd::start(move |call| {
-            log.note(call);
-            match call {
-                "GET /api/health" => healthy(&[]),
-                // That the id is taken; the answer was cut on the way.
-                "POST /api/queue" => "{\"queue_".into_response(),
-                _ => says(queue_of_another()),
-            }
-        })
-        .await;
-        odd.tick().await;
-        if is_aborted {
-            odd.ada.send_nothing("/api/job/1/abort").await.expect(202);
-        }
-        tick_after(&odd, 60).await;
-        let job = odd.job().await;
-        assert_eq!((&job["status"], &job["status_reason"]), (&json!("error"), &json!("id_taken")));
-        odd.ada.delete("/api/job/1").await.expect(204);
-        tick_after(&odd, 120).await;
-        assert_eq!(calls.about_jobs(), ["POST /api/queue", "GET /api/status/1"], "aborted: {is_aborted}");
-    }
-}
-
-#[tokio::test]
-async fn where_no_tasks_are_listed_the_first_one_tells_whose_a_queue_is() {
-    for is_aborted in [false, true] {
-        let calls = Calls::default();
-        let log = calls.clone();
-        let odd = Odd::start(move |call| {
-            log.note(call);
-            match call {
-                "GET /api/health" => healthy(&[]),
-                "POST /api/queue" => "{\"queue_".into_response(),
-                "GET /api/status/1-1" => {
-                    says(json!({"id": "1-1", "kind": "task", "scenario": "other/scenario", "status": "running"}))
-                }
-                _ => says(queue("running")),
-            }
-        })
-        .await;
-        odd.tick().await;
-        if is_aborted {
-            odd.ada.send_nothing("/api/job/1/abort").await.expect(202);
-        }
-        tick_after(&odd, 60).await;
-        let job = odd.job().await;
-        assert_eq!((&job["status"], &job["status_reason"]), (&json!("error"), &json!("id_taken")));
-        let expected = ["POST /api/queue", "GET /api/status/1", "GET /api/status/1-1"];
-        assert_eq!(calls.about_jobs(), expected, "aborted: {is_aborted}");
-    }
-}
-
-#[tokio::test]
-async fn its_own_queue_is_found_at_a_server_that_neither_lists_tasks_nor_takes_an_id_twice() {
-    let (is_first, asked) = (AtomicBool::new(true), AtomicUsize::new(0));
-    let odd = Odd::start(move |call| match call {
-        "GET /api/health" => healthy(&[]),
-        "POST /api/queue" if is_first.swap(false, Ordering::Relaxed) => "{\"queue_".into_response(),
-        "POST /api/queue" => (StatusCode::CONFLICT, json!({"code": "id_taken"}).to_string()).into_response(),
-        // It arrives only after it was asked about.
-        "GET /api/status/1" if asked.fetch_add(1, Ordering::Relaxed) > 0 => says(queue("running")),
-        "GET /api/status/1-1" => {
-            says(json!({"id": "1-1", "kind": "task", "scenario": "smoke/boot", "status": "running"}))
-        }
-        _ => unknown_id(),
-    })
-    .await;
-    odd.tick().await;
-    tick_after(&odd, 60).await;
-    let job = odd.job().await;
-    assert_eq!((&job["status"], &job["tasks"][0]["status"]), (&json!("in_progress"), &json!("running")), "{job:#}");
 }
 
 #[tokio::test]
@@ -569,8 +461,8 @@ async fn no_age_jumps_back_when_a_server_goes_away() {
     assert!(after >= before, "{after:?} {before:?}");
 }
 
-#[tokio::test]
-async fn a_job_that_fails_makes_no_other_look_old() {
+/// Jobs 1 and 2 wait there; about the first the server fails each time.
+pub async fn one_of_two_fails() -> Odd {
     let odd = Odd::start(|call| match call {
         "GET /api/health" => healthy(&[]),
         "GET /api/status/1" => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -578,9 +470,15 @@ async fn a_job_that_fails_makes_no_other_look_old() {
         _ => unknown_id(),
     })
     .await;
-    let quiet = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    let other = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
     odd.accept().await;
-    odd.accept_of(quiet).await;
+    odd.accept_of(other).await;
+    odd
+}
+
+#[tokio::test]
+async fn a_job_that_fails_makes_no_other_look_old() {
+    let odd = one_of_two_fails().await;
     let known_at = async || {
         let job = odd.ada.get("/api/job/2").await.expect(200);
         job["sync"]["last_synced_at"].as_str().unwrap().parse::<Timestamp>().unwrap()

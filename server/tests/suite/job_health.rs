@@ -1,6 +1,7 @@
 //! What is said of a remote server as a whole, and what follows from it: servers that hang or fail at some of their calls.
 //! Each server is a real one on a loopback port that answers as its test tells it to.
 
+use crate::job_faults::one_of_two_fails;
 use crate::job_odd_remote::{JOB, Odd, healthy, says, silence, unknown_id};
 use crate::test_app::PASSWORD;
 use axum::http::StatusCode;
@@ -158,16 +159,7 @@ async fn a_server_that_fails_at_logs_or_results_alone_is_called_degraded() {
 
 #[tokio::test]
 async fn where_one_job_fails_each_time_and_the_others_do_not_nothing_is_mended() {
-    let odd = Odd::start(|call| match call {
-        "GET /api/health" => healthy(&[]),
-        "GET /api/status/1" => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        "GET /api/status/2" => says(json!({"id": "2", "kind": "queue", "status": "waiting"})),
-        _ => unknown_id(),
-    })
-    .await;
-    let other = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
-    odd.accept().await;
-    odd.accept_of(other).await;
+    let odd = one_of_two_fails().await;
     let mut poller = odd.poller();
     Arc::get_mut(&mut poller).unwrap().poll_interval = Duration::from_mins(1);
     for minutes in 0..7 {

@@ -37,6 +37,7 @@ mod job_sending;
 mod job_slow_remote;
 mod job_store_faults;
 mod job_submission;
+mod job_taken_id;
 mod junit_report;
 mod kept;
 mod kept_pages;
