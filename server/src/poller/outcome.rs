@@ -115,8 +115,10 @@ pub(super) fn tombstone_of(job: &Job, wanted: Wanted, now: Timestamp) -> Option<
     let look_until = match lifecycle::may_arrive_until(job) {
         // A deletion leaves the workspace of what may come late to it, however late it is itself.
         Some(until) if until > now || wanted == Wanted::Delete => until,
-        // Nothing can come, by no clock.
-        None if wanted == Wanted::Delete && lifecycle::is_forced(job) => jobs::DUE_AT_ONCE,
+        // Nothing can come, by no clock, and something may be there.
+        None if wanted == Wanted::Delete && (lifecycle::is_forced(job) || job.unknown_since.is_some()) => {
+            jobs::DUE_AT_ONCE
+        }
         _ => return None,
     };
     Some(NewTombstone {

@@ -57,10 +57,11 @@ pub(super) async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job) -> Re
     let now = poller.clock.now();
     let mut after = job.clone();
     match deleted {
-        Ok(()) => {
+        Ok(word) => {
             lifecycle::mark_synced(&mut after, now);
             // The words of a job that has ended stay.
             after.sync_error.clone_from(&job.sync_error);
+            after.unknown_since = (word == LastWord::Unknown).then_some(now);
         }
         Err(RemoteError::Permanent(refusal)) => {
             // Not ours: nothing there is deleted or cleaned for it.
@@ -92,8 +93,18 @@ pub(super) async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job) -> Re
     Ok(if goes_on { After::Again } else { After::Later }.if_saved(saved))
 }
 
+/// What a server says of a queue that it has deleted.
+#[derive(PartialEq, Eq)]
+enum LastWord {
+    /// That there is none of ours.
+    Gone,
+    /// That it does not know it, as one says as well whose store is not there for a moment. Nobody waits until that is
+    /// sure: the job's tombstone looks again.
+    Unknown,
+}
+
 /// A queue that is still there after its deletion was confirmed is not gone, and one that can't be asked about may be there.
-async fn delete_and_look<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), RemoteError> {
+async fn delete_and_look<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<LastWord, RemoteError> {
     end_unseen(poller, job).await?;
     let deleted = poller.remote.delete(queue_of(job)).await;
     health::note(poller, "deletion", &deleted);
@@ -107,7 +118,8 @@ async fn delete_and_look<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(),
         Ok(_) => {
             Err(RemoteError::transient("the remote server still knows the job that it has deleted; it is asked again"))
         }
-        Err(RemoteError::Permanent(_)) => Ok(()),
+        Err(RemoteError::Permanent(Refusal::UnknownId)) => Ok(LastWord::Unknown),
+        Err(RemoteError::Permanent(_)) => Ok(LastWord::Gone),
         Err(error) => Err(error),
     }
 }
