@@ -59,14 +59,6 @@ pub(crate) fn set_clock_roughly(drawn: Timestamp) {
     }
 }
 
-/// An HTTP date.
-#[cfg(not(feature = "ssr"))]
-#[allow(clippy::cast_possible_truncation)] // whole milliseconds, far below 2^53
-pub(crate) fn read_date(text: &str) -> Option<Timestamp> {
-    let ms = js_sys::Date::parse(text);
-    ms.is_finite().then_some(Timestamp(ms as i64))
-}
-
 /// Minutes that the reader's zone was east of UTC at that moment.
 #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // minutes of a day; times far below 2^53
 pub(crate) fn zone_offset_minutes(at: Timestamp) -> i64 {

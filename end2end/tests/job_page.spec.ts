@@ -176,6 +176,37 @@ for (const [off, hours] of [['behind', -1], ['ahead', 1]] as const) {
   });
 }
 
+test('a proxy whose clock is an hour off makes nothing an hour old', async ({ page, api }) => {
+  const job = await api.submit('main', 'load/soak');
+  await api.untilRunning(job);
+  // As proxies do that write a `Date` of their own.
+  await page.route('**/api/**', async (route) => {
+    const response = await route.fetch();
+    const date = new Date(Date.now() + 3_600_000).toUTCString();
+    await route.fulfill({ response, headers: { ...response.headers(), date } });
+  });
+  await open(page, `/jobs/${job.id}`);
+  for (let poll = 0; poll < 2; poll++) {
+    await page.waitForResponse((answer) => new URL(answer.url()).pathname === `/api/job/${job.id}`);
+  }
+  await expect(page.getByText(/^as of \d+ s ago$/)).toBeVisible();
+  await expect(page.getByRole('row', { name: 'load/soak' })).toContainText(/(?<![-\d])\d{1,2}\.\d s/);
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+  await api.abort(job);
+});
+
+test('of very many result files the first ones are listed, and all when that is wanted', async ({ page, api }) => {
+  const job = await api.run('main', 'firmware/report');
+  const files = Array.from({ length: 5_000 }, (_, n) => ({ path: `part-${n}.txt`, size: n, content_type: 'text/plain' }));
+  await page.route(`**/tasks/${job.id}-1/results`, (route) => route.fulfill({ json: { files } }));
+  await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1`);
+  const items = page.getByRole('list', { name: 'Result files' }).getByRole('listitem');
+  await expect(items).toHaveCount(200);
+  await page.getByRole('button', { name: 'Show all 5000 files' }).click();
+  await expect(items).toHaveCount(5_000);
+  await expect(page.getByRole('button', { name: 'Show all 5000 files' })).toHaveCount(0);
+});
+
 test('a result file is shown in place of the log', async ({ page, api }) => {
   const job = await api.run('main', 'firmware/report');
   await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1`);

@@ -31,6 +31,8 @@ pub use problem::{ErrorCode, Problem};
 pub const PAGE_HEADER: &str = "testarena-page";
 /// How old the facts of an answer are: the oldest `last_synced_at` in it.
 pub const SYNCED_AT_HEADER: &str = "testarena-synced-at";
+/// The server's time in milliseconds since 1970, to the page alone: of `Date` a proxy makes its own.
+pub const NOW_HEADER: &str = "testarena-now";
 pub const SESSION_COOKIE: &str = "testarena_session";
 
 /// Most scenarios that one job may have.

@@ -17,6 +17,8 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use protocol::Timestamp;
+use protocol::api::{NOW_HEADER, PAGE_HEADER};
 use request_id::{ID_HEADER, MakeId};
 use safe_headers::SafeHeaders;
 use std::panic::AssertUnwindSafe;
@@ -56,6 +58,7 @@ fn request_span<B>(request: &axum::http::Request<B>) -> Span {
 async fn attend(State(around): State<Around>, request: Request, next: Next) -> Response {
     let counted = Counted::begin(&request);
     let wanted = compress::wanted(&request);
+    let is_of_the_page = request.headers().contains_key(PAGE_HEADER);
     let response = match ask::take(request).await {
         Ok(request) => unless_it_panics(next.run(request)).await,
         Err(refusal) => refusal.into_response(),
@@ -63,6 +66,9 @@ async fn attend(State(around): State<Around>, request: Request, next: Next) -> R
     counted.end(&around.metrics, &response);
     let mut response = compress::compress(response, wanted).await;
     around.safe.put_on(response.headers_mut());
+    if is_of_the_page {
+        response.headers_mut().insert(NOW_HEADER, Timestamp::now().0.into());
+    }
     response
 }
 

@@ -4,7 +4,8 @@
 use super::{Answer, Method, NoAnswer, Patience, Request, Response};
 use crate::browser;
 use leptos::prelude::window;
-use protocol::api::{PAGE_HEADER, SYNCED_AT_HEADER};
+use protocol::Timestamp;
+use protocol::api::{NOW_HEADER, PAGE_HEADER, SYNCED_AT_HEADER};
 use std::cell::RefCell;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::wasm_bindgen::{JsCast, JsValue};
@@ -47,8 +48,8 @@ async fn fetch(request: Request) -> Result<Response, JsValue> {
     let answer = JsFuture::from(window().fetch_with_request(&build(&request)?)).await?;
     let answer: web_sys::Response = answer.dyn_into()?;
     let headers = answer.headers();
-    if let Some(at) = headers.get("date")?.as_deref().and_then(browser::read_date) {
-        browser::set_clock(at);
+    if let Some(now) = headers.get(NOW_HEADER)?.and_then(|now| now.parse().ok()) {
+        browser::set_clock(Timestamp(now));
     }
     Ok(Response {
         status: answer.status(),

@@ -11,6 +11,7 @@ use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
+use protocol::Timestamp;
 use server::around::wrap;
 use server::site::{self, SiteOptions};
 use std::io::Read;
@@ -232,4 +233,18 @@ async fn an_id_of_the_callers_is_taken_only_where_it_is_a_plain_word() {
     // Where it is refused as a whole, it has a name all the same.
     let unknown = ask(&router, "/api/nothing", &[("x-request-id", "lost")]).await;
     assert_eq!((unknown.status.as_u16(), unknown.header("x-request-id")), (404, "lost"));
+}
+
+#[tokio::test]
+async fn the_page_is_told_the_time_whatever_a_proxy_makes_of_the_date() {
+    let app = TestApp::start().await;
+    let _ada = app.user("ada").await;
+    let router = server::build(app.state.clone());
+    let answer = ask(&router, "/api/jobs", &[("testarena-page", "1")]).await;
+    let told: i64 = answer.header("testarena-now").parse().unwrap();
+    assert!((told - Timestamp::now().0).abs() < 60_000, "{told}");
+    let etag = answer.header(ETAG).to_owned();
+    let same = ask(&router, "/api/jobs", &[("testarena-page", "1"), (IF_NONE_MATCH.as_str(), &etag)]).await;
+    assert_eq!((same.status.as_u16(), same.header("testarena-now").is_empty()), (304, false));
+    assert_eq!(ask(&router, "/api/jobs", &[]).await.header("testarena-now"), "", "scripts have the Date");
 }
