@@ -131,6 +131,9 @@ fn icon_of(status: JobStatus) -> String {
     )
 }
 
+/// Elements in sight of which one is to stay when some of them go.
+const KEPT_PLACES: usize = 20;
+
 thread_local! {
     static GOES_BACK: Cell<bool> = const { Cell::new(false) };
 }
@@ -159,7 +162,7 @@ pub(crate) fn scroll_soon_to(top: f64) {
     request_animation_frame(move || window().scroll_to_with_x_and_y(0.0, top));
 }
 
-/// What is about to change above the first of these elements that is in sight does not move it.
+/// What is about to change above the first of these elements that is in sight, and stays, does not move it.
 pub(crate) fn keep_place(selector: &str) {
     if scroll_top() <= 0.0 {
         return;
@@ -167,11 +170,11 @@ pub(crate) fn keep_place(selector: &str) {
     let Ok(found) = document().query_selector_all(selector) else { return };
     let elements = (0..found.length()).filter_map(|at| found.get(at)).map(JsCast::unchecked_into::<HtmlElement>);
     let top_of = |element: &HtmlElement| element.get_bounding_client_rect().top();
-    let Some(kept) = elements.into_iter().find(|element| top_of(element) >= 0.0) else { return };
-    let before = top_of(&kept);
+    let in_sight = elements.map(|element| (top_of(&element), element)).filter(|(top, _)| *top >= 0.0);
+    let in_sight: Vec<_> = in_sight.take(KEPT_PLACES).collect();
     request_animation_frame(move || {
-        if kept.is_connected() {
-            window().scroll_by_with_x_and_y(0.0, top_of(&kept) - before);
+        if let Some((before, kept)) = in_sight.iter().find(|(_, element)| element.is_connected()) {
+            window().scroll_by_with_x_and_y(0.0, top_of(kept) - before);
         }
     });
 }

@@ -24,6 +24,7 @@ pub(crate) mod notice;
 pub(crate) mod progress;
 pub(crate) mod result_list;
 pub(crate) mod result_preview;
+pub(crate) mod rows;
 pub(crate) mod run_strip;
 pub(crate) mod scenario_tree;
 pub(crate) mod status_badge;

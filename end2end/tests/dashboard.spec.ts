@@ -1,7 +1,7 @@
 // The dashboard: what narrows it is in the URL and said in words, and nothing moves under the reader.
 
 import { request } from '@playwright/test';
-import { Api, expect, fetchWhole, hold, jobRow, open, password, test, topOf } from '../fixtures/test';
+import { Api, expect, expectAt, fetchWhole, hold, jobRow, open, password, test, topOf } from '../fixtures/test';
 
 test('what narrows the list is in the URL, is told as chips, and each can be taken away', { tag: '@firefox' }, async ({ page, api }) => {
   const job = await api.run('main', 'smoke/boot');
@@ -164,6 +164,6 @@ test.describe('in a low window', () => {
     const before = await topOf(read);
     const job = await api.submit('main', 'smoke/boot');
     await expect(jobRow(page, job)).toBeAttached();
-    expect(Math.abs((await topOf(read)) - before)).toBeLessThanOrEqual(1);
+    await expectAt(read, before);
   });
 });

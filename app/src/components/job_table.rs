@@ -1,6 +1,7 @@
 //! The list of jobs, newest first: a table on a wide screen, cards on a phone.
 
 use super::progress::{OutcomeBar, counted};
+use super::rows::Rows;
 use super::status_badge::JobStatusBadge;
 use super::time_stamp::{Ago, took};
 use crate::poll::Clock;
@@ -15,7 +16,11 @@ pub(crate) fn JobTable(
     /// Where a job's own view is.
     href: fn(JobId) -> String,
 ) -> impl IntoView {
-    let row = move |job: JobSummary| view! { <JobRow jobs seed=job href /> };
+    let keys = Signal::derive(move || jobs.with(|jobs| jobs.iter().map(|job| (job.id.0, 0)).collect::<Vec<_>>()));
+    let row = Callback::new(move |(id, _)| {
+        let seed = jobs.with_untracked(|jobs| jobs.iter().find(|job| job.id.0 == id).cloned());
+        seed.map(|seed| view! { <JobRow jobs seed href /> }).into_any()
+    });
     view! {
         <table class="table job-table" role="table" aria-label="Jobs">
             <thead role="rowgroup">
@@ -31,7 +36,7 @@ pub(crate) fn JobTable(
                 </tr>
             </thead>
             <tbody role="rowgroup">
-                <For each=move || jobs.get() key=|job| job.id children=row />
+                <Rows keys row />
             </tbody>
         </table>
     }

@@ -2,8 +2,10 @@
 //! Before the page is live it is the plain end of the log.
 
 use super::ansi::{self, Span};
+use super::log_buffer::LogBuffer;
 use super::log_view::LogView;
 use super::log_window::{above, bar_height, is_at_end};
+use super::rows::{RowKey, Rows};
 use crate::browser;
 use leptos::ev::{KeyboardEvent, MouseEvent, WheelEvent};
 use leptos::prelude::*;
@@ -26,11 +28,20 @@ pub(crate) fn LogScroller(
 ) -> impl IntoView {
     view.watch();
     let lines = view.lines();
-    let rows = move || {
+    // A line is drawn anew when its text has come or changed, and for nothing else: a text that stayed is the same one.
+    let keys = Signal::derive(move || {
         let (first, last) = lines.get();
-        view.buffer
-            .with(|buffer| (first..=last).map(|number| Row { number, line: buffer.line(number) }).collect::<Vec<_>>())
-    };
+        let key = |buffer: &LogBuffer, number: u64| {
+            (number.cast_signed(), buffer.line(number).map_or(0, |line| line.as_ptr() as usize))
+        };
+        view.buffer.with(|buffer| (first..=last).map(|number| key(buffer, number)).collect::<Vec<_>>())
+    });
+    let row = Callback::new(move |(number, _): RowKey| {
+        let number = number.cast_unsigned();
+        // None until it has come from the server.
+        let line = view.buffer.with_untracked(|buffer| buffer.line(number));
+        view! { <LogLine number line view on_link /> }.into_any()
+    });
     let is_live = Memo::new(move |_| view.viewport.with(Option::is_some));
     let height = move || is_live.get().then(|| format!("height:{}px", bar_height(view.length())));
     let offset = move || {
@@ -66,7 +77,7 @@ pub(crate) fn LogScroller(
             on:scroll=move |_| view.scrolled() on:keydown=pressed on:wheel=turned>
             <div class="log-all" style=height>
                 <div class="log-drawn" style=offset>
-                    <For each=rows key=Row::key children=move |row| view! { <LogLine row view on_link /> } />
+                    <Rows keys row />
                 </div>
             </div>
         </div>
@@ -117,24 +128,10 @@ fn move_from_line(view: LogView, by: i64) -> bool {
     true
 }
 
-struct Row {
-    number: u64,
-    /// None until it has come from the server.
-    line: Option<Arc<str>>,
-}
-
-impl Row {
-    /// A line is drawn anew when its text has come or changed, and for nothing else: a text that stayed is the same one.
-    fn key(&self) -> (u64, usize) {
-        (self.number, self.line.as_ref().map_or(0, |line| line.as_ptr() as usize))
-    }
-}
-
 #[component]
-fn LogLine(row: Row, view: LogView, on_link: Callback<(u64, u64)>) -> impl IntoView {
-    let number = row.number;
-    let is_protocol = row.line.as_ref().is_some_and(|line| line.trim_start().starts_with(PROTOCOL));
-    let spans = row.line.map(|line| ansi::spans(&line)).unwrap_or_default();
+fn LogLine(number: u64, line: Option<Arc<str>>, view: LogView, on_link: Callback<(u64, u64)>) -> impl IntoView {
+    let is_protocol = line.as_ref().is_some_and(|line| line.trim_start().starts_with(PROTOCOL));
+    let spans = line.map(|line| ansi::spans(&line)).unwrap_or_default();
     let span = |span: Span| view! { <span class=span.class style=span.style>{span.text}</span> };
     let spans = spans.into_iter().map(span).collect_view();
     let is_target =
