@@ -256,6 +256,53 @@ test('long lines are wrapped where that is wanted, and each of them is reached',
   await expect.poll(() => fromEnd(page)).toBeLessThanOrEqual(1);
 });
 
+test('what is marked in a log stays marked while one scrolls up', { tag: '@firefox' }, async ({ page, api }) => {
+  await openLogOf(page, api, 5_000);
+  await page.evaluate(() => (location.hash = '#L2000'));
+  await expect(line(page, 2_000)).toBeInViewport();
+  await page.locator('[data-line="2000"] .log-text').evaluate((text) => getSelection()?.selectAllChildren(text));
+  const top = () => page.locator('[data-line]').first().getAttribute('data-line').then(Number);
+  const before = await top();
+  for (let step = 0; step < 3; step++) {
+    const now = await top();
+    await log(page).evaluate((log) => (log.scrollTop -= 100));
+    await expect.poll(top).toBeLessThan(now);
+  }
+  expect(await top()).toBeLessThanOrEqual(before - 12);
+  expect(await page.evaluate(() => getSelection()?.toString())).toBe('line number 2000');
+});
+
+test('lines so long that an answer has few of them are read, each once', async ({ page, api }) => {
+  const [TOTAL, MOST] = [2_000, 60];
+  const job = await api.run('main', 'smoke/boot');
+  let asked = 0;
+  await page.route(
+    (url) => url.pathname.endsWith('/log/lines'),
+    async (route) => {
+      asked++;
+      const query = new URL(route.request().url()).searchParams;
+      const limit = Math.min(MOST, Number(query.get('limit') ?? query.get('tail')));
+      const first = query.has('from') ? Number(query.get('from')) : TOTAL - limit + 1;
+      const count = Math.max(0, Math.min(limit, TOTAL - first + 1));
+      const lines = Array.from({ length: count }, (_, at) => `line number ${first + at}`);
+      await route.fulfill({ json: { first, lines, total: TOTAL, bytes: TOTAL * 20, complete: true } });
+    },
+  );
+  await open(page, `/jobs/${job.id}?tab=scenarios`);
+  await page.getByRole('link', { name: 'Log of smoke/boot' }).click();
+  await expect(line(page, TOTAL)).toBeInViewport();
+  for (const number of [1_000, 1, 1_500]) {
+    const before = asked;
+    await page.evaluate((number) => (location.hash = `#L${number}`), number);
+    await expect(line(page, number)).toBeInViewport();
+    await expect(page.locator(`[data-line="${number}"]`)).toContainText('line number');
+    const { first, last } = await inSight(page);
+    for (const seen of [first, last]) await expect(page.locator(`[data-line="${seen}"]`)).toContainText('line number');
+    await page.waitForLoadState('networkidle');
+    expect(asked - before).toBeLessThanOrEqual(4);
+  }
+});
+
 test('the chosen lines are copied as plain text', async ({ page, api, context }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   const job = await api.run('main', 'smoke/boot');

@@ -293,12 +293,14 @@ fn fill_in(view: LogView, log: LogOf) -> RwSignal<Option<ClientError>> {
     let trouble = RwSignal::new(None);
     // What could not be had is asked for again by the next movement, not in a circle.
     let failed = StoredValue::new(None::<(u64, u64)>);
+    // As many lines as an answer has: long ones fill it before there are as many as were asked for.
+    let reach = StoredValue::new(MORE_LINES);
     Effect::new(move |_| {
         let sight = lines.get();
         let missing = view.buffer.with(|buffer| buffer.missing(&(sight.0..=sight.1)));
         let Some(missing) = missing.filter(|_| !pending.get() && failed.get_value() != Some(sight)) else { return };
         // In the middle of what is asked for, since one may scroll on either way.
-        let margin = MORE_LINES / 2 - (missing.end() - missing.start()) / 2;
+        let margin = (reach.get_value() / 2).saturating_sub((missing.end() - missing.start()) / 2);
         let from = missing.start().saturating_sub(margin).max(1);
         let log = log.clone();
         pending.run(async move {
@@ -309,6 +311,12 @@ fn fill_in(view: LogView, log: LogOf) -> RwSignal<Option<ClientError>> {
             match read {
                 Ok(lines) => {
                     trouble.set(None);
+                    let count = lines.lines.len() as u64;
+                    let has_reached = lines.first + count > *missing.start();
+                    reach.set_value(if has_reached { count } else { 0 });
+                    if !has_reached && from == *missing.start() {
+                        failed.set_value(Some(sight));
+                    }
                     view.buffer.update(|buffer| buffer.add(lines));
                 }
                 Err(error) => {
