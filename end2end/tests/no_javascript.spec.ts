@@ -1,6 +1,6 @@
 // The frame without JavaScript: what the server renders can be read and the sign-in form works.
 
-import { expect, jobRow, password, test } from '../fixtures/test';
+import { expect, jobRow, logLines, password, test } from '../fixtures/test';
 
 test.describe('signed in', () => {
   test('dashboard and job page hold their data in the first response', async ({ page, api }) => {
@@ -42,4 +42,24 @@ test.describe('signed out', () => {
     await page.goto('/');
     await expect(page).toHaveURL(/\/login/);
   });
+});
+
+test('a log is shown when all of it is there: each line that comes would move the others', async ({ page, api }) => {
+  const job = await api.run('main', 'load/flood');
+  const address = `/jobs/${job.id}?tab=logs&task=${job.id}-1`;
+  let part = 0.5;
+  await page.route(`**${address}`, async (route) => {
+    const response = await route.fetch();
+    const html = await response.text();
+    const [begin, end] = [html.indexOf('class="log-line'), html.indexOf('class="log-foot')];
+    expect(begin).toBeGreaterThan(0);
+    const cut = part < 1 ? html.lastIndexOf('<div', begin + (end - begin) * part) : html.length;
+    await route.fulfill({ response, body: html.slice(0, cut) });
+  });
+  await page.goto(address);
+  await expect(page.locator('.log-line').first()).toBeAttached();
+  await expect(page.locator('.log-line').first()).toBeHidden();
+  part = 1;
+  await page.goto(address);
+  await expect(logLines(page).last()).toBeVisible();
 });
