@@ -13,6 +13,9 @@ pub(crate) struct Listed {
     pub(crate) preview: Option<String>,
 }
 
+/// More are drawn when somebody asks for them.
+const FIRST_FILES: usize = 200;
+
 #[component]
 pub(crate) fn ResultList(
     /// Or why they can't be listed.
@@ -22,8 +25,9 @@ pub(crate) fn ResultList(
     #[prop(into)]
     shown: Signal<Option<String>>,
 ) -> impl IntoView {
+    let draws_all = RwSignal::new(false);
     let items = move || {
-        let shown = shown.get();
+        let (shown, most) = (shown.get(), if draws_all.get() { usize::MAX } else { FIRST_FILES });
         let item = |Listed { file, address, preview }: Listed| {
             let icon = if file.content_type.starts_with("image/") { "image" } else { "file" };
             let is_shown = shown.as_ref() == Some(&file.path);
@@ -50,7 +54,14 @@ pub(crate) fn ResultList(
                 </li>
             }
         };
-        files.get().unwrap_or_default().into_iter().map(item).collect_view()
+        files.get().unwrap_or_default().into_iter().take(most).map(item).collect_view()
+    };
+    let count = move || files.with(|files| files.as_ref().map_or(0, Vec::len));
+    let all = move || {
+        (count() > FIRST_FILES && !draws_all.get()).then(|| {
+            let label = format!("Show all {} files", count());
+            view! { <button class="button" type="button" on:click=move |_| draws_all.set(true)>{label}</button> }
+        })
     };
     let trouble = move || files.with(|files| files.as_ref().err().cloned());
     let is_empty = move || files.with(|files| files.as_ref().is_ok_and(Vec::is_empty));
@@ -59,6 +70,7 @@ pub(crate) fn ResultList(
             <h2>"Result files"</h2>
             <p class="field-note" role="status">{trouble}</p>
             <ul aria-label="Result files">{items}</ul>
+            {all}
         </div>
     }
 }
