@@ -1,6 +1,6 @@
 //! Step 1: where, and which branch. "Validate" asks the environment's repository over SSH whether the branch exists.
 
-use super::draft::Draft;
+use super::draft::{self, Draft};
 use super::steps::{Step, Steps};
 use crate::client::{self, ClientError};
 use crate::components::field::{Field, Select};
@@ -35,7 +35,7 @@ pub(super) fn BranchStep(
         then.set_value(then_goes_on);
         let request = ValidateBranchRequest {
             environment: Some(draft.environment.get_untracked()),
-            branch_name: draft.branch.get_untracked().trim().to_owned(),
+            branch_name: draft::trimmed(&draft.branch.get_untracked()).to_owned(),
         };
         branch_error.set(None);
         environment_error.set(None);
@@ -43,7 +43,11 @@ pub(super) fn BranchStep(
         pending.run(async move {
             match check(&request).await {
                 // Answers to what has been changed or left meanwhile are of no use.
-                Ok(_) if draft.branch.try_get_untracked().is_none_or(|now| now.trim() != request.branch_name) => {}
+                Ok(_)
+                    if draft
+                        .branch
+                        .try_get_untracked()
+                        .is_none_or(|now| draft::trimmed(&now) != request.branch_name) => {}
                 Ok(found) => {
                     browser::remember_branch(&found.branch_name);
                     draft.validated.set(Some(found));

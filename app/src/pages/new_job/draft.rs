@@ -190,6 +190,11 @@ fn kept_picked(environment: &str, branch: &str) -> BTreeSet<String> {
     kept.lines().map(str::to_owned).collect()
 }
 
+/// Without what stands around a name by accident and in none; other white space may be part of one.
+pub(super) fn trimmed(branch: &str) -> &str {
+    branch.trim_matches([' ', '\t', '\r', '\n'])
+}
+
 fn picked_of(environment: &str, branch: &str) -> String {
-    format!("{PICKED} {environment} {}", branch.trim())
+    format!("{PICKED} {environment} {}", trimmed(branch))
 }

@@ -2,6 +2,7 @@
 //! What comes from elsewhere is printed without control characters, so that no name can steer a terminal.
 
 use super::failure::Failure;
+use protocol::text::is_reading_mark;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
@@ -18,9 +19,9 @@ pub(super) fn note(words: impl Display) {
     let _unheard = writeln!(io::stderr(), "testarena: {words}");
 }
 
-/// One line of text without anything that steers a terminal.
+/// One line of text without anything that steers a terminal, or turns what stands beside it.
 pub(super) fn printable(text: &str) -> String {
-    text.trim_end().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.trim_end().chars().map(|c| if c.is_control() || is_reading_mark(c) { ' ' } else { c }).collect()
 }
 
 #[derive(Clone, Copy)]
@@ -103,5 +104,6 @@ mod tests {
     #[test]
     fn no_name_steers_a_terminal() {
         assert_eq!(printable("a\x1b[31mb\u{9b}2Jc\r\nd\n"), "a [31mb 2Jc  d");
+        assert_eq!(printable("fix\u{202e}drawkcab"), "fix drawkcab");
     }
 }
