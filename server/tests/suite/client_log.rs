@@ -1,6 +1,8 @@
 //! The command-line client: logs byte by byte, their ends, and as they grow.
 
 use crate::client_desk::{Desk, PATIENCE, Working, finish, line_with};
+use crate::client_outages::{JSON, answer, ask, stub};
+use serde_json::{Value, json};
 use std::process::Stdio;
 use tokio::io::AsyncReadExt;
 
@@ -86,4 +88,27 @@ async fn a_task_that_never_ran_has_an_empty_log_that_ends() {
     assert_eq!(desk.run(&["job", "wait", &behind]).await.code, 2);
     let told = finish(desk.client(&["job", "log", &behind, "smoke/pass", "-f"])).await;
     assert_eq!((told.code, told.out.as_str()), (0, ""), "{told:?}");
+}
+
+/// The server ends a window at some amount of text, long before it has all the lines that were asked for.
+#[tokio::test]
+async fn windows_of_long_lines_are_printed_to_the_end_of_the_log() {
+    let window = |first: u64, lines: &[&str]| {
+        let body = json!({"first": first, "lines": lines, "total": 3, "bytes": 12, "complete": true});
+        answer(200, JSON, &body.to_string())
+    };
+    let (all, end) = (window(1, &["one", "two"]), window(3, &["three"]));
+    for (words, answers) in [
+        (&["job", "log", "1", "--json"][..], vec![all.clone(), end.clone()]),
+        // Asked before each window: whether all of it is here.
+        (&["job", "log", "1", "--json", "-f"], vec![end.clone(), all, end.clone(), end]),
+    ] {
+        let (url, heard) = stub(answers).await;
+        let told = ask(&url, words).await;
+        let windows: Vec<Value> = told.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let lines = windows.iter().flat_map(|window| window["lines"].as_array().unwrap());
+        let lines: Vec<_> = lines.map(|line| line.as_str().unwrap()).collect();
+        assert_eq!((told.code, lines), (0, vec!["one", "two", "three"]), "{words:?}: {told:?}");
+        assert!(heard.lock().unwrap().last().unwrap().contains("?from=3&"));
+    }
 }

@@ -41,7 +41,7 @@ async fn whoever_gives_up_waiting_leaves_the_job_running() {
 }
 
 /// Answers each request with the next of these, and the last one from then on; an empty one cuts it off.
-async fn stub(answers: Vec<String>) -> (String, Arc<Mutex<Vec<String>>>) {
+pub async fn stub(answers: Vec<String>) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let heard = Arc::new(Mutex::new(Vec::new()));
@@ -78,15 +78,15 @@ async fn read_request(socket: &mut TcpStream) -> String {
     }
 }
 
-fn answer(status: u16, headers: &str, body: &str) -> String {
+pub fn answer(status: u16, headers: &str, body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 {status} x\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}")
 }
 
-const JSON: &str = "content-type: application/json\r\n";
+pub const JSON: &str = "content-type: application/json\r\n";
 const NO_ENVIRONMENTS: &str = r#"{"environments":[]}"#;
 
-async fn ask(url: &str, words: &[&str]) -> Told {
+pub async fn ask(url: &str, words: &[&str]) -> Told {
     let home = tempfile::tempdir().unwrap();
     let mut command = bare_client(home.path(), words);
     command.env("TESTARENA_URL", url).env("TESTARENA_TOKEN", "ta_secret");

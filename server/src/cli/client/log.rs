@@ -186,11 +186,14 @@ impl Log<'_> {
                         out.body(&text)?;
                     }
                     next += count;
-                    match count {
-                        MAX_LOG_LINES => continue,
-                        _ if is_over || !follow => return Ok(()),
-                        _ => LOOK_INTERVAL,
+                    // A window of long lines ends early; what it leaves out comes in the next one.
+                    if count > 0 && next <= window.total {
+                        continue;
                     }
+                    if is_over || !follow {
+                        return Ok(());
+                    }
+                    LOOK_INTERVAL
                 }
                 Err(failure) if follow => {
                     let (pause, told) = patience.bear(failure, Instant::now())?;
