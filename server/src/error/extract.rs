@@ -166,12 +166,21 @@ fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     }
     let mut reader = serde_json::Deserializer::from_str(body);
     serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let (path, why) = (error.path().to_string(), error.inner().to_string());
+        let (path, why) = (error.path().to_string(), without_value(&error.inner().to_string()));
         // Of a field that is missing or unknown the path may name what it is missing in.
         let is_whole = path == "." || path == "?";
         let field = if is_whole { quoted_field(&why).unwrap_or("body").to_owned() } else { path };
         ApiError::invalid(&field, why)
     })
+}
+
+/// Serde's "invalid type: integer `7`, expected a string" names what it has found, which may be a secret.
+fn without_value(why: &str) -> String {
+    let is_of_value = why.starts_with("invalid type: ") || why.starts_with("invalid value: ");
+    match why.rsplit_once(", expected ").filter(|_| is_of_value) {
+        Some((_, expected)) => format!("expected {expected}"),
+        None => why.to_owned(),
+    }
 }
 
 /// The name in serde's "missing field `x`".

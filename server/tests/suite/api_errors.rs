@@ -3,7 +3,7 @@
 use crate::test_app::{PASSWORD, TestApp};
 use axum::body::Body;
 use axum::http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use server::config::Secret;
 
 #[tokio::test]
@@ -31,6 +31,41 @@ async fn errors_are_problems_with_a_stable_code() {
     let typo = ada.post("/api/submit_job", json!({"branch_name": "main", "scenarios": ["a"], "enviroment": "b"})).await;
     assert_eq!(typo.code(), "invalid_input");
     assert!(typo.problem().fields.unwrap()["enviroment"].contains("unknown field"));
+}
+
+/// Such as a script that leaves out the quotes of a password sends it.
+#[tokio::test]
+async fn a_value_of_the_wrong_type_is_not_repeated() {
+    let app = TestApp::start().await;
+    let root = app.admin("root").await;
+    let change = |password: Value| json!({"current_password": password, "new_password": "battery staple"});
+    for secret in [
+        json!(31_415_926),
+        json!(-31_415_926),
+        json!(3_141.592_6),
+        json!(true),
+        json!(["31415926"]),
+        json!({"a": "31415926"}),
+    ] {
+        for (path, field, body) in [
+            ("/api/login", "password", json!({"username": "ada", "password": secret})),
+            ("/api/me/password", "current_password", change(secret.clone())),
+            ("/api/users", "password", json!({"username": "ada", "password": secret})),
+        ] {
+            let refused = root.post(path, body).await;
+            let problem = refused.problem();
+            assert_eq!(problem.code.as_str(), "invalid_input", "{path}");
+            assert!(problem.fields.unwrap()[field].starts_with("expected a string"), "{}", refused.body);
+            for part in ["31415926", "3141.5926", "true"] {
+                assert!(!refused.body.contains(part), "{}", refused.body);
+            }
+        }
+    }
+    // Where it stands in the field beside it.
+    let misplaced = json!({"username": "ada", "password": PASSWORD, "is_admin": format!("{PASSWORD}, expected x")});
+    let refused = root.post("/api/users", misplaced).await;
+    assert!(refused.problem().fields.unwrap()["is_admin"].starts_with("expected a boolean"), "{}", refused.body);
+    assert!(!refused.body.contains(PASSWORD), "{}", refused.body);
 }
 
 #[tokio::test]
