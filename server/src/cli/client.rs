@@ -91,7 +91,7 @@ pub(super) fn tell_usage(refusal: &clap::Error) -> ExitCode {
 
 fn start(command: ClientCommand) -> CodeResult {
     // Not from `.env`: scripts run in checkouts, whose files are other people's.
-    let variables = Variables::of_process();
+    let variables = Variables::of_process().map_err(|error| Failure::Usage(error.to_string()))?;
     variables.refuse_typos(&[]).map_err(|error| Failure::Usage(error.to_string()))?;
     super::log::start_in_place(&variables).map_err(|error| Failure::Usage(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -4,7 +4,6 @@
 use super::file::KEYS;
 use super::{ConfigError, Secret};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::io::ErrorKind;
 
 /// Every variable of ours begins so.
@@ -42,15 +41,25 @@ impl Variables {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(ConfigError(format!(".env can't be read: {error}"))),
         }
-        variables.extend(Self::of_process().0);
+        variables.extend(Self::of_process()?.0);
         Ok(Self(variables))
     }
 
-    /// The process's environment alone.
-    pub fn of_process() -> Self {
-        // A variable that is no text can't be one of ours.
-        let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-        Self(std::env::vars_os().filter_map(text).collect())
+    /// The process's environment alone. One of ours that is no text is a bad value, and not one that was left out.
+    pub fn of_process() -> Result<Self, ConfigError> {
+        let mut variables = BTreeMap::new();
+        for (name, value) in std::env::vars_os() {
+            match (name.to_str(), value.to_str()) {
+                (Some(name), Some(value)) => {
+                    variables.insert(name.to_owned(), value.to_owned());
+                }
+                _ if name.to_string_lossy().starts_with(PREFIX) => {
+                    return Err(ConfigError(format!("{} is no text in UTF-8", name.to_string_lossy())));
+                }
+                _ => {}
+            }
+        }
+        Ok(Self(variables))
     }
 
     /// A variable's value; an empty one counts as not set. The end of a line, which a file with those of Windows leaves

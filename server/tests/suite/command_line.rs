@@ -3,8 +3,10 @@
 use protocol::api::Via;
 use server::store::audit::{AuditFilter, list_entries};
 use server::store::{DatabaseUrl, Store};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -80,6 +82,22 @@ fn a_bad_configuration_stops_the_start_with_its_name() {
     fs::write(folder.path().join(".env"), "TESTARENA_JOB_TIMEOUT=soon\n").unwrap();
     let message = bad(&run(folder.path(), &["migrate"], ""));
     assert!(message.contains("TESTARENA_JOB_TIMEOUT") && message.contains("soon"), "{message}");
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_a_bad_value_and_not_left_out() {
+    let folder = folder("");
+    let bytes = OsStr::from_bytes(b"caf\xe9");
+    for name in ["TESTARENA_METRICS_TOKEN", "TESTARENA_LISTEN", "TESTARENA_TYPO", "TESTARENA_TOKEN"] {
+        let refused = bad(&program(folder.path(), &["migrate"]).env(name, bytes).output().unwrap());
+        assert!(refused.contains(&format!("{name} is no text in UTF-8")) && !refused.contains("caf"), "{refused}");
+        let mut client = Command::new(env!("CARGO_BIN_EXE_testarena"));
+        let refused = client.args(["env", "list"]).env(name, bytes).output().unwrap();
+        assert_eq!(refused.status.code(), Some(3));
+        assert!(bad(&refused).contains(&format!("{name} is no text in UTF-8")), "{refused:?}");
+    }
+    let mut migrate = program(folder.path(), &["migrate"]);
+    good(&migrate.env("ANOTHER", bytes).env(OsStr::from_bytes(b"N\xe4me"), "x").output().unwrap());
 }
 
 #[test]
