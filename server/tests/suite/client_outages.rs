@@ -140,6 +140,26 @@ const ENDED_JOB: &str = r#"{"id":1,"user":{"id":2,"username":"ada"},"environment
     "created_at":"2026-11-28T21:09:46.542Z","started_at":null,"finished_at":"2026-11-28T21:09:46.869Z",
     "timeout_s":3600,"estimate":{"starts_at":null,"ends_at":null},"scenarios":[],"tasks":[]}"#;
 
+#[tokio::test]
+async fn a_server_where_too_many_wait_already_is_asked_without_waiting() {
+    let problem = r#"{"title":"Temporarily unavailable","status":503,"code":"unavailable","detail":"too many wait"}"#;
+    let busy = answer(503, "retry-after: 1\r\n", problem);
+    let running = ENDED_JOB.replace("\"passed\",\"status_reason\"", "\"in_progress\",\"status_reason\"");
+    assert_ne!(running, ENDED_JOB);
+    let running = answer(200, &format!("{JSON}etag: W/\"1\"\r\n"), &running);
+    let unchanged = answer(304, "etag: W/\"1\"\r\n", "");
+    let (url, heard) = stub(vec![running, busy.clone(), unchanged, busy, answer(200, JSON, ENDED_JOB)]).await;
+    let start = Instant::now();
+    let told = ask(&url, &["job", "wait", "1"]).await;
+    assert_eq!((told.code, told.err.as_str()), (0, ""), "{told:?}");
+    assert!(start.elapsed() >= Duration::from_secs(1), "it came again sooner than it was told to");
+    let heard = heard.lock().unwrap();
+    let asked: Vec<_> = heard.iter().map(|request| request.split(' ').nth(1).unwrap()).collect();
+    let (waiting, at_once) = ("/api/job/1?wait=30", "/api/job/1?wait=0");
+    assert_eq!(asked, [waiting, waiting, at_once, waiting, at_once]);
+    assert!(heard[1..].iter().all(|request| request.contains("if-none-match: W/\"1\"\r\n")), "{heard:?}");
+}
+
 /// As a proxy, or a network that wants a sign-in first, answers in the server's place.
 #[tokio::test]
 async fn somebody_elses_page_is_neither_a_log_nor_a_report() {

@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Half of what the server allows: many proxies cut off what is silent for a minute.
 const WAIT: Duration = Duration::from_secs(30);
-/// An answer that came without a wait, from a server that is ending or is waited at by too many, is not asked for again at once.
+/// An answer that came without a wait, from a server that is ending, is not asked for again at once.
 const SHORTEST_ROUND: Duration = Duration::from_secs(1);
 /// How long the last bytes of an ended job's logs are waited for.
 const KEEPING_LIMIT: Duration = Duration::from_secs(30);
@@ -73,7 +73,8 @@ impl<'a> Watch<'a> {
     async fn next(&mut self, view: &mut View) -> Result<Job, Failure> {
         loop {
             let start = Instant::now();
-            let read = match view.draw_during(self.ask()).await {
+            let (answer, round) = view.draw_during(self.ask()).await;
+            let read = match answer {
                 Ok(reply) if reply.status == StatusCode::NOT_MODIFIED => Ok(None),
                 Ok(reply) => reply.read().and_then(|job| Ok(Some((job, reply.text()?.to_owned(), reply.etag())))),
                 Err(failure) => Err(failure),
@@ -85,7 +86,7 @@ impl<'a> Watch<'a> {
                         (self.text, self.etag) = (text, etag);
                         return Ok(job);
                     }
-                    SHORTEST_ROUND.saturating_sub(start.elapsed())
+                    round.saturating_sub(start.elapsed())
                 }
                 Err(failure) => {
                     let (pause, told) = self.patience.bear(failure, Instant::now())?;
@@ -97,8 +98,20 @@ impl<'a> Watch<'a> {
         }
     }
 
-    async fn ask(&self) -> Result<Reply, Failure> {
-        let call = self.api.get(&format!("/api/job/{}?wait={}", self.id, WAIT.as_secs())).longer_by(WAIT);
+    /// The answer, and how long after the question the next one may come if nothing has changed.
+    async fn ask(&self) -> (Result<Reply, Failure>, Duration) {
+        match self.ask_for(WAIT).await {
+            // It may only be that too many wait there already: whoever does not wait gets an answer.
+            Err(failure) if failure.code() == Some("unavailable") => {
+                let round = failure.retry_after().unwrap_or_default().max(SHORTEST_ROUND);
+                (self.ask_for(Duration::ZERO).await, round)
+            }
+            answer => (answer, SHORTEST_ROUND),
+        }
+    }
+
+    async fn ask_for(&self, wait: Duration) -> Result<Reply, Failure> {
+        let call = self.api.get(&format!("/api/job/{}?wait={}", self.id, wait.as_secs())).longer_by(wait);
         match &self.etag {
             Some(etag) => call.header(IF_NONE_MATCH, etag).send_once().await,
             None => call.send_once().await,
