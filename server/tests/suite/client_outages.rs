@@ -160,6 +160,32 @@ async fn a_server_where_too_many_wait_already_is_asked_without_waiting() {
     assert!(heard[1..].iter().all(|request| request.contains("if-none-match: W/\"1\"\r\n")), "{heard:?}");
 }
 
+#[tokio::test]
+async fn a_server_that_has_answered_once_is_waited_for_ten_minutes() {
+    let problem = r#"{"title":"Temporarily unavailable","status":503,"code":"unavailable","detail":"no database"}"#;
+    let away = answer(503, "retry-after: 1\r\n", problem);
+    let ended = answer(200, JSON, ENDED_JOB);
+    let made = answer(201, JSON, ENDED_JOB);
+    let task = r#""tasks":[{"task_id":"1-1","scenario":"a","status":"passed","progress":1.0,"message":"","exit_code":0,
+        "started_at":null,"finished_at":null,"duration_ms":null,"log_size":0}]"#;
+    let with_task = answer(200, JSON, &ENDED_JOB.replace("\"tasks\":[]", task));
+    let lines = answer(200, JSON, r#"{"first":1,"lines":[],"total":0,"bytes":0,"complete":true}"#);
+    let log = answer(200, "content-type: text/plain\r\n", "");
+    let cut_off = String::new();
+    for (words, answers) in [
+        (&["job", "wait", "1"][..], vec![away.clone(), away, ended.clone()]),
+        (&["job", "submit", "--branch", "main", "--scenario", "a", "--wait"], vec![made, cut_off.clone(), ended]),
+        (&["job", "log", "1", "a", "-f"], vec![with_task.clone(), cut_off.clone(), lines.clone(), log.clone()]),
+        (&["job", "log", "1", "a", "-f", "--json"], vec![with_task, cut_off.clone(), lines.clone()]),
+        (&["job", "log", "1", "--tail", "5", "-f"], vec![lines.clone(), cut_off, lines, log]),
+    ] {
+        let (url, _) = stub(answers).await;
+        let told = ask(&url, words).await;
+        assert_eq!(told.code, 0, "{words:?}: {told:?}");
+        assert!(told.err.contains("Trying again for up to 10 minutes"), "{words:?}: {told:?}");
+    }
+}
+
 /// As a proxy, or a network that wants a sign-in first, answers in the server's place.
 #[tokio::test]
 async fn somebody_elses_page_is_neither_a_log_nor_a_report() {

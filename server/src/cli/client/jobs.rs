@@ -5,6 +5,7 @@ use super::failure::Failure;
 use super::listing::{self, ListOptions};
 use super::log::{self, LogOptions};
 use super::out::{Out, note, printable, write_all};
+use super::patience::Patience;
 use super::submit::{self, SubmitOptions};
 use super::view::View;
 use super::words::{counts, duration, job_url, reason, remark};
@@ -116,7 +117,7 @@ pub(super) async fn run(command: JobCommand, variables: &Variables) -> CodeResul
 
 async fn wait_for(id: JobId, api: &Api, out: Out) -> CodeResult {
     let view = View::new(out).with_head(format!("{id} {}", job_url(api, id)));
-    wait::run(api, id, view).await
+    wait::run(api, id, view, Patience::with_a_stranger()).await
 }
 
 /// Goes on after a failure: each job is a wish of its own. The worst outcome is the exit code.

@@ -80,6 +80,15 @@ impl Log<'_> {
         }
     }
 
+    /// With a server that has already been asked for the task, or for the log's end, or has not.
+    fn patience(&self, tail: Option<u64>) -> Patience {
+        if self.task.is_some() || tail.is_some() {
+            Patience::with_an_acquaintance()
+        } else {
+            Patience::with_a_stranger()
+        }
+    }
+
     async fn print_bytes(&self, tail: Option<u64>, follow: bool) -> Result<(), Failure> {
         let mut at = match tail {
             Some(lines) => tail::start(self, lines).await?,
@@ -88,7 +97,7 @@ impl Log<'_> {
         if !follow {
             return self.print_from(&mut at).await;
         }
-        let mut patience = Patience::with_a_stranger();
+        let mut patience = self.patience(tail);
         loop {
             let read = async {
                 // Asked first, so that nothing that came before the end is left out.
@@ -172,7 +181,7 @@ impl Log<'_> {
             Some(lines) => self.lines("?tail=1").await?.0.total.saturating_sub(lines) + 1,
             None => 1,
         };
-        let mut patience = Patience::with_a_stranger();
+        let mut patience = self.patience(tail);
         loop {
             let read = async {
                 let is_over = follow && self.is_over().await?;

@@ -38,6 +38,10 @@ impl Patience {
         if !failure.may_pass() {
             return Err(failure);
         }
+        // Words of its own: whatever it lacks, it is there.
+        if failure.code().is_some() {
+            self.limit = AWAY_LIMIT;
+        }
         let told = self.away_since.is_none().then(|| {
             let limit = match self.limit.as_secs() {
                 seconds @ ..60 => format!("{seconds} s"),

@@ -145,5 +145,5 @@ pub(super) async fn tell(made: Made, api: &Api, out: Out, waits: bool) -> CodeRe
     if !waits {
         return Ok(DONE);
     }
-    wait::run(api, made.id, View::new(out).after_body(made.text)).await
+    wait::run(api, made.id, View::new(out).after_body(made.text), Patience::with_an_acquaintance()).await
 }

@@ -23,9 +23,10 @@ const SHORTEST_ROUND: Duration = Duration::from_secs(1);
 const KEEPING_LIMIT: Duration = Duration::from_secs(30);
 
 /// Waits until the job has ended; its verdict as an exit code.
-pub(super) async fn run(api: &Api, id: JobId, mut view: View) -> CodeResult {
+pub(super) async fn run(api: &Api, id: JobId, mut view: View, patience: Patience) -> CodeResult {
+    let watch = Watch { patience, ..Watch::new(api, id) };
     let waited = tokio::select! {
-        waited = until_ended(api, id, &mut view) => waited,
+        waited = until_ended(watch, &mut view) => waited,
         code = interrupted() => Err(Failure::Interrupted { code: code?, told: goes_on(api, id) }),
     };
     view.clear();
@@ -43,8 +44,7 @@ fn goes_on(api: &Api, id: JobId) -> String {
     )
 }
 
-async fn until_ended(api: &Api, id: JobId, view: &mut View) -> Result<JobStatus, Failure> {
-    let mut watch = Watch::new(api, id);
+async fn until_ended(mut watch: Watch<'_>, view: &mut View) -> Result<JobStatus, Failure> {
     loop {
         let job = watch.next(view).await?;
         view.show(&job, &watch.text)?;
