@@ -47,6 +47,23 @@ async fn a_growing_log_is_followed_through_an_outage_until_the_task_has_ended() 
 }
 
 #[tokio::test]
+async fn whoever_follows_no_longer_is_told_that_the_job_goes_on() {
+    let desk = Desk::set_up().await;
+    let id = desk.submit(&["slow"]).await;
+    for (more, signal, code) in [(&[][..], "-INT", 130), (&["--json"], "-TERM", 143)] {
+        let words = [&["job", "log", &id, "slow", "-f"], more].concat();
+        let mut following = Working::start(desk.client(&words));
+        line_with(&mut following.out, "waiting").await;
+        following.signal(signal);
+        let said = line_with(&mut following.err, "goes on without you").await;
+        assert_eq!(said, format!("testarena: job 1 goes on without you: {}/jobs/1\n", desk.url));
+        assert_eq!(following.code().await, code);
+    }
+    assert_eq!(desk.job(&id).await["status"], "in_progress");
+    desk.bench.open_gate();
+}
+
+#[tokio::test]
 async fn a_reader_who_has_read_enough_ends_it_quietly() {
     let desk = Desk::set_up().await;
     let id = desk.submit(&["slow"]).await;

@@ -4,7 +4,7 @@ use super::api::{Api, Stream};
 use super::failure::Failure;
 use super::out::{Out, note, printable, write_all};
 use super::patience::Patience;
-use super::{CodeResult, DONE, Format, jobs, tail};
+use super::{CodeResult, DONE, Format, jobs, tail, wait};
 use crate::remote::segment;
 use clap::Args;
 use protocol::JobId;
@@ -39,11 +39,14 @@ pub(super) async fn run(options: LogOptions, api: &Api, out: Out) -> CodeResult 
         None => None,
     };
     let log = Log { api, job: options.id, task };
-    let printed = if out.is_json {
-        log.print_lines(out, options.tail, options.follow).await
-    } else {
-        log.print_bytes(options.tail, options.follow).await
+    let print = async {
+        if out.is_json {
+            log.print_lines(out, options.tail, options.follow).await
+        } else {
+            log.print_bytes(options.tail, options.follow).await
+        }
     };
+    let printed = if options.follow { wait::unless_interrupted(api, options.id, print).await } else { print.await };
     match printed {
         // Who reads no further has read enough; there is no verdict in a log that could be missed.
         Ok(()) | Err(Failure::PipeClosed) => Ok(DONE),

@@ -25,16 +25,25 @@ const KEEPING_LIMIT: Duration = Duration::from_secs(30);
 /// Waits until the job has ended; its verdict as an exit code.
 pub(super) async fn run(api: &Api, id: JobId, mut view: View, patience: Patience) -> CodeResult {
     let watch = Watch { patience, ..Watch::new(api, id) };
-    let waited = tokio::select! {
-        waited = until_ended(watch, &mut view) => waited,
-        code = interrupted() => Err(Failure::Interrupted { code: code?, told: goes_on(api, id) }),
-    };
+    let waited = unless_interrupted(api, id, until_ended(watch, &mut view)).await;
     view.clear();
     Ok(match waited? {
         JobStatus::Passed => DONE,
         JobStatus::Failed => JOB_FAILED,
         _ => JOB_ENDED_BADLY,
     })
+}
+
+/// Whoever ends this by a signal is told that the job goes on.
+pub(super) async fn unless_interrupted<T>(
+    api: &Api,
+    id: JobId,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        done = work => done,
+        code = interrupted() => Err(Failure::Interrupted { code: code?, told: goes_on(api, id) }),
+    }
 }
 
 fn goes_on(api: &Api, id: JobId) -> String {
