@@ -180,25 +180,19 @@ impl Auth {
             let now = Timestamp::now();
             let welcome = auth.0.store.write(move |connection| {
                 let welcome = store::welcome(connection, &visitor, now)?;
-                if let Welcome::Made(user) = &welcome {
-                    let detail = json!({ "username": user.username, "is_admin": user.is_admin });
-                    let entry = AuditEntry {
-                        actor: Some(user.username.clone()),
-                        address: address.map(|address| address.to_string()),
-                        ..AuditEntry::by_nobody(Via::Oidc, "user.create", format!("user:{}", user.id), &detail)
-                    };
+                if let Some(entry) = audit(&welcome, address) {
                     insert_audit_entry(connection, entry, now)?;
                 }
                 Ok(welcome)
             });
             let welcome = welcome.await?;
-            if let Welcome::Known(user) | Welcome::Made(user) = &welcome {
+            if let Welcome::Known(user) | Welcome::Changed(user) | Welcome::Made(user) = &welcome {
                 auth.forget_user(user.id);
             }
             Ok(welcome)
         });
         match welcome.await? {
-            Welcome::Known(user) | Welcome::Made(user) => Ok(user),
+            Welcome::Known(user) | Welcome::Changed(user) | Welcome::Made(user) => Ok(user),
             Welcome::NoName => Err(Failure::NoName),
             Welcome::NameTaken => Err(Failure::NameTaken(wanted.unwrap_or_default())),
         }
@@ -226,6 +220,20 @@ impl Auth {
     pub fn clear_single_sign_on(&self) -> String {
         flow::clearing_cookie(self.0.oidc.as_ref().is_some_and(|oidc| oidc.is_secure))
     }
+}
+
+/// What a visit has changed here.
+fn audit(welcome: &Welcome, address: Option<IpAddr>) -> Option<AuditEntry> {
+    let (user, action, detail) = match welcome {
+        Welcome::Made(user) => (user, "user.create", json!({ "username": user.username, "is_admin": user.is_admin })),
+        Welcome::Changed(user) => (user, "user.update", json!({ "is_admin": user.is_admin })),
+        Welcome::Known(_) | Welcome::NoName | Welcome::NameTaken => return None,
+    };
+    Some(AuditEntry {
+        actor: Some(user.username.clone()),
+        address: address.map(|address| address.to_string()),
+        ..AuditEntry::by_nobody(Via::Oidc, action, format!("user:{}", user.id), &detail)
+    })
 }
 
 /// Who the provider says that it is, and what that means here.

@@ -21,8 +21,9 @@ pub struct Visitor {
 /// What became of a visitor.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Welcome {
-    /// Known, and now as the provider says.
     Known(User),
+    /// Known, and an administrator since now, or no longer, as the provider says.
+    Changed(User),
     Made(User),
     /// Not known, and the provider's name for them is none that a user can have.
     NoName,
@@ -34,7 +35,7 @@ pub fn welcome(connection: &mut AnyConnection, visitor: &Visitor, now: Timestamp
     // The write that the transaction begins with.
     forget_deleted(connection, visitor)?;
     if let Some(user) = find_user(connection, visitor)? {
-        return update(connection, user, visitor).map(Welcome::Known);
+        return update(connection, user, visitor);
     }
     let Some(username) = visitor.username.clone() else {
         return Ok(Welcome::NoName);
@@ -65,14 +66,14 @@ fn find_user(connection: &mut AnyConnection, visitor: &Visitor) -> QueryResult<O
 }
 
 /// The last administrator stays one, whatever the provider says.
-fn update(connection: &mut AnyConnection, user: User, visitor: &Visitor) -> QueryResult<User> {
+fn update(connection: &mut AnyConnection, user: User, visitor: &Visitor) -> QueryResult<Welcome> {
     if visitor.is_admin.is_none_or(|is_admin| is_admin == user.is_admin) {
-        return Ok(user);
+        return Ok(Welcome::Known(user));
     }
     let change = UserChange { is_admin: visitor.is_admin, ..UserChange::default() };
     match change_user(connection, user.id, change)? {
-        Ok(changed) => Ok(changed),
-        Err(Refused::LastAdmin | Refused::NameTaken | Refused::NotFound) => Ok(user),
+        Ok(changed) => Ok(Welcome::Changed(changed)),
+        Err(Refused::LastAdmin | Refused::NameTaken | Refused::NotFound) => Ok(Welcome::Known(user)),
     }
 }
 

@@ -141,9 +141,20 @@ async fn whoever_the_provider_vouches_for_is_signed_in_and_made_at_the_first_vis
 
     let entries = root.get("/api/audit").await.expect(200)["entries"].clone();
     let by_oidc = entries.as_array().unwrap().iter().filter(|entry| entry["via"] == "oidc");
-    let deeds: Vec<_> = by_oidc.map(|entry| (entry["actor"].as_str(), entry["action"].as_str().unwrap())).collect();
-    let signed_in = (Some("ada"), "user.sign_in");
-    assert_eq!(deeds, [signed_in, signed_in, signed_in, (Some("ada"), "user.create")]);
+    let deeds: Vec<_> = by_oidc
+        .map(|entry| json!([entry["actor"], entry["action"], entry["object"], entry["address"], entry["detail"]]))
+        .collect();
+    let deed = |action: &str, detail: Value| json!(["ada", action, "user:2", "192.0.2.1", detail]);
+    let signed_in = deed("user.sign_in", json!({}));
+    let expected = [
+        signed_in.clone(),
+        deed("user.update", json!({"is_admin": false})),
+        signed_in.clone(),
+        deed("user.update", json!({"is_admin": true})),
+        signed_in,
+        deed("user.create", json!({"username": "ada", "is_admin": false})),
+    ];
+    assert_eq!(deeds, expected);
 }
 
 #[tokio::test]
