@@ -62,7 +62,7 @@ pub(super) async fn change_password(
     if user.user.must_change_password && new_password == current_password {
         return Err(ApiError::invalid("new_password", "must differ from the one that an administrator has set"));
     }
-    if !state.auth.check_own_password(&user.user, &current_password, user.address).await? {
+    if !state.auth.check_own_password(&user, &current_password).await? {
         return Err(wrong_password());
     }
     let hash = state.auth.hasher().hash(new_password).await?;

@@ -3,7 +3,7 @@
 
 use super::memory::PasswordMark;
 use super::password::{HashError, Turn, is_too_long};
-use super::{Auth, carried_through, unauthenticated};
+use super::{Auth, CurrentUser, carried_through, unauthenticated};
 use crate::error::{ApiError, ApiResult};
 use crate::store::audit::{AuditEntry, insert_lone_entry};
 use crate::store::users::{self, User, find_user_by_login};
@@ -21,6 +21,8 @@ struct Attempt {
     password: String,
     mark: PasswordMark,
     via: Via,
+    /// Sent with every call, as scripts do: remembered, and noted once. Anything else is hashed and limited each time.
+    is_repeated: bool,
     address: Option<IpAddr>,
 }
 
@@ -33,6 +35,11 @@ impl Auth {
         via: Via,
         address: Option<IpAddr>,
     ) -> ApiResult<Arc<User>> {
+        let attempt = self.attempt(username, password, via, address).await?;
+        self.check(Attempt { is_repeated: via == Via::Basic, ..attempt }).await
+    }
+
+    async fn attempt(&self, username: &str, password: &str, via: Via, address: Option<IpAddr>) -> ApiResult<Attempt> {
         // What is too long for either is wrong, and not worth a hash over all of it.
         let login =
             if username.len() > 2 * names::MAX_USERNAME_BYTES { String::new() } else { username.to_lowercase() };
@@ -41,13 +48,15 @@ impl Auth {
         let user = found.filter(|user| is_possible && user.has_password());
         let password = if is_possible { password.to_owned() } else { String::new() };
         let mark = self.0.memory.mark(user.as_deref(), &password, address);
-        self.check(Attempt { login, user, password, mark, via, address }).await
+        Ok(Attempt { login, user, password, mark, via, is_repeated: false, address })
     }
 
-    /// Whether this is the user's password now, under the same limits as a sign-in.
-    pub async fn check_own_password(&self, user: &User, password: &str, address: Option<IpAddr>) -> ApiResult<bool> {
-        match self.check_password(user.login.as_deref().unwrap_or_default(), password, Via::Page, address).await {
-            Ok(found) => Ok(found.id == user.id),
+    /// Whether this is the password now of who is asking, under the same limits as a sign-in.
+    pub async fn check_own_password(&self, asking: &CurrentUser, password: &str) -> ApiResult<bool> {
+        let login = asking.user.login.as_deref().unwrap_or_default();
+        let attempt = self.attempt(login, password, asking.via, asking.address).await?;
+        match self.check(attempt).await {
+            Ok(found) => Ok(found.id == asking.id()),
             Err(error) if error.code() == ErrorCode::Unauthenticated => Ok(false),
             Err(error) => Err(error),
         }
@@ -56,8 +65,7 @@ impl Auth {
     async fn check(&self, attempt: Attempt) -> ApiResult<Arc<User>> {
         let inner = &self.0;
         let remembered = || {
-            // Only scripts send their password with every call; a sign-in is hashed and limited each time.
-            let is_known = attempt.via == Via::Basic && inner.memory.knows_password(&attempt.mark, Instant::now());
+            let is_known = attempt.is_repeated && inner.memory.knows_password(&attempt.mark, Instant::now());
             attempt.user.as_ref().filter(|_| is_known).map(Arc::clone)
         };
         if let Some(user) = remembered() {
@@ -92,7 +100,7 @@ impl Auth {
         };
         let mark = inner.memory.mark(Some(&user), &attempt.password, attempt.address);
         inner.memory.remember_password(mark, Instant::now());
-        if attempt.via == Via::Basic {
+        if attempt.is_repeated {
             self.note(&attempt, "user.sign_in").await;
         }
         Ok(user)

@@ -12,6 +12,7 @@ use crate::store::users::{self, NewPassword, NewUser, Refused, User};
 use clap::Subcommand;
 use protocol::api::Via;
 use protocol::{Timestamp, UserId, names};
+use serde_json::{Value, json};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
@@ -96,7 +97,8 @@ pub async fn add_user(store: &Store, name: &str, is_admin: bool, password: Strin
     let added = store.write(move |connection| {
         let added = users::insert_user(connection, new, now)?;
         if let Some(user) = &added {
-            insert_audit_entry(connection, audit("user.create", user.id, is_admin), now)?;
+            let detail = json!({ "username": user.username, "is_admin": user.is_admin });
+            insert_audit_entry(connection, audit("user.create", user.id, &detail), now)?;
         }
         Ok(added)
     });
@@ -114,7 +116,7 @@ async fn set_password(store: &Store, id: UserId, password: String) -> CommandRes
         let new = NewPassword { hash, must_change: false, kept_session: None };
         let changed = users::set_password(connection, id, new)?;
         if changed {
-            insert_audit_entry(connection, audit("user.password", id, false), now)?;
+            insert_audit_entry(connection, audit("user.password", id, &json!({})), now)?;
         }
         Ok(changed)
     });
@@ -125,8 +127,9 @@ async fn remove_user(store: &Store, id: UserId) -> CommandResult {
     let now = Timestamp::now();
     let removed = store.write(move |connection| {
         let removed = users::remove_user(connection, id, now)?;
-        if removed.is_ok() {
-            insert_audit_entry(connection, audit("user.delete", id, false), now)?;
+        if let Ok(user) = &removed {
+            let detail = json!({ "username": user.username });
+            insert_audit_entry(connection, audit("user.delete", id, &detail), now)?;
         }
         Ok(removed)
     });
@@ -139,9 +142,8 @@ async fn remove_user(store: &Store, id: UserId) -> CommandResult {
     }
 }
 
-fn audit(action: &'static str, user: UserId, is_admin: bool) -> AuditEntry {
-    let detail = if is_admin { serde_json::json!({ "is_admin": true }) } else { serde_json::json!({}) };
-    AuditEntry::by_nobody(Via::Cli, action, format!("user:{user}"), &detail)
+fn audit(action: &'static str, user: UserId, detail: &Value) -> AuditEntry {
+    AuditEntry::by_nobody(Via::Cli, action, format!("user:{user}"), detail)
 }
 
 async fn find(store: &Store, name: &str) -> Result<User, Box<dyn std::error::Error + Send + Sync>> {

@@ -68,6 +68,28 @@ async fn deeds_are_noted_with_who_how_from_where_and_what() {
 }
 
 #[tokio::test]
+async fn a_failed_change_of_password_is_noted_with_the_means_of_who_asked() {
+    let app = TestApp::start().await;
+    let (root, ada) = (app.admin("root").await, app.user("ada").await);
+    let made = ada.post("/api/tokens", json!({"name": "ci", "scope": "admin"})).await.expect(201);
+    let script = app.anybody().with_token(made["token"].as_str().unwrap());
+    for client in [&app.anybody().sign_in("ada").await, &script, &ada] {
+        let wrong = json!({"current_password": "wrong horse", "new_password": "battery staple"});
+        assert_eq!(client.post("/api/me/password", wrong).await.code(), "wrong_password");
+    }
+    let entries = root.get("/api/audit?action=user.sign_in_failed").await.expect(200)["entries"].clone();
+    let means: Vec<_> = entries.as_array().unwrap().iter().map(|entry| entry["via"].as_str().unwrap()).collect();
+    assert_eq!(means, ["basic", "token", "page"]);
+    // Not even with Basic is it enough that the password was right a moment ago: it is looked at each time.
+    for _ in 0..7 {
+        let wrong = json!({"current_password": "wrong horse", "new_password": "battery staple"});
+        assert_eq!(ada.post("/api/me/password", wrong).await.code(), "wrong_password");
+    }
+    let change = json!({"current_password": PASSWORD, "new_password": "battery staple"});
+    assert_eq!(ada.post("/api/me/password", change).await.code(), "rate_limited");
+}
+
+#[tokio::test]
 async fn who_submits_reruns_or_forces_an_end_is_noted_and_what_the_command_line_does() {
     let bench = Bench::start();
     let app = TestApp::with_environments(vec![bench.config_with(|_| {})]).await;

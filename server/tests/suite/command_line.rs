@@ -1,6 +1,7 @@
 //! The program itself: users, migration, check, and a server that starts, answers and ends when it is asked to.
 
 use protocol::api::Via;
+use serde_json::{Value, json};
 use server::store::audit::{AuditFilter, list_entries};
 use server::store::{DatabaseUrl, Store};
 use std::ffi::OsStr;
@@ -68,8 +69,15 @@ async fn users_are_added_listed_changed_and_removed() {
     let store = Store::open(&DatabaseUrl::Sqlite(folder.path().join("data/testarena.db")));
     let noted = store.read(|connection| list_entries(connection, AuditFilter::default(), None, 10)).await.unwrap();
     assert!(noted.iter().all(|entry| entry.via == Via::Cli && entry.actor.is_none()), "{noted:?}");
-    let told: Vec<String> = noted.iter().rev().map(|entry| format!("{} {}", entry.action, entry.object)).collect();
-    assert_eq!(told, ["user.create user:1", "user.create user:2", "user.password user:2", "user.delete user:2"]);
+    let detail = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    let told = noted.iter().rev().map(|entry| json!([entry.action, entry.object, detail(&entry.detail)]));
+    let expected = [
+        json!(["user.create", "user:1", {"username": "ada", "is_admin": true}]),
+        json!(["user.create", "user:2", {"username": "bob", "is_admin": false}]),
+        json!(["user.password", "user:2", {}]),
+        json!(["user.delete", "user:2", {"username": "bob"}]),
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
 }
 
 #[test]
