@@ -21,7 +21,7 @@ const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+
 
 pub type ApiResult<T> = Result<T, ApiError>;
 
-/// When whoever found the database away may come again.
+/// When to come again to what can't be done now, where nothing else is known.
 const COME_AGAIN: Duration = Duration::from_secs(2);
 
 /// Why a call did not do what was asked.
@@ -42,7 +42,8 @@ type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
 impl ApiError {
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), fields: None, retry_after: None, challenge: None, cause: None }
+        let retry_after = (code == ErrorCode::Unavailable).then_some(COME_AGAIN);
+        Self { code, detail: detail.into(), fields: None, retry_after, challenge: None, cause: None }
     }
 
     pub fn not_found(detail: impl Into<String>) -> Self {
@@ -89,8 +90,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         if let Some(outage) = error.outage() {
             let told = format!("{outage}; try again in a moment");
-            let refusal = Self::new(ErrorCode::Unavailable, told).retry_after(COME_AGAIN);
-            return Self { cause: Some(Arc::new(error)), ..refusal };
+            return Self { cause: Some(Arc::new(error)), ..Self::new(ErrorCode::Unavailable, told) };
         }
         Self::internal(error)
     }

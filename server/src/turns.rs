@@ -9,9 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// When whoever found no turn may come again.
-const COME_AGAIN: Duration = Duration::from_secs(2);
-
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
     /// In a sentence: "too many … are under way".
@@ -64,7 +61,7 @@ impl Turns {
     pub async fn take(&self, user: UserId) -> Result<Turn, ApiError> {
         let busy = || {
             let told = format!("too many {} are under way; try again in a moment", self.0.rules.what);
-            ApiError::new(ErrorCode::Unavailable, told).retry_after(COME_AGAIN)
+            ApiError::new(ErrorCode::Unavailable, told)
         };
         let place = Arc::clone(&self.0.places).try_acquire_owned().map_err(|_| busy())?;
         let (presence, of_user) = self.enter(user).ok_or_else(busy)?;

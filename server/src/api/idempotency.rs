@@ -26,8 +26,6 @@ const MAX_CHARS: usize = 255;
 const PATIENCE: Duration = Duration::from_secs(45);
 /// A script retries one call at a time; this many are a mistake.
 const MOST_WITH_A_KEY: usize = 20;
-/// When to retry what is still being worked on.
-const COME_AGAIN: Duration = Duration::from_secs(2);
 /// How long a key is remembered.
 const REMEMBERED_FOR: Duration = Duration::from_hours(24);
 
@@ -112,7 +110,7 @@ async fn create(
 
 fn still_worked_on() -> ApiError {
     let told = "this idempotency key is still being worked on; try again";
-    ApiError::new(ErrorCode::Unavailable, told).retry_after(COME_AGAIN)
+    ApiError::new(ErrorCode::Unavailable, told)
 }
 
 enum StoreFailure {

@@ -10,7 +10,7 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use protocol::api::Problem;
+use protocol::api::{ErrorCode, Problem};
 use protocol::{JobId, Timestamp, UserId};
 use serde_json::Value;
 use server::auth::Hasher;
@@ -288,6 +288,8 @@ impl Answer {
         assert_eq!(problem.status, self.status.as_u16());
         assert_eq!(problem.status, problem.code.status());
         assert_eq!((problem.kind.as_str(), problem.title.as_str()), ("about:blank", problem.code.title()));
+        // Who is to come again is told when.
+        assert!(problem.code != ErrorCode::Unavailable || !self.header("retry-after").is_empty(), "{self:?}");
         problem
     }
 
