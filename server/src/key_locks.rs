@@ -24,8 +24,11 @@ struct Slot {
 #[derive(Default)]
 struct Failed {
     count: u64,
-    last: Option<ApiError>,
+    last: Option<Failure>,
 }
+
+/// What was asked for, as its hash, and why it was refused.
+type Failure = (String, ApiError);
 
 impl Slot {
     fn failed(&self) -> MutexGuard<'_, Failed> {
@@ -43,7 +46,7 @@ pub struct KeyTurn {
     slot: Option<Arc<Slot>>,
     guard: Option<OwnedMutexGuard<()>>,
     /// The attempt that this one waited for has failed so.
-    failure: Option<ApiError>,
+    failure: Option<Failure>,
 }
 
 impl KeyedLocks {
@@ -71,18 +74,18 @@ impl KeyedLocks {
 }
 
 impl KeyTurn {
-    /// How the attempt failed that this one has waited for: what it was told holds for both, so that many who retry do
-    /// not wait for one attempt after the other.
-    pub fn take_failure(&mut self) -> Option<ApiError> {
-        self.failure.take()
+    /// How the attempt failed that this one has waited for, if it asked for the same: what it was told holds for both,
+    /// so that many who retry do not wait for one attempt after the other.
+    pub fn take_failure(&mut self, request_hash: &str) -> Option<ApiError> {
+        self.failure.take().filter(|(asked, _)| asked == request_hash).map(|(_, error)| error)
     }
 
     /// Tells those who wait that this attempt has failed.
-    pub fn share_failure(&self, error: &ApiError) {
+    pub fn share_failure(&self, request_hash: &str, error: &ApiError) {
         if let Some(slot) = &self.slot {
             let mut failed = slot.failed();
             failed.count += 1;
-            failed.last = Some(error.clone());
+            failed.last = Some((request_hash.to_owned(), error.clone()));
         }
     }
 }
@@ -127,14 +130,14 @@ mod tests {
         let first = locks.wait_for(key("a")).await;
         let mut waiting = Box::pin(locks.wait_for(key("a")));
         assert!(futures_util::poll!(&mut waiting).is_pending());
-        first.share_failure(&ApiError::not_found("gone"));
+        first.share_failure("a job", &ApiError::not_found("gone"));
         drop(first);
         let mut second = waiting.await;
-        assert!(second.take_failure().is_some());
+        assert!(second.take_failure("a job").is_some());
         let mut late = Box::pin(locks.wait_for(key("a")));
         assert!(futures_util::poll!(&mut late).is_pending());
         drop(second);
-        assert!(late.await.take_failure().is_none());
+        assert!(late.await.take_failure("a job").is_none());
     }
 
     #[tokio::test]

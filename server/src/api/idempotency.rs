@@ -82,12 +82,12 @@ pub(super) async fn create_once(
     if let Some(id) = find_made(state, user.id(), &key, &request_hash).await? {
         return Ok(Made::Before(id));
     }
-    if let Some(failure) = turn.take_failure() {
+    if let Some(failure) = turn.take_failure(&request_hash) {
         return Err(failure);
     }
-    let made = create(state, user, (key, request_hash), check).await;
+    let made = create(state, user, (key, request_hash.clone()), check).await;
     if let Err(error) = &made {
-        turn.share_failure(error);
+        turn.share_failure(&request_hash, error);
     }
     made
 }

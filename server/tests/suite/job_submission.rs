@@ -214,6 +214,30 @@ async fn no_crowd_waits_with_one_key() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_shared_only_with_who_asked_for_the_same() {
+    let bench = Bench::start();
+    let app = app_with(&bench).await;
+    let ada = app.user("ada").await.with("idempotency-key", "k");
+    let key = (app.find_user("ada").await.id, "k".to_owned());
+    let first = app.state.keys_in_use.wait_for(key.clone()).await;
+    let missing = json!({"branch_name": "main", "scenarios": ["late"]});
+    let mut waiting = Vec::new();
+    for body in [missing.clone(), missing, boot()] {
+        let ada = ada.clone();
+        waiting.push(tokio::spawn(async move { ada.post("/api/submit_job", body).await }));
+        let start = std::time::Instant::now();
+        while app.state.keys_in_use.crowd(&key) <= waiting.len() {
+            assert!(start.elapsed() < Duration::from_secs(30));
+            tokio::task::yield_now().await;
+        }
+    }
+    drop(first);
+    let answers: Vec<_> = join_all(waiting).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!((answers[0].code(), answers[1].code()), ("scenario_not_found", "scenario_not_found"));
+    answers[2].expect(201);
+}
+
+#[tokio::test]
 async fn a_refused_submission_does_not_use_up_its_key() {
     let bench = Bench::start();
     let app = app_with(&bench).await;
