@@ -32,7 +32,8 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
     text.parse().or_else(|_| address()).map_err(|_| format!("\"{text}\" is no address and no network like 10.0.0.0/8"))
 }
 
-/// An http or https URL with a host, without user name, query or fragment; the slash at its end is taken off.
+/// An http or https URL with a host, without user name, query or fragment. Its scheme comes in lower case, so that it can
+/// be compared; the slash at its end is taken off.
 pub(super) fn http_url(text: &str) -> Result<String, String> {
     let wrong = || format!("\"{text}\" is no URL such as https://host.example:8443");
     let uri: axum::http::Uri = text.parse().map_err(|_| wrong())?;
@@ -48,7 +49,8 @@ pub(super) fn http_url(text: &str) -> Result<String, String> {
     if text.contains(['?', '#']) {
         return Err(format!("\"{text}\" must end with its path, without ? and #"));
     }
-    Ok(text.trim_end_matches('/').to_owned())
+    let rest = text.get(scheme.len()..).unwrap_or_default();
+    Ok(format!("{scheme}{}", rest.trim_end_matches('/')))
 }
 
 /// An `http_url` without a path.
@@ -85,6 +87,7 @@ mod tests {
     #[test]
     fn urls_have_a_scheme_and_a_host_and_no_credentials() {
         assert_eq!(http_url("https://bench/lab/"), Ok("https://bench/lab".to_owned()));
+        assert_eq!(http_url("HTTP://Bench/Lab"), Ok("http://Bench/Lab".to_owned()));
         for bad in ["bench", "ftp://bench", "http://", "http://a:b@bench", "http://bench/?x", "http://bench/#x", "/x"] {
             assert!(http_url(bad).is_err(), "{bad}");
         }

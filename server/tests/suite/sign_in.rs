@@ -5,7 +5,9 @@ use futures_util::future::join_all;
 use protocol::{Timestamp, UserId};
 use serde_json::json;
 use server::auth::Hasher;
+use server::config::{Config, Variables};
 use server::store::users::{self, NewPassword};
+use std::path::Path;
 
 #[tokio::test]
 async fn a_session_lives_from_sign_in_to_sign_out() {
@@ -33,11 +35,21 @@ async fn a_session_lives_from_sign_in_to_sign_out() {
 }
 
 #[tokio::test]
-async fn the_cookie_is_secure_where_the_public_url_is() {
-    let app = TestApp::with_config(|config| config.public_url = "https://arena.example".into()).await;
-    app.user("ada").await;
-    let answer = app.anybody().post("/api/login", json!({"username": "ada", "password": PASSWORD})).await;
-    assert!(answer.header("set-cookie").ends_with("; Secure"));
+async fn the_cookie_is_secure_where_the_public_url_is_however_it_is_written() {
+    for (public_url, is_secure) in [
+        ("https://arena.example", true),
+        ("HTTPS://arena.example", true),
+        ("http://arena.example:3000", false),
+        ("HTTP://arena.example:3000", false),
+    ] {
+        let variables = Variables::from([("TESTARENA_PUBLIC_URL", public_url)]);
+        let read = Config::parse("", Path::new(""), &variables).unwrap();
+        let app = TestApp::with_config(|config| config.public_url = read.public_url).await;
+        app.user("ada").await;
+        let answer = app.anybody().post("/api/login", json!({"username": "ada", "password": PASSWORD})).await;
+        assert_eq!(answer.header("set-cookie").ends_with("; Secure"), is_secure, "{public_url}");
+        assert_eq!(!answer.header("strict-transport-security").is_empty(), is_secure, "{public_url}");
+    }
 }
 
 #[tokio::test]
