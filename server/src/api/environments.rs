@@ -67,7 +67,7 @@ pub(super) async fn list_branches(
     user: CurrentUser,
     Query(query): Query<BranchesQuery>,
 ) -> ApiResult<axum::Json<Branches>> {
-    let environment = choose_environment(&state, query.environment.as_deref())?;
+    let environment = environment_of_query(&state, query.environment.as_deref())?;
     let branches = in_time(Questions::new(environment, &user, None).branches()).await?;
     Ok(axum::Json(Branches { branches: Arc::unwrap_or_clone(branches) }))
 }
@@ -98,7 +98,7 @@ pub(super) async fn list_scenarios(
     user: CurrentUser,
     Query(query): Query<ScenariosQuery>,
 ) -> ApiResult<axum::Json<Scenarios>> {
-    let environment = choose_environment(&state, query.environment.as_deref())?;
+    let environment = environment_of_query(&state, query.environment.as_deref())?;
     require_branch_name("branch", &query.branch)?;
     let questions = Questions::new(environment, &user, Some("branch"));
     let (commit, found) = in_time(questions.scenarios(&query.branch)).await?;
@@ -122,9 +122,14 @@ pub(super) async fn check_environment(
     Ok(axum::Json(Checks { checks: Box::pin(environment.check(&state.instance)).await }))
 }
 
+/// In a query an empty name is none, as a form sends it.
+pub(super) fn environment_of_query<'a>(state: &'a AppState, name: Option<&str>) -> ApiResult<&'a Environment> {
+    choose_environment(state, name.filter(|name| !name.is_empty()))
+}
+
 /// The environment of that name; without a name the only one there is.
 pub(super) fn choose_environment<'a>(state: &'a AppState, name: Option<&str>) -> ApiResult<&'a Environment> {
-    match name.filter(|name| !name.is_empty()) {
+    match name {
         Some(name) => {
             let unknown =
                 || ApiError::new(ErrorCode::EnvironmentNotFound, format!("no environment is called \"{name}\""));

@@ -1,6 +1,6 @@
 //! A scenario's runs over time, and figures about them: how often it passes, how long it takes, how flaky it is.
 
-use super::environments::choose_environment;
+use super::environments::environment_of_query;
 use super::listing::read_limit;
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Query};
@@ -43,7 +43,7 @@ pub(super) async fn list_history(
     if !names::is_scenario_name(&query.scenario) {
         return Err(ApiError::invalid("scenario", "this is no name that a scenario can have"));
     }
-    let environment = choose_environment(&state, query.environment.as_deref())?;
+    let environment = environment_of_query(&state, query.environment.as_deref())?;
     let series = Series {
         environment: environment.config.name.clone(),
         scenario: query.scenario,
@@ -76,7 +76,7 @@ pub(super) async fn list_stats(
     _: CurrentUser,
     Query(query): Query<StatsQuery>,
 ) -> ApiResult<axum::Json<ScenarioStats>> {
-    let environment = choose_environment(&state, query.environment.as_deref())?.config.name.clone();
+    let environment = environment_of_query(&state, query.environment.as_deref())?.config.name.clone();
     let branch = read_branch(query.branch)?;
     let found = state.store.read(move |connection| {
         let scenarios = store::list_scenarios(connection, &environment, branch.as_deref())?;

@@ -79,6 +79,14 @@ async fn what_the_repository_holds_can_be_asked() {
         json!({"branch_name": "feature/net", "commit": commit, "scenarios": ["net", "smoke/boot"], "problems": []});
     assert_eq!(scenarios, expected);
     assert_eq!(ada.get("/api/branches?environment=nope").await.code(), "environment_not_found");
+    // A form sends an empty field where nothing is chosen; what a script makes of a variable that is not set is no name.
+    assert_eq!(ada.get("/api/branches?environment=").await.expect(200), branches);
+    for (path, body) in [
+        ("/api/validate_branch", json!({"environment": "", "branch_name": "main"})),
+        ("/api/submit_job", json!({"environment": "", "branch_name": "main", "scenarios": ["smoke/boot"]})),
+    ] {
+        assert_eq!(ada.post(path, body).await.code(), "environment_not_found", "{path}");
+    }
     assert_eq!(ada.get("/api/scenarios").await.code(), "invalid_input");
 }
 
