@@ -40,6 +40,8 @@ const MOST_CONNECTIONS: usize = 8_192;
 const SHARE_OF_AN_ADDRESS: usize = 4;
 /// Bytes of a request's header, and of an answer, that are held in memory for a connection.
 const BUFFER_BYTES: usize = 128 * 1_024;
+/// So many are read, more than are taken (`around/ask.rs`): who sends too many is told so in our own shape.
+const MAX_HEADERS: usize = 128;
 /// After a failed accept (out of file descriptors, mostly) there is no use in trying at once.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// What keeps failing is told so often.
@@ -136,11 +138,14 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 fn refuse(stream: &TcpStream, peer: SocketAddr, told_at: &mut Option<Instant>) {
-    tell(told_at, || tracing::warn!(%peer, "a connection of {peer} was refused: all that there may be are in use"));
+    let id = format!("{:032x}", rand::random::<u128>());
+    tell(told_at, || {
+        tracing::warn!(%peer, request.id = id, "a connection of {peer} was refused: all that there may be are in use");
+    });
     // Nobody waits for one who may not even read it.
     let answer = format!(
         "HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\nconnection: close\r\n\
-         content-type: application/problem+json\r\ncontent-length: {}\r\n\r\n{NO_ROOM}",
+         x-request-id: {id}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\n\r\n{NO_ROOM}",
         NO_ROOM.len()
     );
     let _unimportant = stream.try_write(answer.as_bytes());
@@ -167,7 +172,8 @@ fn answer_all(
     let io = TokioIo::new(Patient::new(stream, Arc::clone(&phase), limits));
     let router = router.clone();
     let service = service_fn(move |request| answer(router.clone(), request, peer, &phase));
-    let connection = http1::Builder::new().max_buf_size(BUFFER_BYTES).serve_connection(io, service);
+    let connection =
+        http1::Builder::new().max_buf_size(BUFFER_BYTES).max_headers(MAX_HEADERS).serve_connection(io, service);
     let connection = graceful.watch(connection);
     let id = place.id();
     let open = place.open().clone();

@@ -213,6 +213,7 @@ async fn who_finds_all_connections_at_work_is_told_to_come_again() {
         let refused = rest(site.connect().await).await;
         if refused.starts_with("HTTP/1.1 503") {
             assert!(refused.contains("retry-after: ") && refused.ends_with('}'), "{refused}");
+            assert!(refused.contains("\r\nx-request-id: "), "{refused}");
             let body = refused.split_once("\r\n\r\n").unwrap().1;
             assert_eq!(serde_json::from_str::<serde_json::Value>(body).unwrap()["code"], "unavailable");
             break;
