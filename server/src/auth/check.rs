@@ -71,7 +71,7 @@ impl Auth {
         if let Some(user) = remembered() {
             return Ok(user);
         }
-        inner.limits.check(&attempt.login, attempt.address, Instant::now()).map_err(too_many_attempts)?;
+        inner.limits.check(Some(&attempt.login), attempt.address, Instant::now()).map_err(too_many_attempts)?;
         let turn = inner.hasher.take_turn().await?;
         // Others may have tried meanwhile: with the right password, or too often with wrong ones.
         if let Some(user) = remembered() {
@@ -80,7 +80,7 @@ impl Auth {
         // Counted before it is checked, so that many at once do not all pass while none of them has failed yet;
         // whoever hangs up has still failed if the password was wrong, and not if it was right.
         let counted_at = Instant::now();
-        inner.limits.count(&attempt.login, attempt.address, counted_at).map_err(too_many_attempts)?;
+        inner.limits.count(Some(&attempt.login), attempt.address, counted_at).map_err(too_many_attempts)?;
         let auth = self.clone();
         carried_through(async move { auth.verify(turn, attempt, counted_at).await }).await
     }
@@ -93,7 +93,7 @@ impl Auth {
             self.note(&attempt, "user.sign_in_failed").await;
             return Err(unauthenticated("the user name or the password is wrong"));
         };
-        inner.limits.take_back(&attempt.login, attempt.address, counted_at);
+        inner.limits.take_back(Some(&attempt.login), attempt.address, counted_at);
         let user = match verdict.stronger_hash {
             Some(hash) => self.raise_hash(user, hash).await,
             None => user,

@@ -23,8 +23,6 @@ use std::time::Instant;
 
 /// Where the provider sends the browser back to.
 pub const CALLBACK_PATH: &str = "/login/oidc/callback";
-/// Under which failures are counted; no user has such a name.
-const LIMITED_AS: &str = "/oidc";
 
 pub(super) struct Oidc {
     config: OidcConfig,
@@ -140,12 +138,13 @@ impl Auth {
     ) -> Result<(Started, String), Failure> {
         let oidc = self.oidc()?;
         let flow = Flow::of(&browser.headers, &answer.state, oidc.is_secure).ok_or(Failure::Expired)?;
-        // Each is a call to the provider, whatever it comes to; counted until it was right.
+        // Each is a call to the provider, whatever it comes to; counted until it was right, and under the address alone,
+        // for whose it is shows only then.
         let (address, counted_at) = (browser.address, Instant::now());
-        self.0.limits.count(LIMITED_AS, address, counted_at).map_err(super::check::too_many_attempts)?;
+        self.0.limits.count(None, address, counted_at).map_err(super::check::too_many_attempts)?;
         let signed_in = self.sign_in_visitor(oidc, answer, &flow, browser).await;
         match &signed_in {
-            Ok(_) => self.0.limits.take_back(LIMITED_AS, address, counted_at),
+            Ok(_) => self.0.limits.take_back(None, address, counted_at),
             Err(failure) => self.note_failure(failure, address).await,
         }
         Ok((signed_in?, flow.next))

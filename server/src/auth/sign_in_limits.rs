@@ -30,13 +30,13 @@ impl SignInLimits {
     }
 
     /// How long to wait, if there were too many failures.
-    pub(super) fn check(&self, login: &str, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
+    pub(super) fn check(&self, login: Option<&str>, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
         refuse(&self.lock(), login, address, now)
     }
 
     /// Counts an attempt as a failure until it is taken back, unless there were too many: one look and one count,
     /// so that attempts at the same time are told apart.
-    pub(super) fn count(&self, login: &str, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
+    pub(super) fn count(&self, login: Option<&str>, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
         let mut failures = self.lock();
         refuse(&failures, login, address, now)?;
         failures.clear_old(now);
@@ -54,7 +54,7 @@ impl SignInLimits {
     }
 
     /// The attempt that was counted at this moment was no failure.
-    pub(super) fn take_back(&self, login: &str, address: Option<IpAddr>, counted_at: Instant) {
+    pub(super) fn take_back(&self, login: Option<&str>, address: Option<IpAddr>, counted_at: Instant) {
         let mut failures = self.lock();
         for (key, _) in limits(login, address) {
             let Some(times) = failures.times.get_mut(&key) else { continue };
@@ -84,16 +84,17 @@ impl Failures {
     }
 }
 
-fn refuse(failures: &Failures, login: &str, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
-    let pauses =
-        limits(login, address).into_iter().filter_map(|(key, limit)| pause(failures.times.get(&key)?, limit, now));
+fn refuse(failures: &Failures, login: Option<&str>, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
+    let pauses = limits(login, address).filter_map(|(key, limit)| pause(failures.times.get(&key)?, limit, now));
     pauses.max().map_or(Ok(()), Err)
 }
 
-fn limits(login: &str, address: Option<IpAddr>) -> [(Key, usize); 2] {
+/// Where nobody has said a name, the address alone counts.
+fn limits(login: Option<&str>, address: Option<IpAddr>) -> impl Iterator<Item = (Key, usize)> {
     let address = address.map(network);
-    let login = login.chars().take(MAX_LOGIN_CHARS).collect();
-    [((address, Some(login)), PER_USER), ((address, None), PER_ADDRESS)]
+    let login = login.map(|login| login.chars().take(MAX_LOGIN_CHARS).collect());
+    let of_user = login.map(|login| ((address, Some(login)), PER_USER));
+    of_user.into_iter().chain([((address, None), PER_ADDRESS)])
 }
 
 /// One IPv6 customer has a whole /64 to choose addresses from.
@@ -122,43 +123,55 @@ mod tests {
         let (limits, start) = (SignInLimits::default(), Instant::now());
         for second in 0..10 {
             let now = start + Duration::from_secs(second);
-            assert_eq!(limits.check("ada", HERE, now), Ok(()));
-            limits.count("ada", HERE, now).unwrap();
+            assert_eq!(limits.check(Some("ada"), HERE, now), Ok(()));
+            limits.count(Some("ada"), HERE, now).unwrap();
         }
-        assert_eq!(limits.check("ada", HERE, start + Duration::from_secs(20)), Err(Duration::from_secs(40)));
-        assert_eq!(limits.check("ada", HERE, start + Duration::from_mins(1)), Ok(()));
-        assert_eq!(limits.check("ada", THERE, start + Duration::from_secs(20)), Ok(()));
-        assert_eq!(limits.check("bob", HERE, start + Duration::from_secs(20)), Ok(()));
+        assert_eq!(limits.check(Some("ada"), HERE, start + Duration::from_secs(20)), Err(Duration::from_secs(40)));
+        assert_eq!(limits.check(Some("ada"), HERE, start + Duration::from_mins(1)), Ok(()));
+        assert_eq!(limits.check(Some("ada"), THERE, start + Duration::from_secs(20)), Ok(()));
+        assert_eq!(limits.check(Some("bob"), HERE, start + Duration::from_secs(20)), Ok(()));
     }
 
     #[test]
     fn attempts_at_the_same_time_count_and_a_right_one_is_taken_back() {
         let (limits, now) = (SignInLimits::default(), Instant::now());
         for _ in 0..10 {
-            assert_eq!(limits.count("ada", HERE, now), Ok(()));
+            assert_eq!(limits.count(Some("ada"), HERE, now), Ok(()));
         }
-        assert_eq!(limits.count("ada", HERE, now), Err(WINDOW));
-        limits.take_back("ada", HERE, now);
-        assert_eq!(limits.count("ada", HERE, now), Ok(()));
-        assert_eq!(limits.count("ada", HERE, now), Err(WINDOW));
+        assert_eq!(limits.count(Some("ada"), HERE, now), Err(WINDOW));
+        limits.take_back(Some("ada"), HERE, now);
+        assert_eq!(limits.count(Some("ada"), HERE, now), Ok(()));
+        assert_eq!(limits.count(Some("ada"), HERE, now), Err(WINDOW));
     }
 
     #[test]
     fn one_address_may_not_try_many_names() {
         let (limits, now) = (SignInLimits::default(), Instant::now());
         for n in 0..60 {
-            limits.count(&format!("user{n}"), HERE, now).unwrap();
+            limits.count(Some(&format!("user{n}")), HERE, now).unwrap();
         }
-        assert_eq!(limits.check("ada", HERE, now), Err(WINDOW));
-        assert_eq!(limits.check("ada", THERE, now), Ok(()));
+        assert_eq!(limits.check(Some("ada"), HERE, now), Err(WINDOW));
+        assert_eq!(limits.check(Some("ada"), THERE, now), Ok(()));
+    }
+
+    #[test]
+    fn without_a_name_the_limit_is_that_of_the_address() {
+        let (limits, now) = (SignInLimits::default(), Instant::now());
+        for _ in 0..60 {
+            limits.count(None, HERE, now).unwrap();
+        }
+        assert_eq!(limits.count(None, HERE, now), Err(WINDOW));
+        assert_eq!(limits.check(Some("ada"), HERE, now), Err(WINDOW));
+        limits.take_back(None, HERE, now);
+        assert_eq!(limits.check(Some("ada"), HERE, now), Ok(()));
     }
 
     #[test]
     fn neighbours_in_an_ipv6_network_count_as_one() {
         let (limits, now) = (SignInLimits::default(), Instant::now());
         for n in 0..60u16 {
-            limits.count(&format!("user{n}"), format!("2001:db8::{n:x}").parse().ok(), now).unwrap();
+            limits.count(Some(&format!("user{n}")), format!("2001:db8::{n:x}").parse().ok(), now).unwrap();
         }
-        assert!(limits.check("ada", "2001:db8::ffff".parse().ok(), now).is_err());
+        assert!(limits.check(Some("ada"), "2001:db8::ffff".parse().ok(), now).is_err());
     }
 }

@@ -210,6 +210,24 @@ async fn only_the_browser_that_began_can_come_back_and_only_once() {
     assert_eq!(mine.get(&back).await.header("location"), "/login?error=oidc_failed");
 }
 
+/// A whole office may come from one address.
+#[tokio::test]
+async fn those_who_turn_back_keep_no_neighbour_out() {
+    let provider = Provider::start().await;
+    let app = provider.app().await;
+    provider.set_user("s-1", person("ada", &["hardware"])).await;
+    let (browser, url) = begin(&app).await;
+    let denied = format!("/login/oidc/callback?error=access_denied&state={}", state_of(&url));
+    for _ in 0..59 {
+        assert_eq!(browser.get(&denied).await.header("location"), "/login?error=oidc_denied");
+    }
+    for _ in 0..2 {
+        assert_eq!(sign_in(&app, &provider, "s-1").await.header("location"), "/jobs/42?tab=logs");
+    }
+    assert_eq!(browser.get(&denied).await.header("location"), "/login?error=oidc_denied");
+    assert_eq!(browser.get(&denied).await.header("location"), "/login?error=rate_limited");
+}
+
 #[tokio::test]
 async fn a_provider_that_is_away_keeps_no_local_user_out() {
     let provider = Provider::start().await;
