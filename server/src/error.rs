@@ -4,7 +4,7 @@
 mod extract;
 mod stray;
 
-pub use extract::{Form, Json, OptionalJson, Path, Query, given, too_large};
+pub use extract::{Form, Json, NoBody, OptionalJson, Path, Query, given, too_large};
 pub use stray::refuse_stray_query;
 
 use crate::store::StoreError;

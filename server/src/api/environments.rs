@@ -3,7 +3,7 @@
 
 use super::questions::{Questions, in_time};
 use crate::auth::CurrentUser;
-use crate::error::{ApiError, ApiResult, Json, Path, Query};
+use crate::error::{ApiError, ApiResult, Json, NoBody, Path, Query};
 use crate::remote::Environment;
 use crate::ssh_watch::{SshFacts, facts};
 use crate::state::AppState;
@@ -115,6 +115,7 @@ pub(super) async fn check_environment(
     State(state): State<AppState>,
     user: CurrentUser,
     Path(name): Path<String>,
+    _: NoBody,
 ) -> ApiResult<axum::Json<Checks>> {
     user.require_admin()?;
     let unknown = || ApiError::not_found(format!("no environment is called \"{name}\""));

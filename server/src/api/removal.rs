@@ -4,7 +4,7 @@
 use super::answers::{Accepted, Removed};
 use super::jobs::{find_row, no_such_job, shown_job};
 use crate::auth::CurrentUser;
-use crate::error::{ApiError, ApiResult, Path, Query};
+use crate::error::{ApiError, ApiResult, NoBody, Path, Query};
 use crate::state::AppState;
 use crate::store::jobs::Job;
 use crate::wishes::RemovalError;
@@ -30,6 +30,7 @@ pub(super) async fn abort_job(
     user: CurrentUser,
     Path(id): Path<JobId>,
     Query(query): Query<ForceQuery>,
+    _: NoBody,
 ) -> ApiResult<Accepted<api::Job>> {
     let job = find_row(&state, id).await?;
     user.require_owner(job.user_id)?;
@@ -78,6 +79,7 @@ pub(super) async fn delete_job(
     user: CurrentUser,
     Path(id): Path<JobId>,
     Query(query): Query<ForceQuery>,
+    _: NoBody,
 ) -> ApiResult<Removed<api::Job>> {
     let job = find_row(&state, id).await?;
     user.require_owner(job.user_id)?;

@@ -2,7 +2,7 @@
 
 use super::answers::{SignedIn, SignedOut};
 use crate::auth::{self, CurrentUser, SecretHash, SignIn, Started, Visitor, carried_through, check_rules};
-use crate::error::{ApiError, ApiResult, Json};
+use crate::error::{ApiError, ApiResult, Json, NoBody};
 use crate::state::AppState;
 use crate::store::audit::insert_audit_entry;
 use crate::store::users::{self, NewPassword};
@@ -40,6 +40,7 @@ pub(super) async fn sign_out(
     State(state): State<AppState>,
     user: CurrentUser,
     headers: HeaderMap,
+    _: NoBody,
 ) -> ApiResult<SignedOut> {
     if user.session().is_some() {
         state.auth.end_sessions(auth::sessions_of(&headers), user.address).await?;

@@ -2,7 +2,7 @@
 
 use super::answers::Created;
 use crate::auth::{CurrentUser, carried_through, new_api_token};
-use crate::error::{ApiError, ApiResult, Json, Path};
+use crate::error::{ApiError, ApiResult, Json, NoBody, Path};
 use crate::state::AppState;
 use crate::store::audit::insert_audit_entry;
 use crate::store::tokens::{self as store, NewToken};
@@ -69,6 +69,7 @@ pub(super) async fn delete_token(
     State(state): State<AppState>,
     user: CurrentUser,
     Path(id): Path<TokenId>,
+    _: NoBody,
 ) -> ApiResult<NoContent> {
     let now = Timestamp::now();
     let removed = carried_through(async move {

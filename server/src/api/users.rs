@@ -3,7 +3,7 @@
 
 use super::answers::Created;
 use crate::auth::{CurrentUser, SecretHash, carried_through, check_rules};
-use crate::error::{ApiError, ApiResult, Json, Path};
+use crate::error::{ApiError, ApiResult, Json, NoBody, Path};
 use crate::state::AppState;
 use crate::store::audit::insert_audit_entry;
 use crate::store::users::{self as store, NewPassword, NewUser, Refused, UserChange};
@@ -112,6 +112,7 @@ pub(super) async fn delete_user(
     State(state): State<AppState>,
     admin: CurrentUser,
     Path(id): Path<UserId>,
+    _: NoBody,
 ) -> ApiResult<NoContent> {
     admin.require_admin()?;
     let now = Timestamp::now();

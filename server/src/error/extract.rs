@@ -10,7 +10,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use percent_encoding::percent_decode_str;
 use protocol::api::ErrorCode;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny};
 
 /// A JSON body.
 pub struct Json<T>(pub T);
@@ -40,6 +41,28 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJ
         }
         require_json(is_json, &body)?;
         parse_json(&body).map(Self)
+    }
+}
+
+/// For calls that need no body: one that says nothing may be there, but not one that asks for something.
+pub struct NoBody;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+impl<S: Send + Sync> FromRequest<S> for NoBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let is_json = is_json(request.headers());
+        let body = read_body(request, state).await?;
+        require_json(is_json, &body)?;
+        // Some clients write the body that they were not given as JSON, too.
+        if !body.is_empty() && body.trim_ascii() != b"null" {
+            parse_json::<Nothing>(&body)?;
+        }
+        Ok(Self)
     }
 }
 

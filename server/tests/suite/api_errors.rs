@@ -1,6 +1,6 @@
 //! What every call has in common when it says no, and what the process tells those who watch it.
 
-use crate::test_app::{PASSWORD, TestApp};
+use crate::test_app::{Client, PASSWORD, TestApp};
 use axum::body::Body;
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -178,6 +178,40 @@ async fn a_body_must_say_that_it_is_json() {
     ada.send_nothing("/api/job/1/abort").await.expect(202);
     assert_eq!(ada.send_nothing("/api/job/1/rerun").await.code(), "environment_not_found");
     assert_eq!(ada.send_nothing("/api/submit_job").await.code(), "malformed_json");
+}
+
+/// What has its place in the query, or in another call, does not pass silently.
+#[tokio::test]
+async fn a_body_where_none_is_needed_may_say_nothing() {
+    let app = TestApp::start().await;
+    let root = app.admin("root").await;
+    app.user("ada").await;
+    app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    root.post("/api/tokens", json!({"name": "ci"})).await.expect(201);
+    let (plain, json) = (root.clone().with("content-type", "text/plain"), root.clone().with_json());
+    for (method, path, status) in [
+        (Method::POST, "/api/job/1/abort", 202),
+        (Method::DELETE, "/api/job/2", 204),
+        (Method::DELETE, "/api/tokens/1", 204),
+        (Method::DELETE, "/api/users/2", 204),
+        (Method::POST, "/api/logout", 204),
+        (Method::POST, "/api/environments/bench-a/check", 404),
+    ] {
+        let send =
+            async |client: &Client, body: &'static str| client.send(method.clone(), path, Body::from(body)).await;
+        let asking = send(&json, "{\"force\":true}").await.problem();
+        assert!(asking.fields.unwrap()["force"].contains("unknown field"), "{method} {path}");
+        assert_eq!(send(&json, "[]").await.code(), "invalid_input", "{method} {path}");
+        assert_eq!(send(&json, "{").await.code(), "malformed_json", "{method} {path}");
+        assert_eq!(send(&plain, "{}").await.code(), "unsupported_media_type", "{method} {path}");
+        assert_eq!(send(&json, "{}").await.status, status, "{method} {path}");
+        // What is gone is not found, and no more is wrong with the request.
+        for (client, body) in [(&root, ""), (&plain, ""), (&json, ""), (&json, " null\n"), (&json, "{ }")] {
+            let again = send(client, body).await;
+            assert!(matches!(again.status.as_u16(), 202 | 204 | 404 | 409), "{method} {path} {body}: {again:?}");
+        }
+    }
 }
 
 #[tokio::test]
