@@ -5,7 +5,7 @@ mod extract;
 mod stray;
 
 pub use extract::{Form, Json, NoBody, OptionalJson, Path, Query, given, too_large};
-pub use stray::refuse_stray_query;
+pub use stray::{NoQuery, refuse_stray_query};
 
 use crate::store::StoreError;
 use axum::extract::Request;

@@ -5,6 +5,7 @@ mod call;
 mod schema;
 
 use super::openapi;
+use crate::error::NoQuery;
 use axum::body::Bytes;
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
@@ -39,7 +40,7 @@ impl IntoResponse for Page {
 }
 
 /// The document for people.
-pub(super) async fn show_docs() -> Page {
+pub(super) async fn show_docs(_: NoQuery) -> Page {
     static PAGE: OnceLock<Page> = OnceLock::new();
     PAGE.get_or_init(|| make(&openapi::document())).clone()
 }

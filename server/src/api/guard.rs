@@ -1,7 +1,7 @@
 //! What stands before and behind every handler of the API. One layer for all of it, since each costs every request.
 
 use crate::auth::{self, Auth};
-use crate::error::{ApiResult, refuse_stray_query};
+use crate::error::ApiResult;
 use axum::extract::{Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
@@ -26,6 +26,5 @@ pub(super) async fn guard(State(auth): State<Auth>, request: Request, next: Next
 fn admit(auth: &Auth, request: Request) -> ApiResult<Request> {
     let (parts, body) = request.into_parts();
     auth.refuse_cross_site(&parts)?;
-    refuse_stray_query(&parts)?;
     Ok(Request::from_parts(parts, body))
 }

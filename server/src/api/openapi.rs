@@ -7,6 +7,7 @@ mod outputs;
 mod parts;
 mod write;
 
+use crate::error::NoQuery;
 use crate::state::AppState;
 use aide::OperationInput;
 use aide::axum::routing::{self, ApiMethodRouter};
@@ -76,7 +77,7 @@ impl IntoResponse for OpenApiJson {
 }
 
 /// The OpenAPI document itself.
-pub(super) async fn show_openapi() -> OpenApiJson {
+pub(super) async fn show_openapi(_: NoQuery) -> OpenApiJson {
     OpenApiJson(DOCUMENT.get().map(|document| document.json.clone()).unwrap_or_default())
 }
 

@@ -2,7 +2,7 @@
 
 use super::answers::{SignedIn, SignedOut};
 use crate::auth::{self, CurrentUser, SecretHash, SignIn, Started, Visitor, carried_through, check_rules};
-use crate::error::{ApiError, ApiResult, Json, NoBody};
+use crate::error::{ApiError, ApiResult, Json, NoBody, NoQuery};
 use crate::state::AppState;
 use crate::store::audit::insert_audit_entry;
 use crate::store::users::{self, NewPassword};
@@ -17,6 +17,7 @@ use serde_json::json;
 pub(super) async fn sign_in(
     State(state): State<AppState>,
     parts: Parts,
+    _: NoQuery,
     Json(request): Json<LoginRequest>,
 ) -> ApiResult<SignedIn<api::User>> {
     let Started { user, cookie } = open_session(&state, &parts, &request.username, &request.password).await?;

@@ -3,6 +3,7 @@
 
 use super::forms::{back_to_login, local_path};
 use crate::auth::{Browser, Failure, ProviderAnswer, Visitor, sessions_of};
+use crate::error::NoQuery;
 use crate::state::AppState;
 use axum::extract::{Query, State};
 use axum::http::header::SET_COOKIE;
@@ -11,7 +12,7 @@ use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use protocol::api::LoginOptions;
 use serde::Deserialize;
 
-pub(super) async fn show_login_options(State(state): State<AppState>) -> axum::Json<LoginOptions> {
+pub(super) async fn show_login_options(State(state): State<AppState>, _: NoQuery) -> axum::Json<LoginOptions> {
     axum::Json(LoginOptions { single_sign_on: state.auth.single_sign_on() })
 }
 

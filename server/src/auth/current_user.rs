@@ -4,7 +4,7 @@
 use super::credentials::Credentials;
 use super::secret::SecretHash;
 use super::{Auth, Visitor, origin, token, unauthenticated};
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiResult, refuse_stray_query};
 use crate::store::audit::AuditEntry;
 use crate::store::users::User;
 use axum::extract::{FromRef, FromRequestParts};
@@ -191,7 +191,9 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> ApiResult<Self> {
-        Auth::from_ref(state).identify(parts).await
+        let user = Auth::from_ref(state).identify(parts).await?;
+        refuse_stray_query(parts)?;
+        Ok(user)
     }
 }
 

@@ -1,8 +1,8 @@
-//! Calls that take no query refuse one, as calls with a query refuse names that they do not know:
-//! a typo must not pass silently.
+//! Calls that take no query refuse one, as calls with a query refuse names that they do not know: a typo must not pass
+//! silently. `CurrentUser` sees to it, for only who may ask learns what is wrong with the question; open calls take `NoQuery`.
 
 use super::{ApiError, ApiResult};
-use axum::extract::MatchedPath;
+use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
 use percent_encoding::percent_decode_str;
 
@@ -20,6 +20,17 @@ const WITH_QUERY: [&str; 11] = [
     "/log/search",
     "/audit",
 ];
+
+/// For calls that are open to everybody.
+pub struct NoQuery;
+
+impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> ApiResult<Self> {
+        refuse_stray_query(parts).map(|()| Self)
+    }
+}
 
 pub fn refuse_stray_query(parts: &Parts) -> ApiResult<()> {
     let query = parts.uri.query().unwrap_or_default();

@@ -5,7 +5,7 @@ use super::parts::{query_parameter, refuses_with, schema_object, settings, takes
 use crate::api::download::WantedPart;
 use crate::api::idempotency::IdempotencyKey;
 use crate::auth::CurrentUser;
-use crate::error::{Form, Json, NoBody, OptionalJson, Path, Query};
+use crate::error::{Form, Json, NoBody, NoQuery, OptionalJson, Path, Query};
 use aide::OperationInput;
 use aide::generate::GenContext;
 use aide::openapi::{MediaType, Operation, ReferenceOr, RequestBody};
@@ -86,6 +86,8 @@ impl<T: JsonSchema> OperationInput for OptionalJson<T> {
         refuses_with(operation, &REFUSED_BODIES);
     }
 }
+
+impl OperationInput for NoQuery {}
 
 impl OperationInput for NoBody {
     fn operation_input(_: &mut GenContext, operation: &mut Operation) {
