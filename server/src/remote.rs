@@ -148,7 +148,7 @@ pub trait Remote: Send + Sync + 'static {
         &self,
         queue: QueueRef<'_>,
         task_id: &str,
-        path: &str,
+        listed: &RemoteFile,
         part: &mut Part,
     ) -> impl Future<Output = Result<bool, RemoteError>> + Send;
 

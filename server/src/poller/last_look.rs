@@ -61,7 +61,10 @@ impl<'a, R: Remote> Pass<'a, R> {
     pub(super) fn new(poller: &'a Poller<R>, job: &'a Job) -> Self {
         let mut look = poller.marks.take_look(job.id);
         for task in look.tasks.values_mut() {
-            task.files.iter_mut().for_each(|files| files.extend(std::mem::take(&mut task.again)));
+            if !task.again.is_empty() {
+                // Listed anew, since what could not be had may be another by now.
+                (task.files, task.again) = (None, Vec::new());
+            }
         }
         Self {
             poller,

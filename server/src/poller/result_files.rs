@@ -73,7 +73,7 @@ async fn fetch_now<R: Remote>(
         return Ok(Err(too_many()));
     }
     let mut part = poller.logs.begin_result(job.id, n, &file.path, budget).map_err(MirrorError::local)?;
-    let answer = poller.remote.fetch_result(queue_of(job), &task_id, &file.path, &mut part).await;
+    let answer = poller.remote.fetch_result(queue_of(job), &task_id, file, &mut part).await;
     health::note_files(poller, "result file", &answer);
     if !answer? {
         return Ok(Err(Missing::File { task_id, path }));

@@ -169,9 +169,10 @@ impl Remote for Server {
         &self,
         queue: QueueRef<'_>,
         task_id: &str,
-        path: &str,
+        listed: &RemoteFile,
         part: &mut Part,
     ) -> Result<bool, RemoteError> {
+        let path = &listed.path;
         if !names::is_result_path(path) {
             return Err(RemoteError::transient(format!("{path:?} is not the path of a result file")));
         }
@@ -183,7 +184,7 @@ impl Remote for Server {
         if reply.status() == StatusCode::NOT_FOUND {
             return Ok(false);
         }
-        transfer::save(successful(reply, self.about_id()).await?, part).await.map(|()| true)
+        transfer::save(successful(reply, self.about_id()).await?, listed.size, part).await.map(|()| true)
     }
 
     async fn clean_up(&self, queue_id: &str) -> Result<(), RemoteError> {

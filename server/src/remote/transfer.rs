@@ -9,6 +9,8 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
 
 /// Most bytes of a log that one call brings.
 const MAX_PIECE_BYTES: usize = 4 * 1024 * 1024;
+/// Types of what other programs have to say.
+const PAGES: [&str; 2] = ["text/html", "application/xhtml+xml"];
 /// Least bytes a second of a result file, on average over a whole call's time. Sixteen that share a line of 1 Mbit/s have
 /// twice as much each; one that is silent, or trickles, ends.
 const LEAST_RATE: u64 = 4 * 1024;
@@ -54,12 +56,17 @@ pub async fn read_piece(mut reply: Reply, from: u64) -> Result<LogPiece, RemoteE
 
 /// A log is plain text: anything else is some other program's page, such as a proxy's.
 fn require_plain_text(reply: &Reply) -> Result<(), RemoteError> {
-    let Some(named) = reply.headers().get(CONTENT_TYPE) else { return Ok(()) };
-    let essence = named.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("text/plain") {
+    let Some(named) = content_type(reply) else { return Ok(()) };
+    if named.eq_ignore_ascii_case("text/plain") {
         return Ok(());
     }
     Err(odd(reply, "answered a page that is no log, since its type is not text/plain: check for a proxy in between"))
+}
+
+/// Without its parameters; empty where it can't be read.
+fn content_type(reply: &Reply) -> Option<&str> {
+    let named = reply.headers().get(CONTENT_TYPE)?;
+    Some(named.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim())
 }
 
 fn odd(reply: &Reply, what: &str) -> RemoteError {
@@ -90,7 +97,10 @@ fn content_length(reply: &Reply) -> Option<u64> {
 }
 
 /// Takes a body down as it comes, until it ends or there is no use in reading on, which the part itself knows.
-pub async fn save(mut reply: Reply, part: &mut Part) -> Result<(), RemoteError> {
+/// A page of another size than was `listed` is not the file: some other program's, such as a filter's that lets nobody have
+/// it. A report that has grown since is such a page as well, until it is listed anew.
+pub async fn save(mut reply: Reply, listed: u64, part: &mut Part) -> Result<(), RemoteError> {
+    let is_page = content_type(&reply).is_some_and(|named| PAGES.iter().any(|page| named.eq_ignore_ascii_case(page)));
     // A large file on a slow line may take long: it gets a whole call's time for each piece of this size.
     let piece = LEAST_RATE * u64::try_from(reply.time_limit().as_millis()).unwrap_or(u64::MAX / LEAST_RATE) / 1000;
     let mut of_piece = 0;
@@ -105,6 +115,10 @@ pub async fn save(mut reply: Reply, part: &mut Part) -> Result<(), RemoteError> 
             of_piece = 0;
             reply.renew_deadline();
         }
+    }
+    if is_page && part.size() != listed {
+        let what = "answered a page in the place of a result file, not of its size: check for a proxy in between";
+        return Err(odd(&reply, what));
     }
     Ok(())
 }

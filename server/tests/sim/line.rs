@@ -238,7 +238,7 @@ impl Remote for Line {
         &self,
         _queue: QueueRef<'_>,
         task_id: &str,
-        _path: &str,
+        _listed: &RemoteFile,
         part: &mut Part,
     ) -> Result<bool, RemoteError> {
         let (id, is_blank) = (task_id.to_owned(), self.is_blank());

@@ -6,7 +6,7 @@ use crate::remote_environment::environment_config;
 use crate::test_app::TestApp;
 use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
+use axum::response::{Html, IntoResponse};
 use futures_util::stream;
 use protocol::api::{CleanupState, Health, LogsState};
 use protocol::{JobStatus, Timestamp};
@@ -16,7 +16,7 @@ use server::poller::{Clock, fetch_files, tick};
 use server::store::environments::{EnvironmentStatus, save_health};
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -47,6 +47,58 @@ async fn a_result_file_that_the_server_lists_and_has_not_keeps_no_other_from_bei
     }
     let row = odd.app.find_job(JOB).await.unwrap();
     assert!(row.cleanup_since.is_some(), "its clean-up goes on");
+}
+
+/// A filter lets nobody have an archive, and a report goes on growing after it was listed.
+#[tokio::test]
+async fn a_page_is_no_result_file_and_what_has_grown_is_kept() {
+    let (is_filtered, lists) = (Arc::new(AtomicBool::new(true)), Arc::<AtomicU64>::default());
+    let (filtered, listed) = (Arc::clone(&is_filtered), Arc::clone(&lists));
+    let page = |words: &str| Html(words.to_owned()).into_response();
+    let odd = Odd::start(move |call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/results/1-1" => {
+            let size = if listed.fetch_add(1, Ordering::Relaxed) == 0 { 5 } else { 9 };
+            let file = |path, size, sort| json!({"path": path, "size": size, "content_type": sort});
+            says(json!({"task_id": "1-1", "files": [
+                file("a.zip", 4, "application/zip"), file("b.html", 4, "text/html"), file("c.html", size, "text/html"),
+                file("d.txt", 3, "text/plain"),
+            ]}))
+        }
+        "GET /api/results/1-1/a.zip" | "GET /api/results/1-1/b.html" if filtered.load(Ordering::Relaxed) => {
+            page("<html>This file was blocked.</html>")
+        }
+        "GET /api/results/1-1/a.zip" => "PK34".into_response(),
+        "GET /api/results/1-1/b.html" => page("<hr>"),
+        "GET /api/results/1-1/c.html" => page("<p>grown."),
+        "GET /api/results/1-2" => says(files("1-2", &[])),
+        call if call.starts_with("GET /api/logs/") || call.contains("/results/") => "here\n".into_response(),
+        _ => unknown_id(),
+    })
+    .await;
+    odd.end().await;
+    let (mut poller, mut now) = (odd.poller(), Timestamp::now());
+    let mut look = async || {
+        now = now.plus(Duration::from_mins(10));
+        Arc::get_mut(&mut poller).unwrap().clock = Clock::starting_at(now);
+        fetch_files(&poller, now).await.unwrap();
+        let list = odd.ada.get("/api/job/1/tasks/1-1/results").await.expect(200);
+        let paths = list["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap().to_owned());
+        (odd.job().await["logs"].clone(), paths.collect::<Vec<_>>())
+    };
+    for kept in [&["d.txt"][..], &["c.html", "d.txt"]] {
+        let (logs, paths) = look().await;
+        assert!(logs["error"].as_str().is_some_and(|error| error.contains("check for a proxy")), "{logs:#}");
+        assert_eq!(logs["state"], "mirroring");
+        assert_eq!(paths, kept);
+    }
+    is_filtered.store(false, Ordering::Relaxed);
+    let (logs, paths) = look().await;
+    assert_eq!(logs, json!({"state": "complete", "error": null}));
+    assert_eq!(paths, ["a.zip", "b.html", "c.html", "d.txt"]);
+    for (path, body) in [("a.zip", "PK34"), ("b.html", "<hr>"), ("c.html", "<p>grown."), ("d.txt", "here\n")] {
+        assert_eq!(odd.ada.get(&format!("/api/job/1/tasks/1-1/results/{path}")).await.body, body);
+    }
 }
 
 #[tokio::test]

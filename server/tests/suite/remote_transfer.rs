@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use protocol::JobId;
+use protocol::remote::RemoteFile;
 use server::logs::{Budget, KeepLimits, LogStore, Outcome};
 use server::remote::{LogPiece, Refusal, Remote, RemoteError};
 use std::time::Duration;
@@ -111,12 +112,16 @@ fn store() -> (tempfile::TempDir, LogStore) {
     (folder, store)
 }
 
+fn listed(path: &str) -> RemoteFile {
+    RemoteFile { path: path.to_owned(), size: 3, content_type: "text/plain".to_owned() }
+}
+
 #[tokio::test]
 async fn result_files_with_hostile_paths_are_never_fetched() {
     let server = server_that_answers(200, "root").await;
     let (_folder, store) = store();
     let mut part = store.begin_result(JobId(1), 1, "x", &Budget::new(100)).unwrap();
-    transient_message(server.fetch_result(QUEUE, "42-1", "../x", &mut part).await);
+    transient_message(server.fetch_result(QUEUE, "42-1", &listed("../x"), &mut part).await);
     assert_eq!(part.size(), 0);
 }
 
@@ -131,10 +136,10 @@ async fn a_result_file_is_there_whole_or_not_at_all() {
     let server = server_with(serve(answer).await, |_| {});
     let ((folder, store), budget) = (store(), Budget::new(100));
     let mut part = store.begin_result(JobId(1), 1, "shots/a b.png", &budget).unwrap();
-    assert_eq!(server.fetch_result(QUEUE, "42-1", "shots/a b.png", &mut part).await, Ok(true));
+    assert_eq!(server.fetch_result(QUEUE, "42-1", &listed("shots/a b.png"), &mut part).await, Ok(true));
     assert!(matches!(part.keep().await.unwrap(), Outcome::Kept(3)));
     let mut part = store.begin_result(JobId(1), 1, "broken", &budget).unwrap();
-    transient_message(server.fetch_result(QUEUE, "42-1", "broken", &mut part).await);
+    transient_message(server.fetch_result(QUEUE, "42-1", &listed("broken"), &mut part).await);
     drop(part);
     assert_eq!(budget.left(), 97, "what was not kept counts for nothing");
     let results = folder.path().join("jobs/0/1/results/1");
@@ -152,7 +157,7 @@ async fn an_endless_result_file_is_read_no_further_than_it_may_be_large() {
     let (folder, store) = store();
     let budget = Budget::new(1 << 20);
     let mut part = store.begin_result(JobId(1), 1, "endless", &budget).unwrap();
-    assert_eq!(server_with(url, |_| {}).fetch_result(QUEUE, "42-1", "endless", &mut part).await, Ok(true));
+    assert_eq!(server_with(url, |_| {}).fetch_result(QUEUE, "42-1", &listed("endless"), &mut part).await, Ok(true));
     assert!(matches!(part.keep().await.unwrap(), Outcome::TooLarge));
     assert_eq!(std::fs::read_dir(folder.path().join("parts")).unwrap().count(), 0);
 }
@@ -181,7 +186,7 @@ async fn a_result_file_over_a_slow_line_takes_longer_than_a_call_and_is_kept() {
     let server = server_with(url, |config| config.http_timeout = SHORT);
     let (_folder, store) = store();
     let mut part = store.begin_result(JobId(1), 1, "slow", &Budget::new(1 << 20)).unwrap();
-    assert_eq!(server.fetch_result(QUEUE, "42-1", "slow", &mut part).await, Ok(true));
+    assert_eq!(server.fetch_result(QUEUE, "42-1", &listed("slow"), &mut part).await, Ok(true));
     assert!(matches!(part.keep().await.unwrap(), Outcome::Kept(102_400)));
 }
 
@@ -192,7 +197,8 @@ async fn a_result_file_that_stalls_or_trickles_ends() {
         let server = server_with(url, |config| config.http_timeout = SHORT);
         let (_folder, store) = store();
         let mut part = store.begin_result(JobId(1), 1, "x", &Budget::new(1 << 20)).unwrap();
-        let fetched = server.fetch_result(QUEUE, "42-1", "x", &mut part);
+        let listed = listed("x");
+        let fetched = server.fetch_result(QUEUE, "42-1", &listed, &mut part);
         let fetched = tokio::time::timeout(Duration::from_secs(20), fetched).await.expect("it ends");
         let message = transient_message(fetched);
         assert!(message.contains("within 2 s"), "{message}");
