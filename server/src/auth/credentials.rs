@@ -86,7 +86,10 @@ pub(super) fn cookies<'a>(headers: &'a HeaderMap, name: &'static str) -> impl It
 }
 
 fn read_basic(encoded: &str) -> Option<Credentials> {
-    let decoded = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+    let decoded = STANDARD.decode(encoded).ok()?;
+    // Many clients write Latin-1, whatever the challenge asks for; there each byte is the character of its number.
+    let decoded = String::from_utf8(decoded)
+        .unwrap_or_else(|error| error.as_bytes().iter().map(|byte| char::from(*byte)).collect());
     let (username, password) = decoded.split_once(':')?;
     Some(Credentials::Basic { username: username.to_owned(), password: password.to_owned() })
 }
@@ -113,6 +116,10 @@ mod tests {
         assert_eq!(of(Some("Bearer ta_x"), cookie), Credentials::Token(None));
         assert_eq!(of(Some("Basic YWRhOmE6Yg=="), cookie), basic);
         assert_eq!(of(Some("Basic !"), cookie), Credentials::Malformed);
+        let with_umlaut = Credentials::Basic { username: "ada".into(), password: "ü".into() };
+        for (written, as_it_comes) in [("YWRhOsO8", "UTF-8"), ("YWRhOvw=", "Latin-1")] {
+            assert_eq!(of(Some(&format!("Basic {written}")), None), with_umlaut, "{as_it_comes}");
+        }
         assert_eq!(of(Some("Negotiate abc"), cookie), Credentials::Sessions(vec![session]));
         assert_eq!(of(None, cookie), Credentials::Sessions(vec![session]));
         assert_eq!(of(None, Some("testarena_session=; testarena_sessions=a")), Credentials::Sessions(vec![]));

@@ -1,6 +1,8 @@
 //! Signing in and out by the API, by HTTP Basic and by plain forms; who is refused, and how.
 
 use crate::test_app::{PASSWORD, TestApp, redact_times};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
 use protocol::{Timestamp, UserId};
 use serde_json::json;
@@ -8,6 +10,8 @@ use server::auth::Hasher;
 use server::config::{Config, Variables};
 use server::store::users::{self, NewPassword};
 use std::path::Path;
+
+const CHALLENGE: &str = "Basic realm=\"TestArena\", charset=\"UTF-8\"";
 
 #[tokio::test]
 async fn a_session_lives_from_sign_in_to_sign_out() {
@@ -52,6 +56,22 @@ async fn the_cookie_is_secure_where_the_public_url_is_however_it_is_written() {
     }
 }
 
+/// As python-requests and Java write them.
+#[tokio::test]
+async fn a_password_may_come_in_latin_1() {
+    let app = TestApp::start().await;
+    let root = app.admin("root").await;
+    let new = json!({"username": "ada", "password": "Grüße-1234", "is_admin": false});
+    root.post("/api/users", new).await.expect(201);
+    let latin_1 = STANDARD.encode(b"ada:Gr\xfc\xdfe-1234");
+    let answer = app.anybody().with("authorization", &format!("Basic {latin_1}")).get("/api/me").await;
+    assert_eq!(answer.expect(200)["username"], "ada");
+    app.anybody().with_password("ada", "Grüße-1234").get("/api/me").await.expect(200);
+    let other = STANDARD.encode(b"ada:Gr\xfc\xdfe-1235");
+    let answer = app.anybody().with("authorization", &format!("Basic {other}")).get("/api/me").await;
+    assert_eq!(answer.code(), "unauthenticated");
+}
+
 #[tokio::test]
 async fn wrong_credentials_are_refused_and_all_look_alike() {
     let app = TestApp::start().await;
@@ -78,11 +98,11 @@ async fn only_a_client_that_is_no_page_is_asked_for_a_password() {
         assert_eq!(answer.code(), "unauthenticated");
         answer.header("www-authenticate").to_owned()
     };
-    assert_eq!(challenge(&script).await, "Basic realm=\"TestArena\"");
+    assert_eq!(challenge(&script).await, CHALLENGE);
     let login = script.post("/api/login", json!({"username": "ada", "password": "wrong horse"})).await;
-    assert_eq!(login.header("www-authenticate"), "Basic realm=\"TestArena\"");
+    assert_eq!(login.header("www-authenticate"), CHALLENGE);
     assert_eq!(challenge(&script.clone().with("testarena-page", "1")).await, "");
-    assert_eq!(challenge(&script.clone().with("testarena-page", "0")).await, "Basic realm=\"TestArena\"");
+    assert_eq!(challenge(&script.clone().with("testarena-page", "0")).await, CHALLENGE);
     assert_eq!(challenge(&script.with("origin", "http://127.0.0.1:3000")).await, "");
 }
 
