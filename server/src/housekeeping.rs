@@ -1,29 +1,59 @@
-//! What is cleared away by the clock: sessions that are over, and entries of the audit log past their time.
-//! Every replica does it; clearing twice is harmless.
+//! What is cleared away by the clock: sessions that are over, and entries of the audit log past their time; and what is
+//! moved where the clock is set. Every replica does it; clearing twice is harmless.
 
 use crate::auth::Auth;
+use crate::clock::Clock;
 use crate::config::Config;
+use crate::state::AppState;
 use crate::store::audit::{find_old_entries, remove_entries_up_to};
 use crate::store::sessions::sweep_sessions;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, idempotency};
 use protocol::Timestamp;
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// What is over is refused anyway; this is only about room.
 const INTERVAL: Duration = Duration::from_mins(10);
+/// What is cleared away does not come back, so it waits until the clock has gone evenly for so long: a machine that starts
+/// with a wrong one, or gets a wrong one, has been given the right one by then.
+const TRUSTED_AFTER: Duration = Duration::from_hours(1);
+/// Between two looks at whether the clock was set.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Clears away at the start and then now and again, until `shutdown`.
-pub async fn run(store: Store, auth: Auth, config: impl AsRef<Config>, shutdown: CancellationToken) {
+/// Clears away now and again, by a clock that can be trusted, until `shutdown`.
+pub async fn run(state: AppState, shutdown: CancellationToken) {
+    let mut next_pass = Instant::now() + TRUSTED_AFTER;
     loop {
-        if let Err(error) = clear_away(&store, &auth, config.as_ref(), Timestamp::now()).await {
-            tracing::warn!(%error, "old sessions and audit entries could not be cleared away; it is tried again");
-        }
         tokio::select! {
             () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(INTERVAL) => {}
+            () = tokio::time::sleep(LOOK_INTERVAL) => {}
+        }
+        match follow_clock(&state.store, &state.clock).await {
+            Ok(false) => {}
+            Ok(true) => next_pass = Instant::now() + TRUSTED_AFTER,
+            Err(error) => {
+                tracing::warn!(%error, "idempotency keys from before this machine's clock was set could not be moved; it is tried again");
+                continue;
+            }
+        }
+        if Instant::now() < next_pass {
+            continue;
+        }
+        next_pass = Instant::now() + INTERVAL;
+        if let Err(error) = clear_away(&state.store, &state.auth, &state.config, Timestamp::now()).await {
+            tracing::warn!(%error, "old sessions and audit entries could not be cleared away; it is tried again");
         }
     }
+}
+
+/// Moves what is remembered by the machine's clock where that was set; whether it was.
+pub async fn follow_clock(store: &Store, clock: &Clock) -> Result<bool, StoreError> {
+    let Some(step) = clock.set_by() else { return Ok(false) };
+    let (before, followed) = (clock.now(), clock.clone());
+    let shift = move |connection: &mut _| idempotency::shift_times(connection, before, step);
+    store.write_then(shift, move |()| followed.move_by(step)).await?;
+    Ok(true)
 }
 
 /// One pass over everything that is over by `now`.

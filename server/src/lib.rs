@@ -6,6 +6,7 @@ pub mod around;
 pub mod auth;
 pub mod bell;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod encoding;
 pub mod error;

@@ -4,7 +4,7 @@
 
 mod ask;
 mod breaker;
-mod clock;
+mod chance;
 mod feed;
 mod files;
 mod finish;
@@ -25,12 +25,14 @@ mod sweep;
 mod tombstones;
 
 pub use breaker::Breaker;
-pub use clock::{Chance, Clock};
+pub use chance::Chance;
 pub use files::fetch_files;
 pub use lanes::Lanes;
 pub use lease::Lease;
 pub use marks::Marks;
 pub use sweep::{SweepError, sweep};
+
+pub use crate::clock::Clock;
 
 use crate::bell::Bell;
 use crate::config::EnvironmentConfig;

@@ -4,6 +4,7 @@
 use crate::api::{Estimates, JobLooks, ListLooks};
 use crate::auth::Auth;
 use crate::bell::Bell;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::kept::KeptBodies;
 use crate::key_locks::KeyedLocks;
@@ -58,6 +59,8 @@ pub struct Parts {
     /// By name.
     pub environments: Arc<BTreeMap<String, Arc<Environment>>>,
     pub bell: Bell,
+    /// By which what is remembered of idempotency keys ages.
+    pub clock: Clock,
     /// Under which new jobs are made; it goes with every call to a remote server.
     pub instance: Arc<str>,
     /// No new job gets an id that was given out before.
@@ -130,6 +133,7 @@ impl AppState {
             store,
             environments: Arc::new(environments),
             bell: Bell::default(),
+            clock: Clock::system(),
             instance: instance.into(),
             last_job,
             keys_in_use: KeyedLocks::default(),

@@ -6,7 +6,9 @@ use crate::error::{ApiError, ApiResult};
 use crate::state::AppState;
 use crate::store::AnyConnection;
 use crate::store::audit::{AuditEntry, insert_audit_entry};
-use crate::store::idempotency::{KeyUse, find_key_use, forget_old_keys, insert_key_use};
+use crate::store::idempotency::{
+    KeyUse, bring_back_keys, find_key_use, forget_old_keys, has_keys_ahead, insert_key_use,
+};
 use crate::store::jobs::{Job, NewJob, find_job, insert_job_after};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -26,8 +28,6 @@ const MAX_CHARS: usize = 255;
 const PATIENCE: Duration = Duration::from_secs(45);
 /// A script retries one call at a time; this many are a mistake.
 const MOST_WITH_A_KEY: usize = 20;
-/// How long a key is remembered.
-const REMEMBERED_FOR: Duration = Duration::from_hours(24);
 
 /// The header's value, if it is there.
 pub(super) struct IdempotencyKey(pub(super) Option<String>);
@@ -129,17 +129,18 @@ impl From<StoreFailure> for ApiError {
 
 /// Stores a job, and the use of its key with it, and wakes the poller, even if the caller has hung up by then.
 async fn store(state: &AppState, user: &CurrentUser, new: NewJob, key: Option<Use>) -> Result<Made, StoreFailure> {
-    let now = Timestamp::now();
+    // A key's age goes on evenly where the machine's clock is set between an attempt and its retry.
+    let (now, keys_now) = (Timestamp::now(), state.clock.now());
     let (user, bell) = (user.clone(), state.bell.clone());
     let (last, given) = (state.last_job.clone(), state.last_job.clone());
     let write = move |connection: &mut AnyConnection| {
         if key.is_some() {
-            forget_old_keys(connection, now.minus(REMEMBERED_FOR))?;
+            forget_old_keys(connection, keys_now)?;
         }
         let job = insert_job_after(connection, last.get(), &new, now)?;
         if let Some((key, request_hash)) = key {
             let key_use = KeyUse { request_hash, job_id: job.id };
-            insert_key_use(connection, new.user_id, &key, &key_use, now)?;
+            insert_key_use(connection, new.user_id, &key, &key_use, keys_now)?;
         }
         insert_audit_entry(connection, audit(&user, &new, job.id), now)?;
         Ok((job, new.scenarios))
@@ -168,15 +169,19 @@ fn audit(user: &CurrentUser, new: &NewJob, id: JobId) -> AuditEntry {
 }
 
 async fn find_made(state: &AppState, user: UserId, key: &str, request_hash: &str) -> ApiResult<Option<JobId>> {
-    let (key, since) = (key.to_owned(), Timestamp::now().minus(REMEMBERED_FOR));
+    let (key, now) = (key.to_owned(), state.clock.now());
     let found = state.store.read(move |connection| {
-        let Some(made) = find_key_use(connection, user, &key, since)? else {
+        let Some(made) = find_key_use(connection, user, &key, now)? else {
             return Ok(None);
         };
         let exists = find_job(connection, made.job_id)?.is_some();
-        Ok(Some((made, exists)))
+        Ok(Some((made, exists, has_keys_ahead(connection, now)?)))
     });
-    match found.await? {
+    let found = found.await?;
+    if found.as_ref().is_some_and(|(_, _, is_ahead)| *is_ahead) {
+        state.store.write(move |connection| bring_back_keys(connection, now)).await?;
+    }
+    match found.map(|(made, exists, _)| (made, exists)) {
         None => Ok(None),
         Some((made, _)) if made.request_hash != request_hash => {
             let told = "this idempotency key was used for another request; take a new one";

@@ -70,8 +70,7 @@ pub async fn serve(state: AppState, listener: TcpListener, shutdown: Cancellatio
     let mut parts = JoinSet::new();
     let pollers = poller::run(pollers(&state), shutdown.clone());
     parts.spawn(async move { ("poller", pollers.await.map_err(|error| error.to_string())) });
-    let housekeeping =
-        housekeeping::run(state.store.clone(), state.auth.clone(), Arc::clone(&state.config), shutdown.clone());
+    let housekeeping = housekeeping::run(state.clone(), shutdown.clone());
     parts.spawn(async move {
         housekeeping.await;
         ("housekeeping", Ok(()))

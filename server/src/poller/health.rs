@@ -20,8 +20,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Shortest time from one look to the next, however many calls fail.
 const PACE: Duration = Duration::from_secs(1);
-/// A clock that is set by less is followed as it goes.
-const CLOCK_STEP_MS: u64 = 2_000;
 /// A kind of call that has failed for so long without one success is tried at each look, and is news when it works again:
 /// by then pauses have grown longer than anybody should wait for a server that is well.
 const LONG_TROUBLE: Duration = Duration::from_secs(30);
@@ -226,11 +224,7 @@ fn first_trouble<R>(poller: &Poller<R>) -> Option<String> {
 
 /// Moves what was noted by the machine's clock before that was set, so that each limit and pause keeps its length.
 pub(super) async fn follow_clock<R: Remote>(poller: &Poller<R>) {
-    let step = poller.clock.step();
-    if step.unsigned_abs() < CLOCK_STEP_MS {
-        poller.clock.follow();
-        return;
-    }
+    let Some(step) = poller.clock.set_by() else { return };
     let (name, before) = (poller.name().to_owned(), poller.clock.now());
     tracing::warn!(environment = name, step_s = step / 1_000, "this machine's clock was set");
     let shift = move |c: &mut AnyConnection| {

@@ -3,13 +3,19 @@
 use crate::remote_bench::Bench;
 use crate::test_app::{Client, TestApp, redact_times};
 use futures_util::future::join_all;
-use protocol::TaskStatus;
 use protocol::api::TaskCounts;
+use protocol::{TaskStatus, Timestamp};
 use serde_json::{Value, json};
+use server::clock::Clock;
 use server::config::EnvironmentConfig;
 use server::store::jobs::remove_job;
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+const DAY_MS: i64 = 24 * 3_600_000;
 
 async fn app_with(bench: &Bench) -> TestApp {
     TestApp::with_environments(vec![bench.config_with(|_| {})]).await
@@ -175,6 +181,58 @@ async fn a_retry_with_the_same_key_gets_the_same_job() {
 
     app.state.store.write(|connection| remove_job(connection, protocol::JobId(1))).await.unwrap();
     assert_eq!(submit().await.code(), "gone");
+}
+
+/// It was used while the clock was years ahead.
+#[tokio::test]
+async fn a_key_of_a_time_to_come_is_remembered_for_no_longer_than_others() {
+    let bench = Bench::start();
+    let app = app_with(&bench).await;
+    let ada = app.user("ada").await;
+    let submit = async |key: &str| ada.clone().with("idempotency-key", key).post("/api/submit_job", boot()).await;
+    for (key, id) in [("met by itself", 1), ("met by another", 2)] {
+        assert_eq!(submit(key).await.expect(201)["id"], id);
+        app.sql("UPDATE idempotency_keys SET created_at = created_at + 157680000000").await;
+        let (met, met_id) = if id == 1 { (key, 1) } else { ("a third", 3) };
+        assert_eq!(submit(met).await.json()["id"], met_id);
+        app.sql("UPDATE idempotency_keys SET created_at = created_at - 86400001").await;
+    }
+    assert_eq!(submit("met by itself").await.expect(201)["id"], 4);
+    assert_eq!(submit("met by another").await.expect(201)["id"], 5);
+}
+
+#[tokio::test]
+async fn a_key_is_remembered_though_the_clock_is_set_between_an_attempt_and_its_retry() {
+    for step in [56 * 365 * DAY_MS, 2 * DAY_MS, -2 * DAY_MS, -5 * 365 * DAY_MS] {
+        let (bench, set) = (Bench::start(), Arc::<AtomicI64>::default());
+        let by = Arc::clone(&set);
+        // What was wrong is set right.
+        let clock = Clock::told_by(move || Timestamp(Timestamp::now().0 - step + by.load(Ordering::Relaxed)));
+        let app = app_with(&bench).await.with_clock(clock);
+        let ada = app.user("ada").await;
+        let submit = async |key: &str| ada.clone().with("idempotency-key", key).post("/api/submit_job", boot()).await;
+        assert_eq!(submit("build 7").await.expect(201)["id"], 1);
+        app.sql("UPDATE audit_log SET at = 1").await;
+        set.store(step, Ordering::Relaxed);
+        assert_eq!(submit("build 7").await.expect(200)["id"], 1, "{step}: not followed yet");
+        assert_eq!(submit("build 8").await.expect(201)["id"], 2);
+        let noted = app.count("audit_log").await;
+        // As it runs by itself: it also leaves alone what is older than ever by the clock that was set just now.
+        let (shutdown, followed) = (CancellationToken::new(), app.state.clock.clone());
+        let housekeeping = tokio::spawn(server::housekeeping::run(app.state.clone(), shutdown.clone()));
+        let following = async {
+            while followed.now().0.abs_diff(Timestamp::now().0) > 60_000 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), following).await.unwrap();
+        shutdown.cancel();
+        housekeeping.await.unwrap();
+        for (key, id) in [("build 9", 3), ("build 7", 1), ("build 8", 2)] {
+            assert_eq!(submit(key).await.json()["id"], id, "{step}");
+        }
+        assert_eq!(app.count("audit_log").await, noted + 1, "{step}: and nothing is gone");
+    }
 }
 
 #[tokio::test]

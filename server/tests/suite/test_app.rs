@@ -14,8 +14,9 @@ use protocol::api::{ErrorCode, Problem};
 use protocol::{JobId, Timestamp, UserId};
 use serde_json::Value;
 use server::auth::Hasher;
+use server::clock::Clock;
 use server::config::{Config, EnvironmentConfig, Variables};
-use server::state::AppState;
+use server::state::{AppState, Parts};
 use server::store::jobs::{Job, NewJob, find_job, insert_job, save_job};
 use server::store::tasks::{Task, find_tasks, save_mirrored};
 use server::store::users::{NewUser, User, find_user_by_login, insert_user};
@@ -53,6 +54,12 @@ impl TestApp {
         change(&mut config);
         let state = AppState::new(config).await.unwrap();
         Self { router: server::build(state.clone()), state, _database: database, _folder: folder }
+    }
+
+    /// The same with another clock.
+    pub fn with_clock(self, clock: Clock) -> Self {
+        let state = AppState::from(Parts { clock, ..Parts::clone(&self.state) });
+        Self { router: server::build(state.clone()), state, ..self }
     }
 
     /// Somebody who is not signed in, at another server on the same database, which has a memory of its own.

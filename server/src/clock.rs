@@ -1,11 +1,12 @@
-//! The poller's time and chance. Both are the system's in a server; a simulation gives its own, so that a run can be
-//! repeated to the letter.
+//! The time of what is noted. It is the machine's in a server; a simulation gives its own, so that a run can be repeated to
+//! the letter.
 
-use super::locked;
 use protocol::Timestamp;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
+
+/// A clock that is set by less is followed as it goes.
+const STEP_MS: u64 = 2_000;
 
 /// Tells the time of what is stored. Pauses inside the process run on tokio's monotonic clock.
 ///
@@ -36,55 +37,44 @@ impl Clock {
     }
 
     pub fn now(&self) -> Timestamp {
-        let (at, since) = *locked(&self.followed);
+        let (at, since) = *self.locked();
         at.plus(since.elapsed())
     }
 
     /// By how many milliseconds the machine's clock has been set since it was followed; negative where it was put back.
-    pub(super) fn step(&self) -> i64 {
+    /// `None`: it goes as it should, and is followed.
+    pub(crate) fn set_by(&self) -> Option<i64> {
+        let step = self.step();
+        if step.unsigned_abs() >= STEP_MS {
+            return Some(step);
+        }
+        self.follow();
+        None
+    }
+
+    fn step(&self) -> i64 {
         (self.tell)().0.saturating_sub(self.now().0)
     }
 
     /// Goes on by so many milliseconds elsewhere: a step that came meanwhile is still to be noticed.
-    pub(super) fn move_by(&self, step: i64) {
-        let mut followed = locked(&self.followed);
+    pub(crate) fn move_by(&self, step: i64) {
+        let mut followed = self.locked();
         followed.0 = Timestamp(followed.0.0.saturating_add(step));
     }
 
-    pub(super) fn follow(&self) {
-        *locked(&self.followed) = ((self.tell)(), Instant::now());
-    }
-}
-
-/// Spreads pauses, so that many jobs do not come back at one moment.
-#[derive(Debug)]
-pub struct Chance(AtomicU64);
-
-impl Default for Chance {
-    fn default() -> Self {
-        Self::seeded(rand::random())
-    }
-}
-
-impl Chance {
-    pub fn seeded(seed: u64) -> Self {
-        Self(AtomicU64::new(seed))
+    pub(crate) fn follow(&self) {
+        *self.locked() = ((self.tell)(), Instant::now());
     }
 
-    /// Between 0 and 1. The generator is splitmix64: small, and good enough to spread pauses.
-    pub fn jitter(&self) -> f64 {
-        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mut mixed = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        f64::from(u32::try_from(mixed >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+    fn locked(&self) -> MutexGuard<'_, (Timestamp, Instant)> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicI64;
+    use std::sync::atomic::{AtomicI64, Ordering};
 
     const HOUR: i64 = 3_600_000;
 
@@ -99,16 +89,5 @@ mod tests {
         set.store(2 * HOUR, Ordering::Relaxed);
         clock.move_by(step);
         assert!((clock.step() - HOUR).abs() < 60_000, "{}", clock.step());
-    }
-
-    #[test]
-    fn the_same_seed_gives_the_same_chance() {
-        let draw = |seed| {
-            let chance = Chance::seeded(seed);
-            (0..5).map(|_| chance.jitter()).collect::<Vec<_>>()
-        };
-        assert_eq!(draw(7), draw(7));
-        assert_ne!(draw(7), draw(8));
-        assert!(draw(7).iter().all(|jitter| (0.0..=1.0).contains(jitter)));
     }
 }
