@@ -252,7 +252,10 @@ impl Connector {
     pub(super) fn look_at(&self, connection: &mut AnyConnection) -> QueryResult<()> {
         match connection {
             AnyConnection::Sqlite(sqlite) => warn_of_missing_options(sqlite),
-            AnyConnection::Postgresql(_) => self.look_for_pooler(connection),
+            AnyConnection::Postgresql(postgres) => {
+                warn_of_language(postgres)?;
+                self.look_for_pooler(connection)
+            }
         }
     }
 
@@ -282,6 +285,33 @@ fn warn_of_missing_options(sqlite: &mut SqliteConnection) -> QueryResult<()> {
         }
     }
     Ok(())
+}
+
+#[derive(diesel::QueryableByName)]
+struct Language {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    lc_messages: String,
+}
+
+/// diesel tells few of its error codes, and for the others there are only its words.
+fn warn_of_language(postgres: &mut PgConnection) -> QueryResult<()> {
+    let found: Language =
+        diesel::sql_query("SELECT current_setting('lc_messages') AS lc_messages").get_result(postgres)?;
+    let named = found.lc_messages;
+    if !is_understood(&named) {
+        tracing::warn!(
+            lc_messages = named,
+            "PostgreSQL speaks {named} (lc_messages): its time limits, deadlocks and full disks are not recognized, and \
+             count as defects; let its administrator ALTER ROLE … SET lc_messages = 'C'"
+        );
+    }
+    Ok(())
+}
+
+/// Empty: it follows the server's environment, whose language nobody tells.
+fn is_understood(lc_messages: &str) -> bool {
+    let name = lc_messages.to_ascii_lowercase();
+    name.is_empty() || name.starts_with("en") || matches!(name.split('.').next(), Some("c" | "posix"))
 }
 
 /// Whether the database takes writes. A connection to `PostgreSQL` may have stayed with a server that has become a
@@ -369,7 +399,7 @@ struct Encoding {
 
 #[cfg(test)]
 mod tests {
-    use super::{DatabaseUrl, with_limits};
+    use super::{DatabaseUrl, is_understood, with_limits};
 
     #[test]
     fn a_postgres_connection_has_limits_unless_its_url_sets_them() {
@@ -379,6 +409,23 @@ mod tests {
             with_limits("postgres://db/x?tcp_user_timeout=1"),
             "postgres://db/x?tcp_user_timeout=1&connect_timeout=5&keepalives_idle=30&target_session_attrs=read-write"
         );
+    }
+
+    #[test]
+    fn english_has_many_names() {
+        for (name, expected) in [
+            ("C", true),
+            ("C.UTF-8", true),
+            ("POSIX", true),
+            ("en_GB.UTF-8", true),
+            ("English_United States.1252", true),
+            ("", true),
+            ("de_DE.UTF-8", false),
+            ("cs_CZ", false),
+            ("zh_CN.utf8", false),
+        ] {
+            assert_eq!(is_understood(name), expected, "{name}");
+        }
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //! What is the database's own trouble passes, so the caller is told to come again.
 
 use super::{AnyConnection, pooler};
+use diesel::connection::SimpleConnection;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use diesel::{ConnectionError, RunQueryDsl};
+use diesel::{ConnectionError, PgConnection};
 use std::fmt;
 use std::sync::Arc;
 
@@ -104,7 +105,7 @@ pub(super) fn outage_behind(connection: &mut AnyConnection, error: &DieselError)
             AnyConnection::Sqlite(_) => outage_of_sqlite(message),
             // A connection that still answers was not the reason.
             AnyConnection::Postgresql(_) if message.contains("No space left on device") => Some(Outage::Full),
-            AnyConnection::Postgresql(_) => is_dead(connection).then_some(Outage::Away),
+            AnyConnection::Postgresql(postgres) => is_dead(postgres).then_some(Outage::Away),
         },
         _ => None,
     }
@@ -126,13 +127,12 @@ pub(super) fn is_busy(error: &DieselError) -> bool {
     matches!(error, DieselError::DatabaseError(_, info) if matches!(outage_of_sqlite(info.message()), Some(Outage::Busy)))
 }
 
-/// Inside a failed transaction every statement is refused, which is an answer as well.
-fn is_dead(connection: &mut AnyConnection) -> bool {
-    let asked = diesel::sql_query("SELECT 1").execute(connection);
+/// Inside a failed transaction every statement is refused, in the server's own language. Nothing at all is answered
+/// everywhere, which diesel calls an error, in its own words.
+fn is_dead(postgres: &mut PgConnection) -> bool {
+    let asked = postgres.batch_execute("");
     asked.is_err_and(|error| match error {
-        DieselError::DatabaseError(kind, info) => {
-            !matches!(kind, DatabaseErrorKind::Unknown) || !info.message().contains("current transaction is aborted")
-        }
+        DieselError::DatabaseError(DatabaseErrorKind::Unknown, info) => info.message() != "Received an empty query",
         _ => true,
     })
 }

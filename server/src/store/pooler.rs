@@ -34,7 +34,8 @@ pub(super) fn is_between(connection: &mut AnyConnection, other: &mut AnyConnecti
     Ok(own.len() > 1 || others.len() > 1 || own == others)
 }
 
-/// Of a statement that was prepared in another session than that which is asked for it: diesel's own names begin so.
+/// Of a statement that was prepared in another session than that which is asked for it: whatever the server's language, it
+/// names the statement, and diesel's own names begin so.
 pub(super) fn is_of_another_session(message: &str) -> bool {
-    message.starts_with("prepared statement \"__diesel")
+    message.contains("__diesel_stmt_")
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 
+const GERMAN: &str = "de_DE.UTF-8";
 const PATIENCE: Duration = Duration::from_mins(1);
 
 pub fn is_tested() -> bool {
@@ -24,10 +25,27 @@ pub struct PostgresServer {
 
 impl PostgresServer {
     pub fn start() -> Self {
+        Self::start_with(folder(), &[])
+    }
+
+    /// One that speaks German. `None`: its words are not installed here.
+    pub fn start_in_german() -> Option<Self> {
         let folder = folder();
+        let made =
+            Command::new("localedef").args(["-i", "de_DE", "-f", "UTF-8"]).arg(folder.path().join(GERMAN)).status();
+        if !made.is_ok_and(|made| made.success()) {
+            return None;
+        }
+        let server = Self::start_with(folder, &["--lc-messages", GERMAN]);
+        let output = as_owner("psql").arg(server.url()).args(["--command", "SELECT 1/0"]).output().unwrap();
+        String::from_utf8_lossy(&output.stderr).contains("Division durch Null").then_some(server)
+    }
+
+    fn start_with(folder: TempDir, options: &[&str]) -> Self {
         let data = folder.path().join("data");
         let init = ["--username", "testarena", "--auth", "trust", "--encoding", "UTF8", "--no-locale", "--no-sync"];
-        run(as_owner("initdb").arg("--pgdata").arg(&data).args(init));
+        let mut make = as_owner("initdb");
+        run(make.env("LOCPATH", folder.path()).arg("--pgdata").arg(&data).args(init).args(options));
         Self::start_in(folder)
     }
 
@@ -51,6 +69,8 @@ impl PostgresServer {
                 folder.path().display()
             );
             let mut server = pg_ctl(folder.path(), "start");
+            // Where a language was made for it.
+            server.env("LOCPATH", folder.path());
             server.args(["--wait", "--silent", "--options", &options, "--log"]).arg(folder.path().join("log"));
             if server.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success() {
                 return Self { folder, port };

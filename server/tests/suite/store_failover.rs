@@ -1,5 +1,6 @@
 //! PostgreSQL with more around it than one server: a failover to another one, and a pooler of transactions in between.
 
+use crate::command_line::run;
 use crate::postgres_server::{Forwarder, Pooler, PostgresServer, is_tested};
 use crate::store_outage::becomes;
 use crate::test_app::TestApp;
@@ -104,6 +105,36 @@ async fn a_pooler_that_is_busy_is_recognized_as_well() {
         }
     }
     busy.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+/// Debian makes a cluster that speaks its administrator's language.
+#[tokio::test]
+async fn what_a_server_says_in_another_language_is_understood_as_far_as_it_can_be() {
+    if !is_tested() {
+        return;
+    }
+    let Some(server) = PostgresServer::start_in_german() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("testarena.toml"), format!("database_url = \"{}\"\n", server.url())).unwrap();
+    let output = run(folder.path(), &["migrate"], "");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("speaks de_DE.UTF-8 (lc_messages)"), "{said}");
+
+    let app = TestApp::with_config(|config| config.database_url = DatabaseUrl::Postgres(server.url())).await;
+    let ada = app.user("ada").await;
+    app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    for _ in 0..3 {
+        let defect = app.state.store.write(|c| execute(c, "SELECT 1/0")).await.unwrap_err();
+        assert!(!defect.is_unavailable(), "the database is there: {defect}");
+        let defect = app.state.store.read(|c| execute(c, "SELECT 1/0")).await.unwrap_err();
+        assert!(!defect.is_unavailable(), "the database is there: {defect}");
+    }
+    app.sql("DEALLOCATE ALL").await;
+    for _ in 0..20 {
+        let answer = ada.send_nothing("/api/job/1/abort").await;
+        assert!([202, 503].contains(&answer.status.as_u16()), "{answer:?}");
+    }
+    ada.send_nothing("/api/job/1/abort").await.expect(202);
 }
 
 /// As behind a pooler that was not recognized: another session, or one that was tidied up.
