@@ -7,8 +7,12 @@ use crate::store::tasks::Task;
 use protocol::api::TaskCounts;
 use protocol::remote::{QueueBody, QueueTask};
 use protocol::{JobStatus, QueueStatus, TaskStatus, Timestamp, reason};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
+
+/// Between two moments that a header `Date` tells apart.
+const DATE_STEP: Duration = Duration::from_secs(1);
 
 /// How we came to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,13 +55,22 @@ pub fn observe(before: &Job, tasks: &[Task], seen: Seen<'_>, limits: &Limits, no
     }
     job.accepted_at = job.accepted_at.or(Some(now));
     job.remote_etag = seen.etag.map(str::to_owned);
+    let by = off_by(before, seen, now);
+    let (queue, its_tasks) = (moved_queue(seen.queue, by), moved_tasks(seen.tasks, by));
+    let server_now = seen.server_now.map(|at| moved(at, by));
+    let seen = Seen { queue: &queue, tasks: &its_tasks, server_now, ..seen };
     let said: HashMap<&str, &QueueTask> = seen.tasks.iter().map(|said| (said.task_id.as_str(), said)).collect();
     let observe_task = |task: &Task| {
         let mut after = observe_task(task, said.get(before.task_id(task.n).as_str()).copied(), seen.queue);
         if after.status.is_terminal() && !task.status.is_terminal() {
-            after.started_at = credible_start(before, after.started_at, after.finished_at, now);
-        } else if after.status == TaskStatus::Running && !may_have_begun(before, after.started_at, seen, now) {
-            after.started_at = task.started_at.or(Some(now));
+            (after.started_at, after.finished_at) = credible_span(before, after.started_at, after.finished_at, now);
+        } else if after.status == TaskStatus::Running {
+            if !may_have_begun(before, after.started_at, seen, now) {
+                after.started_at = task.started_at.or(Some(now));
+            } else if by != 0 {
+                // Reckoned anew at each look, it would be another one each time.
+                after.started_at = task.started_at.or(after.started_at);
+            }
         }
         after
     };
@@ -66,10 +79,15 @@ pub fn observe(before: &Job, tasks: &[Task], seen: Seen<'_>, limits: &Limits, no
     let counts = TaskCounts::of(statuses.iter().copied());
     match seen.queue.status {
         QueueStatus::Waiting => wait(&mut job, seen),
-        QueueStatus::Running => run(&mut job, seen, now),
+        QueueStatus::Running => {
+            run(&mut job, seen, now);
+            if by != 0 {
+                job.started_at = before.started_at.or(job.started_at);
+            }
+        }
         QueueStatus::Finished | QueueStatus::Aborted | QueueStatus::Error => {
-            job.started_at = seen.queue.started_at.or(job.started_at);
-            job.finished_at = Some(seen.queue.finished_at.unwrap_or(now));
+            let (began, ended) = (seen.queue.started_at.or(job.started_at), seen.queue.finished_at.unwrap_or(now));
+            (job.started_at, job.finished_at) = credible_span(before, began, Some(ended), now);
             let wanted = job.abort_reason.clone();
             let ran_too_long = ran_for(&job, seen, now) >= timeout(&job);
             let (status, why) = verdict(seen.queue.status, &statuses, wanted.as_deref(), ran_too_long);
@@ -87,6 +105,72 @@ pub fn observe(before: &Job, tasks: &[Task], seen: Seen<'_>, limits: &Limits, no
     }
     let changed_tasks = after.into_iter().zip(tasks).filter(|(a, b)| a != *b).map(|(task, _)| task).collect();
     Observed { job, changed_tasks }
+}
+
+/// Whether what the server says of a job can have been then: not before it was sent, and not later than now.
+fn is_credible(job: &Job, at: Timestamp, now: Timestamp) -> bool {
+    // By a clock of ours that was put back since, it is still to be sent, which says nothing.
+    let sent = job.submit_attempted_at.filter(|sent| *sent <= now);
+    sent.is_none_or(|sent| sent.since(at) <= CLOCK_TOLERANCE) && at.since(now) <= CLOCK_TOLERANCE
+}
+
+/// Whether all times that a server tells of a job are credible once they are moved by so many milliseconds.
+fn is_all_credible(job: &Job, queue: &QueueBody, tasks: &[QueueTask], by: i64, now: Timestamp) -> bool {
+    told_times(queue, tasks).all(|at| is_credible(job, moved(at, by), now))
+}
+
+fn told_times(queue: &QueueBody, tasks: &[QueueTask]) -> impl Iterator<Item = Timestamp> {
+    let of_queue = [queue.created_at, queue.started_at, queue.finished_at];
+    let of_tasks = tasks.iter().flat_map(|task| [task.started_at, task.finished_at]);
+    of_queue.into_iter().chain(of_tasks).flatten()
+}
+
+/// By how many milliseconds the times that a server tells of a job are to be moved to be of our clock. Those of a right
+/// clock are its own, whatever a proxy's `Date` says; so are those that no one difference explains.
+fn off_by(job: &Job, seen: Seen<'_>, now: Timestamp) -> i64 {
+    let Some(date) = seen.server_now else { return 0 };
+    // A `Date` leaves out what is less than a second; what the server tells of has happened.
+    let last = told_times(seen.queue, seen.tasks).max().filter(|last| last.since(date) < DATE_STEP);
+    let by = now.0.saturating_sub(last.map_or(date, |last| last.max(date)).0);
+    let fits = |by| is_all_credible(job, seen.queue, seen.tasks, by, now);
+    if !fits(0) && fits(by) { by } else { 0 }
+}
+
+/// Whether a server tells of a time before a job was sent, or of one that is still to come.
+pub fn tells_of_another_time(job: &Job, queue: &QueueBody, tasks: &[QueueTask], now: Timestamp) -> bool {
+    !is_all_credible(job, queue, tasks, 0, now)
+}
+
+fn moved(at: Timestamp, by: i64) -> Timestamp {
+    Timestamp(at.0.saturating_add(by))
+}
+
+fn moved_queue(queue: &QueueBody, by: i64) -> Cow<'_, QueueBody> {
+    if by == 0 {
+        return Cow::Borrowed(queue);
+    }
+    let moved = |at: Option<Timestamp>| at.map(|at| moved(at, by));
+    // What it says of its tasks stands beside it.
+    Cow::Owned(QueueBody {
+        created_at: moved(queue.created_at),
+        started_at: moved(queue.started_at),
+        finished_at: moved(queue.finished_at),
+        tasks: None,
+        ..queue.clone()
+    })
+}
+
+fn moved_tasks(tasks: &[QueueTask], by: i64) -> Cow<'_, [QueueTask]> {
+    if by == 0 {
+        return Cow::Borrowed(tasks);
+    }
+    let moved = |at: Option<Timestamp>| at.map(|at| moved(at, by));
+    let task = |task: &QueueTask| QueueTask {
+        started_at: moved(task.started_at),
+        finished_at: moved(task.finished_at),
+        ..task.clone()
+    };
+    tasks.iter().map(task).collect()
 }
 
 fn wait(job: &mut Job, seen: Seen<'_>) {
@@ -141,6 +225,21 @@ fn ran_for(job: &Job, seen: Seen<'_>, now: Timestamp) -> Duration {
         _ => job.seen_running_at.map_or(Duration::ZERO, |started| now.since(started)),
     };
     said.min(job.submit_attempted_at.map_or(said, |sent| now.since(sent)))
+}
+
+/// When something of a job began and ended, of which the end is heard only now: one that can't be was now, and what lies
+/// between the two stays as long as it was.
+fn credible_span(
+    job: &Job,
+    began: Option<Timestamp>,
+    ended: Option<Timestamp>,
+    now: Timestamp,
+) -> (Option<Timestamp>, Option<Timestamp>) {
+    let (began, ended) = match ended {
+        Some(end) if !is_credible(job, end, now) => (began.map(|start| now.minus(end.since(start))), Some(now)),
+        _ => (began, ended),
+    };
+    (credible_start(job, began, ended, now), ended)
 }
 
 /// When something of a job began that has ended. Nothing has run for longer than since it was sent: a board that got the

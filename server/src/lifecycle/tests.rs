@@ -349,3 +349,45 @@ fn aborts_are_sent_again_with_growing_pauses() {
     }
     assert_eq!(sent_at, [0, 5, 15, 35, 75]);
 }
+
+/// What a server says of a queue of two tasks that it took two minutes for, and what is made of it.
+fn ended_by_its_clock(job: &Job, ended: Timestamp, server_now: Option<Timestamp>) -> [Option<Timestamp>; 4] {
+    let began = ended.minus(Duration::from_mins(2));
+    let task = QueueTask { started_at: Some(began), finished_at: Some(ended), ..said(1, TaskStatus::Passed) };
+    let body = QueueBody { started_at: Some(began), finished_at: Some(ended), ..queue(QueueStatus::Finished) };
+    let seen = see(job, &tasks_of(&[TaskStatus::Running]), &body, &[task], server_now);
+    let task = &seen.changed_tasks[0];
+    [seen.job.started_at, seen.job.finished_at, task.started_at, task.finished_at]
+}
+
+#[test]
+fn the_times_of_a_right_clock_are_its_own_whatever_a_proxys_date_says() {
+    let ended = NOW.minus(HOUR);
+    let began = Some(ended.minus(Duration::from_mins(2)));
+    for server_now in [None, Some(NOW), Some(NOW.plus(HOUR)), Some(NOW.minus(HOUR * 9)), Some(Timestamp(0))] {
+        let made = ended_by_its_clock(&accepted_job(), ended, server_now);
+        assert_eq!(made, [began, Some(ended), began, Some(ended)], "{server_now:?}");
+    }
+    // Sent by a clock of ours that was put back since, while nobody was there to notice.
+    let ahead = Job { submit_attempted_at: Some(NOW.plus(HOUR * 99)), ..accepted_job() };
+    assert_eq!(ended_by_its_clock(&ahead, ended, Some(NOW))[1], Some(ended));
+}
+
+#[test]
+fn the_times_of_a_wrong_clock_are_moved_by_as_much_as_it_differs_or_end_now() {
+    let sent = NOW.minus(Duration::from_mins(10));
+    let job = Job { submit_attempted_at: Some(sent), ..accepted_job() };
+    let (long, ago) = (Duration::from_mins(2), Duration::from_mins(5));
+    for off in [-720_000, -3_600, 1_200, 3_600 * 50_000] {
+        let wall = |at: Timestamp| Timestamp(at.0 + off * 1_000);
+        let made = |server_now| ended_by_its_clock(&job, wall(NOW.minus(ago)), server_now);
+        let until = |ended: Timestamp| {
+            let (began, ended) = (Some(ended.minus(long)), Some(ended));
+            [began, ended, began, ended]
+        };
+        assert_eq!(made(Some(wall(NOW))), until(NOW.minus(ago)), "{off} s");
+        for odd in [None, Some(NOW), Some(wall(NOW.plus(HOUR)))] {
+            assert_eq!(made(odd), until(NOW), "{off} s, {odd:?}");
+        }
+    }
+}

@@ -64,7 +64,7 @@ pub(super) async fn take_status<R: Remote>(
     poller.marks.heard(id, &answer.body);
     let rows = poller.store.read(move |c| tasks::find_tasks(c, id)).await?;
     let Completed { said, failure } = complete_tasks(poller, job, &rows, &answer.body, heard).await;
-    note_clock(poller, job, &answer);
+    note_clock(poller, job, &answer, &said);
     if let Some(failure) = failure.filter(|_| answer.body.status.is_terminal()) {
         return take_part(poller, job, &rows, answer, said, failure).await;
     }
@@ -128,15 +128,22 @@ fn is_age_worth_saving<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp)
     is_watched && known_at.is_none_or(|at| now.since(at) > OLD)
 }
 
-fn note_clock<R: Remote>(poller: &Poller<R>, job: &Job, answer: &Answer<QueueBody>) {
-    let sent = job.submit_attempted_at.map(|sent| poller.clock.now().since(sent));
-    let (Some(started), Some(until), Some(sent)) = (answer.body.started_at, answer.server_now, sent) else { return };
-    let words = if until.since(started) > sent.saturating_add(CLOCK_TOLERANCE) {
-        Some("its clock is wrong: it says that a queue has run for longer than since it was sent")
-    } else if started.since(until) > CLOCK_TOLERANCE {
-        Some("its clock is wrong: by it, a queue that runs already is still to begin")
-    } else {
-        None
+fn note_clock<R: Remote>(poller: &Poller<R>, job: &Job, answer: &Answer<QueueBody>, said: &[QueueTask]) {
+    let now = poller.clock.now();
+    let Some(sent) = job.submit_attempted_at.map(|sent| now.since(sent)) else { return };
+    let span = answer.body.started_at.zip(answer.server_now);
+    let words = match span {
+        Some((started, until)) if until.since(started) > sent.saturating_add(CLOCK_TOLERANCE) => {
+            Some("its clock is wrong: it says that a queue has run for longer than since it was sent")
+        }
+        Some((started, until)) if started.since(until) > CLOCK_TOLERANCE => {
+            Some("its clock is wrong: by it, a queue that runs already is still to begin")
+        }
+        _ if lifecycle::tells_of_another_time(job, &answer.body, said, now) => Some(
+            "its clock and this machine's differ: by its own, a queue came before it was sent, or is still to come",
+        ),
+        None if answer.body.created_at.is_none() => return,
+        _ => None,
     };
     health::trouble(poller, "clock", words.map(str::to_owned));
 }

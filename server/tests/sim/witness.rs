@@ -6,7 +6,7 @@ use crate::world::World;
 use futures_util::FutureExt;
 use protocol::api::SyncState;
 use protocol::{JobId, JobStatus, TaskStatus, Timestamp, reason};
-use server::lifecycle::OVERTIME;
+use server::lifecycle::{CLOCK_TOLERANCE, OVERTIME};
 use server::remote::{Reach, RemoteError};
 use server::store::environments::find_environment_status;
 use server::store::jobs::{Job, find_jobs};
@@ -192,6 +192,14 @@ fn compare(world: &World, seen: &Seen, looked: &Seen) {
     if before.status.is_terminal() {
         let verdict = |job: &Job| (job.status, job.status_reason.clone(), job.finished_at, job.counts());
         require(verdict(before) == verdict(now), "had ended and changed");
+    }
+    if world.profile.clock_steps.is_empty()
+        && let Some(ended) = now.finished_at
+    {
+        // Whatever its server's clock says.
+        let (sent, now) = (now.submit_attempted_at.unwrap_or(now.created_at), world.now());
+        let is_possible = sent.since(ended).max(ended.since(now)) <= CLOCK_TOLERANCE;
+        require(is_possible, "ended before it was sent, or at a time to come");
     }
     let is_kept = |before: Option<Timestamp>, now: Option<Timestamp>| before.is_none() || before == now;
     require(is_kept(before.abort_requested_at, now.abort_requested_at), "forgot that it is to be aborted");
