@@ -5,7 +5,7 @@ use crate::auth::Auth;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::state::AppState;
-use crate::store::audit::{find_old_entries, remove_entries_up_to};
+use crate::store::audit::{AuditFilter, find_old_entries, list_entries, remove_entries_up_to};
 use crate::store::sessions::sweep_sessions;
 use crate::store::{Store, StoreError, idempotency};
 use protocol::Timestamp;
@@ -18,12 +18,15 @@ const INTERVAL: Duration = Duration::from_mins(10);
 /// What is cleared away does not come back, so it waits until the clock has gone evenly for so long: a machine that starts
 /// with a wrong one, or gets a wrong one, has been given the right one by then.
 const TRUSTED_AFTER: Duration = Duration::from_hours(1);
+/// Where something was noted so short a while ago, the clock stands where it stood before the start.
+const NOTED_LATELY: Duration = Duration::from_hours(24);
 /// Between two looks at whether the clock was set.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Clears away now and again, by a clock that can be trusted, until `shutdown`.
 pub async fn run(state: AppState, shutdown: CancellationToken) {
-    let mut next_pass = Instant::now() + TRUSTED_AFTER;
+    let is_trusted = stands_where_it_stood(&state.store, Timestamp::now()).await;
+    let mut next_pass = Instant::now() + if is_trusted { Duration::ZERO } else { TRUSTED_AFTER };
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
@@ -45,6 +48,12 @@ pub async fn run(state: AppState, shutdown: CancellationToken) {
             tracing::warn!(%error, "old sessions and audit entries could not be cleared away; it is tried again");
         }
     }
+}
+
+async fn stands_where_it_stood(store: &Store, now: Timestamp) -> bool {
+    let newest = store.read(|connection| list_entries(connection, AuditFilter::default(), None, 1)).await;
+    let is_lately = |at: Timestamp| at <= now && now.since(at) < NOTED_LATELY;
+    newest.is_ok_and(|newest| newest.first().is_some_and(|entry| is_lately(entry.at)))
 }
 
 /// Moves what is remembered by the machine's clock where that was set; whether it was.

@@ -6,6 +6,7 @@ use protocol::Timestamp;
 use serde_json::{Value, json};
 use server::housekeeping::clear_away;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 async fn noted(admin: &crate::test_app::Client) -> Vec<Value> {
     admin.get("/api/audit?limit=200").await.expect(200)["entries"].as_array().unwrap().clone()
@@ -180,6 +181,26 @@ async fn an_entry_is_kept_for_its_time_and_no_number_comes_again() {
     clear(now).await;
     let ids: Vec<_> = noted(&root).await.iter().map(|entry| entry["id"].as_i64().unwrap()).collect();
     assert_eq!(ids, [4, 3]);
+}
+
+#[tokio::test]
+async fn what_is_past_its_time_goes_at_the_start_where_the_clock_stands_as_it_stood() {
+    let app = TestApp::with_config(|config| config.audit_retention = Duration::from_hours(24)).await;
+    let root = app.admin("root").await;
+    for n in 0..3 {
+        root.post("/api/tokens", json!({"name": format!("token {n}")})).await.expect(201);
+    }
+    app.sql("UPDATE audit_log SET at = 1 WHERE id <= 2").await;
+    let shutdown = CancellationToken::new();
+    let housekeeping = tokio::spawn(server::housekeeping::run(app.state.clone(), shutdown.clone()));
+    let going = async {
+        while noted(&root).await.len() > 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), going).await.expect("the old ones go");
+    shutdown.cancel();
+    housekeeping.await.unwrap();
 }
 
 #[tokio::test]
