@@ -11,6 +11,7 @@ mod known_hosts;
 mod listing;
 mod memory;
 mod odd_json;
+mod output;
 mod quote;
 mod refusal;
 mod repository;

@@ -3,7 +3,7 @@
 
 use super::Remote;
 use super::environment::Environment;
-use super::shell::describe_exit;
+use super::output::describe_exit;
 use super::ssh::Output;
 use super::ssh_state::Purpose;
 use protocol::Timestamp;

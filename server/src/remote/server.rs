@@ -3,8 +3,9 @@
 
 use super::commands::Commands;
 use super::http::{Call, HttpClient, Reply, segment};
+use super::output::stdout_of;
 use super::refusal::About;
-use super::shell::{Shell, stdout_of};
+use super::shell::Shell;
 use super::ssh::Output;
 use super::ssh_state::Purpose;
 use super::{Answer, ChangedQueue, LogPiece, QueueRef, Refusal, Remote, RemoteError, transfer, words};

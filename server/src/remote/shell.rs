@@ -2,7 +2,7 @@
 //! A broken connection is replaced; a command that fell to it is tried once more, since all are idempotent.
 
 use super::Failure;
-use super::ssh::{self, Connection, MAX_OUTPUT_BYTES, OfferedKey, Output, SshError};
+use super::ssh::{self, Connection, OfferedKey, Output, SshError};
 use super::ssh_state::{Purpose, SshState};
 use crate::config::SshConfig;
 use crate::metrics::process;
@@ -14,8 +14,6 @@ use tokio::time::Instant;
 const MAX_COMMANDS: usize = 4;
 /// Clean-ups among them: people wait for the answers to the others.
 const MAX_CLEAN_UPS: usize = 2;
-/// Most of a command's stderr that goes into an error message, in bytes.
-const MAX_STDERR_BYTES: usize = 1_000;
 
 /// Cheap to clone; all clones share the connection.
 #[derive(Clone)]
@@ -204,73 +202,3 @@ impl Inner {
         Failure::new(public, reason.private())
     }
 }
-
-/// The stdout of a command that must have ended with exit status 0.
-pub fn stdout_of<'a>(command: &str, output: &'a Output) -> Result<&'a [u8], Failure> {
-    if output.is_cut {
-        let limit = MAX_OUTPUT_BYTES >> 20;
-        return Err(Failure::new(
-            format!("a command wrote more than {limit} MiB"),
-            format!("`{command}` wrote more than {limit} MiB, beginning with {}", first_words(&output.stdout)),
-        ));
-    }
-    if output.exit_status != 0 {
-        return Err(describe_exit(command, output));
-    }
-    Ok(&output.stdout)
-}
-
-/// The first words of an output, for a person: quoted, with what is not to be seen written out.
-pub fn first_words(output: &[u8]) -> String {
-    /// A greeting's first line, hardly more.
-    const MAX_BYTES: usize = 120;
-    let shown = String::from_utf8_lossy(&output[..output.len().min(MAX_BYTES)]);
-    format!("{shown:?}")
-}
-
-/// What is said of a command that ended with another exit status than 0.
-pub fn describe_exit(command: &str, output: &Output) -> Failure {
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    let stderr = stderr.trim();
-    let start = stderr.ceil_char_boundary(stderr.len().saturating_sub(MAX_STDERR_BYTES));
-    let words = if stderr.is_empty() { "it wrote no reason" } else { &stderr[start..] };
-    let status = output.exit_status;
-    let known = KNOWN_REASONS.iter().find(|(said, _)| stderr.contains(said));
-    let reason = known.map_or_else(String::new, |(_, plain)| format!(" ({plain})"));
-    Failure::new(
-        format!("a command ended with exit status {status}{reason}"),
-        format!("`{command}` ended with exit status {status}: {words}{}", advice(stderr)),
-    )
-}
-
-/// What git's own words leave open.
-fn advice(stderr: &str) -> &'static str {
-    if stderr.contains("does not appear to be a git repository") {
-        // That git looks away from a repository of somebody else's is only said by some of its commands.
-        return ". Is ssh.repository a clone whose origin can be read? If it belongs to another user than the one who \
-                signs in, run as that one: git config --global --add safe.directory <ssh.repository>";
-    }
-    ""
-}
-
-/// Words of git, rm and the system that say why, and nothing of where; the more exact ones first.
-const KNOWN_REASONS: [(&str, &str); 18] = [
-    ("dubious ownership", "the repository belongs to another user"),
-    ("not a git repository", "no git repository is there"),
-    ("does not appear to be a git repository", "the repository or its origin can't be read there"),
-    ("Could not read from remote repository", "its origin can't be read"),
-    ("couldn't find remote ref", "the branch is gone"),
-    ("cannot lock ref", "a ref of the repository is locked"),
-    ("shallow", "the clone is shallow"),
-    ("has not ended", "its queue has not ended"),
-    ("No space left on device", "No space left on device"),
-    ("Read-only file system", "Read-only file system"),
-    ("Permission denied", "Permission denied"),
-    ("Operation not permitted", "Operation not permitted"),
-    ("Device or resource busy", "Device or resource busy"),
-    ("Directory not empty", "Directory not empty"),
-    ("Input/output error", "Input/output error"),
-    ("No such file or directory", "No such file or directory"),
-    ("not found", "command not found"),
-    ("Not a directory", "Not a directory"),
-];

@@ -10,6 +10,7 @@ pub use sign_in::load_identity;
 use super::Failure;
 use super::failure::network_words;
 use super::host_key::HostKeyTrust;
+use super::output::first_words;
 use crate::config::SshConfig;
 use guard::{Broken, HostKeyGuard, kinds_in_order, without};
 use russh::client::{Config, Handle};
@@ -59,7 +60,7 @@ impl SshError {
 }
 
 /// What a command wrote and how it ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Output {
     pub stdout: Vec<u8>,
     pub stderr: Vec<u8>,
@@ -119,14 +120,12 @@ impl Connection {
             Ok(Err(error)) => return Err(SshError::lost(format!("the SSH connection broke: {error}"))),
             Err(_) => return Err(SshError::lost("the SSH connection no longer answers")),
         };
-        let running = tokio::time::timeout(time_limit, read_to_end(&mut channel, command));
-        let result = running.await.unwrap_or_else(|_| {
-            let seconds = time_limit.as_secs_f64();
-            failed(
-                format!("a command did not end within {seconds} s"),
-                format!("`{command}` did not end within {seconds} s; see ssh.timeout"),
-            )
-        });
+        let mut output = Output::default();
+        let running = tokio::time::timeout(time_limit, read_to_end(&mut channel, command, &mut output)).await;
+        let result = match running {
+            Ok(ended) => ended.map(|()| output),
+            Err(_) => Err(not_in_time(command, time_limit, &output)),
+        };
         let is_cut_off = result.as_ref().map_or(true, |output| output.is_cut);
         let ending = async move {
             if is_cut_off {
@@ -141,10 +140,17 @@ impl Connection {
     }
 }
 
-async fn read_to_end(channel: &mut russh::Channel<russh::client::Msg>, command: &str) -> Result<Output, SshError> {
+async fn read_to_end(
+    channel: &mut russh::Channel<russh::client::Msg>,
+    command: &str,
+    output: &mut Output,
+) -> Result<(), SshError> {
     let lost = |error: russh::Error| SshError::lost(format!("the SSH connection broke: {error}"));
+    // Git is understood in English only. Many servers take this variable and none has to.
+    channel.set_env(false, "LC_ALL", "C").await.map_err(lost)?;
     channel.exec(true, command).await.map_err(lost)?;
-    let mut output = Output { stdout: Vec::new(), stderr: Vec::new(), exit_status: 0, is_cut: false };
+    // A start-up file or a helper that asks for something finds nobody there, instead of waiting.
+    channel.eof().await.map_err(lost)?;
     let mut exit_status = None;
     // The exit status may come before the last output, so only the channel's end is the end.
     while let Some(message) = channel.wait().await {
@@ -165,13 +171,29 @@ async fn read_to_end(channel: &mut russh::Channel<russh::client::Msg>, command: 
             _ => {}
         }
         if output.stdout.len() + output.stderr.len() > MAX_OUTPUT_BYTES {
-            return Ok(Output { is_cut: true, ..output });
+            output.is_cut = true;
+            return Ok(());
         }
     }
-    let Some(exit_status) = exit_status else {
-        return Err(SshError::lost(format!("the SSH connection ended before `{command}` did")));
+    let ended_early = || SshError::lost(format!("the SSH connection ended before `{command}` did"));
+    output.exit_status = exit_status.ok_or_else(ended_early)?;
+    Ok(())
+}
+
+fn not_in_time(command: &str, time_limit: Duration, output: &Output) -> SshError {
+    let seconds = time_limit.as_secs_f64();
+    let printed = [&*output.stdout, &*output.stderr].concat();
+    let so_far = if printed.is_empty() {
+        "and printed nothing: if a start-up file of the login shell holds it up, it is not by reading, as standard input \
+         is closed"
+            .to_owned()
+    } else {
+        format!("and had printed {}", first_words(&printed))
     };
-    Ok(Output { exit_status, ..output })
+    SshError::failed(
+        format!("a command did not end within {seconds} s"),
+        format!("`{command}` did not end within {seconds} s {so_far}; see ssh.timeout"),
+    )
 }
 
 /// One connection that offers to take these kinds of host keys.

@@ -61,6 +61,7 @@ mod remote_failures;
 mod remote_frozen;
 mod remote_host_keys;
 mod remote_http;
+mod remote_login_shell;
 mod remote_odd_ssh;
 mod remote_repository;
 mod remote_ssh;
