@@ -53,6 +53,12 @@ pub fn last_words(stderr: &[u8]) -> String {
     if stderr.is_empty() { "it wrote no reason".to_owned() } else { stderr[start..].to_owned() }
 }
 
+/// Whether the login shell did not hand on the command about this commit as it came.
+pub fn tells_of_altering(output: &Output, commit: &str) -> bool {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    stderr.lines().any(|line| line.contains(commit) && ALTERED.iter().any(|said| line.contains(said)))
+}
+
 /// Why, in words that say nothing of where, and what git's own words leave open.
 fn known_reason(status: u32, stderr: &[u8]) -> Option<(&'static str, &'static str)> {
     let stderr = String::from_utf8_lossy(stderr);
@@ -68,6 +74,9 @@ fn known_reason(status: u32, stderr: &[u8]) -> Option<(&'static str, &'static st
     is_unknown.then_some(("command not found", ""))
 }
 
+/// tcsh takes the braces of `^{commit}` away, zsh with `extendedglob` looks for files of such a name, and csh takes `!`
+/// for the wish to repeat a command.
+const ALTERED: [&str; 3] = ["^commit", "no matches found: ", "Event not found"];
 /// Of objects that are gone or can't be read.
 const DAMAGED: [&str; 6] = [
     "error: Could not read ",
@@ -79,7 +88,7 @@ const DAMAGED: [&str; 6] = [
 ];
 
 /// Words of git, rm, shells and the system that say why, the more exact ones first; the reason in plain words; advice.
-const KNOWN_REASONS: [(&[&str], &str, &str); 21] = [
+const KNOWN_REASONS: [(&[&str], &str, &str); 22] = [
     (&["dubious ownership"], "the repository belongs to another user", ""),
     (&["not a git repository"], "no git repository is there", ""),
     (
@@ -120,6 +129,13 @@ const KNOWN_REASONS: [(&[&str], &str, &str); 21] = [
     (&["No such file or directory"], "No such file or directory", ""),
     (&["Not a directory"], "Not a directory", ""),
     (&["Disk quota exceeded"], "Disk quota exceeded", ""),
+    (
+        &ALTERED,
+        "the login shell alters the command",
+        ". The SSH user's login shell reads it otherwise than a POSIX shell does, as tcsh and zsh with extendedglob do. \
+         Give the user another one (chsh -s /bin/sh), or write in ssh.commands: \
+         present = \"git -C {repository} cat-file -e {commit}'^{commit}'\"",
+    ),
 ];
 
 #[cfg(test)]
@@ -139,7 +155,7 @@ mod tests {
                 "remote: Not Found\nfatal: repository 'https://git/x.git/' not found",
                 Some("its origin is not there"),
             ),
-            (1, "b: Event not found.", None),
+            (1, "b: Event not found.", Some("the login shell alters the command")),
             (128, "fatal: Authentication failed for 'https://git/x.git/'", Some("its origin wants a sign-in")),
             (
                 128,

@@ -127,13 +127,14 @@ impl Quoting {
     }
 }
 
-/// The text as one word of a POSIX shell. Plain words stay as they are, for the reader of a log.
+/// The text as one word of a POSIX shell, and of csh, which takes `!` for a command of its own even within quotes. Plain
+/// words stay as they are, for the reader of a log.
 pub fn quote(text: &str) -> String {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"_./:@+-".contains(&b);
     if !text.is_empty() && text.bytes().all(is_plain) {
         return text.to_owned();
     }
-    format!("'{}'", text.replace('\'', r"'\''"))
+    format!("'{}'", text.replace('\'', r"'\''").replace('!', r"'\!'"))
 }
 
 #[cfg(test)]
@@ -180,7 +181,7 @@ mod tests {
 
     #[test]
     fn every_short_mix_of_special_characters_survives_the_shell() {
-        let alphabet = ['\'', '"', '\\', '$', '`', ';', ' ', 'a'];
+        let alphabet = ['\'', '"', '\\', '$', '`', '!', ' ', 'a'];
         let words = (0..512usize).map(|n| [n / 64, n / 8 % 8, n % 8].map(|i| alphabet[i]).iter().collect::<String>());
         let words: Vec<String> = words.collect();
         let quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();

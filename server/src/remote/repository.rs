@@ -5,7 +5,7 @@ use super::Failure;
 use super::commands::Commands;
 use super::listing::{self, Odd, ScenarioList};
 use super::memory::Memory;
-use super::output::{first_words, stdout_of};
+use super::output::{first_words, last_words, stdout_of, tells_of_altering};
 use super::shell::Shell;
 use super::ssh::Output;
 use super::ssh_state::Purpose;
@@ -118,7 +118,7 @@ impl Repository {
             }
             // Git names the commit when that is what it lacks; other words mean that it could not look.
             let lacks_commit = output.stderr.is_empty() || String::from_utf8_lossy(&output.stderr).contains(commit);
-            if lacks_commit && !output.is_cut {
+            if lacks_commit && !output.is_cut && !tells_of_altering(output, commit) {
                 return Ok(false);
             }
             stdout_of(command, output).map(|_| false)
@@ -163,17 +163,18 @@ impl Repository {
     /// Brings a branch's commit into the repository.
     async fn fetch(&self, branch: &str, commit: &str) -> Result<(), QuestionError> {
         // A fetch may bring the commit and fail afterwards, at a ref that it can't update: what counts is what is there.
-        let end = |command: &str, output: &Output| Ok(stdout_of(command, output).map(drop));
-        let fetched = self.ask(self.commands.fetch(branch, commit), end).await?;
+        let end = |command: &str, output: &Output| Ok(brought_nothing(command, output));
+        let (reason, is_told) = self.ask(self.commands.fetch(branch, commit), end).await?;
         if self.commit_is_present(commit).await? {
             return Ok(());
         }
         let commit_now = self.commits.get_anew(branch.to_owned(), self.ask_commit(branch)).await?;
-        match fetched {
-            // The branch is where it was: so it is the fetch that does not work.
-            Err(reason) if commit_now == commit => Err(QuestionError::Unreachable(self.shell.failed(&reason))),
-            _ => Err(QuestionError::BranchMoved),
+        if commit_now != commit {
+            return Err(QuestionError::BranchMoved);
         }
+        // The branch is where it was: so it is the fetch that does not work, even one that does not say so.
+        let failure = self.shell.failed(&reason);
+        Err(if is_told { QuestionError::Unreachable(failure) } else { QuestionError::BranchMoved })
     }
 
     async fn ask<T>(
@@ -190,6 +191,22 @@ impl Repository {
 /// A commit's scenarios never change. But a shell that ends early and well says as little as a commit without any.
 fn keep_of_scenarios(list: &Arc<ScenarioList>) -> Duration {
     if **list == ScenarioList::default() { BRANCH_KEEP } else { Duration::MAX }
+}
+
+/// Why a fetch brought nothing, should it turn out so, and whether anything was said of it.
+fn brought_nothing(command: &str, output: &Output) -> (Failure, bool) {
+    let Err(reason) = stdout_of(command, output) else {
+        let words = last_words(&output.stderr);
+        let reason = Failure::new(
+            "what was fetched did not bring the branch's commit",
+            format!(
+                "`{command}` ended well, but the commit is still not there; do ssh.commands.fetch and .present look at \
+                 the same clone, and does .fetch tell how git ended? On standard error: {words}"
+            ),
+        );
+        return (reason, !output.stderr.trim_ascii().is_empty());
+    };
+    (reason, true)
 }
 
 /// Something else speaks where git's words should stand, though the command has ended well.

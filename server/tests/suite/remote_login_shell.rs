@@ -1,7 +1,9 @@
 //! A login shell that does something else than run the command, over a real OpenSSH server: it reads what
-//! nobody types. And what git and the system say of it in words of their own.
+//! nobody types, or alters the command. And what git and the system say of it in words of their own.
 
 use crate::remote_bench::{Bench, git, unreachable};
+use crate::test_app::TestApp;
+use serde_json::json;
 use server::remote::{QuestionError, Remote};
 use std::time::{Duration, Instant};
 
@@ -31,6 +33,58 @@ async fn a_command_past_its_time_is_told_with_what_it_had_printed() {
     assert!(message.contains("had printed \"Choose a menu:"), "{message}");
 }
 
+/// Hands commands on as tcsh does (without the braces), and as zsh does with `extendedglob` where no file is named so.
+/// Both leave alone what stands in quotes.
+const ALTERING: [&str; 2] = [
+    r#"case $BASH_EXECUTION_STRING in *"'^{"*) ;; *) exec sh -c "${BASH_EXECUTION_STRING//^\{commit\}/^commit}" ;; esac"#,
+    r#"case $BASH_EXECUTION_STRING in *"'^{"*) ;; *^{*) echo "zsh:1: no matches found: ${BASH_EXECUTION_STRING##* }" >&2; exit 1 ;; esac"#,
+];
+
+#[tokio::test]
+async fn a_shell_that_alters_a_command_is_told_and_no_branch_has_moved_for_it() {
+    let bench = Bench::start();
+    for altering in ALTERING {
+        bench.sshd.bashrc(altering);
+        let app = TestApp::with_environments(vec![bench.config_with(|_| {})]).await;
+        let (ada, root) = (app.user("ada").await, app.admin("root").await);
+        for (client, is_admin) in [(&ada, false), (&root, true)] {
+            let body = json!({ "branch_name": "main", "scenarios": ["smoke/boot"] });
+            let problem = client.post("/api/submit_job", body).await.problem();
+            assert_eq!(problem.code.as_str(), "environment_unreachable", "{problem:?}");
+            let told = if is_admin { "{commit}'^{commit}'" } else { "(the login shell alters the command)" };
+            assert!(problem.detail.contains(told), "{problem:?}");
+        }
+        // As it is advised.
+        let advised = bench.environment_with(|ssh| {
+            ssh.commands.present = "git -C {repository} cat-file -e {commit}'^{commit}'".into();
+        });
+        assert_eq!(advised.repository.read_branch("main").await.unwrap().1.scenarios, ["smoke/boot"]);
+        // A branch that is not there is none, whatever becomes of the question whether commands run.
+        let expected = Err(QuestionError::BranchNotFound { branch: "nope".into() });
+        assert_eq!(bench.environment().repository.resolve("nope").await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_fetch_that_ends_well_and_brings_nothing_is_not_the_branchs_fault() {
+    let bench = Bench::start();
+    bench.commit("new.sh");
+    bench.push("main");
+    // A wrapper that does not tell how git ended.
+    let swallows = bench.environment_with(|ssh| {
+        ssh.commands.fetch = "git -C {repository} fetch --quiet gone refs/heads/{branch} || true".into();
+    });
+    let message = unreachable(swallows.repository.read_branch("main").await);
+    assert!(message.contains("the commit is still not there") && message.contains("'gone'"), "{message}");
+    // One that says nothing looks as a branch does that moves at each look; administrators are told nevertheless.
+    let config = bench.config_with(|ssh| ssh.commands.fetch = "true".into());
+    let app = TestApp::with_environments(vec![config]).await;
+    let (ada, root) = (app.user("ada").await, app.admin("root").await);
+    assert_eq!(ada.get("/api/scenarios?branch=main").await.code(), "branch_moved");
+    let environment = root.get("/api/environments").await.expect(200)["environments"][0].clone();
+    assert!(environment["ssh_error"].as_str().unwrap().contains("look at the same clone"), "{environment}");
+}
+
 #[tokio::test]
 async fn commands_speak_english_where_the_server_lets_them() {
     let bench = Bench::start();
@@ -50,6 +104,7 @@ async fn reasons_of_git_and_the_shell_are_not_taken_for_one_another() {
             r#"echo "fatal: could not read Username for 'https://git.lab': terminal prompts disabled" >&2; exit 128"#,
             "(its origin wants a sign-in)",
         ),
+        ("echo b: Event not found. >&2; exit 1", "(the login shell alters the command)"),
         ("nonsuch --heads", "(command not found)"),
         ("sh -c nonsuch", "(command not found)"),
         ("echo gone not found >&2; exit 1", "status 1"),
