@@ -17,6 +17,7 @@ mod refusal;
 mod repository;
 mod server;
 mod shell;
+mod silence;
 mod ssh;
 mod ssh_state;
 mod transfer;

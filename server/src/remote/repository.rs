@@ -7,6 +7,7 @@ use super::listing::{self, Odd, ScenarioList};
 use super::memory::Memory;
 use super::output::{first_words, last_words, stdout_of, tells_of_altering};
 use super::shell::Shell;
+use super::silence::require_that_commands_run;
 use super::ssh::Output;
 use super::ssh_state::Purpose;
 use crate::config::SshConfig;
@@ -136,6 +137,7 @@ impl Repository {
             listing::branches(listing).map(Some).map_err(|odd| talkative(command, &odd))
         };
         let branches = self.ask(self.commands.branches(), read).await?;
+        self.believe_silence_of(branches.as_ref().is_some_and(Vec::is_empty)).await?;
         let too_many = || format!("{} has too many branches to list them; give the name of one", self.shell.name());
         branches.map(Arc::new).ok_or_else(|| QuestionError::Unreachable(too_many().into()))
     }
@@ -146,6 +148,7 @@ impl Repository {
             listing::commit_of(listing, branch).map_err(|odd| talkative(command, &odd))
         };
         let commit = self.ask(self.commands.validate(branch), read).await?;
+        self.believe_silence_of(commit.is_none()).await?;
         commit.ok_or_else(|| QuestionError::BranchNotFound { branch: branch.to_owned() })
     }
 
@@ -157,7 +160,19 @@ impl Repository {
             let tree = stdout_of(command, output)?;
             listing::scenarios(tree, &self.scenario_dir).map_err(|odd| talkative(command, &odd))
         };
-        self.ask(self.commands.scenarios(branch, commit), read).await.map(Arc::new)
+        let list = self.ask(self.commands.scenarios(branch, commit), read).await?;
+        self.believe_silence_of(list == ScenarioList::default()).await?;
+        Ok(Arc::new(list))
+    }
+
+    /// That there is nothing is only believed of a server that runs commands at all.
+    async fn believe_silence_of(&self, is_silent: bool) -> Result<(), QuestionError> {
+        if !is_silent {
+            self.shell.note_runs_commands(true);
+            return Ok(());
+        }
+        let sure = require_that_commands_run(&self.shell, &self.commands, Purpose::Question);
+        sure.await.map_err(QuestionError::Unreachable)
     }
 
     /// Brings a branch's commit into the repository.

@@ -6,6 +6,7 @@ use super::ssh::{self, Connection, OfferedKey, Output, SshError};
 use super::ssh_state::{Purpose, SshState};
 use crate::config::SshConfig;
 use crate::metrics::process;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
@@ -27,6 +28,7 @@ struct Inner {
     slots_of_clean_ups: Semaphore,
     offered: OfferedKey,
     state: SshState,
+    runs_commands: AtomicBool,
 }
 
 #[derive(Default)]
@@ -45,6 +47,7 @@ impl Shell {
             slots_of_clean_ups: Semaphore::new(MAX_CLEAN_UPS),
             offered: OfferedKey::default(),
             state: SshState::default(),
+            runs_commands: AtomicBool::new(false),
         }))
     }
 
@@ -55,6 +58,15 @@ impl Shell {
 
     pub fn state(&self) -> &SshState {
         &self.0.state
+    }
+
+    /// Whether it has been seen over this connection that commands are run at all.
+    pub fn runs_commands(&self) -> bool {
+        self.0.runs_commands.load(Ordering::Relaxed)
+    }
+
+    pub fn note_runs_commands(&self, runs: bool) {
+        self.0.runs_commands.store(runs, Ordering::Relaxed);
     }
 
     /// Connects anew, beside what is kept, and lets go again.
@@ -167,6 +179,7 @@ impl Inner {
             Ok(connection) => {
                 let connection = Arc::new(connection);
                 kept.connection = Some(Arc::clone(&connection));
+                self.runs_commands.store(false, Ordering::Relaxed);
                 Ok((connection, false))
             }
             Err(error) => {

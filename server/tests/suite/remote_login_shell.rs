@@ -1,11 +1,124 @@
-//! A login shell that does something else than run the command, over a real OpenSSH server: it reads what
+//! A login shell that does something else than run the command, over a real OpenSSH server: it ends first, reads what
 //! nobody types, or alters the command. And what git and the system say of it in words of their own.
 
 use crate::remote_bench::{Bench, git, unreachable};
 use crate::test_app::TestApp;
 use serde_json::json;
 use server::remote::{QuestionError, Remote};
+use std::path::Path;
 use std::time::{Duration, Instant};
+
+/// Each ends every command before it runs, well and without git's words.
+const ENDS: [&str; 5] = ["exit", "exit 0", "exec true", "exec cat", "echo This account is for menus only; exit"];
+
+/// A commit that has no scenario.
+fn push_empty(bench: &Bench, branch: &str) {
+    git(&bench.work(), &["checkout", "-q", "--orphan", "none"]);
+    git(&bench.work(), &["rm", "-rqf", "."]);
+    git(&bench.work(), &["commit", "-q", "--allow-empty", "-m", "nothing"]);
+    bench.push(branch);
+}
+
+fn line_count(file: &Path) -> usize {
+    std::fs::read_to_string(file).unwrap_or_default().lines().count()
+}
+
+#[tokio::test]
+async fn a_shell_that_ends_before_the_command_is_told_and_its_silence_is_no_answer() {
+    let bench = Bench::start();
+    let commit = bench.environment().repository.resolve("main").await.unwrap();
+    for end in ENDS {
+        bench.sshd.bashrc(end);
+        let repository = bench.environment().repository;
+        for message in [
+            unreachable(repository.branches().await),
+            unreachable(repository.resolve("main").await),
+            unreachable(repository.scenarios("main", &commit).await),
+        ] {
+            let is_told = message.contains("ends before it runs") || message.contains("prints text");
+            assert!(is_told, "{end}: {message}");
+        }
+    }
+    // Everybody reads what it is, and a pipeline that it is worth another try.
+    bench.sshd.bashrc("exit");
+    let app = TestApp::with_environments(vec![bench.config_with(|_| {})]).await;
+    let (ada, root) = (app.user("ada").await, app.admin("root").await);
+    let body = json!({ "branch_name": "main", "scenarios": ["smoke/boot"] });
+    let problem = ada.post("/api/submit_job", body).await.problem();
+    assert_eq!(problem.code.as_str(), "environment_unreachable");
+    assert!(problem.detail.contains("the login shell ends before it runs a command"), "{}", problem.detail);
+    let environment = root.get("/api/environments").await.expect(200)["environments"][0].clone();
+    assert_eq!(environment["ssh"], "failing");
+    assert!(environment["ssh_error"].as_str().unwrap().contains("~/.bashrc"), "{environment}");
+    // Nothing of it is remembered.
+    bench.sshd.bashrc("");
+    let found = ada.get("/api/scenarios?branch=main").await.expect(200);
+    assert_eq!(found["scenarios"], json!(["smoke/boot"]));
+}
+
+#[tokio::test]
+async fn a_workspace_is_not_taken_for_removed_by_a_shell_that_ends_early() {
+    let bench = Bench::start();
+    for end in ENDS {
+        std::fs::create_dir_all(bench.path("workspaces/42/deep")).unwrap();
+        bench.sshd.bashrc(end);
+        let environment = bench.environment();
+        let error = environment.server.clean_up("42").await.unwrap_err();
+        assert!(error.private().contains("ends before it runs"), "{end}: {error:?}");
+        assert!(error.to_string().contains("could not be removed"), "{error}");
+        // And when a question has met it after the connection had been good.
+        bench.sshd.bashrc("");
+        environment.repository.resolve("main").await.unwrap();
+        bench.sshd.bashrc("exit");
+        unreachable(environment.repository.resolve("nope").await);
+        assert!(environment.server.clean_up("42").await.is_err());
+        bench.sshd.bashrc("");
+        assert_eq!(environment.server.clean_up("42").await, Ok(()));
+        assert!(!bench.path("workspaces/42").exists());
+    }
+}
+
+#[tokio::test]
+async fn where_commands_run_nothing_is_an_answer_and_the_usual_ones_cost_no_more_commands() {
+    let bench = Bench::start();
+    let commands = bench.path("commands");
+    bench.sshd.bashrc(&format!("echo x >> {}", commands.display()));
+    let environment = bench.environment();
+    environment.repository.read_branch("main").await.unwrap();
+    environment.repository.branches().await.unwrap();
+    for queue in ["41", "42"] {
+        assert_eq!(environment.server.clean_up(queue).await, Ok(()));
+    }
+    // validate, present, scenarios; branches; two clean-ups
+    assert_eq!(line_count(&commands), 6);
+    // A first clean-up makes sure, once.
+    let first = bench.environment();
+    for queue in ["41", "42"] {
+        assert_eq!(first.server.clean_up(queue).await, Ok(()));
+    }
+    assert_eq!(line_count(&commands), 9);
+
+    push_empty(&bench, "none");
+    let (_, list) = environment.repository.read_branch("none").await.unwrap();
+    assert!(list.scenarios.is_empty() && list.problems.is_empty(), "{list:?}");
+    git(&bench.path(""), &["init", "-q", "--bare", "bare"]);
+    git(&bench.path(""), &["clone", "-q", "bare", "empty"]);
+    let empty = bench.environment_with(|ssh| ssh.repository = bench.path("empty").display().to_string()).repository;
+    assert!(empty.branches().await.unwrap().is_empty());
+    assert_eq!(empty.resolve("main").await, Err(QuestionError::BranchNotFound { branch: "main".into() }));
+}
+
+#[tokio::test]
+async fn a_server_that_has_each_commit_may_lack_a_branch() {
+    let bench = Bench::start();
+    push_empty(&bench, "none");
+    git(&bench.path("repository"), &["fetch", "-q"]);
+    let environment = bench.environment_with(|ssh| ssh.commands.present = "true".into());
+    let expected = Err(QuestionError::BranchNotFound { branch: "nope".into() });
+    assert_eq!(environment.repository.resolve("nope").await, expected);
+    assert!(environment.repository.read_branch("none").await.unwrap().1.scenarios.is_empty());
+    assert_eq!(environment.server.clean_up("42").await, Ok(()));
+}
 
 #[tokio::test]
 async fn what_reads_before_a_command_finds_the_end_instead_of_waiting_for_it() {
@@ -15,6 +128,9 @@ async fn what_reads_before_a_command_finds_the_end_instead_of_waiting_for_it() {
     let environment = bench.environment();
     assert_eq!(environment.repository.read_branch("main").await.unwrap().1.scenarios, ["smoke/boot"]);
     assert_eq!(environment.server.clean_up("42").await, Ok(()));
+    // Another shell that waits for its commands.
+    bench.sshd.bashrc("exec sh");
+    assert!(unreachable(bench.environment().repository.branches().await).contains("another shell"));
     assert!(start.elapsed() < Duration::from_secs(25), "{:?}", start.elapsed());
 }
 

@@ -122,7 +122,8 @@ impl Gate {
 async fn a_password_lets_us_in_plainly_or_as_an_answer() {
     for method in [MethodKind::Password, MethodKind::KeyboardInteractive] {
         let gate = Gate::new(method, End::Success);
-        assert_eq!(gate.environment(PASSWORD).await.server.clean_up("42").await, Ok(()));
+        let commit = "a1".repeat(20);
+        assert_eq!(gate.environment(PASSWORD).await.repository.commit_is_present(&commit).await, Ok(true));
         let refused = gate.environment("wrong").await.repository.branches().await;
         let Err(QuestionError::Unreachable(failure)) = refused else { panic!("{refused:?}") };
         let message = failure.private();

@@ -5,7 +5,6 @@ use crate::remote_bench::{Bench, unreachable};
 use crate::test_app::{Answer, Client, TestApp};
 use serde_json::json;
 use server::remote::{QuestionError, Remote};
-use std::time::Duration;
 
 /// On standard output, before and after a command's own.
 const TALK: [&str; 13] = [
@@ -113,21 +112,6 @@ async fn a_shell_that_talks_now_and_then_costs_a_try_and_no_scenario() {
         }
     }
     assert!(answers > 0);
-}
-
-#[tokio::test]
-async fn an_empty_list_is_not_remembered_for_ever() {
-    let bench = Bench::start();
-    let repository = bench.environment().repository;
-    let commit = repository.resolve("main").await.unwrap();
-    // It ends well and says nothing, and so do all commands.
-    bench.sshd.bashrc("exit");
-    assert_eq!(repository.scenarios("main", &commit).await.unwrap().scenarios, [""; 0]);
-    bench.sshd.bashrc("");
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(6)).await;
-    tokio::time::resume();
-    assert_eq!(repository.scenarios("main", &commit).await.unwrap().scenarios, ["smoke/boot"]);
 }
 
 #[tokio::test]
