@@ -2,14 +2,18 @@
 //! Queue ids are letters, digits and dots, so that each is one folder's name.
 
 use crate::config::Config;
-use rustix::fs::statvfs;
+use protocol::size::in_units;
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use rustix::io::Errno;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Where less is free, in bytes, a disk counts as full: no queue can be expected to run there.
-pub const MIN_FREE: u64 = 16 * 1024 * 1024;
+const MIN_FREE: u64 = 16 * 1024 * 1024;
+/// Takes room for a moment, to see whether there is some. No queue's folder has a `-` in its name.
+const TRIAL: &str = ".testarena-room";
 
 #[derive(Clone, Debug)]
 pub struct Layout {
@@ -45,6 +49,10 @@ impl Layout {
         self.data_dir.join("boot")
     }
 
+    pub fn workspace_root(&self) -> &Path {
+        &self.workspace_root
+    }
+
     pub fn workspace(&self, queue_id: &str) -> PathBuf {
         self.workspace_root.join(queue_id)
     }
@@ -74,13 +82,18 @@ impl Layout {
         self.results_of_queue(queue_id).join(n.to_string())
     }
 
-    /// The folder whose disk is full, if one is. One that can't be asked is not taken for full. Blocks.
-    pub fn find_full_disk(&self) -> Option<PathBuf> {
+    /// Which disk is full, in words, if one is. One that can't be asked is not taken for full. Blocks.
+    pub fn find_full_disk(&self) -> Option<String> {
         // Logs and results may lie elsewhere, by a link.
         let logs = self.data_dir.join("logs");
         [self.data_dir.clone(), logs, self.results_root(), self.workspace_root.clone()]
             .into_iter()
-            .find(|folder| is_full(folder))
+            .find_map(|folder| full_in_words(&folder))
+    }
+
+    /// Whether there is no room for checkouts, also by a quota, of which a disk tells nothing until it takes hold. Blocks.
+    pub fn is_out_of_room(&self) -> bool {
+        self.find_full_disk().is_some() || !takes(&self.workspace_root, MIN_FREE)
     }
 
     /// Removes everything of a queue. Blocks.
@@ -91,18 +104,41 @@ impl Layout {
     }
 }
 
-fn is_full(folder: &Path) -> bool {
+fn full_in_words(folder: &Path) -> Option<String> {
+    let at = folder.display();
     match statvfs(folder) {
         // Some file systems tell no size at all.
-        Ok(disk) => disk.f_blocks > 0 && disk.f_bavail.saturating_mul(disk.f_frsize) < MIN_FREE,
+        Ok(disk) if disk.f_blocks > 0 && disk.f_bavail.saturating_mul(disk.f_frsize) < MIN_FREE => {
+            Some(format!("less than {} are free at {at}", in_units(MIN_FREE)))
+        }
+        // Some tell nothing true of this, so it is tried.
+        Ok(disk) if disk.f_files > 0 && disk.f_favail == 0 && !takes(folder, 0) => {
+            Some(format!("the disk has room for no more files at {at}"))
+        }
         // It is made when something is put there.
-        Err(Errno::NOENT) => false,
+        Ok(_) | Err(Errno::NOENT) => None,
         Err(error) => {
-            let folder = folder.display();
-            tracing::warn!(%folder, %error, "the disk at {folder} can't be asked for its room");
-            false
+            tracing::warn!(folder = %at, %error, "the disk at {at} can't be asked for its room");
+            None
         }
     }
+}
+
+/// Whether a folder has room for a file of so many bytes. Where that can't be tried it is believed. Blocks.
+fn takes(folder: &Path, bytes: u64) -> bool {
+    let trial = folder.join(TRIAL);
+    let tried = File::create(&trial).and_then(|file| match bytes {
+        0 => Ok(()),
+        bytes => Ok(fallocate(file, FallocateFlags::empty(), 0, bytes)?),
+    });
+    // One that could not be made is not there.
+    let _removed = std::fs::remove_file(&trial);
+    !tried.is_err_and(|error| tells_of_full_disk(&error))
+}
+
+/// Whether it is the disk that refuses, and not the file.
+pub fn tells_of_full_disk(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Like `rm -rf`, but also where a scenario left folders without write permission. Blocks.

@@ -5,6 +5,7 @@ mod config;
 mod http;
 mod layout;
 mod process;
+mod no_room;
 mod queue;
 mod results;
 mod scheduler;

@@ -123,10 +123,7 @@ impl Scheduler {
         let full = self.state.find_full_disk().await;
         let was_full = std::mem::replace(&mut self.is_disk_full, full.is_some());
         match full {
-            Some(folder) if !was_full => {
-                let folder = folder.display();
-                tracing::error!(%folder, "the disk is full at {folder}: queues wait until there is room");
-            }
+            Some(words) if !was_full => tracing::error!("{words}: queues wait until there is room"),
             None if was_full => tracing::info!("there is room on the disk again: queues go on"),
             _ => {}
         }

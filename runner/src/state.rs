@@ -3,13 +3,14 @@
 
 use crate::config::Config;
 use crate::layout::Layout;
+use crate::no_room::NoRoom;
 use crate::store::Store;
 use crate::workspace::Repository;
 use std::collections::HashMap;
 use std::io::Write;
-use std::path::PathBuf;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,7 @@ pub struct Inner {
     pub accepting: tokio::sync::Mutex<()>,
     /// The runner stops.
     pub stop: CancellationToken,
+    pub no_room: NoRoom,
     active: Active,
 }
 
@@ -50,7 +52,20 @@ impl State {
         let (bell, busy, active) = (Notify::new(), AtomicU32::new(0), Active::default());
         let (checks, accepting) = (Semaphore::new(MAX_CHECKS), tokio::sync::Mutex::default());
         let repository = Repository::new(&config);
-        Self(Arc::new(Inner { config, layout, store, repository, bell, busy, checks, accepting, stop, active }))
+        let no_room = NoRoom::new(&layout);
+        Self(Arc::new(Inner {
+            config,
+            layout,
+            store,
+            repository,
+            bell,
+            busy,
+            checks,
+            accepting,
+            stop,
+            no_room,
+            active,
+        }))
     }
 
     /// Marks work on a queue. Enter before the store is asked whether the work is still wanted: an abort
@@ -80,10 +95,19 @@ impl State {
         }
     }
 
-    /// The folder whose disk is full, if one is.
-    pub async fn find_full_disk(&self) -> Option<PathBuf> {
+    /// Which disk is full, in words, if one is or was just now.
+    pub async fn find_full_disk(&self) -> Option<String> {
+        if let Some(words) = self.no_room.words(Instant::now()) {
+            return Some(words);
+        }
         let layout = self.layout.clone();
         tokio::task::spawn_blocking(move || layout.find_full_disk()).await.unwrap_or_default()
+    }
+
+    /// A queue's files are gone, so that there may be room for another's.
+    pub fn note_removal(&self) {
+        self.no_room.note_removal(Instant::now());
+        self.bell.notify_one();
     }
 
     /// Adds a line to a queue's own log.

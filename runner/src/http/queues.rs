@@ -4,7 +4,6 @@
 use super::bodies::{tagged, task_body};
 use super::error::Refused;
 use super::extract::{Id, InPath, Instance, JsonBody};
-use crate::layout::MIN_FREE;
 use crate::state::State;
 use crate::store::{Acceptance, NewQueue, NewTask, OfInstance, StoreResult};
 use crate::workspace::Refusal;
@@ -14,7 +13,6 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use protocol::names::{is_branch_name, is_commit, is_queue_id, is_scenario_name};
 use protocol::remote::{QueueAccepted, QueueRequest, StatusBody, code};
-use protocol::size::in_units;
 use protocol::{QueueStatus, Timestamp};
 use std::time::Duration;
 
@@ -135,11 +133,10 @@ fn check_tasks(request: &QueueRequest) -> Result<(), Refused> {
 
 /// On a full disk its tests would fail for no fault of theirs.
 async fn check_disk(state: &State) -> Result<(), Refused> {
-    let Some(folder) = state.find_full_disk().await else {
+    let Some(full) = state.find_full_disk().await else {
         return Ok(());
     };
-    let (least, folder) = (in_units(MIN_FREE), folder.display());
-    let message = format!("less than {least} are free at {folder}: delete jobs that are not needed, or make room");
+    let message = format!("{full}: delete jobs that are not needed, or make room");
     Err(Refused::unavailable("disk_full", message))
 }
 
@@ -249,6 +246,7 @@ pub async fn remove_queue(state: &State, number: i64, id: String) -> Result<(), 
     tokio::task::spawn_blocking(move || layout.remove_queue(&files_of)).await.map_err(std::io::Error::from)??;
     state.repository.release(&id).await;
     state.store.forget(number).await?;
+    state.note_removal();
     Ok(())
 }
 

@@ -58,6 +58,17 @@ pub async fn prepare(state: State, in_use: InUse, slot: usize, queue: QueueRow) 
             }
             state.note(id, format!("checked out after {:.1} s", start.elapsed().as_secs_f64())).await;
             insist(&state, id, || state.store.mark_prepared(queue.number)).await;
+            state.no_room.note_room();
+        }
+        // Before it is cleared away, and the disk has room again.
+        Some(Err(error)) if error.is_for_want_of_room() || is_out_of_room(&state).await => {
+            tracing::error!(queue = id, %error, "there was no room for the checkout of queue {id}; it waits");
+            state
+                .note(id, format!("there is no room for the checkout, so the queue waits until there is: {error}"))
+                .await;
+            clear_away(&state, id).await;
+            state.no_room.note_failure(Instant::now());
+            insist(&state, id, || state.store.put_back(queue.number)).await;
         }
         Some(Err(error)) => {
             let message = format!("the checkout failed: {error}");
@@ -69,6 +80,11 @@ pub async fn prepare(state: State, in_use: InUse, slot: usize, queue: QueueRow) 
     }
     drop(in_use);
     Ended { slot, prepared: Some(queue.number) }
+}
+
+async fn is_out_of_room(state: &State) -> bool {
+    let layout = state.layout.clone();
+    tokio::task::spawn_blocking(move || layout.is_out_of_room()).await.unwrap_or(false)
 }
 
 /// Removes what there is of a checkout that will not be finished. Git, which was killed, may still be dying in it.

@@ -48,6 +48,11 @@ impl Store {
 
     /// Makes a task a running one; `None` if it was aborted meanwhile.
     pub async fn start_task(&self, number: i64, n: i32, now: Timestamp) -> StoreResult<Option<(QueueRow, TaskRow)>> {
+    /// Lets a queue wait again whose checkout found no room. One of which a task has run before goes on running.
+    pub async fn put_back(&self, number: i64) -> StoreResult<()> {
+        self.write(move |connection| put_back(connection, number)).await
+    }
+
         self.write(move |connection| start_task(connection, number, n, now)).await
     }
 
@@ -142,6 +147,19 @@ fn start_task(
     mark_changed(connection, number)?;
     let queue = queues::table.find(number).select(QueueRow::as_select()).first(connection)?;
     let task = tasks::table.find((number, n)).select(TaskRow::as_select()).first(connection)?;
+fn put_back(connection: &mut SqliteConnection, number: i64) -> StoreResult<()> {
+    let is_untouched = tasks_of(connection, number)?.iter().all(|task| task.status.0 == TaskStatus::Waiting);
+    if is_untouched {
+        let running = queues::table.find(number).filter(queues::status.eq(QueueStatus::Running.as_str()));
+        diesel::update(running)
+            .set((queues::status.eq(QueueStatus::Waiting.as_str()), queues::started_at.eq(None::<i64>)))
+            .execute(connection)?;
+        mark_changed(connection, number)?;
+        mark_line_changed(connection, number)?;
+    }
+    Ok(())
+}
+
     Ok(Some((queue, task)))
 }
 

@@ -1,6 +1,7 @@
 //! Git as a child process with a time limit, in a session of its own that never outlives the call.
 //! The repository is the one named, whatever the runner's own environment says of git.
 
+use crate::layout::tells_of_full_disk;
 use crate::process::family::{self, Own};
 use crate::process::{Mark, kill_leftovers};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -34,6 +35,23 @@ pub enum GitError {
     },
     #[error("git {command} failed: {complaint}")]
     Failed { command: String, code: Option<i32>, complaint: String },
+}
+
+/// The system's words for a disk or a quota that is full, as git and its helpers pass them on.
+const NO_ROOM: [&str; 2] = ["no space left on device", "disk quota exceeded"];
+
+impl GitError {
+    pub fn is_for_want_of_room(&self) -> bool {
+        match self {
+            Self::Start { source } => tells_of_full_disk(source),
+            Self::Failed { complaint, .. } => complaint.lines().any(|line| {
+                // A source with a full disk is no concern of ours.
+                let line = line.to_ascii_lowercase();
+                !line.starts_with("remote: ") && NO_ROOM.iter().any(|words| line.contains(words))
+            }),
+            Self::TimedOut { .. } | Self::GoesOn { .. } => false,
+        }
+    }
 }
 
 fn told(last: Option<&str>) -> String {

@@ -16,6 +16,7 @@ const FILL_LATER: (&str, &str) = (
     "later",
     "echo ready\nwhile ! [ -e go ]; do sleep 0.05; done\ncat /dev/zero > $TESTARENA_RESULTS/zero\necho '::progress 0.5 full'\nexec sleep 600",
 );
+const WAIT: (&str, &str) = ("wait", "echo ready; while ! [ -e $RUNNER_TEST_FOLDER/go ]; do sleep 0.05; done");
 const HOLD: (&str, &str) = ("hold", "exec sleep 600");
 /// Gives the runner a folder of 64 MiB.
 const SMALL_DISK: &str = "mount -t tmpfs -o size=64m none \"$RUNNER_TEST_FOLDER/$0\" || exit\nexec \"$@\"";
@@ -82,6 +83,51 @@ async fn what_waits_when_the_disk_fills_up_waits_on_and_runs_when_there_is_room(
     assert_eq!(statuses(&server.client.ended("2").await), (QueueStatus::Finished, vec![Passed]));
     assert_eq!(statuses(&server.client.ended("3").await), (QueueStatus::Finished, vec![Passed, Passed]));
     child.kill().await.unwrap();
+}
+
+/// Puts files of a checkout into the source, and tells their commit.
+fn commit_files(server: &TestRunner, files: usize, bytes: usize) -> String {
+    let source = server.folder.path().join("source");
+    for n in 0..files {
+        std::fs::write(source.join(format!("file{n}")), vec![0; bytes]).unwrap();
+    }
+    server.git_at_source(&["add", "--all"]);
+    server.git_at_source(&["commit", "--quiet", "--message", "files"]);
+    server.git_at_source(&["rev-parse", "HEAD"])
+}
+
+/// What looks like enough by the bytes that are free is too little for one more checkout.
+#[tokio::test]
+async fn a_queue_whose_checkout_finds_no_room_waits_and_runs_when_there_is_some() {
+    for (disk, files, bytes) in [("size=64m", 1, 40 << 20), ("size=64m,nr_inodes=90", 50, 1)] {
+        let mut server = TestRunner::start(&[PASS, WAIT]).await;
+        server.commit = commit_files(&server, files, bytes);
+        let script = SMALL_DISK.replace("size=64m", disk);
+        let mut child = start_on_a_small_disk(&mut server, "workspaces", &script).await;
+        // Both slots, until the others have been accepted.
+        server.submit("1", &["wait", "wait"]).await;
+        server.client.logged("1-1", "ready").await;
+        server.submit("2", &["pass"]).await;
+        server.submit("3", &["pass", "pass"]).await;
+        std::fs::write(server.folder.path().join("go"), "").unwrap();
+        let start = Instant::now();
+        while !server.client.log("2").await.contains("no room for the checkout, so the queue waits") {
+            assert!(start.elapsed() < Duration::from_secs(60), "{disk}: {}", server.client.log("2").await);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let waits = |queue: &protocol::remote::QueueBody| queue.status == QueueStatus::Waiting;
+        let queue = server.client.until("2", waits).await;
+        assert_eq!((queue.position, queue.started_at), (Some(1), None), "{disk}");
+        assert_eq!(server.client.status("3").await.position, Some(2), "{disk}");
+        expect_refusal(&server).await;
+        assert!(!server.client.log("2").await.contains("has ended"), "{disk}");
+        assert_eq!(server.client.delete("1").await.status(), 204);
+        assert_eq!(statuses(&server.client.ended("2").await), (QueueStatus::Finished, vec![Passed]), "{disk}");
+        assert_eq!(server.client.delete("2").await.status(), 204);
+        let ended = server.client.ended("3").await;
+        assert_eq!(statuses(&ended), (QueueStatus::Finished, vec![Passed, Passed]), "{disk}");
+        child.kill().await.unwrap();
+    }
 }
 
 #[tokio::test]
