@@ -1,10 +1,10 @@
 //! The reference remote test server: takes queues over HTTP, runs each task as a process of a git checkout,
 //! and keeps logs and results. `docs/runner.md` tells how to run it, `docs/remote-protocol.md` what it speaks.
 
+mod boot;
 mod config;
 mod http;
 mod layout;
-mod process;
 mod no_room;
 mod queue;
 mod results;

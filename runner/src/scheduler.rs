@@ -5,30 +5,34 @@ mod work;
 
 use crate::queue::{Checkout, Step, is_overdue, next_step};
 use crate::state::State;
-use crate::store::{QueueRow, StoreError, StoreResult};
+use crate::store::{StoreError, StoreResult};
 use protocol::Timestamp;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::MissedTickBehavior;
 use work::Ended;
 
 /// The bell rings for everything that happens; this is for what happens by the clock alone (queues past their limit).
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often old memories of deleted ids are dropped.
 const PRUNE_EVERY: Duration = Duration::from_hours(1);
+/// For each power cut a queue may run so much longer than its limit.
+const NOTE_CLOCK_EVERY: Duration = Duration::from_secs(30);
 
 /// Runs until the runner stops and all that was started has ended. An error is a defect: a worker panicked.
 pub async fn run(state: State) -> Result<(), JoinError> {
     let mut scheduler = Scheduler {
         is_taken: vec![false; state.config.slots.len()],
         preparing: HashSet::new(),
-        running_since: HashMap::new(),
         work: JoinSet::new(),
         is_disk_full: false,
         state,
     };
     let mut prune = tokio::time::interval(PRUNE_EVERY);
+    let mut note_clock = tokio::time::interval(NOTE_CLOCK_EVERY);
+    note_clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let stop = scheduler.state.stop.clone();
     while !stop.is_cancelled() {
         if let Err(error) = scheduler.tick(Timestamp::now()).await {
@@ -39,6 +43,8 @@ pub async fn run(state: State) -> Result<(), JoinError> {
             () = scheduler.state.bell.notified() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
             _ = prune.tick() => scheduler.prune().await,
+            // While nothing runs it can be behind.
+            _ = note_clock.tick(), if scheduler.is_taken.contains(&true) => scheduler.note_clock().await,
             Some(ended) = scheduler.work.join_next() => scheduler.free(ended?),
         }
         while let Some(ended) = scheduler.work.try_join_next() {
@@ -48,20 +54,12 @@ pub async fn run(state: State) -> Result<(), JoinError> {
     while let Some(ended) = scheduler.work.join_next().await {
         scheduler.free(ended?);
     }
+    scheduler.note_clock().await;
     Ok(())
-}
-
-/// From when a queue has run, on the clock that nobody sets. Only for one that was running before this process
-/// the other clock has to be believed.
-fn since(queue: &QueueRow, now: Timestamp) -> Instant {
-    let ran_for = queue.started_at.map_or(0, |start| now.0.saturating_sub(start));
-    let ran_for = Duration::from_millis(u64::try_from(ran_for).unwrap_or(0));
-    Instant::now().checked_sub(ran_for).unwrap_or_else(Instant::now)
 }
 
 struct Scheduler {
     state: State,
-    running_since: HashMap<i64, Instant>,
     is_taken: Vec<bool>,
     preparing: HashSet<i64>,
     work: JoinSet<Ended>,
@@ -76,13 +74,10 @@ impl Scheduler {
         Ok(())
     }
 
-    async fn end_overdue(&mut self, now: Timestamp) -> StoreResult<()> {
-        let running = self.state.store.running().await?;
-        self.running_since.retain(|number, _| running.iter().any(|queue| queue.number == *number));
-        for queue in running {
-            let since = self.running_since.entry(queue.number).or_insert_with(|| since(&queue, now));
+    async fn end_overdue(&self, now: Timestamp) -> StoreResult<()> {
+        for queue in self.state.store.running().await? {
             let timeout_s = u64::try_from(queue.timeout_s).unwrap_or(0);
-            if !is_overdue(since.elapsed(), timeout_s, self.state.config.queue_overtime) {
+            if !is_overdue(self.state.store.ran_for(&queue), timeout_s, self.state.config.queue_overtime) {
                 continue;
             }
             let reason = format!("ended by the test server: it ran for longer than its limit of {} s", queue.timeout_s);
@@ -136,7 +131,6 @@ impl Scheduler {
             return Ok(false);
         };
         self.preparing.insert(number);
-        self.running_since.insert(number, Instant::now());
         self.take(slot);
         self.work.spawn(work::prepare(self.state.clone(), in_use, slot, queue));
         Ok(true)
@@ -165,8 +159,14 @@ impl Scheduler {
         }
     }
 
+    async fn note_clock(&self) {
+        if let Err(error) = self.state.store.note_clock().await {
+            tracing::warn!(%error, "how long queues have run could not be noted");
+        }
+    }
+
     async fn prune(&self) {
-        match self.state.store.prune_gone(Timestamp::now()).await {
+        match self.state.store.prune_gone().await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "forgot ids that were deleted long ago"),
             Err(error) => tracing::error!(%error, "ids that were deleted long ago could not be forgotten"),

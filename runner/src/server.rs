@@ -1,6 +1,7 @@
 //! Starting and stopping: what a start finds left over, the long-lived tasks, and the order in which they end.
 //! When one of those tasks ends by itself, the whole runner does, loudly.
 
+use crate::boot::Boot;
 use crate::config::Config;
 use crate::http;
 use crate::layout::{Layout, remove_tree};
@@ -24,8 +25,6 @@ const STOP_WAIT: Duration = Duration::from_secs(8);
 /// A runner that is just ending gives its data folder free within this time.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 const LOCK_TRY_EVERY: Duration = Duration::from_millis(50);
-/// Another one after each start of the machine.
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Why a runner does not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -162,19 +161,6 @@ fn lock(path: PathBuf) -> Result<File, RunError> {
     }
 }
 
-/// Which start of the machine this is.
-struct Boot {
-    id: String,
-    /// The runner's last start was after it, too.
-    is_same: bool,
-}
-
-async fn boot(layout: &Layout) -> Boot {
-    let id = tokio::fs::read_to_string(BOOT_ID).await.unwrap_or_default();
-    let noted = tokio::fs::read_to_string(layout.boot()).await.unwrap_or_default();
-    Boot { is_same: !id.is_empty() && id == noted, id }
-}
-
 /// Ends what a former run left over: its processes, its running tasks, its unfinished deletions.
 async fn recover(state: &State) -> Result<(), RunError> {
     // First of all: a checkout that a killed runner left at work would go on in a folder that is made anew.
@@ -183,10 +169,12 @@ async fn recover(state: &State) -> Result<(), RunError> {
     if killed > 0 {
         tracing::warn!(killed, "ended git that a former run had left at work");
     }
-    let boot = boot(&state.layout).await;
-    let recovered = state.store.recover(state.layout.clone(), boot.is_same, Timestamp::now()).await?;
+    let boot = Boot::now().map(|boot| boot.id).unwrap_or_default();
+    let noted = tokio::fs::read_to_string(state.layout.boot()).await.unwrap_or_default();
+    let is_same_boot = !boot.is_empty() && boot == noted;
+    let recovered = state.store.recover(state.layout.clone(), is_same_boot, Timestamp::now()).await?;
     // A note that is not there, or only half, is of no use to anybody: then it is taken for another start's.
-    if let Err(error) = tokio::fs::write(state.layout.boot(), boot.id).await {
+    if let Err(error) = tokio::fs::write(state.layout.boot(), boot).await {
         tracing::warn!(%error, "the machine's start could not be noted; checkouts will be made anew after the next");
     }
     for (id, n) in recovered.interrupted {

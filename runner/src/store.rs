@@ -2,6 +2,7 @@
 //! One connection writes, a few read; an answer about a write is given after its commit is on the disk.
 
 mod changes;
+mod clock;
 mod finish;
 mod gone;
 mod marks;
@@ -13,6 +14,8 @@ pub use changes::{Cursor, FeedPage};
 pub use finish::Finished;
 pub use queues::{Acceptance, NewQueue, NewTask, OfInstance, QueueRow, QueueView, TaskRow};
 
+use crate::boot::Boot;
+use clock::Clock;
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
 use diesel::sql_types::BigInt;
@@ -57,6 +60,7 @@ pub struct Store {
     writer: Arc<Mutex<SqliteConnection>>,
     readers: Pool<ConnectionManager<SqliteConnection>>,
     changed: watch::Sender<()>,
+    clock: Arc<Clock>,
 }
 
 #[derive(Debug)]
@@ -71,12 +75,17 @@ impl CustomizeConnection<SqliteConnection, diesel::r2d2::Error> for SetPragmas {
 impl Store {
     /// Opens or makes the database and brings its schema up to date. Blocks.
     pub fn open(path: &Path) -> StoreResult<Self> {
+        Self::open_at(path, Boot::now().as_ref())
+    }
+
+    fn open_at(path: &Path, boot: Option<&Boot>) -> StoreResult<Self> {
         let failed = |cause: String| StoreError::Open(format!("{}: {cause}", path.display()));
         let url = path.to_str().ok_or_else(|| failed("the path is not UTF-8".to_owned()))?;
         let mut writer = SqliteConnection::establish(url).map_err(|error| failed(error.to_string()))?;
         writer.batch_execute(PRAGMAS)?;
         writer.run_pending_migrations(MIGRATIONS).map_err(|error| failed(error.to_string()))?;
         keep_room(&mut writer);
+        let clock = Arc::new(Clock::start(&mut writer, boot)?);
         let readers = Pool::builder()
             .max_size(READERS)
             .connection_timeout(READER_WAIT)
@@ -84,7 +93,7 @@ impl Store {
             .test_on_check_out(false)
             .connection_customizer(Box::new(SetPragmas))
             .build(ConnectionManager::new(url))?;
-        Ok(Self { writer: Arc::new(Mutex::new(writer)), readers, changed: watch::Sender::new(()) })
+        Ok(Self { writer: Arc::new(Mutex::new(writer)), readers, changed: watch::Sender::new(()), clock })
     }
 
     /// Tells of every commit.

@@ -34,11 +34,12 @@ impl Store {
     /// Records an abort: waiting tasks have ended with it, running ones are the caller's to kill.
     /// An unknown id is remembered, so that it is not accepted later.
     pub async fn abort(&self, id: String, instance: String, now: Timestamp) -> StoreResult<OfInstance<QueueView>> {
+        let clock = self.clock.clone();
         self.write(move |connection| {
             let queue = match find_owned(connection, &id, &instance)? {
                 OfInstance::OtherInstance => return Ok(OfInstance::OtherInstance),
                 OfInstance::Unknown => {
-                    remember_gone(connection, &id, &instance, now)?;
+                    remember_gone(connection, &id, &instance, clock.reading())?;
                     return Ok(OfInstance::Unknown);
                 }
                 OfInstance::Known(queue) => queue,
@@ -57,12 +58,13 @@ impl Store {
 
     /// Records that a queue shall go, and that its id is gone; tells its number if it is known.
     pub async fn request_delete(&self, id: String, instance: String, now: Timestamp) -> StoreResult<OfInstance<i64>> {
+        let clock = self.clock.clone();
         self.write(move |connection| {
             let found = find_owned(connection, &id, &instance)?;
             if matches!(found, OfInstance::OtherInstance) {
                 return Ok(OfInstance::OtherInstance);
             }
-            remember_gone(connection, &id, &instance, now)?;
+            remember_gone(connection, &id, &instance, clock.reading())?;
             let OfInstance::Known(queue) = found else {
                 return Ok(OfInstance::Unknown);
             };

@@ -13,9 +13,10 @@ const KEPT_FOR: Duration = Duration::from_hours(7 * 24);
 
 impl Store {
     /// Forgets the ids that were remembered long enough.
-    pub async fn prune_gone(&self, now: Timestamp) -> StoreResult<usize> {
+    pub async fn prune_gone(&self) -> StoreResult<usize> {
+        let oldest = Timestamp(self.clock.reading()).minus(KEPT_FOR).0;
         self.write(move |connection| {
-            let old = gone_ids::table.filter(gone_ids::gone_at.lt(now.minus(KEPT_FOR).0));
+            let old = gone_ids::table.filter(gone_ids::gone_at.lt(oldest));
             Ok(diesel::delete(old).execute(connection)?)
         })
         .await
@@ -31,9 +32,9 @@ pub(super) fn remember_gone(
     connection: &mut SqliteConnection,
     id: &str,
     instance: &str,
-    now: Timestamp,
+    now_on_clock: i64,
 ) -> StoreResult<()> {
-    let row = (gone_ids::queue_id.eq(id), gone_ids::instance.eq(instance), gone_ids::gone_at.eq(now.0));
+    let row = (gone_ids::queue_id.eq(id), gone_ids::instance.eq(instance), gone_ids::gone_at.eq(now_on_clock));
     diesel::replace_into(gone_ids::table).values(row).execute(connection)?;
     Ok(())
 }

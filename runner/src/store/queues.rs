@@ -41,6 +41,8 @@ pub struct QueueRow {
     pub changed: i64,
     pub prepared: bool,
     pub abort_requested: bool,
+    /// In milliseconds on the clock that nobody sets.
+    pub started_on_clock: Option<i64>,
 }
 
 #[derive(Clone, Debug, Queryable, Selectable)]

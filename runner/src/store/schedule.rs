@@ -1,6 +1,7 @@
 //! What the scheduler reads and writes: what may start, what has started, how far it is.
 //! Every change of state is one conditional update, so that an abort in between wins.
 
+use super::clock::put_starts_right;
 use super::finish::close_if_ended;
 use super::marks::{mark_changed, mark_line_changed};
 use super::queues::{QueueRow, TaskRow, tasks_of};
@@ -35,7 +36,8 @@ impl Store {
 
     /// Makes a queue a running one; `None` if it was aborted meanwhile.
     pub async fn start_queue(&self, number: i64, now: Timestamp) -> StoreResult<Option<QueueRow>> {
-        self.write(move |connection| start_queue(connection, number, now)).await
+        let clock = self.clock.clone();
+        self.write(move |connection| start_queue(connection, number, now, clock.reading())).await
     }
 
     pub async fn mark_prepared(&self, number: i64) -> StoreResult<()> {
@@ -46,13 +48,13 @@ impl Store {
         .await
     }
 
-    /// Makes a task a running one; `None` if it was aborted meanwhile.
-    pub async fn start_task(&self, number: i64, n: i32, now: Timestamp) -> StoreResult<Option<(QueueRow, TaskRow)>> {
     /// Lets a queue wait again whose checkout found no room. One of which a task has run before goes on running.
     pub async fn put_back(&self, number: i64) -> StoreResult<()> {
         self.write(move |connection| put_back(connection, number)).await
     }
 
+    /// Makes a task a running one; `None` if it was aborted meanwhile.
+    pub async fn start_task(&self, number: i64, n: i32, now: Timestamp) -> StoreResult<Option<(QueueRow, TaskRow)>> {
         self.write(move |connection| start_task(connection, number, n, now)).await
     }
 
@@ -91,7 +93,12 @@ impl Store {
     /// Puts the state right after the runner died: what was running has ended as an error, what waited still will run.
     /// `is_same_boot`: the machine has run on since the runner's last start.
     pub async fn recover(&self, layout: Layout, is_same_boot: bool, now: Timestamp) -> StoreResult<Recovered> {
-        self.write(move |connection| recover(connection, &layout, is_same_boot, now)).await
+        let clock = self.clock.clone();
+        self.write(move |connection| {
+            put_starts_right(connection, clock.reading())?;
+            recover(connection, &layout, is_same_boot, now)
+        })
+        .await
     }
 }
 
@@ -117,10 +124,19 @@ fn candidates(connection: &mut SqliteConnection, limit: usize) -> StoreResult<Ve
     Ok(found)
 }
 
-fn start_queue(connection: &mut SqliteConnection, number: i64, now: Timestamp) -> StoreResult<Option<QueueRow>> {
+fn start_queue(
+    connection: &mut SqliteConnection,
+    number: i64,
+    now: Timestamp,
+    now_on_clock: i64,
+) -> StoreResult<Option<QueueRow>> {
     let waiting = queues::table.find(number).filter(queues::status.eq(QueueStatus::Waiting.as_str()));
     let moved = diesel::update(waiting)
-        .set((queues::status.eq(QueueStatus::Running.as_str()), queues::started_at.eq(now.0)))
+        .set((
+            queues::status.eq(QueueStatus::Running.as_str()),
+            queues::started_at.eq(now.0),
+            queues::started_on_clock.eq(now_on_clock),
+        ))
         .execute(connection)?;
     if moved == 1 {
         mark_changed(connection, number)?;

@@ -1,5 +1,5 @@
 //! The tables of `migrations/`, as diesel sees them.
-//! Times are milliseconds since 1970 UTC.
+//! Times are milliseconds since 1970 UTC; `gone_at` and `started_on_clock` those of the clock that nobody sets.
 
 use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
 
@@ -8,6 +8,15 @@ table! {
         id -> Integer,
         epoch -> Text,
         seq -> BigInt,
+    }
+}
+
+table! {
+    clock (id) {
+        id -> Integer,
+        boot -> Text,
+        up -> BigInt,
+        reading -> BigInt,
     }
 }
 
@@ -29,6 +38,7 @@ table! {
         prepared -> Bool,
         abort_requested -> Bool,
         delete_requested -> Bool,
+        started_on_clock -> Nullable<BigInt>,
     }
 }
 

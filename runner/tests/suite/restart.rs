@@ -3,7 +3,7 @@
 
 use crate::test_runner::{Client, INSTANCE, TestRunner, config_in, is_alive, refusal, statuses, tasks, until_dead};
 use protocol::QueueStatus;
-use protocol::TaskStatus::{Error, Passed};
+use protocol::TaskStatus::{Aborted, Error, Passed};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -148,6 +148,28 @@ async fn a_checkout_stays_as_it_is_while_the_machine_runs_on() {
     server.start_again().await;
     server.client.ended("2").await;
     assert!(left.exists());
+}
+
+#[tokio::test]
+async fn the_time_in_which_the_runner_is_down_counts_for_a_queues_limit() {
+    let mut server = TestRunner::start_with(&[PASS, WAIT], |config| {
+        config.slots.truncate(1);
+        config.queue_overtime = Duration::ZERO;
+    })
+    .await;
+    let mut queue = server.queue("2", &["wait", "pass"]);
+    queue.timeout_s = 10;
+    assert_eq!(server.client.post_queue(&queue).await.status(), 202);
+    server.client.logged("2-1", "pid").await;
+    let running = Instant::now();
+    server.shut_down().await;
+    while running.elapsed() < Duration::from_secs(10) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    server.start_again().await;
+    let ended = server.client.ended("2").await;
+    assert_eq!(statuses(&ended), (QueueStatus::Aborted, vec![Error, Aborted]));
+    assert_eq!(ended.message, "ended by the test server: it ran for longer than its limit of 10 s");
 }
 
 #[tokio::test]
