@@ -6,7 +6,7 @@ use rustix::fd::AsFd;
 use rustix::fs::{Access, CWD, Mode, OFlags, access, openat, syncfs};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
-use std::fs::{DirEntry, File};
+use std::fs::{DirEntry, File, Metadata};
 use std::io;
 use std::path::Path;
 
@@ -32,9 +32,12 @@ impl Results {
     /// Looks through a task's results folder. Blocks.
     pub fn find(folder: &Path) -> Self {
         let mut results = Self::default();
-        let is_folder = std::fs::symlink_metadata(folder).is_ok_and(|metadata| metadata.is_dir());
-        if is_folder {
-            results.add_folder(folder, "", 0);
+        match std::fs::symlink_metadata(folder) {
+            Ok(metadata) if metadata.is_dir() => results.add_folder(folder, "", 0),
+            Ok(metadata) => results.leave_out("", kind_of(&metadata)),
+            // The task has removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => results.leave_out("", &error.to_string()),
         }
         results.files.sort_by(|a, b| a.path.cmp(&b.path));
         results
@@ -93,13 +96,6 @@ impl Results {
     }
 
     fn add(&mut self, entry: &DirEntry, prefix: &str, depth: usize) {
-        let Ok(metadata) = entry.metadata() else {
-            // A running task has just removed it.
-            return;
-        };
-        if !metadata.is_dir() && !metadata.is_file() {
-            return;
-        }
         let name = match entry.file_name().into_string() {
             Ok(name) if !name.contains(char::is_control) => name,
             Ok(name) => return self.leave_out(&format!("{prefix}{name}"), "control characters"),
@@ -113,14 +109,26 @@ impl Results {
             self.add_folder(&entry.path(), &format!("{path}/"), depth + 1);
         } else if let Err(error) = access(entry.path(), Access::READ_OK) {
             self.leave_out(&path, &io::Error::from(error).to_string());
+        let metadata = match entry.metadata() {
+            Ok(metadata) => metadata,
+            // A running task has just removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => return self.leave_out(&path, &error.to_string()),
+        };
         } else {
             let content_type = content_type(&path).to_owned();
+        } else if !metadata.is_file() {
+            self.leave_out(&path, kind_of(&metadata));
             self.files.push(RemoteFile { path, size: metadata.len(), content_type });
         }
     }
 
     fn leave_out(&mut self, path: &str, reason: &str) {
-        self.left_out.push(format!("\"{}\" ({reason})", path.escape_debug()));
+        let name = match path {
+            "" => "the results folder".to_owned(),
+            path => format!("\"{}\"", path.escape_debug()),
+        };
+        self.left_out.push(format!("{name} ({reason})"));
     }
 }
 
@@ -128,11 +136,17 @@ impl Results {
 pub fn open_below(folder: &Path, path: &str) -> io::Result<Option<File>> {
     let open = || open_in(openat(CWD, folder, CAREFULLY | OFlags::DIRECTORY, Mode::empty())?, path, OFlags::empty());
     let Some(file) = unless_gone(open())? else { return Ok(None) };
+    /// An empty path is the results folder itself.
     let is_plain = file.metadata()?.is_file();
     Ok(is_plain.then_some(file))
 }
 
 fn open_folder(path: &Path) -> io::Result<File> {
+/// What something is that is no result.
+fn kind_of(metadata: &Metadata) -> &'static str {
+    if metadata.is_symlink() { "a link" } else { "no plain file" }
+}
+
     Ok(openat(CWD, path, CAREFULLY | OFlags::DIRECTORY, Mode::empty())?.into())
 }
 

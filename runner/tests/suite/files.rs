@@ -84,6 +84,11 @@ async fn results_are_what_the_task_left_in_its_folder() {
         {"path": "shots/a b/ü.PNG", "size": 3, "content_type": "image/png"},
     ]});
     assert_eq!(server.client.get_json("/api/results/42-1").await, expected);
+    let log = server.client.log("42").await;
+    assert!(log.contains("of task 42-1 4 results are left out: "), "{log}");
+    for words in ["\"link\" (a link)", "\"etc\" (a link)", "\"inner\" (a link)", "\"pipe\" (no plain file)"] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
     let file = server.client.get("/api/results/42-1/shots/a%20b/%C3%BC.PNG").await;
     assert_eq!((header(&file, "content-type"), header(&file, "x-content-type-options")), ("image/png", "nosniff"));
     assert_eq!(file.text().await.unwrap(), "png");
@@ -136,6 +141,8 @@ async fn no_path_leads_out_of_the_results_folder() {
     }
     assert_eq!(server.client.get_json("/api/results/42-2").await, json!({"task_id": "42-2", "files": []}));
     assert_eq!(refusal(server.client.get("/api/results/42-2/hostname").await).await, (404, "unknown_result".into()));
+    let log = server.client.log("42").await;
+    assert!(log.contains("of task 42-2 1 results are left out: the results folder (a link)"), "{log}");
 }
 
 #[tokio::test]
@@ -146,13 +153,25 @@ async fn what_can_not_be_read_hides_no_other_result() {
             test.uid(NOBODY).gid(NOBODY);
         });
     }
-    let text = "cd $TESTARENA_RESULTS; echo a > a; echo b > b; chmod 000 b; mkdir c; echo d > c/d; chmod 000 c";
-    let server = TestRunner::start(&[("a", text)]).await;
-    server.run("42", &["a"]).await;
+    let text = "cd $TESTARENA_RESULTS; echo a > a; echo b > b; chmod 000 b; mkdir c; echo d > c/d; chmod 000 c; \
+                mkdir e; echo f > e/f; chmod 600 e";
+    let locked = "echo a > $TESTARENA_RESULTS/a; chmod 000 $TESTARENA_RESULTS";
+    let server = TestRunner::start(&[("a", text), ("locked", locked)]).await;
+    server.run("42", &["a", "locked"]).await;
     let listed = server.client.get_json("/api/results/42-1").await;
     assert_eq!(listed["files"], json!([{"path": "a", "size": 2, "content_type": "application/octet-stream"}]));
-    for path in ["b", "c/d"] {
+    for path in ["b", "c/d", "e/f"] {
         assert_eq!(refusal(server.client.get(&format!("/api/results/42-1/{path}")).await).await.0, 404, "{path}");
+    }
+    let log = server.client.log("42").await;
+    for words in [
+        "of task 42-1 3 results",
+        "\"b\" (",
+        "\"c/\" (",
+        "\"e/f\" (",
+        "42-2 1 results are left out: the results folder (",
+    ] {
+        assert!(log.contains(words), "{words}: {log}");
     }
 }
 
