@@ -8,9 +8,13 @@ use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::fs::{DirEntry, File, Metadata};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 pub const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
+const UTF_8: &str = "; charset=utf-8";
+/// As much of a text is looked at, in bytes: there may be thousands of them.
+const LOOK_AT: usize = 8 * 1024;
 /// As deep as folders in folders are followed; deeper ones are no results but a mistake.
 const MAX_DEPTH: usize = 64;
 /// Most names in a sentence about what is left out.
@@ -115,8 +119,17 @@ impl Results {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => return self.leave_out(&path, &error.to_string()),
         };
+        } else if let Err(error) = access(entry.path(), Access::READ_OK) {
+            self.leave_out(&path, &io::Error::from(error).to_string());
         } else {
-            let content_type = content_type(&path).to_owned();
+            let content_type = match openat(CWD, entry.path(), CAREFULLY, Mode::empty()) {
+                Ok(file) => content_type(&path, &file.into()),
+                // A running task has just put something else in its place.
+                Err(_) => type_by_name(&path),
+            };
+            let content_type = content_type.to_owned();
+        if metadata.is_dir() {
+            self.add_folder(&entry.path(), &format!("{path}/"), depth + 1);
         } else if !metadata.is_file() {
             self.leave_out(&path, kind_of(&metadata));
             self.files.push(RemoteFile { path, size: metadata.len(), content_type });
@@ -167,7 +180,49 @@ fn unless_gone(opened: rustix::io::Result<File>) -> io::Result<Option<File>> {
     }
 }
 
-pub fn content_type(path: &str) -> &'static str {
+/// The type of a file by its name, and of a text by how it begins as well. Blocks.
+pub fn content_type(path: &str, file: &File) -> &'static str {
+    let by_name = type_by_name(path);
+    let Some(kind) = by_name.strip_suffix(UTF_8) else {
+        return by_name;
+    };
+    let mut start = [0; LOOK_AT];
+    // One that can't be read is not handed on.
+    let length = file.read_at(&mut start, 0).unwrap_or(0);
+    match (kind, encoding(&start[..length])) {
+        (_, Encoding::Utf8) => by_name,
+        ("text/plain", Encoding::Utf16) => "text/plain; charset=utf-16",
+        ("text/plain", Encoding::Utf16BigEndian) => "text/plain; charset=utf-16be",
+        ("text/plain", Encoding::Other) => "text/plain; charset=windows-1252",
+        ("text/csv", Encoding::Utf16) => "text/csv; charset=utf-16",
+        ("text/csv", Encoding::Utf16BigEndian) => "text/csv; charset=utf-16be",
+        ("text/csv", Encoding::Other) => "text/csv; charset=windows-1252",
+        // A page may say by itself what it is written in.
+        _ => "text/html",
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    Utf8,
+    /// With the low byte first, as Windows writes it.
+    Utf16,
+    Utf16BigEndian,
+    /// Nobody can tell which; what browsers take such a text for is the best guess.
+    Other,
+}
+
+fn encoding(start: &[u8]) -> Encoding {
+    match std::str::from_utf8(start) {
+        _ if start.starts_with(&[0xff, 0xfe]) => Encoding::Utf16,
+        _ if start.starts_with(&[0xfe, 0xff]) => Encoding::Utf16BigEndian,
+        // Its last character may be cut.
+        Err(error) if error.error_len().is_some() => Encoding::Other,
+        _ => Encoding::Utf8,
+    }
+}
+
+fn type_by_name(path: &str) -> &'static str {
     let extension = path.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase()).unwrap_or_default();
     match extension.as_str() {
         "txt" | "log" | "md" | "tap" | "out" | "err" => PLAIN_TEXT,
@@ -184,6 +239,27 @@ pub fn content_type(path: &str) -> &'static str {
         "webm" => "video/webm",
         "pdf" => "application/pdf",
         "zip" => "application/zip",
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_known_by_how_it_begins() {
+        let long = format!("{}ü", "x".repeat(LOOK_AT - 1));
+        for (start, expected) in [
+            (&b""[..], Encoding::Utf8),
+            ("Grüße".as_bytes(), Encoding::Utf8),
+            (&long.as_bytes()[..LOOK_AT], Encoding::Utf8),
+            (&b"\xef\xbb\xbfx"[..], Encoding::Utf8),
+            (&b"\xff\xfeh\0i\0"[..], Encoding::Utf16),
+            (&b"\xfe\xff\0h\0i"[..], Encoding::Utf16BigEndian),
+            (&b"Gr\xfc\xdfe"[..], Encoding::Other),
+        ] {
+            assert_eq!(encoding(start), expected, "{start:?}");
+        }
+    }
+}
         "gz" | "tgz" => "application/gzip",
         _ => "application/octet-stream",
     }

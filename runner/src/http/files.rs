@@ -63,10 +63,12 @@ pub async fn find_result(
     if path.split('/').any(|segment| matches!(segment, "" | "." | "..")) || path.contains('\0') {
         return Err(not_found());
     }
-    let content_type = content_type(&path);
     let wanted = path.clone();
-    let served =
-        blocking(move || open_below(&folder, &wanted)?.map(|file| Served::file(file, content_type)).transpose());
+    let served = blocking(move || {
+        let Some(file) = open_below(&folder, &wanted)? else { return Ok(None) };
+        let content_type = content_type(&wanted, &file);
+        Served::file(file, content_type).map(Some)
+    });
     Ok(respond(&headers, served.await?.ok_or_else(not_found)?))
 }
 

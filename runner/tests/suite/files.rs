@@ -205,6 +205,37 @@ async fn odd_names_are_handed_on_or_told() {
     }
 }
 
+/// PowerShell's `Out-File` writes UTF-16, and old programs what they always have.
+#[tokio::test]
+async fn a_text_is_named_by_what_it_is_written_in() {
+    let text = r"cd $TESTARENA_RESULTS; printf 'Gr\xc3\xbc\xc3\x9fe' > a.txt; printf '\xff\xfeh\0i\0' > b.TXT;
+        printf '\xfe\xff\0h\0i' > c.log; printf 'Gr\xfc\xdfe' > d.log; printf '\xff\xfeh\0' > e.csv;
+        printf '<meta charset=latin1>\xfc' > f.html; printf '\xff\xfe' > g.bin";
+    let server = TestRunner::start(&[("a", text)]).await;
+    server.run("42", &["a"]).await;
+    let listed = server.client.get_json("/api/results/42-1").await;
+    let types: Vec<(&str, &str)> = listed["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| (file["path"].as_str().unwrap(), file["content_type"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        ("a.txt", "text/plain; charset=utf-8"),
+        ("b.TXT", "text/plain; charset=utf-16"),
+        ("c.log", "text/plain; charset=utf-16be"),
+        ("d.log", "text/plain; charset=windows-1252"),
+        ("e.csv", "text/csv; charset=utf-16"),
+        ("f.html", "text/html"),
+        ("g.bin", "application/octet-stream"),
+    ];
+    assert_eq!(types, expected);
+    for (path, content_type) in expected {
+        let file = server.client.get(&format!("/api/results/42-1/{path}")).await;
+        assert_eq!(header(&file, "content-type"), content_type);
+    }
+}
+
 #[tokio::test]
 async fn thousands_of_small_results_are_served_quickly() {
     let text = "cd $TESTARENA_RESULTS; mkdir d; for i in $(seq 5000); do echo $i > d/$i.txt; done";
