@@ -67,6 +67,8 @@ pub struct Outcome {
     pub is_log_cut: bool,
     /// The log could not be written to its end.
     pub log_error: Option<io::Error>,
+    /// A sentence about what of it could not be ended.
+    pub still_runs: Option<String>,
 }
 
 /// Runs a task to its end. An error means that it could not be started.
@@ -83,14 +85,20 @@ pub async fn run(task: Task, limits: Limits, reports: watch::Sender<Report>) -> 
     let end = wait(child, own, group, &limits).await;
     // What left the group must not hold the device either; and a task has only ended when the last of its
     // processes is gone.
-    let killed = tokio::task::spawn_blocking(move || kill_leftovers(&mark)).await?;
+    let leftovers = tokio::task::spawn_blocking(move || kill_leftovers(&mark)).await?;
     guard.0 = None;
-    if killed > 0 {
-        tracing::info!(processes = killed, "killed processes that a task had left behind");
+    if leftovers.killed > 0 {
+        tracing::info!(processes = leftovers.killed, "killed processes that a task had left behind");
     }
     ended.cancel();
     let written = pump.await?;
-    Ok(Outcome { end: end?, log_size: written.size, is_log_cut: written.is_cut, log_error: written.error })
+    Ok(Outcome {
+        end: end?,
+        log_size: written.size,
+        is_log_cut: written.is_cut,
+        log_error: written.error,
+        still_runs: leftovers.complaint(),
+    })
 }
 
 fn spawn(task: &Task, output: io::PipeWriter) -> io::Result<(Child, Own)> {

@@ -179,9 +179,16 @@ async fn recover(state: &State) -> Result<(), RunError> {
     }
     for (id, n) in recovered.interrupted {
         let mark = mark_of_task(&state.layout.results(&id, n));
-        let killed = tokio::task::spawn_blocking(move || kill_leftovers(&mark)).await.map_err(StoreError::from)?;
+        let leftovers = tokio::task::spawn_blocking(move || kill_leftovers(&mark)).await.map_err(StoreError::from)?;
         state.note(&id, format!("the test server was restarted while task {id}-{n} was running")).await;
-        tracing::warn!(queue = id, killed, "task {id}-{n} was running when the runner ended; it is now an error");
+        if let Some(complaint) = leftovers.complaint() {
+            state.note(&id, format!("of task {id}-{n} {complaint}")).await;
+        }
+        tracing::warn!(
+            queue = id,
+            killed = leftovers.killed,
+            "task {id}-{n} was running when the runner ended; it is now an error"
+        );
     }
     let half_done = recovered.half_done;
     let layout = state.layout.clone();

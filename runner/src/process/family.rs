@@ -197,7 +197,7 @@ mod tests {
         let (mark, other) = (Mark::new("X", folder.path()), Mark::new("X", &folder.path().join("other")));
         let (daemon, mut bystander) = start_late(&mark, folder.path(), "exec /bin/sleep 60");
         assert!(mark.is_on(daemon) && !other.is_on(daemon));
-        assert_eq!(kill_leftovers(&mark), 1, "the daemon alone");
+        assert_eq!(kill_leftovers(&mark).killed, 1, "the daemon alone");
         assert!(look_at(daemon).is_none_or(|found| found.is_dead));
         assert_eq!(bystander.try_wait().unwrap(), None, "it is somebody else's");
         bystander.kill().unwrap();

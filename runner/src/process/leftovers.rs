@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 /// A killed process is gone after a few milliseconds, unless the kernel holds it; then nobody waits for it.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Most processes that a sentence names.
+const MAX_NAMES: usize = 5;
 
 /// A process as `/proc` tells of it.
 pub struct Process {
@@ -21,23 +23,51 @@ pub struct Process {
     pub is_dead: bool,
 }
 
+/// What became of processes that were left behind.
+#[derive(Debug)]
+pub struct Leftovers {
+    pub killed: usize,
+    /// Those that could not be ended: another user's, or held by the kernel. Ids and names, made printable.
+    pub left: Vec<String>,
+}
+
+impl Leftovers {
+    /// A sentence about those that live on.
+    pub fn complaint(&self) -> Option<String> {
+        let names = self.left.iter().take(MAX_NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = if self.left.len() > MAX_NAMES { ", …" } else { "" };
+        match self.left.len() {
+            0 => None,
+            1 => Some(format!("1 of its processes still runs, as it could not be ended: {names}")),
+            count => Some(format!("{count} of its processes still run, as they could not be ended: {names}{more}")),
+        }
+    }
+}
+
 /// Kills every process with this mark, waits until none is left, and tells how many there were.
 /// Blocks. Without a `/proc` it finds none.
-pub fn kill_leftovers(mark: &Mark) -> usize {
+pub fn kill_leftovers(mark: &Mark) -> Leftovers {
     let start = Instant::now();
     let mut killed = HashSet::new();
     loop {
         let found = living(mark);
         if found.is_empty() {
-            return killed.len();
+            return Leftovers { killed: killed.len(), left: Vec::new() };
         }
         if start.elapsed() > GONE_WITHIN {
             tracing::error!(processes = found.len(), "processes that were left behind can't be ended");
-            return killed.len();
+            return Leftovers { killed: killed.len(), left: found.into_iter().map(in_words).collect() };
         }
         killed.extend(found.into_iter().filter(|pid| kill_process(*pid, Signal::KILL).is_ok()));
         std::thread::sleep(LOOK_EVERY);
     }
+}
+
+/// Id and name.
+fn in_words(pid: Pid) -> String {
+    let pid = pid.as_raw_nonzero();
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    format!("{pid} {}", name.trim_end().escape_debug())
 }
 
 /// Kills those that are there now, without waiting for their end.

@@ -132,8 +132,15 @@ pub async fn run_task(state: State, in_use: InUse, slot: usize, queue: QueueRow,
         let limit = in_units(state.config.max_log_bytes);
         state.note(id, format!("the log of task {name} was cut at {limit} (max_log_bytes)")).await;
     }
-    let (verdict, log_size) = judge(outcome, &task);
+    let still_runs = outcome.as_ref().ok().and_then(|outcome| outcome.still_runs.clone());
+    let (mut verdict, log_size) = judge(outcome, &task);
     let progress = seen.borrow_and_update().progress.clone();
+    if let Some(complaint) = still_runs {
+        // The next task in this slot may find its device busy, and somebody should know why.
+        let said = verdict.message.take().or_else(|| progress.clone().map(|(_, said)| said)).unwrap_or_default();
+        let before = if said.is_empty() { said } else { format!("{said}; ") };
+        verdict.message = Some(format!("{before}{complaint}"));
+    }
     let code = verdict.exit_code.map(|code| format!(", exit code {code}")).unwrap_or_default();
     let words = verdict.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
     let seconds = start.elapsed().as_secs_f64();

@@ -86,7 +86,7 @@ impl Git {
 
     /// Ends what git a killed runner left at work. Blocks.
     pub fn kill_leftovers(&self) -> usize {
-        kill_leftovers(&self.0)
+        kill_leftovers(&self.0).killed
     }
 
     /// Runs git in a folder and returns what it printed.

@@ -7,7 +7,7 @@ use serde_json::json;
 use std::os::unix::process::CommandExt;
 
 /// A user without rights, by Linux's old custom.
-const NOBODY: u32 = 65_534;
+pub const NOBODY: u32 = 65_534;
 
 async fn part(server: &TestRunner, path: &str, range: &str) -> Response {
     server.client.request(Method::GET, path).header("Range", range).send().await.unwrap()

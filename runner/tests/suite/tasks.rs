@@ -1,10 +1,13 @@
 //! One task's life: what it gets, what its exit means, and that nothing it started outlives it.
 //! Process ids are told by the scenarios themselves.
 
+use crate::files::NOBODY;
 use crate::test_runner::{TestRunner, is_alive, is_alone, run_alone, statuses, tasks, until_dead};
 use protocol::QueueStatus;
 use protocol::TaskStatus::{Aborted, Error, Failed, Passed, Skipped};
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::time::{Duration, Instant};
 
 #[tokio::test]
@@ -212,4 +215,36 @@ fn peak_memory_kb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// As `sudo` does: what it starts is another user's, by its real name too.
+#[tokio::test]
+async fn what_another_users_rights_keep_alive_is_told() {
+    if rustix::process::geteuid().is_root() {
+        let folder = tempfile::tempdir().unwrap();
+        let sudo = folder.path().join("sudo");
+        std::fs::copy("/usr/bin/setpriv", &sudo).unwrap();
+        for (path, mode) in [(folder.path(), 0o755), (&sudo, 0o4755)] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        return run_alone("tasks::what_another_users_rights_keep_alive_is_told", |test| {
+            test.uid(NOBODY).gid(NOBODY).env("TEST_SUDO", &sudo);
+        });
+    }
+    if !is_alone() {
+        return;
+    }
+    // It ends by itself after the test.
+    let text = "$TEST_SUDO --reuid=0 --clear-groups /bin/sleep 60 >/dev/null 2>&1 & echo pid $!
+        until grep -q '^Uid:.0' /proc/$!/status && grep -q sleep /proc/$!/comm; do sleep 0.02; done
+        echo '::progress 0.5 half'";
+    let server = TestRunner::start(&[("a", text), ("b", "true")]).await;
+    let ended = server.run("1", &["a"]).await;
+    assert_eq!(statuses(&ended), (QueueStatus::Finished, vec![Passed]));
+    let log = server.client.log("1-1").await;
+    let pid = log.lines().next().unwrap().trim_start_matches("pid ");
+    let words = format!("1 of its processes still runs, as it could not be ended: {pid} sleep");
+    assert_eq!(tasks(&ended)[0].message, format!("half; {words}"));
+    assert!(server.client.log("1").await.contains(&words));
+    assert_eq!(tasks(&server.run("2", &["b"]).await)[0].message, "");
 }
