@@ -22,6 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Calls under way have this long to end when the runner stops; tasks need less.
 const STOP_WAIT: Duration = Duration::from_secs(8);
+/// How often a damaged clone is looked over after the start until it is whole.
+const LOOKS: u32 = 12;
+/// Longer than the pause after which the objects of a clone are fetched anew once more.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(310);
 /// A runner that is just ending gives its data folder free within this time.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 const LOCK_TRY_EVERY: Duration = Duration::from_millis(50);
@@ -73,6 +77,7 @@ impl Runner {
             return Err(RunError::Defect(defect));
         }
         recover(&state).await?;
+        tokio::spawn(look_over_clone(state.clone()));
 
         let listen = state.config.listen;
         let listener = TcpListener::bind(listen).await.map_err(io_error(format!("can't listen on {listen}")))?;
@@ -212,6 +217,22 @@ fn remove_half_done(layout: &Layout, queues: &[String]) {
     for id in queues {
         if let Err(error) = remove_tree(&layout.workspace(id)) {
             tracing::warn!(queue = id, %error, "half a checkout could not be removed");
+        }
+    }
+}
+
+/// Mends a clone that a power cut has damaged. The source may come back later than the bench.
+async fn look_over_clone(state: State) {
+    for _ in 0..LOOKS {
+        let looked = tokio::select! {
+            () = state.stop.cancelled() => return,
+            looked = state.repository.look_over() => looked,
+        };
+        let Err(error) = looked else { return };
+        tracing::error!(%error, "the clone could not be looked over, or not be mended");
+        tokio::select! {
+            () = state.stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK_AGAIN_AFTER) => {}
         }
     }
 }
