@@ -60,9 +60,16 @@ pub enum Way {
 /// Applies the next migration or takes back the last; how many are applied then.
 pub fn step(url: &DatabaseUrl, way: Way) -> usize {
     match url {
-        DatabaseUrl::Sqlite(path) => go(&mut SqliteConnection::establish(&path.to_string_lossy()).unwrap(), way),
+        DatabaseUrl::Sqlite(path) => go(&mut sqlite(path), way),
         DatabaseUrl::Postgres(url) => go(&mut PgConnection::establish(url).unwrap(), way),
     }
+}
+
+/// A store that was let go of may still be closing its own.
+fn sqlite(path: &Path) -> SqliteConnection {
+    let mut connection = SqliteConnection::establish(&path.to_string_lossy()).unwrap();
+    connection.batch_execute("PRAGMA busy_timeout = 10000").unwrap();
+    connection
 }
 
 fn go<D: Backend>(connection: &mut impl MigrationHarness<D>, way: Way) -> usize {
@@ -77,9 +84,7 @@ fn go<D: Backend>(connection: &mut impl MigrationHarness<D>, way: Way) -> usize 
 /// Runs statements as they stand, on a connection of its own.
 pub fn execute_all(url: &DatabaseUrl, statements: &str) {
     match url {
-        DatabaseUrl::Sqlite(path) => {
-            SqliteConnection::establish(&path.to_string_lossy()).unwrap().batch_execute(statements).unwrap();
-        }
+        DatabaseUrl::Sqlite(path) => sqlite(path).batch_execute(statements).unwrap(),
         DatabaseUrl::Postgres(url) => PgConnection::establish(url).unwrap().batch_execute(statements).unwrap(),
     }
 }
