@@ -6,6 +6,7 @@ mod config;
 mod http;
 mod layout;
 mod no_room;
+mod process;
 mod queue;
 mod results;
 mod scheduler;

@@ -33,6 +33,12 @@ impl NoRoom {
         self.lock().filter(|failure| now < failure.until).map(|_| self.words.clone())
     }
 
+    /// Whether the last checkout found none, so that the next one is better made alone: two that take the room from
+    /// each other fail both, and again at each try.
+    pub fn is_tight(&self) -> bool {
+        self.lock().is_some()
+    }
+
     /// A checkout has failed for want of room.
     pub fn note_failure(&self, now: Instant) {
         let mut last = self.lock();

@@ -109,16 +109,16 @@ impl Results {
             }
         };
         let path = format!("{prefix}{name}");
-        if metadata.is_dir() {
-            self.add_folder(&entry.path(), &format!("{path}/"), depth + 1);
-        } else if let Err(error) = access(entry.path(), Access::READ_OK) {
-            self.leave_out(&path, &io::Error::from(error).to_string());
         let metadata = match entry.metadata() {
             Ok(metadata) => metadata,
             // A running task has just removed it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => return self.leave_out(&path, &error.to_string()),
         };
+        if metadata.is_dir() {
+            self.add_folder(&entry.path(), &format!("{path}/"), depth + 1);
+        } else if !metadata.is_file() {
+            self.leave_out(&path, kind_of(&metadata));
         } else if let Err(error) = access(entry.path(), Access::READ_OK) {
             self.leave_out(&path, &io::Error::from(error).to_string());
         } else {
@@ -128,14 +128,11 @@ impl Results {
                 Err(_) => type_by_name(&path),
             };
             let content_type = content_type.to_owned();
-        if metadata.is_dir() {
-            self.add_folder(&entry.path(), &format!("{path}/"), depth + 1);
-        } else if !metadata.is_file() {
-            self.leave_out(&path, kind_of(&metadata));
             self.files.push(RemoteFile { path, size: metadata.len(), content_type });
         }
     }
 
+    /// An empty path is the results folder itself.
     fn leave_out(&mut self, path: &str, reason: &str) {
         let name = match path {
             "" => "the results folder".to_owned(),
@@ -145,21 +142,20 @@ impl Results {
     }
 }
 
-/// Opens a plain file below a folder without following any link; `None` where there is no such file.
-pub fn open_below(folder: &Path, path: &str) -> io::Result<Option<File>> {
-    let open = || open_in(openat(CWD, folder, CAREFULLY | OFlags::DIRECTORY, Mode::empty())?, path, OFlags::empty());
-    let Some(file) = unless_gone(open())? else { return Ok(None) };
-    /// An empty path is the results folder itself.
-    let is_plain = file.metadata()?.is_file();
-    Ok(is_plain.then_some(file))
-}
-
-fn open_folder(path: &Path) -> io::Result<File> {
 /// What something is that is no result.
 fn kind_of(metadata: &Metadata) -> &'static str {
     if metadata.is_symlink() { "a link" } else { "no plain file" }
 }
 
+/// Opens a plain file below a folder without following any link; `None` where there is no such file.
+pub fn open_below(folder: &Path, path: &str) -> io::Result<Option<File>> {
+    let open = || open_in(openat(CWD, folder, CAREFULLY | OFlags::DIRECTORY, Mode::empty())?, path, OFlags::empty());
+    let Some(file) = unless_gone(open())? else { return Ok(None) };
+    let is_plain = file.metadata()?.is_file();
+    Ok(is_plain.then_some(file))
+}
+
+fn open_folder(path: &Path) -> io::Result<File> {
     Ok(openat(CWD, path, CAREFULLY | OFlags::DIRECTORY, Mode::empty())?.into())
 }
 
@@ -239,6 +235,10 @@ fn type_by_name(path: &str) -> &'static str {
         "webm" => "video/webm",
         "pdf" => "application/pdf",
         "zip" => "application/zip",
+        "gz" | "tgz" => "application/gzip",
+        _ => "application/octet-stream",
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -258,9 +258,5 @@ mod tests {
         ] {
             assert_eq!(encoding(start), expected, "{start:?}");
         }
-    }
-}
-        "gz" | "tgz" => "application/gzip",
-        _ => "application/octet-stream",
     }
 }

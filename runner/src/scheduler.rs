@@ -102,7 +102,8 @@ impl Scheduler {
             }
         }
         let mut step = next_step(&candidates, free);
-        if matches!(step, Some(Step::Prepare { .. })) && self.look_at_disk().await {
+        let has_to_wait = self.state.no_room.is_tight() && !self.preparing.is_empty();
+        if matches!(step, Some(Step::Prepare { .. })) && (has_to_wait || self.look_at_disk().await) {
             // A checkout would fail for no fault of the queue's. What has begun goes on, since its clock runs.
             candidates.retain(|candidate| candidate.checkout != Checkout::Missing);
             step = next_step(&candidates, free);

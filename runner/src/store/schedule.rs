@@ -147,6 +147,19 @@ fn start_queue(
     Ok(wanted.select(QueueRow::as_select()).first(connection).optional()?)
 }
 
+fn put_back(connection: &mut SqliteConnection, number: i64) -> StoreResult<()> {
+    let is_untouched = tasks_of(connection, number)?.iter().all(|task| task.status.0 == TaskStatus::Waiting);
+    if is_untouched {
+        let running = queues::table.find(number).filter(queues::status.eq(QueueStatus::Running.as_str()));
+        diesel::update(running)
+            .set((queues::status.eq(QueueStatus::Waiting.as_str()), queues::started_at.eq(None::<i64>)))
+            .execute(connection)?;
+        mark_changed(connection, number)?;
+        mark_line_changed(connection, number)?;
+    }
+    Ok(())
+}
+
 fn start_task(
     connection: &mut SqliteConnection,
     number: i64,
@@ -163,19 +176,6 @@ fn start_task(
     mark_changed(connection, number)?;
     let queue = queues::table.find(number).select(QueueRow::as_select()).first(connection)?;
     let task = tasks::table.find((number, n)).select(TaskRow::as_select()).first(connection)?;
-fn put_back(connection: &mut SqliteConnection, number: i64) -> StoreResult<()> {
-    let is_untouched = tasks_of(connection, number)?.iter().all(|task| task.status.0 == TaskStatus::Waiting);
-    if is_untouched {
-        let running = queues::table.find(number).filter(queues::status.eq(QueueStatus::Running.as_str()));
-        diesel::update(running)
-            .set((queues::status.eq(QueueStatus::Waiting.as_str()), queues::started_at.eq(None::<i64>)))
-            .execute(connection)?;
-        mark_changed(connection, number)?;
-        mark_line_changed(connection, number)?;
-    }
-    Ok(())
-}
-
     Ok(Some((queue, task)))
 }
 

@@ -37,8 +37,9 @@ pub enum GitError {
     Failed { command: String, code: Option<i32>, complaint: String },
 }
 
-/// The system's words for a disk or a quota that is full, as git and its helpers pass them on.
-const NO_ROOM: [&str; 2] = ["no space left on device", "disk quota exceeded"];
+/// The system's words for a disk or a quota that is full, as git and its helpers pass them on; and those of git itself for
+/// a file of a checkout that the disk did not take, of which it does not say why and leaves nothing there.
+const NO_ROOM: [&str; 3] = ["no space left on device", "disk quota exceeded", "error: unable to write file "];
 
 impl GitError {
     pub fn is_for_want_of_room(&self) -> bool {
