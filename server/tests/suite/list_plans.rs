@@ -181,9 +181,15 @@ async fn every_other_list_is_read_by_an_index_in_its_order() {
 async fn the_next_jobs_of_each_lane_are_found_without_those_behind_them() {
     let app = TestApp::start().await;
     app.state.store.write(|connection| seed_jobs(connection, 3_000)).await.unwrap();
-    for lane in [Lane::Send, Lane::Ask, Lane::Act] {
+    let is_sqlite = matches!(app.state.config.database_url, DatabaseUrl::Sqlite(_));
+    let lanes = [Lane::Send, Lane::Ask, Lane::Act];
+    // SQLite makes no statistics by itself.
+    let without = lanes.into_iter().filter(|_| is_sqlite).map(|lane| (lane, false));
+    for (lane, has_statistics) in without.chain(lanes.map(|lane| (lane, true))) {
         app.sql(format!("UPDATE jobs SET lane = '{lane}', next_at = 3000 - id")).await;
-        app.sql("ANALYZE").await;
+        if has_statistics {
+            app.sql("ANALYZE").await;
+        }
         let plans = app.state.store.read(move |connection| {
             plans_of(connection, |connection| {
                 list_due(connection, "bench-a", lane, Timestamp(9_000), &[JobId(7)], 1).map(drop)
