@@ -105,7 +105,7 @@ mod tests {
             data_dir: "/srv/data".into(),
             repository: "/srv/re po".into(),
             scenario_dir: "scenarios".to_owned(),
-            workspace_root: "/srv/work".into(),
+            workspace_root: "/srv/runs".into(),
             submodules: true,
             slots: vec![],
             task_timeout: Duration::from_secs(1),
@@ -144,7 +144,7 @@ mod tests {
                 format!("git -C '/srv/re po' ls-tree -rz --full-tree '{COMMIT}' -- 'scenarios'"),
                 Command::Scenarios { commit },
             ),
-            ("rm -rf -- /srv/work/lab.42".to_owned(), Command::CleanUp { queue_id: branch("lab.42") }),
+            ("rm -rf -- /srv/runs/lab.42".to_owned(), Command::CleanUp { queue_id: branch("lab.42") }),
         ] {
             assert_eq!(parse(&line), Ok(command), "{line}");
         }
@@ -163,8 +163,8 @@ mod tests {
             "git -C '/srv/re po' fetch --quiet origin '+refs/heads/main:refs/heads/x'",
             "git -C '/srv/re po' ls-tree -rz --full-tree HEAD -- scenarios",
             "git -C '/srv/re po' ls-remote --heads origin; reboot",
-            "rm -rf /srv/work/42",
-            "rm -rf -- /srv/work/42 /etc",
+            "rm -rf /srv/runs/42",
+            "rm -rf -- /srv/runs/42 /etc",
         ] {
             assert_eq!(parse(line), Err(NOT_FOUND), "{line}");
         }
@@ -175,11 +175,11 @@ mod tests {
         for line in [
             "git -C /srv/other ls-remote --heads origin",
             "git -C . ls-remote --heads origin",
-            "rm -rf -- /srv/work",
-            "rm -rf -- /srv/work/",
-            "rm -rf -- /srv/work/..",
-            "rm -rf -- /srv/work/a/42",
-            "rm -rf -- /srv/work/a-b",
+            "rm -rf -- /srv/runs",
+            "rm -rf -- /srv/runs/",
+            "rm -rf -- /srv/runs/..",
+            "rm -rf -- /srv/runs/a/42",
+            "rm -rf -- /srv/runs/a-b",
             "rm -rf -- /etc/42",
             "rm -rf -- 42",
             "rm -rf -- /",

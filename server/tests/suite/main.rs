@@ -29,6 +29,7 @@ mod job_feed;
 mod job_health;
 mod job_life;
 mod job_mirror;
+mod job_odd_answers;
 mod job_odd_remote;
 mod job_reading;
 mod job_removal;
