@@ -14,6 +14,7 @@ pub mod leases;
 pub mod listing;
 pub mod oidc;
 mod pooler;
+mod prepared;
 pub mod rights;
 pub mod runs;
 pub mod schema;
@@ -34,6 +35,7 @@ use connection::{Connector, on_own};
 use diesel::result::Error as DieselError;
 use group::{Mode, work};
 use held::Held;
+use prepared::Prepared;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -222,8 +224,8 @@ pub(crate) fn next_id(connection: &mut AnyConnection, counter: &str) -> QueryRes
     use diesel::prelude::*;
     use schema::counters;
 
-    let row = counters::table.filter(counters::name.eq(counter));
-    let next = diesel::update(row).set(counters::value.eq(counters::value + 1));
+    let row = counters::table.filter(counters::name.eq(counter.to_owned()));
+    let next = Prepared(diesel::update(row).set(counters::value.eq(counters::value + 1)));
     on_own!(connection, |own| next.execute(own))?;
     let given = counters::table.filter(counters::name.eq(counter)).select(counters::value);
     on_own!(connection, |own| given.first(own))

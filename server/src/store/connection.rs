@@ -28,7 +28,7 @@ const POSTGRES_LIMITS: [(&str, &str); 4] = [
     ("target_session_attrs", "read-write"),
 ];
 /// How SQLite has to be compiled to be fast (see `.cargo/config.toml`), as `PRAGMA compile_options` tells it.
-const SQLITE_OPTIONS: [&str; 2] = ["ENABLE_QPSG", "DEFAULT_MEMSTATUS=0"];
+const SQLITE_OPTIONS: [&str; 3] = ["ENABLE_QPSG", "DEFAULT_MEMSTATUS=0", "THREADSAFE=2"];
 /// Of a database file that is no longer that which was opened.
 pub(super) const MOVED_WORDS: &str = "the database file has been removed or replaced; put that file back, or stop the server, remove \
      the -wal and -shm beside it, which belong to the file that is gone, and start it again";
@@ -129,9 +129,11 @@ fn open_file(path: &Path) -> Result<SqliteConnection, ConnectionError> {
 fn set_up(connection: &mut SqliteConnection) -> QueryResult<()> {
     connection.batch_execute(&format!("PRAGMA busy_timeout = {}", BUSY_LIMIT.as_millis()))?;
     use_write_ahead_log(connection)?;
-    // FULL: what was accepted survives a power cut.
+    // FULL: what was accepted survives a power cut. MEMORY: what a call of a group would have to undo is kept there and
+    // not in a file, which took most of the writing.
     connection.batch_execute(&format!(
-        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
+        "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON; \
+         PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
     ))
 }
 
@@ -184,7 +186,13 @@ type FileId = (u64, u64);
 
 impl Connector {
     pub(super) fn new(url: DatabaseUrl) -> Self {
-        Self { url, generation: AtomicUsize::new(0), is_pooled: AtomicBool::new(false), file: OnceLock::new() }
+        Self {
+            url,
+            generation: AtomicUsize::new(0),
+            is_pooled: AtomicBool::new(false),
+            file: OnceLock::new(),
+            writes: AtomicU64::new(0),
+        }
     }
 
     pub(super) fn connect(&self) -> Result<AnyConnection, ConnectionError> {

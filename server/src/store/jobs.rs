@@ -16,6 +16,7 @@ use super::audit::{AuditEntry, insert_audit_entry};
 use super::connection::on_own;
 use super::environments::find_environment_status;
 use super::installation;
+use super::prepared::Prepared;
 use super::runs;
 use super::schema::{jobs, users};
 use super::tasks::{Task, find_tasks, insert_tasks, save_task};
@@ -347,7 +348,7 @@ fn update_row(connection: &mut AnyConnection, before: &Job, after: &Job, is_visi
     let row = jobs::table.filter(jobs::id.eq(before.id.0)).filter(jobs::version.eq(before.version));
     let (revision, version) = (before.revision + i64::from(is_visible), before.version + 1);
     let saved = Job { revision, version, lane: after.lane_now(), ..after.clone() };
-    let is_saved = on_own!(connection, |own| diesel::update(row).set(saved).execute(own))? == 1;
+    let is_saved = on_own!(connection, |own| Prepared(diesel::update(row).set(saved)).execute(own))? == 1;
     if is_saved && is_in_rounds(before) && !is_in_rounds(after) {
         keep_age(connection, after)?;
     }
@@ -380,7 +381,7 @@ pub fn change_job(
 ) -> QueryResult<Option<Job>> {
     // The transaction begins with its write, which also keeps everybody else from the row until it ends.
     let row = jobs::table.filter(jobs::id.eq(id.0));
-    let locked = diesel::update(row).set(jobs::version.eq(jobs::version + 1));
+    let locked = Prepared(diesel::update(row).set(jobs::version.eq(jobs::version + 1)));
     if on_own!(connection, |own| locked.execute(own))? == 0 {
         return Ok(None);
     }

@@ -2,6 +2,7 @@
 //! Numbered from 1 in the order of submission; the wire's task id is `<queue id>-<n>`.
 
 use super::connection::on_own;
+use super::prepared::Prepared;
 use super::schema::{result_files, tasks};
 use super::values::{JobKey, OptionalMillis, TaskStatusText};
 use super::{AnyConnection, QueryResult};
@@ -86,14 +87,15 @@ pub fn find_task(connection: &mut AnyConnection, job: JobId, n: i64) -> QueryRes
 
 /// Notes what the remote server said of a task. How much of its log and results is here is noted apart, by `save_mirrored`.
 pub fn save_task(connection: &mut AnyConnection, task: Task) -> QueryResult<()> {
-    let save = diesel::update(tasks::table.find((task.job_id.0, task.n))).set((
+    let saved = (
         tasks::status.eq(task.status.as_str()),
         tasks::progress.eq(task.progress),
         tasks::message.eq(task.message),
         tasks::exit_code.eq(task.exit_code),
         tasks::started_at.eq(task.started_at.map(|at| at.0)),
         tasks::finished_at.eq(task.finished_at.map(|at| at.0)),
-    ));
+    );
+    let save = Prepared(diesel::update(tasks::table.find((task.job_id.0, task.n))).set(saved));
     on_own!(connection, |own| save.execute(own)).map(drop)
 }
 
@@ -147,12 +149,11 @@ pub fn find_result(connection: &mut AnyConnection, job: JobId, n: i64, path: &st
 
 /// Notes how much of a task's log and results is here. Readers' entity tags leave this out, so the job's revision stays.
 pub fn save_mirrored(connection: &mut AnyConnection, task: &Task) -> QueryResult<()> {
-    diesel::update(tasks::table.find((task.job_id.0, task.n)))
-        .set((
-            tasks::log_size.eq(task.log_size),
-            tasks::log_complete.eq(task.log_complete),
-            tasks::results_complete.eq(task.results_complete),
-        ))
-        .execute(connection)
-        .map(drop)
+    let kept = (
+        tasks::log_size.eq(task.log_size),
+        tasks::log_complete.eq(task.log_complete),
+        tasks::results_complete.eq(task.results_complete),
+    );
+    let save = Prepared(diesel::update(tasks::table.find((task.job_id.0, task.n))).set(kept));
+    on_own!(connection, |own| save.execute(own)).map(drop)
 }

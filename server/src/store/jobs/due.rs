@@ -3,6 +3,8 @@
 
 use super::{Job, Lane};
 use crate::lifecycle::{LONGEST_RETRY_AFTER, SUBMISSION_HORIZON};
+use crate::store::connection::on_own;
+use crate::store::prepared::Prepared;
 use crate::store::schema::jobs;
 use crate::store::{AnyConnection, QueryResult, installation};
 use diesel::dsl::sql;
@@ -44,15 +46,22 @@ pub fn list_due(
     except: &[JobId],
     limit: i64,
 ) -> QueryResult<Vec<Job>> {
-    let due = jobs::table
-        .filter(jobs::environment.eq(environment))
-        .filter(jobs::next_at.le(now.0))
-        .filter(jobs::id.ne_all(except.iter().map(|id| id.0).collect::<Vec<_>>()))
-        .limit(limit);
-    match lane {
-        Lane::Send => due.filter(is_to_be_sent()).order(jobs::id).load(connection),
-        _ => due.filter(jobs::lane.eq(lane.as_str())).order((jobs::next_at, jobs::id)).load(connection),
-    }
+    // Left out here, so that the statement is the same each time and stays prepared.
+    let wanted = usize::try_from(limit).unwrap_or(0);
+    let asked = limit.saturating_add(i64::try_from(except.len()).unwrap_or(i64::MAX));
+    let due =
+        jobs::table.filter(jobs::environment.eq(environment.to_owned())).filter(jobs::next_at.le(now.0)).limit(asked);
+    let found: Vec<Job> = match lane {
+        Lane::Send => {
+            let due = Prepared(due.filter(is_to_be_sent()).order(jobs::id).select(jobs::all_columns));
+            on_own!(connection, |own| due.load(own))
+        }
+        _ => {
+            let due = due.filter(jobs::lane.eq(lane.as_str())).order((jobs::next_at, jobs::id));
+            on_own!(connection, |own| due.load(own))
+        }
+    }?;
+    Ok(found.into_iter().filter(|job| !except.contains(&job.id)).take(wanted).collect())
 }
 
 /// Jobs that the remote server has accepted and that have not ended: what a plain round asks about.
@@ -121,14 +130,13 @@ pub fn postpone_due(connection: &mut AnyConnection, id: JobId, now: Timestamp, u
 
 /// When the poller has to look at the environment's jobs next.
 pub fn earliest_due(connection: &mut AnyConnection, environment: &str, lane: Lane) -> QueryResult<Option<Timestamp>> {
-    let earliest: Option<i64> = jobs::table
+    let earliest = jobs::table
         .filter(jobs::environment.eq(environment))
         .filter(jobs::lane.eq(lane.as_str()))
         .filter(jobs::next_at.is_not_null())
         .order(jobs::next_at)
-        .select(jobs::next_at.assume_not_null())
-        .first(connection)
-        .optional()?;
+        .select(jobs::next_at.assume_not_null());
+    let earliest: Option<i64> = on_own!(connection, |own| earliest.first(own)).optional()?;
     Ok(earliest.map(Timestamp))
 }
 
