@@ -1,16 +1,57 @@
-//! Bodies as they were last written, each good for the version it was made from: many readers of one job cost one
-//! reading of its rows. Whoever uses one has asked the store for the version first, so it is right on every replica.
+//! What was made of the store's rows and can be used again: bodies under the version that they were made from, and looks
+//! as long as nothing was written. Neither is kept for long, and both have a bound.
 
+use crate::error::ApiResult;
+use crate::store::{Store, StoreError};
+use crate::together::Together;
 use axum::body::Bytes;
 use protocol::{JobId, Timestamp};
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A version leaves out what changes without it (how long a log is, when a job may end), so no body is kept for longer.
+/// Some things change without a version or a write (when a job may end, what somebody does with another program).
 const LASTS: Duration = Duration::from_secs(1);
 /// Enough for the jobs that are looked at within a second, and little beside what the rest of the server needs.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
+/// What an entry takes beside its body, about.
+const ENTRY_BYTES: usize = 300;
+
+struct Kept<K, V> {
+    entries: HashMap<K, Entry<V>>,
+    bytes: usize,
+}
+
+struct Entry<V> {
+    value: V,
+    bytes: usize,
+    at: Instant,
+}
+
+impl<K, V> Default for Kept<K, V> {
+    fn default() -> Self {
+        Self { entries: HashMap::new(), bytes: 0 }
+    }
+}
+
+impl<K: Eq + Hash, V> Kept<K, V> {
+    fn find(&self, key: &K) -> Option<&V> {
+        self.entries.get(key).filter(|entry| entry.at.elapsed() < LASTS).map(|entry| &entry.value)
+    }
+
+    fn keep(&mut self, key: K, value: V, body_bytes: usize) {
+        let bytes = body_bytes + ENTRY_BYTES;
+        if self.bytes + bytes > MAX_BYTES {
+            // What is left by now was of use for a moment; all of it comes again if it is asked for.
+            *self = Self::default();
+        }
+        self.bytes += bytes;
+        if let Some(old) = self.entries.insert(key, Entry { value, bytes, at: Instant::now() }) {
+            self.bytes -= old.bytes;
+        }
+    }
+}
 
 /// Which of a job's two bodies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,48 +61,97 @@ pub enum Body {
     Row,
 }
 
+/// Bodies as they were last written: many readers of one job cost one reading of its rows. Whoever uses one has asked the
+/// store for the version first, so it is right on every replica.
 #[derive(Default)]
-pub struct KeptBodies(Mutex<Kept>);
-
-#[derive(Default)]
-struct Kept {
-    bodies: HashMap<(Body, JobId), Written>,
-    bytes: usize,
-}
+pub struct KeptBodies(Mutex<Kept<(Body, JobId), Written>>);
 
 struct Written {
     version: String,
     synced_at: Option<Timestamp>,
-    at: Instant,
     json: Bytes,
 }
 
 impl KeptBodies {
     /// The body that was made from this very version, if it is kept.
     pub fn find(&self, body: Body, job: JobId, version: &str, synced_at: Option<Timestamp>) -> Option<Bytes> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = kept.bodies.get(&(body, job))?;
-        let is_good = written.version == version && written.synced_at == synced_at && written.at.elapsed() < LASTS;
+        let kept = locked(&self.0);
+        let written = kept.find(&(body, job))?;
+        let is_good = written.version == version && written.synced_at == synced_at;
         is_good.then(|| written.json.clone())
     }
 
     pub fn keep(&self, body: Body, job: JobId, version: &str, synced_at: Option<Timestamp>, json: &Bytes) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.bytes + json.len() > MAX_BYTES {
-            // What is left by now was of use for a moment; all of it comes again if it is asked for.
-            *kept = Kept::default();
-        }
-        kept.bytes += json.len();
-        let written = Written { version: version.to_owned(), synced_at, at: Instant::now(), json: json.clone() };
-        if let Some(old) = kept.bodies.insert((body, job), written) {
-            kept.bytes -= old.json.len();
-        }
+        let written = Written { version: version.to_owned(), synced_at, json: json.clone() };
+        locked(&self.0).keep((body, job), written, json.len());
     }
+}
+
+/// Looks into the store, by what is asked: those who ask at the same time share one, and so do those who ask before
+/// anything else is written, where no other server writes. Cheap to clone; all clones are one.
+pub struct Looks<K, V>(Arc<Inner<K, V>>);
+
+struct Inner<K, V> {
+    together: Together<K, ApiResult<V>>,
+    seen: Mutex<Kept<K, Seen<V>>>,
+}
+
+struct Seen<V> {
+    writes: u64,
+    found: V,
+}
+
+impl<K, V> Clone for Looks<K, V> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K, V> Default for Looks<K, V> {
+    fn default() -> Self {
+        Self(Arc::new(Inner { together: Together::default(), seen: Mutex::default() }))
+    }
+}
+
+impl<K, V> Looks<K, V>
+where
+    K: Clone + Eq + Hash + Send + 'static,
+    V: Clone + Send + 'static,
+{
+    /// What a look finds that is as good as one that begins now. All who ask under one key put the same question;
+    /// `bytes` says how much is kept with what was found.
+    pub async fn ask<F>(
+        &self,
+        store: &Store,
+        key: K,
+        look: impl Fn() -> F + Clone + Send + 'static,
+        bytes: impl Fn(&V) -> usize,
+    ) -> ApiResult<V>
+    where
+        F: Future<Output = ApiResult<V>> + Send + 'static,
+    {
+        let writes = store.writes();
+        if let Some(seen) = locked(&self.0.seen).find(&key).filter(|seen| Some(seen.writes) == writes) {
+            return Ok(seen.found.clone());
+        }
+        let found =
+            self.0.together.ask(key.clone(), look).await.unwrap_or_else(|| Err(StoreError::Interrupted.into()))?;
+        if let Some(writes) = writes.filter(|_| store.writes() == writes) {
+            locked(&self.0.seen).keep(key, Seen { writes, found: found.clone() }, bytes(&found));
+        }
+        Ok(found)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{DatabaseUrl, QueryError, next_id};
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     #[test]
     fn a_body_is_found_only_under_its_own_version() {
@@ -79,15 +169,40 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_look_is_good_until_something_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&DatabaseUrl::Sqlite(folder.path().join("testarena.db")));
+        store.migrate().await.unwrap();
+        let (looks, count) = (Looks::<u8, u32>::default(), Arc::new(AtomicU32::new(0)));
+        let look = {
+            let count = Arc::clone(&count);
+            move || std::future::ready(Ok(count.fetch_add(1, Ordering::Relaxed)))
+        };
+        let ask = || looks.ask(&store, 7, look.clone(), |_| 0);
+        let begun = Instant::now();
+        assert_eq!(ask().await.unwrap(), 0);
+        let again = ask().await.unwrap();
+        assert!(again == 0 || begun.elapsed() >= LASTS);
+        store.write(|connection| next_id(connection, "job")).await.unwrap();
+        assert_eq!(ask().await.unwrap(), again + 1);
+        let failed = store.write(|_| Err::<(), _>(QueryError::RollbackTransaction)).await;
+        assert!(failed.is_err());
+        assert_eq!(ask().await.unwrap(), again + 2, "what failed may have been written");
+    }
+
     #[test]
     fn what_is_kept_has_a_bound() {
-        let kept = KeptBodies::default();
-        let json = Bytes::from(vec![b' '; MAX_BYTES / 4]);
+        let mut kept = Kept::default();
         for n in 0..100 {
-            kept.keep(Body::Whole, JobId(n), "1", None, &json);
-            kept.keep(Body::Whole, JobId(n), "2", None, &json);
-            assert!(kept.0.lock().unwrap().bytes <= MAX_BYTES);
+            kept.keep(n, 1, MAX_BYTES / 4);
+            kept.keep(n, 2, MAX_BYTES / 4);
+            assert!(kept.bytes <= MAX_BYTES);
         }
-        assert!(kept.find(Body::Whole, JobId(99), "2", None).is_some());
+        assert_eq!(kept.find(&99), Some(&2));
+        for n in 0..100_000 {
+            kept.keep(n, 1, 0);
+        }
+        assert!(kept.entries.len() <= MAX_BYTES / ENTRY_BYTES);
     }
 }

@@ -77,7 +77,7 @@ pub struct Parts {
     pub waiters: Waiters,
     /// Bodies of jobs as they were last written.
     pub kept: Arc<KeptBodies>,
-    /// Looks at jobs and at lists that are under way, which those who come meanwhile wait for together.
+    /// Looks at jobs and at lists, shared by those who ask for the same.
     pub job_looks: JobLooks,
     pub list_looks: ListLooks,
     /// Cancelled when the server is about to end: those who wait for a job to change get their answer.

@@ -184,6 +184,12 @@ impl Store {
         written
     }
 
+    /// How many writes there have been: as long as it stays the same, so does what a look has found. `None` where other
+    /// servers write to the database as well.
+    pub fn writes(&self) -> Option<u64> {
+        self.0.connector.is_sqlite().then(|| self.0.connector.writes().load(Ordering::Acquire))
+    }
+
     pub fn load(&self) -> Load {
         let Place::Threads { readers, writers } = &self.0.place else { return Load::default() };
         let ((reading, to_read), (writing, to_write)) = (readers.load(), writers.load());

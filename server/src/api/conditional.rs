@@ -25,6 +25,12 @@ pub struct Looked {
     pub(super) json: Option<Bytes>,
 }
 
+impl Looked {
+    pub(super) fn bytes(&self) -> usize {
+        self.json.as_ref().map_or(0, Bytes::len)
+    }
+}
+
 impl Version {
     /// `content` is everything that makes one answer differ from another, in characters that an `ETag` may have.
     pub(super) fn new(content: &str, synced_at: Option<Timestamp>) -> Self {
@@ -68,6 +74,10 @@ pub struct Known(Vec<HeaderValue>);
 impl Known {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         Self(headers.get_all(IF_NONE_MATCH).iter().cloned().collect())
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.0.iter().map(HeaderValue::len).sum()
     }
 
     pub(super) fn has(&self, version: &Version) -> bool {

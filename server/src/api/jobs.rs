@@ -6,13 +6,12 @@ use super::estimate::estimate;
 use super::history::last_passed;
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Path, Query, given};
-use crate::kept::Body;
+use crate::kept::{Body, Looks};
 use crate::state::AppState;
 use crate::store::environments::list_environment_status;
 use crate::store::listing::{Head, find_head};
 use crate::store::tasks::Task;
-use crate::store::{AnyConnection, QueryResult, StoreError, jobs as store, runs};
-use crate::together::Together;
+use crate::store::{AnyConnection, QueryResult, jobs as store, runs};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -81,8 +80,8 @@ fn too_many_wait() -> ApiError {
     ApiError::new(ErrorCode::Unavailable, told).retry_after(COME_AGAIN)
 }
 
-/// Looks at jobs, by job and whether the body is wanted: those who look at the same time share one.
-pub type JobLooks = Together<(JobId, Known), ApiResult<Arc<Looked>>>;
+/// Looks at jobs, by job and what the client has of it.
+pub type JobLooks = Looks<(JobId, Known), Arc<Looked>>;
 
 /// What one look into the store has found.
 enum Found {
@@ -98,8 +97,8 @@ type PassedBefore = Vec<(i64, Option<LastPassed>)>;
 async fn look(state: &AppState, id: JobId, known: &Known) -> ApiResult<Arc<Looked>> {
     let (asking, has) = (state.clone(), known.clone());
     let question = move || look_once(asking.clone(), id, has.clone());
-    let looked = state.job_looks.ask((id, known.clone()), question).await;
-    looked.unwrap_or_else(|| Err(StoreError::Interrupted.into()))
+    let bytes = |looked: &Arc<Looked>| looked.bytes() + known.bytes();
+    state.job_looks.ask(&state.store, (id, known.clone()), question, bytes).await
 }
 
 /// One look decides; the job's tasks are read only where the body is wanted and none of this version is kept. The poller

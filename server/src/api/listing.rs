@@ -6,12 +6,11 @@ use super::estimate::estimate;
 use super::jobs::version_of;
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Query};
-use crate::kept::Body;
+use crate::kept::{Body, Looks};
 use crate::state::AppState;
 use crate::store::jobs::Job;
 use crate::store::listing::{self, Head, JobFilter, Search};
-use crate::store::{AnyConnection, QueryResult, StoreError};
-use crate::together::Together;
+use crate::store::{AnyConnection, QueryResult};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -57,16 +56,16 @@ pub(super) async fn list_jobs(
 /// What is asked for, and how many at most.
 type Wanted = (JobFilter, usize);
 
-/// Looks at lists, by what is wanted and known already: those who look at the same time share one.
-pub type ListLooks = Together<(Wanted, Known), ApiResult<Arc<Looked>>>;
+/// Looks at lists, by what is wanted and known already.
+pub type ListLooks = Looks<(Wanted, Known), Arc<Looked>>;
 
 /// The list's version, and its body unless the client has it.
 async fn look(state: &AppState, wanted: Wanted, known: Known) -> ApiResult<Arc<Looked>> {
+    let asked = wanted.0.bytes() + known.bytes();
     let (asking, key) = (state.clone(), (wanted, known));
     let of = key.clone();
     let question = move || look_once(asking.clone(), of.0.clone(), of.1.clone());
-    let looked = state.list_looks.ask(key, question).await;
-    looked.unwrap_or_else(|| Err(StoreError::Interrupted.into()))
+    state.list_looks.ask(&state.store, key, question, |looked| looked.bytes() + asked).await
 }
 
 async fn look_once(state: AppState, (filter, limit): Wanted, known: Known) -> ApiResult<Arc<Looked>> {

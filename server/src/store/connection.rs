@@ -14,7 +14,7 @@ use std::fs::{OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -179,6 +179,8 @@ pub(super) struct Connector {
     is_pooled: AtomicBool,
     /// The file of `SQLite` as it was first opened.
     file: OnceLock<FileId>,
+    /// Transactions so far.
+    writes: AtomicU64,
 }
 
 /// Device and inode.
@@ -217,6 +219,10 @@ impl Connector {
     /// Whether there is a database file that somebody else has made: only a caller makes one.
     pub(super) fn exists(&self) -> bool {
         matches!(&self.url, DatabaseUrl::Sqlite(path) if path.exists())
+    }
+
+    pub(super) fn writes(&self) -> &AtomicU64 {
+        &self.writes
     }
 
     pub(super) fn is_pooled(&self) -> bool {

@@ -6,6 +6,7 @@ use diesel::Connection;
 use diesel::connection::TransactionManager;
 use diesel::result::Error as DieselError;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::oneshot;
 
 pub(super) type Transactions = <AnyConnection as Connection>::TransactionManager;
@@ -79,11 +80,12 @@ pub(super) fn run_plain(connection: &mut AnyConnection, works: Vec<Work>) -> Opt
 }
 
 /// All in one transaction, so that one sync of the disk makes all of them durable. Each can fail by itself; where the
-/// database fails, all do.
-pub(super) fn run_together(connection: &mut AnyConnection, works: Vec<Work>) -> Option<Outage> {
+/// database fails, all do. `writes` counts before anybody hears of it, and also what may have been written.
+pub(super) fn run_together(connection: &mut AnyConnection, works: Vec<Work>, writes: &AtomicU64) -> Option<Outage> {
     let mut made = Vec::with_capacity(works.len());
     let mut works = works.into_iter();
     let committed = commit_together(connection, &mut works, &mut made);
+    writes.fetch_add(1, Ordering::Release);
     for work in works {
         work(Err(committed.clone().err().unwrap_or(StoreError::Interrupted)));
     }

@@ -29,6 +29,14 @@ pub struct JobFilter {
     pub before: Option<JobId>,
 }
 
+impl JobFilter {
+    /// How long the texts are that somebody filters by.
+    pub fn bytes(&self) -> usize {
+        let texts = [self.search.as_ref().map(Search::text), self.environment.as_deref(), self.branch.as_deref()];
+        texts.into_iter().flatten().map(str::len).sum()
+    }
+}
+
 /// Of a job what tells one version of it from another.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
 pub struct Head {

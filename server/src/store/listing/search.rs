@@ -26,6 +26,10 @@ impl Search {
         (!text.is_empty()).then(|| Self(text.to_lowercase()))
     }
 
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+
     pub(super) fn job_id(&self) -> Option<JobId> {
         let id: JobId = self.0.parse().ok()?;
         // Neither a sign nor leading zeros.
