@@ -8,6 +8,8 @@ use protocol::Timestamp;
 use protocol::api::SYNCED_AT_HEADER;
 use std::marker::PhantomData;
 
+/// Characters of an instance id that tell it from another.
+const MARK: usize = 8;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// What a body was made from: the validator, and how old the facts are.
@@ -32,15 +34,18 @@ impl Looked {
 }
 
 impl Version {
-    /// `content` is everything that makes one answer differ from another, in characters that an `ETag` may have.
-    pub(super) fn new(content: &str, synced_at: Option<Timestamp>) -> Self {
-        let etag = format!("W/\"{content}\"");
+    /// `content` is everything that makes one answer differ from another, in characters that an `ETag` may have. Revisions
+    /// come again in a database that was put back from a backup, but under another `instance`, of which a part will do.
+    pub(super) fn new(content: &str, instance: &str, synced_at: Option<Timestamp>) -> Self {
+        let mark = instance.get(..MARK).unwrap_or(instance);
+        let etag = format!("W/\"{content}.{mark}\"");
         let told_at = synced_at.and_then(|at| HeaderValue::try_from(at.to_string()).ok());
         Self { told: (HeaderValue::try_from(&etag).ok(), told_at), etag, synced_at }
     }
 
     pub(super) fn content(&self) -> &str {
-        self.etag.trim_start_matches("W/").trim_matches('"')
+        let opaque = self.etag.trim_start_matches("W/").trim_matches('"');
+        opaque.rsplit_once('.').map_or(opaque, |(content, _)| content)
     }
 
     pub(super) const fn synced_at(&self) -> Option<Timestamp> {
@@ -113,10 +118,16 @@ mod tests {
 
     #[test]
     fn a_known_version_is_found_in_a_list_and_compared_weakly() {
-        let version = Version::new("7", None);
-        for (header, known) in
-            [("W/\"7\"", true), ("\"7\"", true), ("\"6\", W/\"7\"", true), ("*", true), ("\"77\"", false), ("7", false)]
-        {
+        let version = Version::new("7", "0f8fad5b-d9cb-469f-a165-70867728950e", None);
+        for (header, known) in [
+            ("W/\"7.0f8fad5b\"", true),
+            ("\"7.0f8fad5b\"", true),
+            ("\"6.0f8fad5b\", W/\"7.0f8fad5b\"", true),
+            ("*", true),
+            ("\"77.0f8fad5b\"", false),
+            ("7.0f8fad5b", false),
+            ("W/\"7.7c9e6679\"", false),
+        ] {
             let headers = HeaderMap::from_iter([(IF_NONE_MATCH, header.parse().unwrap())]);
             assert_eq!(Known::of(&headers).has(&version), known, "{header}");
         }

@@ -141,7 +141,7 @@ async fn look_once(state: AppState, id: JobId, known: Known) -> ApiResult<Arc<Lo
 
 pub(super) fn version_of(head: &Head, state: &AppState) -> Version {
     let is_configured = state.environments.contains_key(&head.environment);
-    Version::new(&head.version(is_configured), head.synced_at())
+    Version::new(&head.version(is_configured), &state.instance, head.synced_at())
 }
 
 async fn whole_body(
@@ -150,7 +150,7 @@ async fn whole_body(
     tasks: Vec<Task>,
     passed_before: PassedBefore,
 ) -> ApiResult<(Version, Job)> {
-    let version = Version::new(&shown.version(), shown.synced_at());
+    let version = Version::new(&shown.version(), &state.instance, shown.synced_at());
     let mut body = shown.with_tasks(tasks);
     if !body.summary.status.is_terminal() {
         body.summary.estimate = estimate(state, &body.summary.environment, body.summary.id).await?;

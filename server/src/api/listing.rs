@@ -161,7 +161,7 @@ fn version(heads: &[Head], state: &AppState, has_more: bool) -> Version {
     let open = heads.iter().filter(|head| !head.status.is_terminal());
     // Nothing is known of the age of the whole as long as nothing is known of one.
     let oldest = open.map(Head::synced_at).min().flatten();
-    Version::new(&URL_SAFE_NO_PAD.encode(&digest.finalize()[..16]), oldest)
+    Version::new(&URL_SAFE_NO_PAD.encode(&digest.finalize()[..16]), &state.instance, oldest)
 }
 
 fn read_filter(query: ListQuery, user: &CurrentUser) -> ApiResult<JobFilter> {

@@ -83,6 +83,11 @@ impl Server {
         }
     }
 
+    pub async fn etag(&self, path: &str) -> String {
+        let answer = self.call(Method::GET, path, "", Value::Null).await.unwrap();
+        answer.headers()["etag"].to_str().unwrap().to_owned()
+    }
+
     async fn get(&self, path: &str) -> Value {
         let answer = self.call(Method::GET, path, "", Value::Null).await.unwrap();
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()

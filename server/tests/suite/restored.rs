@@ -34,6 +34,7 @@ async fn after_a_restore_no_new_job_is_taken_for_an_older_one() {
 
     let server = Server::start(folder.path());
     let first = server.run_job("first").await;
+    let etags_before = (server.etag("/api/job/1").await, server.etag("/api/jobs").await);
     copy_database(server, &database, &backup);
     let server = Server::start(folder.path());
     let lost = server.run_job("second").await;
@@ -41,6 +42,9 @@ async fn after_a_restore_no_new_job_is_taken_for_an_older_one() {
     copy_database(server, &backup, &database);
 
     let server = Server::start(folder.path());
+    // What happens to a job from here on has the numbers of what is forgotten.
+    let etags = (server.etag("/api/job/1").await, server.etag("/api/jobs").await);
+    assert!(etags.0 != etags_before.0 && etags.1 != etags_before.1, "{etags:?} {etags_before:?}");
     let new = server.run_job("third").await;
     assert!(new["id"].as_i64().unwrap() > 100_000, "{new}");
     assert_eq!(new["status"], "passed");
