@@ -87,7 +87,7 @@ pub(super) fn cookies<'a>(headers: &'a HeaderMap, name: &'static str) -> impl It
 
 fn read_basic(encoded: &str) -> Option<Credentials> {
     let decoded = STANDARD.decode(encoded).ok()?;
-    // Many clients write Latin-1, whatever the challenge asks for; there each byte is the character of its number.
+    // The challenge asks for neither encoding, and clients write both; in Latin-1 each byte is the character of its number.
     let decoded = String::from_utf8(decoded)
         .unwrap_or_else(|error| error.as_bytes().iter().map(|byte| char::from(*byte)).collect());
     let (username, password) = decoded.split_once(':')?;

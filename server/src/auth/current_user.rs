@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"TestArena\", charset=\"UTF-8\"");
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"TestArena\"");
 /// How often somebody who waits for an answer is looked at again: what was changed on another replica rings nothing here.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 

@@ -11,7 +11,7 @@ use server::config::{Config, Variables};
 use server::store::users::{self, NewPassword};
 use std::path::Path;
 
-const CHALLENGE: &str = "Basic realm=\"TestArena\", charset=\"UTF-8\"";
+const CHALLENGE: &str = "Basic realm=\"TestArena\"";
 
 #[tokio::test]
 async fn a_session_lives_from_sign_in_to_sign_out() {
