@@ -144,7 +144,7 @@ impl Log {
         Self {
             job: job.id,
             id: LogId::Queue,
-            is_complete: job.status.is_terminal() && job.logs_state != LogsState::Mirroring,
+            is_complete: has_all_logs(job),
             kept: 0,
             open_in: open_in(job),
             file_name: format!("job-{}.log", job.id),
@@ -155,12 +155,18 @@ impl Log {
         Self {
             job: job.id,
             id: LogId::Task(task.n),
-            is_complete: task.status.is_terminal() && task.log_complete,
+            is_complete: task.status.is_terminal() && (task.log_complete || has_all_logs(job)),
             kept: kept_bytes(task),
             open_in: open_in(job),
             file_name: format!("job-{}-{}-{}.log", job.id, task.n, task.scenario.replace('/', "-")),
         }
     }
+}
+
+/// Of a job that has nothing of its own at the remote server this is so as soon as it has ended, whatever its tasks' rows
+/// say: nobody reads their logs any more.
+fn has_all_logs(job: &Job) -> bool {
+    job.status.is_terminal() && job.logs_state == LogsState::Complete
 }
 
 /// Bytes that were kept of a task's log that is complete; of another one none are promised.

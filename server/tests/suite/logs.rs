@@ -195,12 +195,12 @@ async fn a_kept_log_whose_file_is_gone_is_not_shown_as_an_empty_one() {
 }
 
 #[tokio::test]
-async fn the_queues_own_log_is_complete_once_the_job_has_ended_and_nothing_is_mirrored_any_more() {
+async fn the_queues_own_log_is_complete_once_the_job_has_ended_and_all_of_it_is_here() {
     let kept = Kept::new().await;
     kept.append(LogId::Queue, "checkout\n").await;
     for (status, logs_state, complete) in [
         (JobStatus::Passed, LogsState::Mirroring, false),
-        (JobStatus::Passed, LogsState::Incomplete, true),
+        (JobStatus::Passed, LogsState::Incomplete, false),
         (JobStatus::Passed, LogsState::Complete, true),
     ] {
         let job = kept.job;

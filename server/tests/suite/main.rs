@@ -45,6 +45,7 @@ mod kept_pages;
 mod killed;
 mod lab;
 mod list_plans;
+mod log_ends;
 mod log_lines;
 mod log_properties;
 mod logs;

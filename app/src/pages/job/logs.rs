@@ -170,6 +170,7 @@ fn OpenLog(job: Live<Job>, log: LogOf, lines: LogLines, has_preview: Memo<bool>)
     });
     let trouble =
         move || gaps.get().or_else(|| growing.trouble.get()).filter(|error| *error != ClientError::Unreachable);
+    let is_given_up = move || job.value.with(|job| job.summary.logs.state == LogsState::Incomplete);
     let size = move || {
         if let Some(error) = trouble() {
             return format!("Not all lines could be read. {}", error.message());
@@ -178,7 +179,7 @@ fn OpenLog(job: Live<Job>, log: LogOf, lines: LogLines, has_preview: Memo<bool>)
             if log.total == 0 {
                 return "Nothing in this log yet.".to_owned();
             }
-            let more = if log.is_complete { "" } else { ", growing" };
+            let more = if log.is_complete || is_given_up() { "" } else { ", growing" };
             format!("{}, {}{more}", words::plural(log.total, "line"), words::size(log.bytes))
         })
     };
