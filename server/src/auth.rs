@@ -16,7 +16,7 @@ mod token;
 mod visitor;
 
 pub use credentials::sessions_of;
-pub use current_user::{CurrentUser, is_offered_basic, offer_basic};
+pub use current_user::{Admin, CurrentUser, is_offered_basic, offer_basic};
 pub use oidc::{Browser, CALLBACK_PATH, Failure, ProviderAnswer};
 pub use origin::require_for_cookie;
 pub use password::{Hasher, check_rules};

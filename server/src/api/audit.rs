@@ -1,7 +1,7 @@
 //! The audit log, for administrators: who did what, newest first. It is only ever read here.
 
 use super::listing::read_limit;
-use crate::auth::CurrentUser;
+use crate::auth::Admin;
 use crate::error::{ApiError, ApiResult, Query};
 use crate::state::AppState;
 use crate::store::audit::{AuditFilter, NotedEntry, list_entries};
@@ -30,10 +30,9 @@ pub(super) struct AuditQuery {
 
 pub(super) async fn list_audit(
     State(state): State<AppState>,
-    admin: CurrentUser,
+    _: Admin,
     Query(query): Query<AuditQuery>,
 ) -> ApiResult<axum::Json<AuditLog>> {
-    admin.require_admin()?;
     let limit = read_limit(query.limit.as_deref())?;
     let before = query.cursor.filter(|cursor| !cursor.is_empty()).map(|cursor| read_cursor(&cursor)).transpose()?;
     // One more than asked for tells whether there is another page.

@@ -2,7 +2,7 @@
 //! Branches and scenarios are questions to the remote server that must be answered now, so they have a deadline.
 
 use super::questions::{Questions, in_time};
-use crate::auth::CurrentUser;
+use crate::auth::{Admin, CurrentUser};
 use crate::error::{ApiError, ApiResult, Json, NoBody, Path, Query};
 use crate::remote::Environment;
 use crate::ssh_watch::{SshFacts, facts};
@@ -113,11 +113,10 @@ pub(super) async fn list_scenarios(
 /// Tries an environment part by part, as `testarena check` does.
 pub(super) async fn check_environment(
     State(state): State<AppState>,
-    user: CurrentUser,
+    _: Admin,
     Path(name): Path<String>,
     _: NoBody,
 ) -> ApiResult<axum::Json<Checks>> {
-    user.require_admin()?;
     let unknown = || ApiError::not_found(format!("no environment is called \"{name}\""));
     let environment = state.environments.get(&name).ok_or_else(unknown)?;
     Ok(axum::Json(Checks { checks: Box::pin(environment.check(&state.instance)).await }))

@@ -8,7 +8,8 @@ use crate::error::{ApiError, ApiResult, NoBody, Path, Query};
 use crate::state::AppState;
 use crate::store::jobs::Job;
 use crate::wishes::RemovalError;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 use protocol::api::{self, ErrorCode};
 use protocol::{JobId, Timestamp, reason};
 use schemars::JsonSchema;
@@ -25,23 +26,39 @@ pub(super) struct ForceQuery {
     force: bool,
 }
 
-pub(super) async fn abort_job(
-    State(state): State<AppState>,
+/// Somebody's wish to end or remove a job. Who may not have it hears that before anything that is wrong with the body, and
+/// who has nothing to do with the job before anything that is wrong with the query.
+pub(super) struct Wish {
     user: CurrentUser,
-    Path(id): Path<JobId>,
-    Query(query): Query<ForceQuery>,
-    _: NoBody,
-) -> ApiResult<Accepted<api::Job>> {
-    let job = find_row(&state, id).await?;
-    user.require_owner(job.user_id)?;
-    require_open(&job)?;
-    if query.force {
-        user.require_admin()?;
-        force_end(&state, &user, id).await?;
-    } else {
-        request_abort(&state, &user, id).await?;
+    job: Job,
+    is_forced: bool,
+}
+
+impl FromRequestParts<AppState> for Wish {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        let user = CurrentUser::from_request_parts(parts, state).await?;
+        let Path(id) = Path::<JobId>::from_request_parts(parts, state).await?;
+        let job = find_row(state, id).await?;
+        user.require_owner(job.user_id)?;
+        let Query(ForceQuery { force }) = Query::from_request_parts(parts, state).await?;
+        if force {
+            user.require_admin()?;
+        }
+        Ok(Self { user, job, is_forced: force })
     }
-    let (_, job) = shown_job(&state, id).await?;
+}
+
+pub(super) async fn abort_job(State(state): State<AppState>, wish: Wish, _: NoBody) -> ApiResult<Accepted<api::Job>> {
+    let Wish { user, job, is_forced } = wish;
+    require_open(&job)?;
+    if is_forced {
+        force_end(&state, &user, job.id).await?;
+    } else {
+        request_abort(&state, &user, job.id).await?;
+    }
+    let (_, job) = shown_job(&state, job.id).await?;
     Ok(Accepted(job))
 }
 
@@ -74,17 +91,9 @@ async fn force_end(state: &AppState, user: &CurrentUser, id: JobId) -> ApiResult
     Err(ApiError::new(ErrorCode::Unavailable, "the job keeps changing; try again"))
 }
 
-pub(super) async fn delete_job(
-    State(state): State<AppState>,
-    user: CurrentUser,
-    Path(id): Path<JobId>,
-    Query(query): Query<ForceQuery>,
-    _: NoBody,
-) -> ApiResult<Removed<api::Job>> {
-    let job = find_row(&state, id).await?;
-    user.require_owner(job.user_id)?;
-    if query.force {
-        user.require_admin()?;
+pub(super) async fn delete_job(State(state): State<AppState>, wish: Wish, _: NoBody) -> ApiResult<Removed<api::Job>> {
+    let Wish { user, job: Job { id, .. }, is_forced } = wish;
+    if is_forced {
         return force_removal(&state, &user, id).await;
     }
     let audit = user.audit("job.delete", format!("job:{id}"), &json!({}));

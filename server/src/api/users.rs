@@ -2,7 +2,7 @@
 //! What is changed holds here at once, and on other replicas within a second.
 
 use super::answers::Created;
-use crate::auth::{CurrentUser, SecretHash, carried_through, check_rules};
+use crate::auth::{Admin, CurrentUser, SecretHash, carried_through, check_rules};
 use crate::error::{ApiError, ApiResult, Json, NoBody, Path};
 use crate::state::AppState;
 use crate::store::audit::insert_audit_entry;
@@ -13,18 +13,16 @@ use protocol::api::{ChangeUserRequest, CreateUserRequest, ErrorCode, User, Users
 use protocol::{Timestamp, UserId, names};
 use serde_json::{Map, Value, json};
 
-pub(super) async fn list_users(State(state): State<AppState>, admin: CurrentUser) -> ApiResult<axum::Json<Users>> {
-    admin.require_admin()?;
+pub(super) async fn list_users(State(state): State<AppState>, _: Admin) -> ApiResult<axum::Json<Users>> {
     let users = state.store.read(store::list_users).await?;
     Ok(axum::Json(Users { users: users.iter().map(User::from).collect() }))
 }
 
 pub(super) async fn create_user(
     State(state): State<AppState>,
-    admin: CurrentUser,
+    Admin(admin): Admin,
     Json(request): Json<CreateUserRequest>,
 ) -> ApiResult<Created<User>> {
-    admin.require_admin()?;
     let username = read_username(&request.username)?;
     check_password_rules(&request.password)?;
     let new = NewUser {
@@ -56,11 +54,10 @@ pub(super) async fn create_user(
 
 pub(super) async fn change_user(
     State(state): State<AppState>,
-    admin: CurrentUser,
+    Admin(admin): Admin,
     Path(id): Path<UserId>,
     Json(request): Json<ChangeUserRequest>,
 ) -> ApiResult<axum::Json<User>> {
-    admin.require_admin()?;
     let username = request.username.as_deref().map(read_username).transpose()?;
     let detail = detail_of(&request);
     let password = match request.password {
@@ -110,11 +107,10 @@ async fn new_password(state: &AppState, admin: &CurrentUser, id: UserId, passwor
 
 pub(super) async fn delete_user(
     State(state): State<AppState>,
-    admin: CurrentUser,
+    Admin(admin): Admin,
     Path(id): Path<UserId>,
     _: NoBody,
 ) -> ApiResult<NoContent> {
-    admin.require_admin()?;
     let now = Timestamp::now();
     let removed = carried_through(async move {
         let removed = state.store.write(move |connection| {

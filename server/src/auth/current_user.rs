@@ -197,6 +197,24 @@ where
     }
 }
 
+/// An administrator. Who is none hears that before anything that is wrong with the query or the body, so handlers take
+/// this before those.
+pub struct Admin(pub CurrentUser);
+
+impl<S: Send + Sync> FromRequestParts<S> for Admin
+where
+    Auth: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> ApiResult<Self> {
+        let user = Auth::from_ref(state).identify(parts).await?;
+        user.require_admin()?;
+        refuse_stray_query(parts)?;
+        Ok(Self(user))
+    }
+}
+
 /// Whether a client that is refused should be made to ask for a password; a page has its own way.
 pub fn is_offered_basic(headers: &HeaderMap) -> bool {
     !headers.contains_key(ORIGIN) && headers.get(PAGE_HEADER).is_none_or(|value| value != "1")

@@ -59,7 +59,9 @@ fn cases() -> Vec<Case> {
         plain(Method::POST, "/api/job/1/rerun", [422; 3]),
         plain(Method::POST, "/api/job/1/abort", [202, 403, 202]),
         plain(Method::POST, "/api/job/1/abort?force=true", [403, 403, 202]),
+        plain(Method::POST, "/api/job/1/abort?force=1", [422, 403, 422]),
         plain(Method::DELETE, "/api/job/1?force=true", [403, 403, 204]),
+        plain(Method::DELETE, "/api/job/1?froce=true", [422, 403, 422]),
         plain(Method::DELETE, "/api/job/1", [204, 403, 204]),
         get("/api/users", [403, 403, 200]),
         post("/api/users", json!({"username": "new", "password": "a good password"}), [403, 403, 201]),
@@ -71,6 +73,7 @@ fn cases() -> Vec<Case> {
         },
         plain(Method::DELETE, "/api/users/2", [403, 403, 204]),
         get("/api/audit", [403, 403, 200]),
+        get("/api/audit?limit=0", [403, 403, 422]),
         get("/api/scenarios/history?environment=none&scenario=smoke/boot", [422; 3]),
         get("/api/scenarios/stats?environment=none", [422; 3]),
         get("/api/compare?a=1&b=1", [200; 3]),
@@ -104,6 +107,35 @@ async fn every_call_is_for_whom_it_is_meant() {
             if who == 0 {
                 let nobody = if case.path == "/api/nothing" { 404 } else { 401 };
                 assert_eq!(answer(&app.anybody(), &case).await, nobody, "{} {} by nobody", case.method, case.path);
+            }
+        }
+    }
+}
+
+/// Or else who may not do it at all is sent to mend a request that will never be good.
+#[tokio::test]
+async fn who_may_not_hears_that_whatever_else_is_wrong() {
+    let app = TestApp::start().await;
+    let people = [app.user("owner").await, app.user("other").await, app.admin("root").await, app.anybody()];
+    app.store_job("owner", "none", "main", &["smoke/boot"]).await;
+    for case in cases().into_iter().filter(|case| case.expected.contains(&403)) {
+        let answers =
+            case.expected.into_iter().chain([401]).zip(&people).filter(|(status, _)| [401, 403].contains(status));
+        for (expected, client) in answers {
+            let send = async |path: &str, kind: &'static str, body: &'static str| {
+                let client = client.clone().with("content-type", kind);
+                client.send(case.method.clone(), path, Body::from(body)).await.status.as_u16()
+            };
+            for body in ["", "{}", "{\"x\":1}", "{", "[]", "null"] {
+                for kind in ["application/json", "text/plain"] {
+                    let told = send(case.path, kind, body).await;
+                    assert_eq!(told, expected, "{} {} {kind} {body:?}", case.method, case.path);
+                }
+            }
+            // Of one with a query the table itself has a line.
+            if !case.path.contains('?') {
+                let told = send(&format!("{}?stauts=failed", case.path), "application/json", "{").await;
+                assert_eq!(told, expected, "{} {}?stauts=failed", case.method, case.path);
             }
         }
     }

@@ -4,11 +4,13 @@
 use super::parts::{query_parameter, refuses_with, schema_object, settings, takes_header};
 use crate::api::download::WantedPart;
 use crate::api::idempotency::IdempotencyKey;
-use crate::auth::CurrentUser;
+use crate::api::removal::{ForceQuery, Wish};
+use crate::auth::{Admin, CurrentUser};
 use crate::error::{Form, Json, NoBody, NoQuery, OptionalJson, Path, Query};
 use aide::OperationInput;
 use aide::generate::GenContext;
 use aide::openapi::{MediaType, Operation, ReferenceOr, RequestBody};
+use protocol::JobId;
 use protocol::api::ErrorCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
@@ -21,6 +23,21 @@ impl OperationInput for CurrentUser {
         operation.security = WAYS_IN.map(|way| [(way.to_owned(), Vec::new())].into_iter().collect()).to_vec();
         // Forbidden: a token may be of too small a scope.
         refuses_with(operation, &[ErrorCode::Unauthenticated, ErrorCode::Forbidden, ErrorCode::RateLimited]);
+    }
+}
+
+impl OperationInput for Admin {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        CurrentUser::operation_input(ctx, operation);
+    }
+}
+
+/// As its parts one after the other.
+impl OperationInput for Wish {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        CurrentUser::operation_input(ctx, operation);
+        Path::<JobId>::operation_input(ctx, operation);
+        Query::<ForceQuery>::operation_input(ctx, operation);
     }
 }
 
