@@ -67,6 +67,20 @@ pub(super) enum ClientCommand {
     },
 }
 
+impl ClientCommand {
+    /// `None`: it prints nothing that the API says.
+    fn format(&self) -> Option<&Format> {
+        match self {
+            Self::Login(options) => Some(&options.format),
+            Self::Logout(format) | Self::Env(catalog::EnvCommand::List(format)) => Some(format),
+            Self::Job(command) => Some(command.format()),
+            Self::Branches(options) => Some(&options.format),
+            Self::Scenarios(options) => Some(&options.format),
+            Self::Completions { .. } | Self::Man { .. } => None,
+        }
+    }
+}
+
 /// How answers are printed.
 #[derive(Args)]
 pub(super) struct Format {
@@ -103,7 +117,8 @@ fn start(command: ClientCommand) -> CodeResult {
 }
 
 async fn run(command: ClientCommand, variables: &Variables) -> CodeResult {
-    match command {
+    let is_json = command.format().is_some_and(|format| format.json);
+    let result = match command {
         ClientCommand::Login(options) => account::login(options, variables).await,
         ClientCommand::Logout(format) => account::logout(&format).await,
         ClientCommand::Job(command) => jobs::run(command, variables).await,
@@ -112,7 +127,12 @@ async fn run(command: ClientCommand, variables: &Variables) -> CodeResult {
         ClientCommand::Scenarios(options) => catalog::scenarios(options, variables).await,
         ClientCommand::Completions { shell } => shell::completions(shell),
         ClientCommand::Man { command } => shell::man(&command),
-    }
+    };
+    result.inspect_err(|failure| {
+        if is_json {
+            failure.print_body();
+        }
+    })
 }
 
 /// The server to talk to, and where answers go.

@@ -81,6 +81,26 @@ async fn a_wrong_password_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn as_json_every_refusal_is_the_apis_own_body() {
+    let desk = Desk::set_up().await;
+    for (words, input) in [
+        (&["login", "--url", &desk.url][..], "ada\nwrong password\n"),
+        (&["env", "list"], ""),
+        (&["branches"], ""),
+        (&["scenarios", "--branch", "main"], ""),
+        (&["job", "list"], ""),
+    ] {
+        let mut command = bare_client(&desk.home(), &[words, &["--json"]].concat());
+        command.env("TESTARENA_URL", &desk.url).env("TESTARENA_TOKEN", "ta_wrong");
+        let told = finish_with_input(command, input).await;
+        let problem: Value =
+            serde_json::from_str(&told.out).unwrap_or_else(|error| panic!("{words:?}: {error}: {told:?}"));
+        assert_eq!((told.code, &problem["code"]), (3, &Value::from("unauthenticated")), "{words:?}: {told:?}");
+        assert!(told.err.contains("(unauthenticated)"), "{words:?}: {told:?}");
+    }
+}
+
+#[tokio::test]
 async fn address_and_token_come_from_the_environment_or_the_file_and_no_token_goes_astray() {
     let desk = Desk::set_up().await;
     let file = desk.kept_file();

@@ -17,7 +17,7 @@ pub(in crate::cli) struct LoginOptions {
     #[arg(long)]
     url: Option<String>,
     #[command(flatten)]
-    format: Format,
+    pub(super) format: Format,
 }
 
 pub(super) async fn login(options: LoginOptions, variables: &Variables) -> CodeResult {

@@ -19,7 +19,7 @@ pub(in crate::cli) struct BranchesOptions {
     #[arg(long, value_name = "E")]
     environment: Option<String>,
     #[command(flatten)]
-    format: Format,
+    pub(super) format: Format,
 }
 
 #[derive(Args)]
@@ -31,7 +31,7 @@ pub(in crate::cli) struct ScenariosOptions {
     #[arg(long, value_name = "E")]
     environment: Option<String>,
     #[command(flatten)]
-    format: Format,
+    pub(super) format: Format,
 }
 
 pub(super) async fn environments(EnvCommand::List(format): EnvCommand, variables: &Variables) -> CodeResult {

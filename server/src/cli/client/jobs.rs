@@ -86,18 +86,23 @@ pub(super) fn job_id(text: &str) -> Result<JobId, String> {
     id.ok_or_else(|| "a job has a number, such as 42".to_owned())
 }
 
+impl JobCommand {
+    pub(super) fn format(&self) -> &Format {
+        match self {
+            Self::Submit(options) => &options.format,
+            Self::Wait(job) | Self::Show(job) => &job.format,
+            Self::List(options) => &options.format,
+            Self::Abort(jobs) | Self::Delete(jobs) => &jobs.format,
+            Self::Rerun(options) => &options.format,
+            Self::Junit(options) => &options.format,
+            Self::Log(options) => &options.format,
+        }
+    }
+}
+
 pub(super) async fn run(command: JobCommand, variables: &Variables) -> CodeResult {
-    let format = match &command {
-        JobCommand::Submit(options) => &options.format,
-        JobCommand::Wait(job) | JobCommand::Show(job) => &job.format,
-        JobCommand::List(options) => &options.format,
-        JobCommand::Abort(jobs) | JobCommand::Delete(jobs) => &jobs.format,
-        JobCommand::Rerun(options) => &options.format,
-        JobCommand::Junit(options) => &options.format,
-        JobCommand::Log(options) => &options.format,
-    };
-    let (api, out) = open(format, variables)?;
-    let result = match command {
+    let (api, out) = open(command.format(), variables)?;
+    match command {
         JobCommand::Submit(options) => submit::run(options, &api, out).await,
         JobCommand::Wait(job) => wait_for(job.id, &api, out).await,
         JobCommand::Show(job) => show(job.id, &api, out).await,
@@ -107,12 +112,7 @@ pub(super) async fn run(command: JobCommand, variables: &Variables) -> CodeResul
         JobCommand::Rerun(options) => rerun(&options, &api, out).await,
         JobCommand::Junit(options) => junit(options.id, options.output.as_deref(), &api).await,
         JobCommand::Log(options) => log::run(options, &api, out).await,
-    };
-    result.inspect_err(|failure| {
-        if out.is_json {
-            failure.print_body();
-        }
-    })
+    }
 }
 
 async fn wait_for(id: JobId, api: &Api, out: Out) -> CodeResult {
