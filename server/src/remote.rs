@@ -59,12 +59,20 @@ pub enum Refusal {
     OtherInstance,
     #[error("this id is taken at the remote server{}; if another TestArena uses it as well, {}", words_after(.0), SET_PREFIX)]
     IdTaken(String),
-    #[error("the remote server can't run it: {0}")]
+    #[error("the remote server can't run it: {}", reason_in(.0))]
     Rejected(String),
 }
 
 /// What an administrator can do where two installations share a server.
 const SET_PREFIX: &str = "set queue_id_prefix for this environment";
+
+fn reason_in(said: &str) -> &str {
+    if said.is_empty() {
+        "it gives no reason in the words of the contract; TestArena's log has its answer"
+    } else {
+        said
+    }
+}
 
 fn words_after(said: &str) -> String {
     if said.is_empty() { String::new() } else { format!(" ({said})") }

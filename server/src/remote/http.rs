@@ -4,7 +4,7 @@
 use super::failure::{Failure, network_words};
 use super::odd_json;
 use super::refusal::{self, About};
-use super::{Reach, RemoteError};
+use super::{Reach, Refusal, RemoteError};
 use crate::config::{EnvironmentConfig, Secret};
 use crate::metrics::process;
 use axum::http::header::{
@@ -262,7 +262,15 @@ impl Reply {
         }
         let now = server_time(self.headers()).unwrap_or_else(SystemTime::now);
         let call = refusal::Named { environment: &self.environment, call: &self.name };
-        refusal::read(call, self.status(), self.headers(), &body, now, about)
+        let error = refusal::read(call, self.status(), self.headers(), &body, now, about);
+        if let RemoteError::Permanent(Refusal::Rejected(said)) = &error
+            && said.is_empty()
+        {
+            // What the job does not show may still tell an administrator what stands before the server.
+            let (status, words) = (self.status(), refusal::all_words(&body));
+            tracing::warn!(environment = &*self.environment, "{} was answered {status}: {words}", self.name);
+        }
+        error
     }
 }
 

@@ -1,5 +1,6 @@
 //! What an HTTP answer that is no success means: the server's final word, or a reason to try again.
-//! Pure, by the contract's table; only words that the contract names are ever taken as final.
+//! Pure, by the contract's table; only words that the contract names are ever taken as final, and only those of the
+//! contract's form are ever shown.
 
 use super::{Failure, Reach, Refusal, RemoteError, odd_json, words};
 use axum::http::StatusCode;
@@ -40,8 +41,7 @@ pub fn read(
 ) -> RemoteError {
     let error = odd_json::read::<ErrorBody>(body).ok();
     let code = error.as_ref().map_or("", |error| error.code.as_str());
-    let message = error.as_ref().map_or_else(|| String::from_utf8_lossy(body).into_owned(), |e| e.message.clone());
-    let message = shorten(&message);
+    let said_by_server = error.as_ref().map_or_else(String::new, |error| shorten(&error.message));
     match (status, code) {
         // Of an id that is only now being submitted nobody can say so: that is some other address answering.
         (StatusCode::NOT_FOUND, code::UNKNOWN_ID) if about != About::Submission => {
@@ -51,20 +51,26 @@ pub fn read(
             RemoteError::Permanent(Refusal::UnknownId)
         }
         (StatusCode::CONFLICT, code::OTHER_INSTANCE) => RemoteError::Permanent(Refusal::OtherInstance),
-        (StatusCode::CONFLICT, code::ID_TAKEN) => RemoteError::Permanent(Refusal::IdTaken(message)),
+        (StatusCode::CONFLICT, code::ID_TAKEN) => RemoteError::Permanent(Refusal::IdTaken(said_by_server)),
         (StatusCode::GONE, code::GONE) => RemoteError::Permanent(Refusal::Gone),
         (StatusCode::UNPROCESSABLE_ENTITY, _) if about == About::Submission => {
-            RemoteError::Permanent(Refusal::Rejected(message))
+            RemoteError::Permanent(Refusal::Rejected(said_by_server))
         }
         _ => RemoteError::Transient {
             message: Failure::new(
-                format!("{environment} answered {status}{}", said(error.as_ref().map_or("", |_| &message))),
-                format!("{call} was answered {status}{}", advice(status, headers, &message)),
+                format!("{environment} answered {status}{}", said(&said_by_server)),
+                format!("{call} was answered {status}{}", advice(status, headers, &all_words(body))),
             )
             .reaching(reach_of(status)),
             retry_after: retry_after(headers, now),
         },
     }
+}
+
+/// What an answer says, whoever wrote it: for admins and the log.
+pub fn all_words(body: &[u8]) -> String {
+    let error = odd_json::read::<ErrorBody>(body).ok();
+    shorten(&error.map_or_else(|| String::from_utf8_lossy(body).into_owned(), |error| error.message))
 }
 
 /// A gateway's own words for a server behind it that is away.
@@ -91,7 +97,6 @@ fn advice(status: StatusCode, headers: &HeaderMap, message: &str) -> String {
     format!("{}; {what}", said(message))
 }
 
-/// The server's own words. Of an answer that has not the contract's form nobody knows whose they are.
 fn said(message: &str) -> String {
     if message.is_empty() { String::new() } else { format!(" ({message})") }
 }
@@ -138,7 +143,9 @@ mod tests {
             (422, r#"{"code":"bad_branch","message":"m"}"#, permanent(Refusal::Rejected("m".into()))),
             (409, r#"{"code":"id_taken","message":"m\udcff"}"#, permanent(Refusal::IdTaken("m\u{fffd}".into()))),
             (409, r#"{"code":"id_taken","message":7}"#, permanent(Refusal::IdTaken(String::new()))),
-            (422, "plain words", permanent(Refusal::Rejected("plain words".into()))),
+            // Of an answer that has not the contract's form nobody knows whose words they are.
+            (422, "<html>proxy at 192.0.2.1</html>", permanent(Refusal::Rejected(String::new()))),
+            (422, r#"{"message":"proxy at 192.0.2.1"}"#, permanent(Refusal::Rejected(String::new()))),
         ] {
             assert_eq!(read_plain(status, body, About::Submission), expected, "{status} {body}");
         }
@@ -193,8 +200,8 @@ mod tests {
 
     #[test]
     fn a_long_message_is_cut_between_characters() {
-        let RemoteError::Permanent(Refusal::Rejected(message)) = read_plain(422, &"ä".repeat(400), About::Submission)
-        else {
+        let body = format!(r#"{{"code":"bad_branch","message":"{}"}}"#, "ä".repeat(400));
+        let RemoteError::Permanent(Refusal::Rejected(message)) = read_plain(422, &body, About::Submission) else {
             panic!("a 422 is final");
         };
         assert_eq!(message, format!("{}…", "ä".repeat(250)));

@@ -1,10 +1,14 @@
 //! What is said of a remote test server's failures: to everybody a sentence, to administrators all that is known.
 //! Addresses, commands and standard error are for the second alone.
 
+use crate::job_odd_remote::{Odd, healthy, unknown_id};
 use crate::lab::tick_all;
 use crate::remote_environment::environment_config;
 use crate::test_app::TestApp;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use protocol::Timestamp;
+use serde_json::json;
 
 #[tokio::test]
 async fn a_job_says_why_its_server_is_away_without_saying_where_it_is() {
@@ -19,4 +23,28 @@ async fn a_job_says_why_its_server_is_away_without_saying_where_it_is() {
     assert!(told.contains("GET /api/health failed") && told.contains("check url"), "{told}");
     let environment = ada.get("/api/environments").await.expect(200)["environments"][0].clone();
     assert!(environment.get("last_error").is_none() && environment.get("url").is_none(), "{environment}");
+}
+
+/// The server's own reason is for everybody; of other words nobody knows whose they are.
+#[tokio::test]
+async fn a_job_that_is_refused_shows_the_servers_reason_and_no_strangers_words() {
+    let strange = "the remote server can't run it: it gives no reason in the words of the contract; TestArena's log has its answer";
+    for (body, shown) in [
+        (r#"{"code":"bad_branch","message":"no such branch"}"#, "the remote server can't run it: no such branch"),
+        (r#"{"code":"bad_branch"}"#, strange),
+        ("<html>proxy at 192.0.2.1</html>", strange),
+        (r#"{"message":"upstream http://192.0.2.1:9000"}"#, strange),
+        ("", strange),
+    ] {
+        let odd = Odd::start(move |call| match call {
+            "GET /api/health" => healthy(&[]),
+            "POST /api/queue" => (StatusCode::UNPROCESSABLE_ENTITY, body).into_response(),
+            _ => unknown_id(),
+        })
+        .await;
+        odd.tick().await;
+        let job = odd.job().await;
+        let told = (&job["status"], &job["status_reason"], &job["sync"]["error"]);
+        assert_eq!(told, (&json!("error"), &json!("rejected"), &json!(shown)), "{body}");
+    }
 }

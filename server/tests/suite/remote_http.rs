@@ -70,6 +70,11 @@ async fn only_the_servers_own_words_accept_a_queue() {
         rejected.submit(INSTANCE, &request()).await,
         Err(RemoteError::Permanent(Refusal::Rejected("no such branch".into())))
     );
+    let stranger = server_that_answers(422, "<html>proxy at 192.0.2.1</html>").await;
+    assert_eq!(
+        stranger.submit(INSTANCE, &request()).await,
+        Err(RemoteError::Permanent(Refusal::Rejected(String::new())))
+    );
 }
 
 #[tokio::test]
