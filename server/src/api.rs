@@ -94,27 +94,27 @@ pub fn routes(state: AppState) -> Router {
         .api_route("/healthz", get(health::is_alive))
         .api_route("/readyz", get(health::is_ready))
         .api_route("/metrics", get(metrics::show_metrics));
-    let watched = documented.finish(watched, "");
+    let watched = documented.finish(watched, "").method_not_allowed_fallback(error::wrong_method);
     openapi::publish(documented);
     Router::new()
         .nest("/api", api)
         // Nesting leaves out the path that is only the slash.
         .route("/api/", any(error::no_such_path))
         .merge(watched)
-        .merge(single_sign_on(&state))
-        .route("/login", routing::post(forms::sign_in))
-        .route("/logout", routing::post(forms::sign_out))
+        .merge(forms(&state).method_not_allowed_fallback(error::wrong_method))
         .layer(DefaultBodyLimit::max(around::MAX_BODY_BYTES))
         .layer(from_fn(error::log_cause))
         .with_state(state)
 }
 
-/// Only where a provider is configured.
-fn single_sign_on(state: &AppState) -> Router<AppState> {
+/// What browsers go to by themselves. Single sign-on only where a provider is configured.
+fn forms(state: &AppState) -> Router<AppState> {
+    let forms =
+        Router::new().route("/login", routing::post(forms::sign_in)).route("/logout", routing::post(forms::sign_out));
     if state.config.oidc.is_none() {
-        return Router::new();
+        return forms;
     }
-    Router::new()
+    forms
         .route(SINGLE_SIGN_ON_PATH, routing::get(single_sign_on::begin))
         .route(auth::CALLBACK_PATH, routing::get(single_sign_on::finish))
 }

@@ -34,6 +34,24 @@ async fn errors_are_problems_with_a_stable_code() {
     assert!(typo.problem().fields.unwrap()["enviroment"].contains("unknown field"));
 }
 
+#[tokio::test]
+async fn a_wrong_method_is_a_problem_outside_of_the_api_as_well() {
+    let app = TestApp::start().await;
+    for (method, path, allowed) in [
+        (Method::POST, "/healthz", "GET"),
+        (Method::PUT, "/readyz", "GET"),
+        (Method::DELETE, "/metrics", "GET"),
+        (Method::GET, "/logout", "POST"),
+        (Method::PUT, "/login", "POST"),
+    ] {
+        let answer = app.anybody().send(method.clone(), path, Body::empty()).await;
+        assert_eq!(answer.code(), "method_not_allowed", "{method} {path}");
+        assert!(answer.header("allow").contains(allowed), "{method} {path}: {answer:?}");
+    }
+    // Of the sign-in the page has the other method.
+    assert_eq!(app.anybody().get("/login").await.status, 200);
+}
+
 /// Such as a script that leaves out the quotes of a password sends it.
 #[tokio::test]
 async fn a_value_of_the_wrong_type_is_not_repeated() {
