@@ -130,24 +130,39 @@ impl Auth {
         Ok((url, flow.cookie(oidc.is_secure)))
     }
 
-    /// Signs in whom the provider vouches for; tells the page that was asked for.
+    /// Signs in whom the provider vouches for; in any case tells the page that was asked for, as far as that is known.
     pub async fn finish_single_sign_on(
         &self,
         answer: ProviderAnswer,
         browser: Browser,
-    ) -> Result<(Started, String), Failure> {
-        let oidc = self.oidc()?;
-        let flow = Flow::of(&browser.headers, &answer.state, oidc.is_secure).ok_or(Failure::Expired)?;
+    ) -> (Result<Started, Failure>, Option<String>) {
+        let oidc = match self.oidc() {
+            Ok(oidc) => oidc,
+            Err(failure) => return (Err(failure), None),
+        };
+        let Some(flow) = Flow::of(&browser.headers, &answer.state, oidc.is_secure) else {
+            return (Err(Failure::Expired), None);
+        };
+        (self.end_flow(oidc, answer, &flow, browser).await, Some(flow.next))
+    }
+
+    async fn end_flow(
+        &self,
+        oidc: &Oidc,
+        answer: ProviderAnswer,
+        flow: &Flow,
+        browser: Browser,
+    ) -> Result<Started, Failure> {
         // Each is a call to the provider, whatever it comes to; counted until it was right, and under the address alone,
         // for whose it is shows only then.
         let (address, counted_at) = (browser.address, Instant::now());
         self.0.limits.count(None, address, counted_at).map_err(super::check::too_many_attempts)?;
-        let signed_in = self.sign_in_visitor(oidc, answer, &flow, browser).await;
+        let signed_in = self.sign_in_visitor(oidc, answer, flow, browser).await;
         match &signed_in {
             Ok(_) => self.0.limits.take_back(None, address, counted_at),
             Err(failure) => self.note_failure(failure, address).await,
         }
-        Ok((signed_in?, flow.next))
+        signed_in
     }
 
     async fn sign_in_visitor(

@@ -99,6 +99,10 @@ async fn sign_in(app: &TestApp, provider: &Provider, subject: &str) -> Answer {
     browser.get(&provider.authorize(&url, &format!("sub={subject}")).await).await
 }
 
+/// With the page that was asked for, so that a local account can sign in and go on.
+const DENIED: &str = "/login?error=oidc_denied&next=/jobs/42%3Ftab%3Dlogs";
+const FAILED: &str = "/login?error=oidc_failed&next=/jobs/42%3Ftab%3Dlogs";
+
 fn state_of(url: &str) -> &str {
     url.split(['&', '?']).find_map(|part| part.strip_prefix("state=")).unwrap()
 }
@@ -172,7 +176,7 @@ async fn who_is_not_to_come_in_is_told_why_at_the_sign_in_page() {
     ] {
         provider.set_user(subject, claims).await;
         let answer = sign_in(&app, &provider, subject).await;
-        let expected = format!("/login?error={code}");
+        let expected = format!("/login?error={code}&next=/jobs/42%3Ftab%3Dlogs");
         assert_eq!((answer.status.as_u16(), answer.header("location")), (303, expected.as_str()));
         assert!(
             !answer.headers.get_all("set-cookie").iter().any(|cookie| cookie.to_str().unwrap().contains("session="))
@@ -182,7 +186,7 @@ async fn who_is_not_to_come_in_is_told_why_at_the_sign_in_page() {
     // This provider leaves out the state, which others send back.
     let back = provider.authorize(&url, "action=deny").await;
     let denied = browser.get(&format!("{back}&state={}", state_of(&url))).await;
-    assert_eq!(denied.header("location"), "/login?error=oidc_denied");
+    assert_eq!(denied.header("location"), DENIED);
 }
 
 #[tokio::test]
@@ -194,20 +198,29 @@ async fn only_the_browser_that_began_can_come_back_and_only_once() {
     let back = provider.authorize(&url, "sub=s-1").await;
     let (other, _) = begin(&app).await;
     let forged = back.replace("state=", "state=x");
-    for (client, path) in
-        [(&app.anybody(), back.as_str()), (&other, &back), (&browser, &forged), (&browser, "/login/oidc/callback")]
-    {
-        assert_eq!(client.get(path).await.header("location"), "/login?error=oidc_expired");
+    let doubled = format!("{back}&state={}", state_of(&url));
+    for (client, path) in [
+        (&app.anybody(), back.as_str()),
+        (&other, &back),
+        (&browser, &forged),
+        (&browser, &doubled),
+        (&browser, "/login/oidc/callback"),
+        (&browser, "/login/oidc/callback?state=%ff"),
+    ] {
+        let answer = client.get(path).await;
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/login?error=oidc_expired"), "{path}");
     }
+    let astray = app.anybody().get("/login/oidc?next=/a&next=/b").await;
+    assert!(astray.header("location").starts_with(&provider.issuer), "{astray:?}");
     let elsewhere = browser.get(&format!("{back}&iss=https%3A%2F%2Fevil.example")).await;
-    assert_eq!(elsewhere.header("location"), "/login?error=oidc_failed");
+    assert_eq!(elsewhere.header("location"), FAILED);
     assert_eq!(browser.get(&back).await.header("location"), "/jobs/42?tab=logs");
-    assert_eq!(browser.get(&back).await.header("location"), "/login?error=oidc_failed");
+    assert_eq!(browser.get(&back).await.header("location"), FAILED);
     // Another flow's verifier and nonce do not fit this code.
     let (mine, url) = begin(&app).await;
     let (_, other_url) = begin(&app).await;
     let back = provider.authorize(&other_url, "sub=s-1").await.replace(state_of(&other_url), state_of(&url));
-    assert_eq!(mine.get(&back).await.header("location"), "/login?error=oidc_failed");
+    assert_eq!(mine.get(&back).await.header("location"), FAILED);
 }
 
 /// A whole office may come from one address.
@@ -219,13 +232,13 @@ async fn those_who_turn_back_keep_no_neighbour_out() {
     let (browser, url) = begin(&app).await;
     let denied = format!("/login/oidc/callback?error=access_denied&state={}", state_of(&url));
     for _ in 0..59 {
-        assert_eq!(browser.get(&denied).await.header("location"), "/login?error=oidc_denied");
+        assert_eq!(browser.get(&denied).await.header("location"), DENIED);
     }
     for _ in 0..2 {
         assert_eq!(sign_in(&app, &provider, "s-1").await.header("location"), "/jobs/42?tab=logs");
     }
-    assert_eq!(browser.get(&denied).await.header("location"), "/login?error=oidc_denied");
-    assert_eq!(browser.get(&denied).await.header("location"), "/login?error=rate_limited");
+    assert_eq!(browser.get(&denied).await.header("location"), DENIED);
+    assert_eq!(browser.get(&denied).await.header("location"), "/login?error=rate_limited&next=/jobs/42%3Ftab%3Dlogs");
 }
 
 #[tokio::test]
