@@ -69,7 +69,8 @@ fn require_token(state: &AppState, headers: &HeaderMap) -> ApiResult<()> {
     let Some(token) = &state.config.metrics_token else {
         return Ok(());
     };
-    let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
+    let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, given)| given.trim());
     // Of hashes, so that the time of the comparison tells nothing about the token.
     let digest = |text: &str| Sha256::digest(text.as_bytes());
     if given.is_some_and(|given| digest(given) == digest(token.expose())) {
