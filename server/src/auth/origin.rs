@@ -63,23 +63,29 @@ fn is_ours(headers: &HeaderMap, comes_by_proxy: bool, public_url: &str) -> bool 
     match (text(SEC_FETCH_SITE), text(ORIGIN.as_str())) {
         // What the browser itself has judged.
         (Some(site), _) => site == "same-origin",
-        (None, Some(origin)) => {
-            let forwarded_host = text(FORWARDED_HOST).filter(|_| comes_by_proxy);
-            let host = forwarded_host.or_else(|| text(HOST.as_str()));
-            is_own_origin(origin, public_url, host)
-        }
+        (None, Some(origin)) => is_own_origin(origin, public_url, &hosts(headers, comes_by_proxy)),
         (None, None) => true,
     }
 }
 
-fn is_own_origin(origin: &str, public_url: &str, host: Option<&str>) -> bool {
+/// The names under which the request may have been sent to us. Of several proxies each may have added the one that it was
+/// asked for; no page of somebody else's can make a browser send that header.
+fn hosts(headers: &HeaderMap, comes_by_proxy: bool) -> Vec<&str> {
+    let all = |name: &str| headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    if comes_by_proxy && headers.contains_key(FORWARDED_HOST) {
+        return all(FORWARDED_HOST).flat_map(|hosts| hosts.split(',')).map(str::trim).collect();
+    }
+    all(HOST.as_str()).take(1).collect()
+}
+
+fn is_own_origin(origin: &str, public_url: &str, hosts: &[&str]) -> bool {
     let (Some(origin), Some(public)) = (Origin::read(origin), Origin::read(public_url)) else {
         return false;
     };
     // A host says nothing of the scheme, so one's own is ours under either. Where it matters, over https, a browser says
     // in `Sec-Fetch-Site` that a page of plain http is another one.
-    let is_host = || host.and_then(|host| Origin::read(&format!("{}://{host}", origin.scheme))) == Some(origin.clone());
-    origin == public || is_host()
+    let is_host = |host: &&str| Origin::read(&format!("{}://{host}", origin.scheme)).as_ref() == Some(&origin);
+    origin == public || hosts.iter().any(is_host)
 }
 
 /// A web origin, compared as browsers do: the port that the scheme has anyway may be left out.
@@ -181,5 +187,19 @@ mod tests {
             [("origin", "https://outside.example"), ("host", "inside:3000"), ("x-forwarded-host", "outside.example")];
         assert!(ours_at(PUBLIC_URL, &headers, true));
         assert!(!ours_at(PUBLIC_URL, &headers, false));
+        for (forwarded, is_ours) in [
+            ("outside.example, inside.example", true),
+            ("inside.example,outside.example", true),
+            ("outside.example:443 , inside", true),
+            ("inside.example, other.example", false),
+            ("outside.example.evil.example, inside", false),
+            (", ,", false),
+            ("", false),
+        ] {
+            let headers =
+                [("origin", "https://outside.example"), ("host", "inside:3000"), ("x-forwarded-host", forwarded)];
+            assert_eq!(ours_at(PUBLIC_URL, &headers, true), is_ours, "{forwarded}");
+            assert!(!ours_at(PUBLIC_URL, &headers, false), "{forwarded}");
+        }
     }
 }

@@ -184,6 +184,22 @@ async fn a_proxy_that_is_trusted_tells_the_visitors_apart() {
 }
 
 #[tokio::test]
+async fn a_page_behind_two_proxies_is_known_by_the_name_that_either_was_asked_for() {
+    let app = TestApp::with_config(|config| config.trusted_proxies = vec!["192.0.2.1/32".parse().unwrap()]).await;
+    app.user("ada").await;
+    let client = app.anybody().with("host", "upstream:3000").with("origin", "https://outside.example");
+    let login = async |client: &crate::test_app::Client, forwarded: &str| {
+        let client = client.clone().with("x-forwarded-host", forwarded);
+        client.post("/api/login", json!({"username": "ada", "password": PASSWORD})).await.status.as_u16()
+    };
+    for forwarded in ["outside.example", "outside.example, inside:8080", "inside:8080,outside.example"] {
+        assert_eq!(login(&client, forwarded).await, 200, "{forwarded}");
+        assert_eq!(login(&client.clone().at([192, 0, 2, 2]), forwarded).await, 403, "{forwarded}");
+    }
+    assert_eq!(login(&client, "inside:8080, other.example").await, 403);
+}
+
+#[tokio::test]
 async fn a_new_password_ends_the_old_one_and_its_sessions() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
