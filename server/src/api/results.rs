@@ -16,6 +16,21 @@ use protocol::{JobId, names};
 const UTF8_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const OCTET_STREAM: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
+/// With the names that some servers give them beside the registered ones.
+const RASTER_IMAGES: [&str; 11] = [
+    "image/png",
+    "image/apng",
+    "image/jpeg",
+    "image/jpg",
+    "image/gif",
+    "image/webp",
+    "image/avif",
+    "image/bmp",
+    "image/x-ms-bmp",
+    "image/x-icon",
+    "image/vnd.microsoft.icon",
+];
+
 pub(super) async fn list_results(
     _: CurrentUser,
     State(state): State<AppState>,
@@ -57,7 +72,7 @@ fn present(content_type: &str) -> (HeaderValue, Disposition) {
     match essence.as_str() {
         "text/plain" if content_type.contains("charset") => (as_told, Disposition::Inline),
         "text/plain" => (UTF8_TEXT, Disposition::Inline),
-        "image/png" | "image/jpeg" | "image/gif" | "image/webp" => (as_told, Disposition::Inline),
+        essence if RASTER_IMAGES.contains(&essence) => (as_told, Disposition::Inline),
         // A page of ours that is made to name it as its script or style must not get it.
         essence if essence.contains("script") || essence == "text/css" => (OCTET_STREAM, Disposition::Attachment),
         _ => (as_told, Disposition::Attachment),
@@ -76,8 +91,7 @@ mod tests {
 
     #[test]
     fn only_plain_text_and_raster_images_are_shown_by_the_browser() {
-        for shown in ["text/plain", "text/plain; charset=latin1", "Image/PNG", "image/jpeg", "image/gif", "image/webp"]
-        {
+        for shown in ["text/plain", "text/plain; charset=latin1", "Image/PNG"].into_iter().chain(RASTER_IMAGES) {
             assert_eq!(present(shown).1, Disposition::Inline, "{shown}");
         }
         for saved in ["text/html", "image/svg+xml", "application/xml", "application/pdf", "text/plainer", "", "text"] {

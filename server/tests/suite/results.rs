@@ -27,6 +27,14 @@ async fn result_files_are_listed_and_sent_so_that_no_browser_runs_them() {
     let image = kept.get("1/tasks/a.1-1/results/out/scope.png").await;
     assert_eq!((image.status, image.body.as_slice()), (StatusCode::OK, b"\x89PNG".as_slice()));
     assert_eq!(image.header(CONTENT_DISPOSITION), "inline; filename=\"scope.png\"");
+    for (path, kind) in
+        [("a.bmp", "image/bmp"), ("a.avif", "image/avif"), ("a.apng", "image/apng"), ("a.ico", "image/x-icon")]
+    {
+        kept.keep_result(path, kind, b"raster").await;
+        let image = kept.get(&format!("1/tasks/a.1-1/results/{path}")).await;
+        let disposition = format!("inline; filename=\"{path}\"");
+        assert_eq!((image.header(CONTENT_TYPE), image.header(CONTENT_DISPOSITION)), (kind, disposition.as_str()));
+    }
     let page = kept.get("1/tasks/a.1-1/results/page%20%C3%A4.html").await;
     let disposition = "attachment; filename=\"page _.html\"; filename*=UTF-8''page%20%C3%A4.html";
     assert_eq!((page.text(), page.header(CONTENT_DISPOSITION)), ("<script>", disposition));
