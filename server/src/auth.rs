@@ -21,7 +21,7 @@ pub use oidc::{Browser, CALLBACK_PATH, Failure, ProviderAnswer};
 pub use origin::require_for_cookie;
 pub use password::{Hasher, check_rules};
 pub use secret::{SecretHash, new_api_token};
-pub use session::{SignIn, Started, clearing_cookie};
+pub use session::{SignIn, Started};
 pub use visitor::Visitor;
 
 use crate::config::Config;

@@ -55,7 +55,7 @@ pub(super) async fn sign_out(State(state): State<AppState>, parts: Parts) -> Res
         // Still signed in, so no word of having left.
         return error.into_response();
     }
-    (AppendHeaders([(SET_COOKIE, auth::clearing_cookie())]), Redirect::to("/login")).into_response()
+    (AppendHeaders([(SET_COOKIE, state.auth.clear_session())]), Redirect::to("/login")).into_response()
 }
 
 /// Keeps what the error's own answer would have brought into the log.

@@ -46,7 +46,7 @@ pub(super) async fn sign_out(
     if user.session().is_some() {
         state.auth.end_sessions(auth::sessions_of(&headers), user.address).await?;
     }
-    Ok(SignedOut { cookie: auth::clearing_cookie() })
+    Ok(SignedOut { cookie: state.auth.clear_session() })
 }
 
 pub(super) async fn find_me(user: CurrentUser) -> axum::Json<api::User> {

@@ -73,8 +73,7 @@ impl Auth {
         }
         // What is remembered has an older sign-in.
         self.0.memory.forget_user(user.id);
-        let is_secure = !config.public_url.starts_with("http://");
-        let cookie = cookie(&secret, config.session_lifetime, is_secure);
+        let cookie = self.session_cookie(&secret, config.session_lifetime);
         Ok(Started { user: User { last_login_at: Some(now), ..User::clone(&user) }, cookie })
     }
 
@@ -142,19 +141,19 @@ impl Auth {
         }
     }
 
+    /// Takes the cookie out of the browser.
+    pub fn clear_session(&self) -> String {
+        self.session_cookie("", Duration::ZERO)
+    }
+
+    fn session_cookie(&self, secret: &str, lifetime: Duration) -> String {
+        let secure = if self.0.config.public_url.starts_with("http://") { "" } else { "; Secure" };
+        let max_age = lifetime.as_secs();
+        format!("{SESSION_COOKIE}={secret}; HttpOnly; SameSite=Lax; Path=/; Max-Age={max_age}{secure}")
+    }
+
     /// A session that was last used before this has ended.
     pub fn idle_since(&self, now: Timestamp) -> Timestamp {
         now.minus(self.0.config.session_idle)
     }
-}
-
-fn cookie(secret: &str, lifetime: Duration, secure: bool) -> String {
-    let secure = if secure { "; Secure" } else { "" };
-    let max_age = lifetime.as_secs();
-    format!("{SESSION_COOKIE}={secret}; HttpOnly; SameSite=Lax; Path=/; Max-Age={max_age}{secure}")
-}
-
-/// Takes the cookie out of the browser.
-pub fn clearing_cookie() -> String {
-    format!("{SESSION_COOKIE}=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0")
 }

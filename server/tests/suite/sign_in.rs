@@ -52,6 +52,12 @@ async fn the_cookie_is_secure_where_the_public_url_is_however_it_is_written() {
         app.user("ada").await;
         let answer = app.anybody().post("/api/login", json!({"username": "ada", "password": PASSWORD})).await;
         assert_eq!(answer.header("set-cookie").ends_with("; Secure"), is_secure, "{public_url}");
+        // A browser takes no cookie of plain http in the place of one that is secure.
+        let (browser, other) = (app.anybody().with_session(&answer), app.anybody().sign_in("ada").await);
+        for left in [browser.post_form("/logout", "").await, other.send_nothing("/api/logout").await] {
+            let expected = if is_secure { "Max-Age=0; Secure" } else { "Max-Age=0" };
+            assert!(left.header("set-cookie").ends_with(expected), "{public_url}: {}", left.header("set-cookie"));
+        }
         assert_eq!(!answer.header("strict-transport-security").is_empty(), is_secure, "{public_url}");
     }
 }
