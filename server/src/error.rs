@@ -4,7 +4,7 @@
 mod extract;
 mod stray;
 
-pub use extract::{Form, Json, NoBody, OptionalJson, Path, Query, given, too_large};
+pub use extract::{Form, Json, NoBody, OptionalJson, Path, Query, given, id, is_number, too_large};
 pub use stray::{NoQuery, refuse_stray_query};
 
 use crate::store::StoreError;

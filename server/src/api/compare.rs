@@ -2,7 +2,7 @@
 
 use super::jobs::shown_job;
 use crate::auth::CurrentUser;
-use crate::error::{ApiResult, Query};
+use crate::error::{ApiResult, Query, id};
 use crate::state::AppState;
 use axum::extract::State;
 use protocol::api::{Change, ComparedScenario, Comparison, Job};
@@ -14,7 +14,9 @@ use std::collections::BTreeMap;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CompareQuery {
+    #[serde(deserialize_with = "id")]
     a: JobId,
+    #[serde(deserialize_with = "id")]
     b: JobId,
 }
 

@@ -5,7 +5,7 @@ use super::conditional::{Conditional, Known, Looked, Version};
 use super::estimate::estimate;
 use super::jobs::version_of;
 use crate::auth::CurrentUser;
-use crate::error::{ApiError, ApiResult, Query};
+use crate::error::{ApiError, ApiResult, Query, is_number};
 use crate::kept::{Body, Looks};
 use crate::state::AppState;
 use crate::store::jobs::Job;
@@ -193,7 +193,10 @@ pub(super) fn read_limit(text: Option<&str>) -> ApiResult<u32> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(DEFAULT_PAGE);
     };
-    let limit = text.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
+    let limit = Some(text)
+        .filter(|text| is_number(text))
+        .and_then(|text| text.parse().ok())
+        .filter(|limit| (1..=MAX_PAGE).contains(limit));
     limit.ok_or_else(|| ApiError::invalid("limit", format!("a number from 1 to {MAX_PAGE}")))
 }
 

@@ -11,7 +11,9 @@ use axum::http::{HeaderMap, StatusCode};
 use percent_encoding::percent_decode_str;
 use protocol::api::ErrorCode;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, IgnoredAny};
+use serde::de::{DeserializeOwned, Deserializer, Error as _, IgnoredAny};
+use std::fmt::Display;
+use std::str::FromStr;
 
 /// A JSON body.
 pub struct Json<T>(pub T);
@@ -101,7 +103,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
 
 /// One way to write a number, so that a thing has one address: no sign, no leading zeros.
 fn is_id(text: &str) -> bool {
-    text.bytes().all(|b| b.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'))
+    is_number(text) && (text.len() == 1 || !text.starts_with('0'))
 }
 
 /// The query; a key may be repeated where the type is a list.
@@ -123,8 +125,27 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 }
 
 /// For a number of a query that may be left out: one that is there has to be a number, and no empty text.
-pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(value).map(Some)
+pub fn given<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(value: D) -> Result<Option<T>, D::Error> {
+    let text = String::deserialize(value)?;
+    // Or else a sign would pass, which a reader takes for something else.
+    if !is_number(&text) {
+        return Err(D::Error::custom("digits only"));
+    }
+    text.parse().map(Some).map_err(D::Error::custom)
+}
+
+/// For an id in a query, which is written as in a path.
+pub fn id<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(value: D) -> Result<T, D::Error> {
+    let text = String::deserialize(value)?;
+    if !is_id(&text) {
+        return Err(D::Error::custom("digits only, without zeros in front"));
+    }
+    text.parse().map_err(D::Error::custom)
+}
+
+/// Digits, and nothing else that a number can be written with.
+pub fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The parameter that holds a NUL, in its name or its value.

@@ -1,6 +1,7 @@
 //! What every call has in common when it says no, and what the process tells those who watch it.
 
 use crate::api_document;
+use crate::remote_environment::environment_config;
 use crate::test_app::{Client, PASSWORD, TestApp};
 use axum::body::Body;
 use axum::http::Method;
@@ -114,6 +115,35 @@ async fn an_id_has_one_way_to_be_written() {
         assert_eq!(ada.get(&format!("/api/job/{other}/log/lines")).await.code(), "not_found", "{other}");
         assert_eq!(ada.send_nothing(&format!("/api/job/{other}/abort")).await.code(), "not_found", "{other}");
     }
+}
+
+#[tokio::test]
+async fn a_number_in_a_query_is_written_in_digits() {
+    let app = TestApp::with_environments(vec![environment_config("http://127.0.0.1:9".to_owned())]).await;
+    let root = app.admin("root").await;
+    app.store_job("root", "bench-a", "main", &["smoke/boot"]).await;
+    for (path, field) in [
+        ("/api/jobs?limit=", "limit"),
+        ("/api/audit?limit=", "limit"),
+        ("/api/scenarios/history?environment=bench-a&scenario=smoke/boot&limit=", "limit"),
+        ("/api/job/1?wait=", "wait"),
+        ("/api/job/1/log/lines?from=", "from"),
+        ("/api/job/1/log/lines?limit=", "limit"),
+        ("/api/job/1/tasks/1-1/log/lines?tail=", "tail"),
+        ("/api/job/1/log/search?q=x&from=", "from"),
+        ("/api/job/1/log/search?q=x&limit=", "limit"),
+        ("/api/compare?a=1&b=", "b"),
+        ("/api/compare?b=1&a=", "a"),
+    ] {
+        root.get(&format!("{path}1")).await.expect(200);
+        for bad in ["%2B1", "+1", "1+", "-1", "1.0", "1e0", "0x1", "%C2%B9", "%D9%A1", "1_0", "99999999999999999999"] {
+            let problem = root.get(&format!("{path}{bad}")).await.problem();
+            assert_eq!(problem.code.as_str(), "invalid_input", "{path}{bad}");
+            assert!(problem.fields.unwrap().contains_key(field), "{path}{bad}");
+        }
+    }
+    // A job has one number, wherever it is written.
+    assert_eq!(root.get("/api/compare?a=01&b=1").await.code(), "invalid_input");
 }
 
 #[tokio::test]
