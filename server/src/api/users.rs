@@ -6,7 +6,7 @@ use crate::auth::{Admin, CurrentUser, SecretHash, carried_through, check_rules};
 use crate::error::{ApiError, ApiResult, Json, NoBody, Path};
 use crate::state::AppState;
 use crate::store::audit::insert_audit_entry;
-use crate::store::users::{self as store, NewPassword, NewUser, Refused, UserChange};
+use crate::store::users::{self as store, Changed, NewPassword, NewUser, Refused, UserChange};
 use axum::extract::State;
 use axum::response::NoContent;
 use protocol::api::{ChangeUserRequest, CreateUserRequest, ErrorCode, User, Users};
@@ -59,7 +59,7 @@ pub(super) async fn change_user(
     Json(request): Json<ChangeUserRequest>,
 ) -> ApiResult<axum::Json<User>> {
     let username = request.username.as_deref().map(read_username).transpose()?;
-    let detail = detail_of(&request);
+    let has_new_password = request.password.is_some();
     let password = match request.password {
         Some(password) => Some(new_password(&state, &admin, id, password).await?),
         None => None,
@@ -67,11 +67,12 @@ pub(super) async fn change_user(
     let change = UserChange { username: username.clone(), is_admin: request.is_admin, password };
     let now = Timestamp::now();
     let changed = carried_through(async move {
-        let audit = admin.audit("user.update", format!("user:{id}"), &detail);
         let changed = state.store.write(move |connection| {
             let changed = store::change_user(connection, id, change)?;
-            if changed.is_ok() {
-                insert_audit_entry(connection, audit, now)?;
+            if let Ok(changed) = &changed
+                && let Some(detail) = detail_of(changed, has_new_password)
+            {
+                insert_audit_entry(connection, admin.audit("user.update", format!("user:{id}"), &detail), now)?;
             }
             Ok(changed)
         });
@@ -81,17 +82,18 @@ pub(super) async fn change_user(
         state.bell.ring_saved();
         Ok(changed)
     });
-    let user = changed.await?.map_err(|refused| refusal(refused, id, username.as_deref()))?;
-    Ok(axum::Json(User::from(&user)))
+    let changed = changed.await?.map_err(|refused| refusal(refused, id, username.as_deref()))?;
+    Ok(axum::Json(User::from(&changed.user)))
 }
 
-/// What was asked for, but for the password itself.
-fn detail_of(request: &ChangeUserRequest) -> Value {
-    let username = request.username.as_ref().map(|username| ("username", json!(username.to_lowercase())));
-    let is_admin = request.is_admin.map(|is_admin| ("is_admin", json!(is_admin)));
-    let password = request.password.as_ref().map(|_| ("password", json!(true)));
+/// What has changed, but for the password itself; `None`: nothing.
+fn detail_of(Changed { before, user }: &Changed, has_new_password: bool) -> Option<Value> {
+    let username = (user.username != before.username).then(|| ("username", json!(user.username)));
+    let is_admin = (user.is_admin != before.is_admin).then(|| ("is_admin", json!(user.is_admin)));
+    let password = has_new_password.then(|| ("password", json!(true)));
     let changes = [username, is_admin, password].into_iter().flatten();
-    changes.map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>().into()
+    let changes: Map<_, _> = changes.map(|(name, value)| (name.to_owned(), value)).collect();
+    (!changes.is_empty()).then(|| changes.into())
 }
 
 /// Whoever sets somebody else's password knows it, so that it has to be changed.

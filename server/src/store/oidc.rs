@@ -72,7 +72,7 @@ fn update(connection: &mut AnyConnection, user: User, visitor: &Visitor) -> Quer
     }
     let change = UserChange { is_admin: visitor.is_admin, ..UserChange::default() };
     match change_user(connection, user.id, change)? {
-        Ok(changed) => Ok(Welcome::Changed(changed)),
+        Ok(changed) => Ok(Welcome::Changed(changed.user)),
         Err(Refused::LastAdmin | Refused::NameTaken | Refused::NotFound) => Ok(Welcome::Known(user)),
     }
 }

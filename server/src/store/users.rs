@@ -138,21 +138,27 @@ pub enum Refused {
     LastAdmin,
 }
 
+/// A user as it was, and as it is now.
+pub struct Changed {
+    pub before: User,
+    pub user: User,
+}
+
 /// Changes a user; every refusal comes before the first change.
 pub fn change_user(
     connection: &mut AnyConnection,
     id: UserId,
     change: UserChange,
-) -> QueryResult<Result<User, Refused>> {
+) -> QueryResult<Result<Changed, Refused>> {
     take_turn(connection)?;
-    let Some(user) = find_user(connection, id)? else {
+    let Some(before) = find_user(connection, id)? else {
         return Ok(Err(Refused::NotFound));
     };
-    if change.is_admin == Some(false) && is_last_admin(connection, &user)? {
+    if change.is_admin == Some(false) && is_last_admin(connection, &before)? {
         return Ok(Err(Refused::LastAdmin));
     }
     let row = users::table.find(id.0);
-    if let Some(username) = change.username.filter(|name| *name != user.username) {
+    if let Some(username) = change.username.filter(|name| *name != before.username) {
         if find_user_by_login(connection, &username)?.is_some() {
             return Ok(Err(Refused::NameTaken));
         }
@@ -166,7 +172,8 @@ pub fn change_user(
     if let Some(password) = change.password {
         set_password(connection, id, password)?;
     }
-    Ok(find_user(connection, id)?.ok_or(Refused::NotFound))
+    let user = find_user(connection, id)?;
+    Ok(user.map(|user| Changed { before, user }).ok_or(Refused::NotFound))
 }
 
 /// Frees the name, ends sessions and tokens and forgets the password. The user's jobs stay.

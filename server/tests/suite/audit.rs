@@ -69,6 +69,25 @@ async fn deeds_are_noted_with_who_how_from_where_and_what() {
 }
 
 #[tokio::test]
+async fn of_a_change_of_a_user_only_what_has_changed_is_noted() {
+    let app = TestApp::start().await;
+    let (root, _ada) = (app.admin("root").await, app.user("ada").await);
+    for change in [
+        json!({}),
+        json!({"username": "ADA"}),
+        json!({"is_admin": false}),
+        json!({"username": "ada", "is_admin": true}),
+        json!({"username": "lovelace", "is_admin": true}),
+        json!({"username": "lovelace", "password": PASSWORD}),
+    ] {
+        root.patch("/api/users/2", change).await.expect(200);
+    }
+    let entries = root.get("/api/audit?action=user.update").await.expect(200)["entries"].clone();
+    let details: Vec<_> = entries.as_array().unwrap().iter().rev().map(|entry| entry["detail"].clone()).collect();
+    assert_eq!(details, [json!({"is_admin": true}), json!({"username": "lovelace"}), json!({"password": true})]);
+}
+
+#[tokio::test]
 async fn a_failed_change_of_password_is_noted_with_the_means_of_who_asked() {
     let app = TestApp::start().await;
     let (root, ada) = (app.admin("root").await, app.user("ada").await);

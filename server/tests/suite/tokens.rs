@@ -122,7 +122,7 @@ async fn what_becomes_of_the_owner_holds_for_the_token_at_once() {
     script.send_nothing(&format!("/api/job/{job}/abort")).await.expect(202);
     let demote = UserChange { is_admin: Some(false), ..UserChange::default() };
     let changed = app.state.store.write(|connection| users::change_user(connection, UserId(1), demote)).await.unwrap();
-    assert!(!changed.unwrap().is_admin);
+    assert!(!changed.unwrap().user.is_admin);
     app.state.auth.forget_user(UserId(1));
     assert_eq!(script.delete(&format!("/api/job/{job}")).await.code(), "forbidden");
     app.state.store.write(|connection| users::remove_user(connection, UserId(1), Timestamp(1))).await.unwrap().unwrap();
