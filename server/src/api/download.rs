@@ -43,7 +43,10 @@ impl<S: Sync> FromRequestParts<S> for WantedPart {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let can_want = parts.method == Method::GET && !parts.headers.contains_key(IF_RANGE);
-        Ok(Self(parts.headers.get(RANGE).filter(|_| can_want).cloned()))
+        let mut ranges = parts.headers.get_all(RANGE).iter();
+        // Of several the whole is sent, whether one header has them or two.
+        let only = ranges.next().filter(|_| can_want && ranges.next().is_none());
+        Ok(Self(only.cloned()))
     }
 }
 

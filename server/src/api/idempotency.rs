@@ -36,9 +36,14 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> ApiResult<Self> {
-        let Some(value) = parts.headers.get(HEADER) else {
+        let mut keys = parts.headers.get_all(HEADER).iter();
+        let (value, more) = (keys.next(), keys.next());
+        let Some(value) = value else {
             return Ok(Self(None));
         };
+        if more.is_some() {
+            return Err(ApiError::invalid("Idempotency-Key", "is there twice, and which is meant can't be known"));
+        }
         let key = value.to_str().ok().filter(|key| !key.is_empty() && key.len() <= MAX_CHARS);
         let wrong = || ApiError::invalid("Idempotency-Key", format!("1 to {MAX_CHARS} plain ASCII characters"));
         key.map(|key| Self(Some(key.to_owned()))).ok_or_else(wrong)

@@ -21,16 +21,19 @@ pub(super) enum Credentials {
     },
     /// One as a rule; none if no session of ours can have what the cookie holds.
     Sessions(Vec<SecretHash>),
-    /// A Basic header that can't be read.
+    /// A header that can't be read, or two of them.
     Malformed,
     None,
 }
 
 impl Credentials {
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        match headers.get(AUTHORIZATION) {
-            Some(value) => value.to_str().map_or(Self::Malformed, |text| Self::of_authorization(text, headers)),
-            None => Self::of_cookie(headers),
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        match (values.next(), values.next()) {
+            (Some(value), None) => value.to_str().map_or(Self::Malformed, |text| Self::of_authorization(text, headers)),
+            // Whose of two the request is must not be guessed.
+            (Some(_), Some(_)) => Self::Malformed,
+            (None, _) => Self::of_cookie(headers),
         }
     }
 
@@ -125,6 +128,15 @@ mod tests {
         assert_eq!(of(None, Some("testarena_session=; testarena_sessions=a")), Credentials::Sessions(vec![]));
         assert_eq!(of(None, Some("other=1")), Credentials::None);
         assert_eq!(of(None, None), Credentials::None);
+    }
+
+    #[test]
+    fn of_two_headers_none_is_believed() {
+        let mut headers = HeaderMap::new();
+        for text in ["Basic YWRhOmE6Yg==", "Basic YWRhOmE6Yw=="] {
+            headers.append(AUTHORIZATION, text.parse().unwrap());
+        }
+        assert_eq!(Credentials::of(&headers), Credentials::Malformed);
     }
 
     #[test]

@@ -59,13 +59,16 @@ pub fn require_for_cookie(parts: &Parts, auth: &Auth) -> ApiResult<()> {
 }
 
 fn is_ours(headers: &HeaderMap, comes_by_proxy: bool, public_url: &str) -> bool {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    match (text(SEC_FETCH_SITE), text(ORIGIN.as_str())) {
+    // Of one that is there twice each has to be ours: which of them the browser wrote can't be known.
+    let all = |name: &str, is_ours: &dyn Fn(&str) -> bool| {
+        headers.get_all(name).iter().all(|value| is_ours(value.to_str().unwrap_or_default()))
+    };
+    if headers.contains_key(SEC_FETCH_SITE) {
         // What the browser itself has judged.
-        (Some(site), _) => site == "same-origin",
-        (None, Some(origin)) => is_own_origin(origin, public_url, &hosts(headers, comes_by_proxy)),
-        (None, None) => true,
+        return all(SEC_FETCH_SITE, &|site| site == "same-origin");
     }
+    let hosts = hosts(headers, comes_by_proxy);
+    all(ORIGIN.as_str(), &|origin| is_own_origin(origin, public_url, &hosts))
 }
 
 /// The names under which the request may have been sent to us. Of several proxies each may have added the one that it was
@@ -115,12 +118,16 @@ impl Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderName;
 
     const PUBLIC_URL: &str = "https://arena.example";
 
     fn ours_at(public_url: &str, headers: &[(&str, &str)], comes_by_proxy: bool) -> bool {
-        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-        is_ours(&headers.collect::<HeaderMap>(), comes_by_proxy, public_url)
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        is_ours(&map, comes_by_proxy, public_url)
     }
 
     fn ours(headers: &[(&str, &str)]) -> bool {
@@ -149,6 +156,22 @@ mod tests {
             "ftp://arena.example",
         ] {
             assert!(!ours(&[("origin", origin), ("host", "127.0.0.1:3000")]), "{origin}");
+        }
+    }
+
+    #[test]
+    fn of_two_each_must_be_ours() {
+        let (own, foreign) = (("origin", PUBLIC_URL), ("origin", "https://evil.example"));
+        let (same, cross) = (("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site"));
+        for (headers, is) in [
+            ([own, own], true),
+            ([own, foreign], false),
+            ([foreign, own], false),
+            ([same, same], true),
+            ([same, cross], false),
+            ([cross, same], false),
+        ] {
+            assert_eq!(ours(&headers), is, "{headers:?}");
         }
     }
 

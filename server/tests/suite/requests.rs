@@ -66,6 +66,31 @@ async fn an_address_or_headers_without_end_are_refused() {
     assert_eq!(send(&site, &request(&format!("GET /api/jobs?search={}", long(4_000)), "")).await.status, 200);
 }
 
+/// Some proxies hand on what a client sent beside what they wrote themselves.
+#[tokio::test]
+async fn of_two_headers_where_one_is_meant_none_is_believed() {
+    let site = Site::start(|_| {}).await;
+    let _ada = site.app.user("ada").await;
+    site.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    let abort = async |headers: &str| send(&site, &request("POST /api/job/1/abort", headers)).await;
+    for (one, other) in [
+        ("Origin: http://a\r\n", "Origin: http://evil.example\r\n"),
+        ("Sec-Fetch-Site: same-origin\r\n", "Sec-Fetch-Site: cross-site\r\n"),
+    ] {
+        for headers in [format!("{one}{other}"), format!("{other}{one}")] {
+            assert_eq!(abort(&headers).await.code(), "cross_site", "{headers}");
+        }
+        assert_eq!(abort(one).await.status, 202);
+    }
+    assert_eq!(abort(&basic()).await.code(), "unauthenticated");
+    let keys = "Content-Type: application/json\r\nContent-Length: 2\r\nIdempotency-Key: a\r\nIdempotency-Key: b\r\n";
+    let told = send(&site, &(request("POST /api/submit_job", keys) + "{}")).await;
+    assert!(told.code() == "invalid_input" && told.body.contains("\"Idempotency-Key\""), "{}", told.body);
+    for (ranges, status) in [("Range: bytes=5-\r\n", 416), ("Range: bytes=5-\r\nRange: bytes=0-\r\n", 200)] {
+        assert_eq!(send(&site, &request("GET /api/job/1/log", ranges)).await.status, status, "{ranges}");
+    }
+}
+
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_whoever_would_have_read_it() {
     let site = Site::start(|_| {}).await;
