@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help run test fuzz check build site size watch bench sim sim-old-faults chaos fmt setup setup-check setup-test
+.PHONY: help run test fuzz check build site size watch pictures bench sim sim-old-faults chaos fmt setup setup-check setup-test
 
 export WASM_BINDGEN := $(CURDIR)/.tools/bin/wasm-bindgen
 export WASM_SPLIT := $(CURDIR)/.tools/bin/wasm-split-cli
@@ -28,6 +28,10 @@ test: setup-test site ## all tests: unit, integration on both databases, end to 
 fuzz: setup-test site ## made-up requests to a running demo by the OpenAPI document, longer than in `make test`; EXAMPLES=200
 	cargo build --locked --bin testarena
 	EXAMPLES=$(or $(EXAMPLES),100) scripts/fuzz.sh
+
+pictures: setup-test site ## the README's pictures, anew
+	cargo build --locked --bin testarena
+	npm --prefix end2end --silent run pictures
 
 check: setup-check ## format, lints, docs, unit tests and the room plan
 	cargo fmt --all --check
