@@ -36,6 +36,9 @@ const WASM_OPTIMISATION = [
   '--skip-pass=local-cse',
   '--converge',
   '--reorder-functions-by-name',
+  // Nothing reads them, and each of the parts has its own.
+  '--strip-producers',
+  '--strip-target-features',
 ];
 // CSS nesting and light-dark() are lowered for what is older than these.
 const BROWSERS = 'chrome111,firefox113,safari16.4';
@@ -85,7 +88,7 @@ function split() {
 function optimise(from, to) {
   if (!IS_RELEASE) return copyFileSync(from, to);
   const lean = `${WORK}/lean.wasm`;
-  leaveOutAsyncHydration(from, lean);
+  leaveOut(from, lean);
   run('node_modules/.bin/wasm-opt', ...WASM_OPTIMISATION, ...WASM_FEATURES, lean, '-o', to);
 }
 
@@ -94,8 +97,14 @@ function optimise(from, to) {
  * themselves: of what merely has one in its type, the compiler may have made one with something else. */
 const ASYNC_HYDRATION = /13hydrate_async(28_\$u7b\$\$u7b\$closure\$u7d\$\$u7d\$)*17h[0-9a-f]{16}E$/;
 
-function leaveOutAsyncHydration(from, to) {
+/** Of classes that scripts make streams with: they come with leptos, and no script of the page's does. */
+const STREAM = /^(__wbg_)?intounderlying/;
+const STREAM_CLASS = /export class IntoUnderlying(\w+) \{.*?\n\}\n.*?\n|const IntoUnderlying\w+Finalization = .*?;\n/gs;
+
+function leaveOut(from, to) {
   const module = binaryen.readBinary(readFileSync(from));
+  const given = Array.from({ length: module.getNumExports() }, (_, at) => module.getExportByIndex(at));
+  for (const { name } of given.map(binaryen.getExportInfo)) if (STREAM.test(name)) module.removeExport(name);
   for (let at = 0; at < module.getNumFunctions(); at++) {
     const one = module.getFunctionByIndex(at);
     if (ASYNC_HYDRATION.test(binaryen.getFunctionInfo(one).name)) binaryen.Function.setBody(one, module.unreachable());
@@ -106,13 +115,32 @@ function leaveOutAsyncHydration(from, to) {
   module.dispose();
 }
 
+/** What the script gives to the WASM is called by a hash, in either file: a number in its place is as good and packs. */
+const HASHED = /(__wb(?:g|indgen)_\w+?)_[0-9a-f]{16}(?![0-9a-zA-Z_])/g;
+
+function renameAlike(...paths) {
+  const [names, counts] = [new Map(), new Map()];
+  const rename = (hashed, name) => {
+    if (!names.has(hashed)) {
+      counts.set(name, (counts.get(name) ?? -1) + 1);
+      // As long as it was, so that nothing else in the WASM moves.
+      names.set(hashed, `${name}_${String(counts.get(name)).padStart(16, '0')}`);
+    }
+    return names.get(hashed);
+  };
+  // Every byte is a letter of this one.
+  for (const path of paths) writeFileSync(path, readFileSync(path, 'latin1').replace(HASHED, rename), 'latin1');
+}
+
 // What the parts need of the main one is exported from it, by names that wasm-bindgen would else tidy away.
 const KEPT = ['--keep-lld-exports', '--no-demangle', '--remove-producers-section'];
 run(WASM_BINDGEN, split(), '--target', 'web', '--no-typescript', ...KEPT, '--out-name', 'testarena', '--out-dir', WORK);
 optimise(`${WORK}/testarena_bg.wasm`, `${WORK}/small.wasm`);
+if (IS_RELEASE) writeFileSync(`${WORK}/testarena.js`, readFileSync(`${WORK}/testarena.js`, 'utf8').replace(STREAM_CLASS, ''));
 // wasm-bindgen names the loader once for each part.
 const SCRIPT = ['--bundle', '--minify', '--format=esm', '--log-level=warning', '--log-override:duplicate-object-key=silent'];
 run('node_modules/.bin/esbuild', `${WORK}/testarena.js`, ...SCRIPT, `--outfile=${WORK}/small.js`);
+renameAlike(`${WORK}/small.js`, `${WORK}/small.wasm`);
 run('node_modules/.bin/esbuild', 'style/main.css', '--bundle', '--minify', `--target=${BROWSERS}`, '--log-level=warning', `--outfile=${WORK}/small.css`);
 
 const manifest = {

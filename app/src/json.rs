@@ -1,6 +1,9 @@
 //! JSON to values and back. In the browser its own parser reads and writes: a second one would only make the page larger.
 
 #[cfg(not(feature = "ssr"))]
+mod reader;
+
+#[cfg(not(feature = "ssr"))]
 use js_sys::JSON;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,7 +20,7 @@ pub(crate) fn write<T: Serialize>(value: &T) -> Option<String> {
 
 #[cfg(not(feature = "ssr"))]
 pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Option<T> {
-    serde_wasm_bindgen::from_value(JSON::parse(text).ok()?).ok()
+    T::deserialize(reader::Reader(JSON::parse(text).ok()?)).ok()
 }
 
 #[cfg(not(feature = "ssr"))]
