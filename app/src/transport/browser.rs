@@ -3,13 +3,14 @@
 
 use super::{Answer, Method, NoAnswer, Patience, Request, Response};
 use crate::browser;
+use js_sys::Uint8Array;
 use leptos::prelude::window;
 use protocol::Timestamp;
 use protocol::api::{NOW_HEADER, PAGE_HEADER, SYNCED_AT_HEADER};
 use std::cell::RefCell;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::wasm_bindgen::{JsCast, JsValue};
-use web_sys::{AbortSignal, RequestCache, RequestInit};
+use web_sys::{AbortSignal, RequestCache, RequestInit, TextDecoder};
 
 /// An answer that takes longer is as good as lost; the next question may find the server well again.
 const SHORT_LIMIT_MS: u32 = 10_000;
@@ -55,8 +56,21 @@ async fn fetch(request: Request) -> Result<Response, JsValue> {
         status: answer.status(),
         etag: headers.get("etag")?,
         synced_at: headers.get(SYNCED_AT_HEADER)?,
-        body: JsFuture::from(answer.text()?).await?.as_string().unwrap_or_default(),
+        body: read(&answer).await?,
     })
+}
+
+/// As a browser shows the file itself: by its byte order mark, else by what the answer says of itself.
+async fn read(answer: &web_sys::Response) -> Result<String, JsValue> {
+    let bytes = Uint8Array::new(&JsFuture::from(answer.array_buffer()?).await?);
+    let kind = answer.headers().get("content-type")?.unwrap_or_default();
+    let encoding = match (bytes.get_index(0), bytes.get_index(1)) {
+        (0xFF, 0xFE) => "utf-16le",
+        (0xFE, 0xFF) => "utf-16be",
+        _ => kind.split_once("charset=").map_or("utf-8", |(_, named)| named),
+    };
+    let decoder = TextDecoder::new_with_label(encoding).or_else(|_| TextDecoder::new())?;
+    decoder.decode_with_buffer_source(&bytes)
 }
 
 /// None where that can't be told.
