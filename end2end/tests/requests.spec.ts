@@ -1,6 +1,60 @@
-// What comes to the page is read as what it is.
+// The page's requests: what nobody waits for any more is given up, and what comes is read as what it is.
 
-import { expect, open, test } from '../fixtures/test';
+import { type Page, type Request } from '@playwright/test';
+import { expect, hold, open, test } from '../fixtures/test';
+
+/** The next request that the page gives up. */
+function givenUp(page: Page, is: (url: URL) => boolean): Promise<Request> {
+  return page.waitForEvent('requestfailed', (request) => is(new URL(request.url())));
+}
+
+test('a question of a view that is left is given up', async ({ page, api }) => {
+  await api.run('main', 'smoke/boot');
+  await open(page, '/');
+  await hold(page, '/api/jobs');
+  const asked = page.waitForRequest((request) => new URL(request.url()).searchParams.get('search') === 'nobody');
+  await page.getByRole('searchbox', { name: 'Search jobs' }).fill('nobody');
+  await asked;
+  const ended = givenUp(page, (url) => url.searchParams.get('search') === 'nobody');
+  await page.getByRole('link', { name: 'New job' }).click();
+  expect((await ended).failure()?.errorText).toBe('net::ERR_ABORTED');
+  await expect(page.getByRole('heading', { name: 'New job' })).toBeVisible();
+  await expect(page.getByText("Can't reach the server")).toBeHidden();
+});
+
+test('a poll of a view that is left is given up, and so is a search that another one follows', async ({ page, api }) => {
+  const job = await api.submit('main', 'load/soak');
+  await open(page, `/jobs/${job.id}`);
+  await hold(page, `/api/job/${job.id}`);
+  await page.waitForRequest((request) => new URL(request.url()).pathname === `/api/job/${job.id}`);
+  const poll = givenUp(page, (url) => url.pathname === `/api/job/${job.id}`);
+  await page.getByRole('link', { name: 'Jobs', exact: true }).click();
+  await poll;
+  await hold(page, '/api/jobs');
+  const search = page.getByRole('searchbox', { name: 'Search jobs' });
+  const first = page.waitForRequest((request) => new URL(request.url()).searchParams.get('search') === 'ab');
+  await search.fill('ab');
+  await first;
+  const followed = givenUp(page, (url) => url.searchParams.get('search') === 'ab');
+  await search.fill('abc');
+  await followed;
+  await api.abort(job);
+});
+
+test('a deed that was asked for goes on when its view is left', async ({ page, api }) => {
+  const job = await api.submit('main', 'load/soak');
+  await api.untilRunning(job);
+  await open(page, `/jobs/${job.id}`);
+  const answer = await hold(page, `/api/job/${job.id}/abort`);
+  await page.getByRole('button', { name: 'Abort' }).click();
+  const dialog = page.getByRole('dialog');
+  if (await dialog.isVisible()) await dialog.getByRole('button', { name: 'Abort' }).click();
+  await expect(page.getByText('Asking for the abort…')).toBeVisible();
+  await page.getByRole('link', { name: 'Jobs', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Jobs' })).toBeVisible();
+  answer();
+  await expect.poll(async () => (await api.job(job.id)).abort_requested || (await api.job(job.id)).status === 'aborted').toBe(true);
+});
 
 const utf16 = (text: string) => Buffer.from(`\ufeff${text}`, 'utf16le');
 

@@ -3,14 +3,14 @@
 
 use super::{Answer, Method, NoAnswer, Patience, Request, Response};
 use crate::browser;
-use js_sys::Uint8Array;
+use js_sys::{Function, Reflect, Uint8Array};
 use leptos::prelude::window;
 use protocol::Timestamp;
 use protocol::api::{NOW_HEADER, PAGE_HEADER, SYNCED_AT_HEADER};
 use std::cell::RefCell;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::wasm_bindgen::{JsCast, JsValue};
-use web_sys::{AbortSignal, RequestCache, RequestInit, TextDecoder};
+use web_sys::{AbortController, AbortSignal, RequestCache, RequestInit, TextDecoder};
 
 /// An answer that takes longer is as good as lost; the next question may find the server well again.
 const SHORT_LIMIT_MS: u32 = 10_000;
@@ -45,8 +45,21 @@ pub(crate) async fn send(request: Request) -> Result<Response, NoAnswer> {
     }
 }
 
+/// A question to which nobody waits for the answer any more, since another one followed or its view was left, is over
+/// at the server and on the network as well. What changes something is left to its end.
+struct Waiting(AbortController);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 async fn fetch(request: Request) -> Result<Response, JsValue> {
-    let answer = JsFuture::from(window().fetch_with_request(&build(&request)?)).await?;
+    let ended = AbortController::new()?;
+    let built = build(&request, &ended)?;
+    let _waiting = (request.method == Method::Get).then(|| Waiting(ended));
+    let answer = JsFuture::from(window().fetch_with_request(&built)).await?;
     let answer: web_sys::Response = answer.dyn_into()?;
     let headers = answer.headers();
     if let Some(now) = headers.get(NOW_HEADER)?.and_then(|now| now.parse().ok()) {
@@ -87,7 +100,8 @@ pub(crate) async fn is_served(path: &str) -> Option<bool> {
     }
 }
 
-fn build(request: &Request) -> Result<web_sys::Request, JsValue> {
+/// Ends by itself when the time for it is over.
+fn build(request: &Request, ended: &AbortController) -> Result<web_sys::Request, JsValue> {
     let init = RequestInit::new();
     init.set_method(match request.method {
         Method::Get => "GET",
@@ -101,7 +115,9 @@ fn build(request: &Request) -> Result<web_sys::Request, JsValue> {
         Patience::Short => SHORT_LIMIT_MS,
         Patience::Long => LONG_LIMIT_MS,
     };
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(limit_ms)));
+    let abort: Function = Reflect::get(ended, &"abort".into())?.dyn_into()?;
+    AbortSignal::timeout_with_u32(limit_ms).set_onabort(Some(&abort.bind0(ended)));
+    init.set_signal(Some(&ended.signal()));
     if let Some(json) = &request.json {
         init.set_body(&json.into());
     }
