@@ -3,7 +3,10 @@
 
 #[cfg(not(feature = "ssr"))]
 use crate::paths;
+#[cfg(not(feature = "ssr"))]
 use crate::preferences::ZONE;
+#[cfg(not(feature = "ssr"))]
+use crate::zone::Zone;
 use js_sys::Reflect;
 use leptos::prelude::{
     Effect, Get, Memo, document, on_cleanup, request_animation_frame, window, window_event_listener_untyped,
@@ -85,9 +88,16 @@ pub(crate) fn set_cookie(name: &str, value: Option<&str>) {
 }
 
 /// So that the server's next page tells the reader's own time.
+#[cfg(not(feature = "ssr"))]
 pub(crate) fn remember_zone() {
-    Effect::new(|_| set_cookie(ZONE, Some(&zone_offset_minutes(now()).to_string())));
+    Effect::new(|_| {
+        let zone = Zone::around(now(), |minutes| zone_offset_minutes(Timestamp(minutes * 60_000)));
+        set_cookie(ZONE, Some(&zone.to_cookie()));
+    });
 }
+
+#[cfg(feature = "ssr")]
+pub(crate) const fn remember_zone() {}
 
 /// Of the document's root; without a value it is taken away.
 pub(crate) fn set_root_attribute(name: &str, value: Option<&str>) {

@@ -25,6 +25,7 @@ mod session;
 mod transport;
 mod visit;
 mod words;
+mod zone;
 
 use components::banners::Banners;
 use components::header::{Header, Links};
@@ -66,8 +67,8 @@ pub fn App() -> impl IntoView {
     Toasts::provide();
     Connection::provide(drawn_at).watch();
     provide_context(session.clone());
+    OpensLogs::provide(&preferences);
     provide_context(preferences);
-    OpensLogs::provide(preferences);
     browser::remember_zone();
     browser::watch_ways();
     let loads = UnderWay::provide();

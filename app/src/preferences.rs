@@ -1,18 +1,17 @@
 //! What a reader has chosen in this browser and where they are, in cookies: so the server draws it right at once.
 
 use crate::browser;
+use crate::zone::Zone;
 use leptos::prelude::*;
+use protocol::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub(crate) const THEME: &str = "theme";
-/// Minutes east of UTC when the page was last live.
+/// As the browser told when the page was last live.
 pub(crate) const ZONE: &str = "zone";
 /// The tab that was used last: the next job opens with it.
 pub(crate) const TAB: &str = "tab";
 pub(crate) const LOGS: &str = "logs";
-/// No zone is further from UTC.
-#[cfg(feature = "ssr")]
-const FARTHEST_ZONE: i64 = 14 * 60;
 
 /// None follows the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,10 +35,10 @@ impl Theme {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Preferences {
     pub(crate) theme: Option<Theme>,
-    pub(crate) zone_offset_minutes: Option<i64>,
+    zone: Option<Zone>,
     opens_logs: bool,
 }
 
@@ -48,7 +47,7 @@ pub(crate) struct Preferences {
 pub(crate) struct OpensLogs(StoredValue<bool>);
 
 impl OpensLogs {
-    pub(crate) fn provide(preferences: Preferences) {
+    pub(crate) fn provide(preferences: &Preferences) {
         provide_context(Self(StoredValue::new(preferences.opens_logs)));
     }
 
@@ -63,6 +62,11 @@ impl OpensLogs {
 }
 
 impl Preferences {
+    /// Of the reader's clock from UTC at that moment, in minutes, as far as the visit before told it.
+    pub(crate) fn offset_before(&self, at: Timestamp) -> Option<i64> {
+        self.zone.as_ref().map(|zone| zone.offset_minutes(at))
+    }
+
     /// `header`: `name=value; name=value`, as a browser sends it.
     #[cfg(feature = "ssr")]
     pub(crate) fn of_cookies(header: &str) -> Self {
@@ -70,10 +74,9 @@ impl Preferences {
             let pairs = header.split(';').filter_map(|pair| pair.trim().split_once('='));
             pairs.into_iter().find(|(name, _)| *name == wanted).map(|(_, value)| value)
         };
-        let zone = value(ZONE).and_then(|minutes| minutes.parse::<i64>().ok());
         Self {
             theme: value(THEME).and_then(Theme::of_name),
-            zone_offset_minutes: zone.filter(|minutes| minutes.abs() <= FARTHEST_ZONE),
+            zone: value(ZONE).and_then(Zone::of_cookie),
             opens_logs: value(TAB) == Some(LOGS),
         }
     }
@@ -86,7 +89,7 @@ mod tests {
     #[test]
     fn preferences_are_read_from_among_other_cookies() {
         let read = Preferences::of_cookies("testarena_session=abc=; theme=dark;zone=-210; tab=logs");
-        let expected = Preferences { theme: Some(Theme::Dark), zone_offset_minutes: Some(-210), opens_logs: true };
+        let expected = Preferences { theme: Some(Theme::Dark), zone: Zone::of_cookie("-210"), opens_logs: true };
         assert_eq!(read, expected);
     }
 

@@ -14,10 +14,10 @@ pub(crate) fn EnvironmentLine(
     href: fn(&str) -> String,
 ) -> impl IntoView {
     let clock = expect_context::<Clock>();
-    let before = expect_context::<Preferences>().zone_offset_minutes;
+    let preferences = expect_context::<Preferences>();
     let items = move || {
         let item = |environment: Environment| {
-            let zone = zone_of(environment.since, clock, before);
+            let zone = zone_of(environment.since, clock, preferences.offset_before(environment.since));
             let (told, href) = (told(&environment, zone), href(&environment.name));
             view! {
                 <li>

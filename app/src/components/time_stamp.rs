@@ -10,7 +10,7 @@ use protocol::Timestamp;
 #[component]
 pub(crate) fn TimeStamp(at: Timestamp) -> impl IntoView {
     let clock = expect_context::<Clock>();
-    let before = expect_context::<Preferences>().zone_offset_minutes;
+    let before = expect_context::<Preferences>().offset_before(at);
     let zone = move || zone_of(at, clock, before);
     view! {
         <time datetime=at.to_string() title=move || words::exact_moment(at, zone())>
@@ -23,7 +23,7 @@ pub(crate) fn TimeStamp(at: Timestamp) -> impl IntoView {
 #[component]
 pub(crate) fn Ago(at: Timestamp) -> impl IntoView {
     let clock = expect_context::<Clock>();
-    let before = expect_context::<Preferences>().zone_offset_minutes;
+    let before = expect_context::<Preferences>().offset_before(at);
     let zone = move || zone_of(at, clock, before);
     // Changes seldom, although the clock ticks each second.
     let told = Memo::new(move |_| match clock.now() {
@@ -33,7 +33,7 @@ pub(crate) fn Ago(at: Timestamp) -> impl IntoView {
     view! { <time datetime=at.to_string() title=move || words::exact_moment(at, zone())>{told}</time> }
 }
 
-/// The reader's zone at that moment: the browser's, and on the server as it was at the visit before.
+/// Minutes east of UTC at that moment: the browser's, and until the page is live what it told at the visit before.
 pub(crate) fn zone_of(at: Timestamp, clock: Clock, before: Option<i64>) -> Option<i64> {
     if clock.is_live() { Some(browser::zone_offset_minutes(at)) } else { before }
 }
