@@ -167,3 +167,30 @@ test('who leaves while a token is made goes on in a page that works', async ({ p
   await expect(page).toHaveURL('/?search=nobody');
   await expect(page.getByText('Something went wrong in this page')).toBeHidden();
 });
+
+test('of two tokens revoked one after the other neither stays, and each is told at once', async ({ page, baseURL }) => {
+  const headers = { Origin: baseURL ?? '' };
+  for (const name of ['leaked one', 'leaked two']) {
+    expect((await page.request.post('/api/tokens', { headers, data: { name } })).status()).toBe(201);
+  }
+  await open(page, '/account');
+  let held = 0;
+  const answer = await new Promise<() => void>((ready) => {
+    let go: () => void = () => {};
+    const wait = new Promise<void>((resolve) => (go = resolve));
+    void page.route(/\/api\/tokens\/\d+$/, async (route) => {
+      held++;
+      await wait;
+      await route.continue();
+    }).then(() => ready(go));
+  });
+  for (const name of ['leaked one', 'leaked two']) {
+    await page.getByRole('button', { name: `Revoke ${name}` }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Revoke token' }).click();
+    await expect(page.getByRole('status').filter({ hasText: `Revoking "${name}"…` })).toBeVisible();
+  }
+  await expect.poll(() => held).toBe(2);
+  answer();
+  for (const name of ['leaked one', 'leaked two']) await expect(page.getByRole('row', { name })).toHaveCount(0);
+  await expect(page.getByText(/^Revoking/)).toHaveCount(0);
+});

@@ -158,3 +158,33 @@ test.describe('as an administrator', () => {
     });
   });
 });
+
+test.describe('as an administrator in a hurry', () => {
+  test.use({ user: 'admin' });
+
+  test('of two users deleted one after the other neither stays, and each is told at once', async ({ page, baseURL }) => {
+    const names = ['zoe', 'yan'];
+    for (const username of names) {
+      const data = { username, password: 'first password' };
+      const made = await page.request.post('/api/users', { headers: { Origin: baseURL ?? '' }, data });
+      expect(made.status(), await made.text()).toBe(201);
+    }
+    await open(page, '/admin/users');
+    let answer: () => void = () => {};
+    const wait = new Promise<void>((resolve) => (answer = resolve));
+    await page.route(/\/api\/users\/\d+$/, async (route) => {
+      await wait;
+      await route.continue();
+    });
+    const row = (name: string) => page.getByRole('table', { name: 'Users' }).getByRole('row', { name });
+    for (const name of names) {
+      await row(name).locator('summary').click();
+      await row(name).getByRole('button', { name: 'Delete…' }).click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Delete user' }).click();
+      await expect(page.getByRole('status').filter({ hasText: `Deleting ${name}…` })).toBeVisible();
+    }
+    answer();
+    for (const name of names) await expect(row(name)).toHaveCount(0);
+    await expect(page.getByText(/^Deleting/)).toHaveCount(0);
+  });
+});

@@ -4,7 +4,7 @@ use super::new_token::NewToken;
 use crate::browser;
 use crate::client::{self, ClientError};
 use crate::components::confirm_dialog::ConfirmDialog;
-use crate::components::notice::{Alert, Failure};
+use crate::components::notice::{Alert, Failure, StatusNote};
 use crate::components::time_stamp::TimeStamp;
 use crate::components::toasts::Toasts;
 use crate::pending::Pending;
@@ -18,8 +18,9 @@ pub(super) fn TokenPanel(seed: Result<Tokens, ClientError>) -> impl IntoView {
     let Reload { value: tokens, again } = reload(Memo::new(|_| ()), seed, |()| client::list_tokens());
     // The list is drawn anew after each change; what is told of one stays.
     let problem = RwSignal::new(None::<String>);
+    let note = RwSignal::new(None::<String>);
     let list = move || match tokens.get() {
-        Ok(Tokens { tokens }) => view! { <TokenList tokens problem on_change=again /> }.into_any(),
+        Ok(Tokens { tokens }) => view! { <TokenList tokens problem note on_change=again /> }.into_any(),
         Err(error) => {
             view! { <Failure title="The tokens can't be shown" message=error.message() retry=again /> }.into_any()
         }
@@ -32,20 +33,30 @@ pub(super) fn TokenPanel(seed: Result<Tokens, ClientError>) -> impl IntoView {
             </div>
             <NewToken on_change=again />
             <Alert message=problem />
+            <StatusNote message=note />
             {list}
         </section>
     }
 }
 
 #[component]
-fn TokenList(tokens: Vec<Token>, problem: RwSignal<Option<String>>, on_change: Callback<()>) -> impl IntoView {
+fn TokenList(
+    tokens: Vec<Token>,
+    problem: RwSignal<Option<String>>,
+    note: RwSignal<Option<String>>,
+    on_change: Callback<()>,
+) -> impl IntoView {
     let toasts = Toasts::of_context();
     let asks = RwSignal::new(None::<Token>);
-    let pending = Pending::new();
     let revoke = Callback::new(move |token: Token| {
         problem.set(None);
-        pending.run(async move {
-            match client::delete_token(token.id).await {
+        let told = format!("Revoking \"{}\"…", token.name);
+        note.set(Some(told.clone()));
+        // Each by itself: none is swallowed because another one takes long.
+        Pending::new().run(async move {
+            let done = client::delete_token(token.id).await;
+            let _ = note.try_update(|note| note.take_if(|now| *now == told));
+            match done {
                 Ok(()) => toasts.done(format!("Token \"{}\" revoked.", token.name)),
                 Err(error) => problem.set(Some(error.message())),
             }

@@ -19,6 +19,11 @@ pub(super) enum Deed {
 }
 
 impl Deed {
+    fn under_way(self, user: &User) -> String {
+        let name = &user.username;
+        if self == Self::Delete { format!("Deleting {name}…") } else { format!("Changing {name}…") }
+    }
+
     /// With what was typed, where something was asked for.
     async fn run(self, user: &User, typed: String) -> Result<String, ClientError> {
         let change = ChangeUserRequest::default();
@@ -98,15 +103,19 @@ impl Deed {
 pub(super) fn DeedDialog(
     asked: RwSignal<Option<(Deed, User)>>,
     problem: RwSignal<Option<String>>,
+    note: RwSignal<Option<String>>,
     on_change: Callback<()>,
 ) -> impl IntoView {
     let toasts = Toasts::of_context();
     let wrong = RwSignal::new(None::<String>);
-    let pending = Pending::new();
-    let act = Callback::new(move |(deed, user, typed): (Deed, User, String)| {
+    let act = Callback::new(move |(deed, user, typed, pending): (Deed, User, String, Pending)| {
         problem.set(None);
+        let told = deed.under_way(&user);
+        note.set(Some(told.clone()));
         pending.run(async move {
             let done = deed.run(&user, typed).await;
+            // Of another one that has begun meanwhile it goes on being told.
+            let _ = note.try_update(|note| note.take_if(|now| *now == told));
             // Another may have been asked for meanwhile, or the view left.
             let is_asked = asked.try_get_untracked().flatten().is_some_and(|(now, of)| now == deed && of.id == user.id);
             match done {
@@ -129,13 +138,15 @@ pub(super) fn DeedDialog(
     move || {
         let (deed, user) = asked.get()?;
         wrong.set(None);
+        // Each dialog's own: what was confirmed in one is swallowed by no other, however long that takes.
+        let pending = Pending::new();
         if let Some(question) = deed.question(&user) {
-            let on_submit = Callback::new(move |typed| act.run((deed, user.clone(), typed)));
+            let on_submit = Callback::new(move |typed| act.run((deed, user.clone(), typed, pending)));
             let on_close = Callback::new(move |()| asked.set(None));
             return Some(view! { <TextDialog question error=wrong pending on_submit on_close /> }.into_any());
         }
         let (title, text, confirm) = deed.asks(&user);
-        let on_confirm = Callback::new(move |()| act.run((deed, user.clone(), String::new())));
+        let on_confirm = Callback::new(move |()| act.run((deed, user.clone(), String::new(), pending)));
         Some(view! { <ConfirmDialog is_open=RwSignal::new(true) title text confirm on_confirm /> }.into_any())
     }
 }

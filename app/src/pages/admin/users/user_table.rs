@@ -3,7 +3,7 @@
 use super::deeds::{Deed, DeedDialog};
 use crate::components::icon::Icon;
 use crate::components::menu::Menu;
-use crate::components::notice::Alert;
+use crate::components::notice::{Alert, StatusNote};
 use crate::components::time_stamp::{MaybeTimeStamp, TimeStamp};
 use crate::session::Session;
 use leptos::prelude::*;
@@ -13,6 +13,7 @@ use protocol::api::User;
 pub(super) fn UserTable(users: Memo<Vec<User>>, on_change: Callback<()>) -> impl IntoView {
     let asked = RwSignal::new(None::<(Deed, User)>);
     let problem = RwSignal::new(None::<String>);
+    let note = RwSignal::new(None::<String>);
     let myself = expect_context::<Session>().user.map(|user| user.id);
     let row = move |user: User| {
         let is_me = myself == Some(user.id);
@@ -24,6 +25,7 @@ pub(super) fn UserTable(users: Memo<Vec<User>>, on_change: Callback<()>) -> impl
     };
     view! {
         <Alert message=problem />
+        <StatusNote message=note />
         <div class="table-scroll">
             <table class="table is-roomy" aria-label="Users">
                 <thead>
@@ -40,7 +42,7 @@ pub(super) fn UserTable(users: Memo<Vec<User>>, on_change: Callback<()>) -> impl
                 </tbody>
             </table>
         </div>
-        <DeedDialog asked problem on_change />
+        <DeedDialog asked problem note on_change />
     }
 }
 
