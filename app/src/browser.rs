@@ -8,9 +8,9 @@ use crate::preferences::ZONE;
 #[cfg(not(feature = "ssr"))]
 use crate::zone::Zone;
 use js_sys::Reflect;
-use leptos::prelude::{
-    Effect, Get, Memo, document, on_cleanup, request_animation_frame, window, window_event_listener_untyped,
-};
+#[cfg(not(feature = "ssr"))]
+use leptos::prelude::window_event_listener_untyped;
+use leptos::prelude::{Effect, Get, Memo, document, on_cleanup, request_animation_frame, window};
 use protocol::{JobStatus, Timestamp};
 use std::cell::Cell;
 use web_sys::wasm_bindgen::JsCast;
@@ -148,15 +148,18 @@ thread_local! {
     static GOES_BACK: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Notes for `goes_back` which way the reader goes.
+/// Notes for `goes_back` which way the reader goes. To be called before the router is made, which listens as well and
+/// then loads what is gone back to.
+#[cfg(not(feature = "ssr"))]
 pub(crate) fn watch_ways() {
-    Effect::new(|_| {
-        let _ = window_event_listener_untyped("popstate", |_| GOES_BACK.set(true));
-        for begins_anew in ["pointerdown", "keydown"] {
-            let _ = window_event_listener_untyped(begins_anew, |_| GOES_BACK.set(false));
-        }
-    });
+    let _ = window_event_listener_untyped("popstate", |_| GOES_BACK.set(true));
+    for begins_anew in ["pointerdown", "keydown"] {
+        let _ = window_event_listener_untyped(begins_anew, |_| GOES_BACK.set(false));
+    }
 }
+
+#[cfg(feature = "ssr")]
+pub(crate) const fn watch_ways() {}
 
 /// Whether the view that is shown or loaded was come to by back or forward.
 pub(crate) fn goes_back() -> bool {

@@ -188,7 +188,7 @@ fn task_url(job: JobId, task: &str) -> String {
 
 fn jobs_url(query: &JobQuery, limit: &str, cursor: &str) -> String {
     let pairs = [
-        ("search", query.search.as_str()),
+        ("search", searched(&query.search)),
         ("status", &query.status),
         ("environment", &query.environment),
         ("branch", &query.branch),
@@ -196,6 +196,12 @@ fn jobs_url(query: &JobQuery, limit: &str, cursor: &str) -> String {
         ("cursor", cursor),
     ];
     with_query("/api/jobs", &pairs)
+}
+
+/// `#42`, as a job is written everywhere, is job 42.
+fn searched(words: &str) -> &str {
+    let number = words.strip_prefix('#').unwrap_or_default();
+    if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) { number } else { words }
 }
 
 async fn get<T: DeserializeOwned>(url: String) -> Answer<T> {

@@ -1,7 +1,7 @@
 // The dashboard: what narrows it is in the URL and said in words, and nothing moves under the reader.
 
 import { request } from '@playwright/test';
-import { Api, expect, expectAt, fetchWhole, hold, jobRow, open, password, test, topOf } from '../fixtures/test';
+import { Api, expect, expectAt, fetchWhole, hold, isLive, jobRow, open, password, test, topOf } from '../fixtures/test';
 
 test('what narrows the list is in the URL, is told as chips, and each can be taken away', { tag: '@firefox' }, async ({ page, api }) => {
   const job = await api.run('main', 'smoke/boot');
@@ -166,4 +166,66 @@ test.describe('in a low window', () => {
     await expect(jobRow(page, job)).toBeAttached();
     await expectAt(read, before);
   });
+});
+
+test.describe('with more jobs than one page holds', () => {
+  test.use({ viewport: { width: 1200, height: 600 } });
+
+  test('going back leads to the same place among all that were loaded, also after a reload', async ({ page, api }) => {
+    const real = await api.run('main', 'smoke/boot');
+    const summary = await (await page.request.get(`/api/jobs?search=${real.id}&limit=1`)).json();
+    const jobs = Array.from({ length: 100 }, (_, at) => ({ ...summary.jobs[0], id: real.id + 70 - at }));
+    await page.route(
+      (url) => url.pathname === '/api/jobs',
+      (route) => {
+        const query = new URL(route.request().url()).searchParams;
+        const from = Number(query.get('cursor') ?? 0);
+        const to = from + Number(query.get('limit') || 50);
+        return route.fulfill({ json: { jobs: jobs.slice(from, to), next_cursor: to < jobs.length ? `${to}` : null } });
+      },
+    );
+    await open(page, '/account');
+    await page.getByRole('link', { name: 'Jobs', exact: true }).click();
+    await page.getByRole('button', { name: 'Load more' }).click();
+    const row = jobRow(page, real);
+    await row.scrollIntoViewIfNeeded();
+    const before = await page.evaluate(() => window.scrollY);
+    expect(before).toBeGreaterThan(500);
+    const isBack = async () => {
+      await page.goBack();
+      await expect(row).toBeAttached();
+      await expect.poll(() => page.evaluate(() => window.scrollY)).toBe(before);
+      await expect(page.getByRole('row')).toHaveCount(101);
+    };
+    await row.getByRole('link').first().click();
+    await expect(page.getByRole('heading', { name: `Job #${real.id}` })).toBeVisible();
+    await isBack();
+    await row.getByRole('link').first().click();
+    await expect(page.getByRole('heading', { name: `Job #${real.id}` })).toBeVisible();
+    await page.reload();
+    await isLive(page);
+    await isBack();
+  });
+});
+
+test('a job is found by its number as it is written everywhere', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  await open(page, '/');
+  await page.getByRole('searchbox', { name: 'Search jobs' }).fill(`#${job.id}`);
+  await expect(page.getByRole('list', { name: 'Filters' })).toContainText(`Search: #${job.id}`);
+  await expect(jobRow(page, job)).toBeVisible();
+  await expect(page.getByRole('row')).toHaveCount(2);
+  await page.reload();
+  await expect(jobRow(page, job)).toBeVisible();
+});
+
+test('the search shows what is searched for when one goes back, also while it has the focus', async ({ page }) => {
+  await open(page, '/?search=demo');
+  await page.getByRole('link', { name: 'Remove filter Search: demo' }).click();
+  const search = page.getByRole('searchbox', { name: 'Search jobs' });
+  await expect(search).toHaveValue('');
+  await search.focus();
+  await page.goBack();
+  await expect(page).toHaveURL('/?search=demo');
+  await expect(search).toHaveValue('demo');
 });

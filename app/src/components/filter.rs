@@ -20,7 +20,9 @@ pub(crate) fn TextFilter(
     on_change: Callback<String>,
 ) -> impl IntoView {
     let input = NodeRef::<Input>::new();
+    let is_typing = StoredValue::new(false);
     let mut typed = debounce(TYPING_PAUSE, move |text| {
+        let _ = is_typing.try_set_value(false);
         // Nobody listens any more when the list was left meanwhile.
         let _ = on_change.try_run(text);
     });
@@ -32,8 +34,8 @@ pub(crate) fn TextFilter(
             let _ = on_change.try_run(input.value());
             return true;
         }
-        let is_focused = document().active_element().is_some_and(|focused| focused.id() == input.id());
-        if !is_focused && input.value() != value {
+        // White space at its end may be the beginning of the next word.
+        if !is_typing.get_value() && input.value().trim() != value {
             input.set_value(&value);
         }
         true
@@ -43,7 +45,10 @@ pub(crate) fn TextFilter(
             <label for=format!("filter-{name}")>{label}</label>
             <input id=format!("filter-{name}") node_ref=input name=name type=kind placeholder=hint autocomplete="off"
                 autocapitalize="none" spellcheck="false" value=value.get_untracked()
-                on:input=move |event| typed(event_target_value(&event)) />
+                on:input=move |event| {
+                    is_typing.set_value(true);
+                    typed(event_target_value(&event));
+                } />
         </div>
     }
 }

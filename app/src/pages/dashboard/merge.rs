@@ -10,8 +10,10 @@ pub(super) fn merge(shown: &mut JobList, fresh: JobList) {
         *shown = fresh;
         return;
     };
+    let newest_shown = shown.jobs.iter().map(|job| job.id).max();
     let older: Vec<JobSummary> = shown.jobs.drain(..).filter(|job| job.id < oldest).collect();
-    if older.is_empty() {
+    // Between a page and what does not reach up to it there may be others, which nobody has asked for.
+    if older.is_empty() || newest_shown < Some(oldest) {
         *shown = fresh;
         return;
     }
@@ -56,6 +58,13 @@ mod tests {
         assert_eq!(told(&shown), (vec![5, 3, 2], Some("after 2")));
         merge(&mut shown, list(&[5], None));
         assert_eq!(told(&shown), (vec![5], None));
+    }
+
+    #[test]
+    fn where_more_came_than_a_page_holds_the_list_begins_anew() {
+        let mut shown = list(&[5, 4, 3, 2], Some("after 2"));
+        merge(&mut shown, list(&[90, 89, 88], Some("after 88")));
+        assert_eq!(told(&shown), (vec![90, 89, 88], Some("after 88")));
     }
 
     #[test]

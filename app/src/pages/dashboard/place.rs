@@ -1,24 +1,21 @@
-//! Where in the list one was: who looks at a job and goes back finds it again. Kept while the page is open.
+//! Where in the list one was: who looks at a job and goes back finds it again. Kept as long as the tab is open, through a
+//! reload of the job's page as well.
 
+use super::filters;
 use crate::browser;
 use crate::client::JobQuery;
 use crate::poll::Live;
 use leptos::prelude::*;
 use protocol::api::JobList;
-use std::cell::RefCell;
 
-#[derive(Clone)]
+/// Of the list that was left last: how many jobs were listed, pixels from the top of the page, and its address.
+const KEY: &str = "testarena.place";
+
+#[derive(Clone, Copy)]
 pub(super) struct Place {
-    query: JobQuery,
     /// Jobs that were listed.
     pub(super) count: usize,
-    /// Pixels from the top of the page.
-    top: f64,
-}
-
-thread_local! {
-    /// Of the list that was left last.
-    static PLACE: RefCell<Option<Place>> = const { RefCell::new(None) };
+    top: u32,
 }
 
 /// Where this list was left, when one goes back to it.
@@ -26,7 +23,10 @@ pub(super) fn remembered(query: &JobQuery) -> Option<Place> {
     if cfg!(feature = "ssr") || !browser::goes_back() {
         return None;
     }
-    PLACE.with_borrow(|place| place.clone().filter(|place| place.query == *query))
+    let kept = browser::session_item(KEY)?;
+    let mut parts = kept.splitn(3, ' ');
+    let (count, top) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    (parts.next()? == filters::url(query)).then_some(Place { count, top })
 }
 
 /// Goes there, and remembers where one is when one leaves.
@@ -35,8 +35,8 @@ pub(super) fn keep(query: JobQuery, list: Live<JobList>) {
     // Noted while one scrolls: when the list goes, a shorter view has moved the page already.
     let top = StoredValue::new(0.0);
     Effect::new(move |_| {
-        if let Some(place) = &place {
-            browser::scroll_soon_to(place.top);
+        if let Some(place) = place {
+            browser::scroll_soon_to(place.top.into());
         }
         top.set_value(browser::scroll_top());
         let scrolled = window_event_listener_untyped("scroll", move |_| top.set_value(browser::scroll_top()));
@@ -47,6 +47,8 @@ pub(super) fn keep(query: JobQuery, list: Live<JobList>) {
             return;
         }
         let count = list.value.try_with_untracked(|list| list.jobs.len()).unwrap_or_default();
-        PLACE.set(Some(Place { query: query.clone(), count, top: top.try_get_value().unwrap_or_default() }));
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // pixels of a page
+        let top = top.try_get_value().unwrap_or_default().round() as u32;
+        browser::set_session_item(KEY, Some(&format!("{count} {top} {}", filters::url(&query))));
     });
 }
