@@ -57,7 +57,6 @@ pub(crate) enum Lines {
     },
 }
 
-#[cfg(feature = "ssr")]
 pub(crate) async fn me() -> Answer<protocol::api::User> {
     get("/api/me".to_owned()).await
 }

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use protocol::Timestamp;
 #[cfg(not(feature = "ssr"))]
 use protocol::api::ErrorCode;
+use protocol::api::User;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Connection {
@@ -14,6 +15,10 @@ pub(crate) struct Connection {
     pub(crate) answered_at: RwSignal<Option<Timestamp>>,
     pub(crate) is_away: RwSignal<bool>,
     pub(crate) session_has_ended: RwSignal<bool>,
+    /// How often the server has answered again after it was away.
+    pub(crate) returns: RwSignal<u32>,
+    /// As whom another tab has signed in, whose session this tab's questions go by since then.
+    pub(crate) now_as: RwSignal<Option<String>>,
     /// The files that this page was loaded from are no longer served.
     pub(crate) is_outdated: RwSignal<bool>,
 }
@@ -24,6 +29,8 @@ impl Connection {
             answered_at: RwSignal::new(drawn_at),
             is_away: RwSignal::new(false),
             session_has_ended: RwSignal::new(false),
+            returns: RwSignal::new(0),
+            now_as: RwSignal::new(None),
             is_outdated: RwSignal::new(false),
         };
         provide_context(connection);
@@ -32,8 +39,10 @@ impl Connection {
         connection
     }
 
-    /// Asks whether it is well again while it is not, and now and then whether the page is still the newest.
-    pub(crate) fn watch(self) {
+    /// Asks whether it is well again while it is not, and now and then whether the page is still the newest and `user`
+    /// still who is signed in.
+    pub(crate) fn watch(self, user: Option<&User>) {
+        let drawn_for = user.map(|user| (user.id, user.is_admin));
         let is_ill = Memo::new(move |_| self.is_away.get() || self.session_has_ended.get());
         poll::while_true(is_ill, client::ping);
         poll::now_and_then(is_ill, move || async move {
@@ -41,6 +50,12 @@ impl Connection {
                 && transport::is_served(&script).await == Some(false)
             {
                 self.is_outdated.set(true);
+            }
+            if drawn_for.is_some()
+                && let Ok(now) = client::me().await
+            {
+                let is_other = drawn_for != Some((now.id, now.is_admin));
+                self.now_as.set(is_other.then_some(now.username));
             }
         });
     }
@@ -52,6 +67,9 @@ impl Connection {
             self.answered_at.set(Some(browser::now()));
             let has_ended = error.is_some_and(|error| error.is(ErrorCode::Unauthenticated));
             set_if_other(self.session_has_ended, has_ended);
+        }
+        if self.is_away.get_untracked() && !is_away {
+            self.returns.update(|count| *count += 1);
         }
         set_if_other(self.is_away, is_away);
     }

@@ -65,7 +65,7 @@ pub fn App() -> impl IntoView {
     let Visitor { session, preferences, drawn_at } = visit::begin();
     Clock::provide(drawn_at);
     Toasts::provide();
-    Connection::provide(drawn_at).watch();
+    Connection::provide(drawn_at).watch(session.user.as_ref());
     provide_context(session.clone());
     OpensLogs::provide(&preferences);
     provide_context(preferences);

@@ -142,7 +142,12 @@ async fn drawn<S: Seed>(loading: impl Loading<Output = S>, draw: fn(S) -> AnyVie
 /// The address of the view that is being opened.
 #[cfg(not(feature = "ssr"))]
 fn here() -> String {
-    leptos_router::hooks::use_url().with_untracked(|url| {
+    address(leptos_router::hooks::use_url())
+}
+
+#[cfg(not(feature = "ssr"))]
+fn address(url: ReadSignal<leptos_router::location::Url>) -> String {
+    url.with_untracked(|url| {
         let query = if url.search().is_empty() { "" } else { "?" };
         format!("{}{query}{}", url.path(), url.search())
     })

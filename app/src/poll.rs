@@ -177,6 +177,12 @@ pub(crate) fn while_true<Asking: Future<Output = ()> + 'static>(is_wanted: Memo<
     });
 }
 
+/// Until something that failed is tried again.
+#[cfg(not(feature = "ssr"))]
+pub(crate) async fn a_while() {
+    TimeoutFuture::new(pause(0, browser::random())).await;
+}
+
 /// Asks every quarter of an hour while somebody looks, and at once when `is_ill` is over.
 pub(crate) fn now_and_then<Asking: Future<Output = ()> + 'static>(
     is_ill: Memo<bool>,

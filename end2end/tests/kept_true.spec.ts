@@ -1,7 +1,7 @@
 // What is shown stays true: no answer that is older than what is known, none asked for in vain, none lost in silence.
 
 import type { Page } from '@playwright/test';
-import { expect, hold, isLive, jobRow, open, tab, test } from '../fixtures/test';
+import { expect, hold, isLive, jobRow, open, password, tab, test } from '../fixtures/test';
 
 const problem = (status: number, code: string, title: string, detail: string) => ({
   status,
@@ -223,4 +223,67 @@ test('a branch that is not there is said so at its field', async ({ page }) => {
   await expect(branch).toHaveAccessibleDescription(/no-such-branch/);
   await branch.fill('main');
   await expect(branch).toHaveAttribute('aria-invalid', 'false');
+});
+
+test('the end of a session is told once, in words for a reader', async ({ page, context, api }) => {
+  const job = await api.submit('main', 'load/soak');
+  for (const path of ['/', `/jobs/${job.id}?tab=scenarios`]) {
+    await test.step(path, async () => {
+      const cookies = await context.cookies();
+      await open(page, path);
+      await context.clearCookies();
+      await expect(page.getByRole('alert').filter({ hasText: 'Your session has ended' })).toBeVisible();
+      await expect(page.getByRole('alert').filter({ visible: true })).toHaveCount(1);
+      await expect(page.getByText('HTTP Basic')).toHaveCount(0);
+      await context.addCookies(cookies);
+    });
+  }
+  await api.abort(job);
+});
+
+test('a tab says so when somebody else has signed in meanwhile', async ({ page, context, baseURL }) => {
+  await open(page, '/');
+  await context.clearCookies();
+  await expect(page.getByRole('alert').filter({ hasText: 'Your session has ended' })).toBeVisible();
+  const data = { username: 'admin', password: password('admin') };
+  const signedIn = await context.request.post('/api/login', { headers: { Origin: baseURL ?? '' }, data });
+  expect(signedIn.ok()).toBe(true);
+  const banner = page.getByRole('alert').filter({ hasText: 'You are signed in as admin now.' });
+  await expect(banner).toBeVisible();
+  await banner.getByRole('link', { name: 'Reload' }).click();
+  await isLive(page);
+  await expect(page.getByText("Everybody's jobs, newest first.")).toBeVisible();
+  await expect(banner).toBeHidden();
+});
+
+test('what could not be had while the server was away comes by itself when it is back', async ({ page, api }) => {
+  const job = await api.run('main', 'firmware/report', 'smoke/boot');
+  await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-2`);
+  const isApi = (url: URL) => url.pathname.startsWith('/api/');
+  await page.route(isApi, (route) => route.abort());
+  await page.getByRole('list', { name: 'Tasks' }).getByRole('link', { name: 'firmware/report' }).click();
+  await expect(page.getByRole('heading', { name: "The log can't be shown" })).toBeVisible();
+  await expect(page.getByRole('alert').filter({ hasText: 'Trying again every few seconds' })).toBeVisible();
+  await page.unroute(isApi);
+  await expect(page.getByRole('heading', { name: "The log can't be shown" })).toBeHidden();
+  await expect(page.getByRole('region', { name: 'Log', exact: true })).toBeVisible();
+  await expect(page.getByRole('list', { name: 'Result files' }).getByRole('link').first()).toBeVisible();
+  await expect(page.getByText("Can't reach the server", { exact: false }).filter({ visible: true })).toHaveCount(0);
+});
+
+test('a view whose files have not come yet waits for the server, and what is there stays meanwhile', async ({ browser, baseURL }) => {
+  // That its files fail to come, the browser and their loader say on the console.
+  const context = await browser.newContext({ baseURL, storageState: process.env.TESTARENA_STATE_demo });
+  const page = await context.newPage();
+  await open(page, '/');
+  await page.evaluate(() => ((window as { isKept?: boolean }).isKept = true));
+  await context.setOffline(true);
+  await page.getByRole('link', { name: 'New job' }).first().click();
+  await expect(page.getByRole('alert').filter({ hasText: "Can't reach the server" })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Jobs' })).toBeVisible();
+  await context.setOffline(false);
+  await expect(page.getByRole('heading', { name: 'New job' })).toBeVisible();
+  await expect(page).toHaveURL('/jobs/new');
+  expect(await page.evaluate(() => (window as { isKept?: boolean }).isKept)).toBe(true);
+  await context.close();
 });

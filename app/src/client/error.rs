@@ -35,11 +35,23 @@ impl ClientError {
         self.code() == Some(code)
     }
 
+    /// Of what is wrong with the whole page, so that nothing else need tell it.
+    pub(crate) fn is_told_by_banner(&self) -> bool {
+        *self == Self::Unreachable || self.is(ErrorCode::Unauthenticated)
+    }
+
     /// One or two sentences: what is wrong and what to do.
     pub(crate) fn message(&self) -> String {
         match self {
+            // What the API says of it is for scripts.
+            Self::Refused(problem) if problem.code == ErrorCode::Unauthenticated => {
+                "Your session has ended. Sign in in another tab, then try again.".to_owned()
+            }
             Self::Refused(problem) if problem.detail.is_empty() => format!("{}.", problem.title),
-            Self::Refused(problem) => format!("{}: {}", problem.title, problem.detail),
+            Self::Refused(problem) => {
+                let end = if problem.detail.ends_with(['.', '!', '?']) { "" } else { "." };
+                format!("{}: {}{end}", problem.title, problem.detail)
+            }
             Self::Unreachable => "Can't reach the server. Check your network and try again.".to_owned(),
             Self::Unreadable { status } => {
                 format!(

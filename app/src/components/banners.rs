@@ -8,7 +8,7 @@ use leptos::prelude::*;
 /// `here`: the address to come back to after signing in.
 #[component]
 pub(crate) fn Banners(#[prop(into)] here: Signal<String>) -> impl IntoView {
-    let Connection { answered_at, is_away, session_has_ended, is_outdated } = expect_context();
+    let Connection { answered_at, is_away, session_has_ended, now_as, is_outdated, .. } = expect_context();
     let away = move || {
         let since = is_away.get().then(|| answered_at.get()).flatten();
         is_away.get().then(|| {
@@ -34,6 +34,18 @@ pub(crate) fn Banners(#[prop(into)] here: Signal<String>) -> impl IntoView {
             }
         })
     };
+    let other = move || {
+        now_as.get().map(|name| {
+            view! {
+                <Icon name="user" />
+                <span>
+                    {format!("You are signed in as {name} now. ")}
+                    <a href=move || here.get() rel="external">"Reload"</a>
+                    " to see what that shows."
+                </span>
+            }
+        })
+    };
     let outdated = move || {
         is_outdated.get().then(|| {
             view! {
@@ -49,6 +61,7 @@ pub(crate) fn Banners(#[prop(into)] here: Signal<String>) -> impl IntoView {
     view! {
         <div class="banner is-alert" role="alert" hidden=move || !is_away.get()>{away}</div>
         <div class="banner is-warning" role="alert" hidden=move || !session_has_ended.get()>{ended}</div>
+        <div class="banner is-warning" role="alert" hidden=move || now_as.with(Option::is_none)>{other}</div>
         <div class="banner" role="status" hidden=move || !is_outdated.get()>{outdated}</div>
     }
 }

@@ -1,5 +1,6 @@
 //! What the page has to say by itself: an alert when something is wrong, a status when something was done.
 
+use crate::connection::Connection;
 use leptos::prelude::*;
 
 /// Interrupts a screen reader; nothing while there is nothing wrong.
@@ -37,9 +38,17 @@ pub(crate) fn Loading(what: &'static str) -> impl IntoView {
     }
 }
 
-/// In place of content that could not be had.
+/// In place of content that could not be had. Goes away by itself when the server was away and is back.
 #[component]
 pub(crate) fn Failure(title: &'static str, message: String, retry: Callback<()>) -> impl IntoView {
+    let returns = expect_context::<Connection>().returns;
+    Effect::new(move |before: Option<u32>| {
+        let count = returns.get();
+        if before.is_some_and(|before| before != count) {
+            retry.run(());
+        }
+        count
+    });
     view! {
         <section class="failure" role="alert">
             <h1>{title}</h1>

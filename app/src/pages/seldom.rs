@@ -11,6 +11,8 @@ use leptos::prelude::*;
 #[cfg(not(feature = "ssr"))]
 use leptos::wasm_split::{SplitLoaderError, wasm_split};
 use leptos_router::ChooseView;
+#[cfg(not(feature = "ssr"))]
+use leptos_router::hooks::use_url;
 use std::pin::Pin;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,7 +57,23 @@ impl ChooseView for SeldomPage {
 #[cfg(not(feature = "ssr"))]
 impl ChooseView for SeldomPage {
     async fn choose(self) -> AnyView {
-        let (at, to) = (At::here(), super::here());
+        let (at, url) = (At::here(), use_url());
+        let to = super::address(url);
+        let path = to.split('?').next().unwrap_or_default();
+        // While the server is away what is shown stays, and it is asked again.
+        while prepare(path).await.is_err() {
+            let script = crate::browser::own_script().unwrap_or_default();
+            let is_answered = crate::transport::is_served(&script).await.is_some();
+            if is_answered || super::address(url) != to {
+                break;
+            }
+            crate::connection::note(Some(&crate::client::ClientError::Unreachable));
+            crate::poll::a_while().await;
+        }
+        if super::address(url) != to {
+            // Another view is wanted by now.
+            return std::future::pending().await;
+        }
         let opening = match self.0 {
             Seldom::Job => match log_file().await {
                 Ok(draw) => {
@@ -71,7 +89,7 @@ impl ChooseView for SeldomPage {
         if let Ok(opening) = opening {
             opening.await
         } else {
-            // The network is away, or another version is served by now: as a new document it is told which.
+            // Another version is served by now, with other files: as a new document it is told which.
             crate::browser::go(&to);
             std::future::pending().await
         }
@@ -81,7 +99,7 @@ impl ChooseView for SeldomPage {
 }
 
 /// Has what the view at this path needs at hand, so that it can be taken over at once as the server drew it.
-#[cfg(feature = "hydrate")]
+#[cfg(not(feature = "ssr"))]
 pub(crate) async fn prepare(path: &str) -> Result<(), SplitLoaderError> {
     match path.split('/').nth(1) {
         Some("jobs") if path == crate::paths::NEW_JOB => load_new_job_file().await,

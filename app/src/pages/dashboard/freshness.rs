@@ -1,5 +1,5 @@
 //! How old what is shown is: nothing while it is fresh, the age of the oldest when a remote server has been silent, an
-//! alert when our own server refuses to tell. That it can't be reached at all says the banner. Goes away by itself.
+//! alert when our own server refuses to tell. What is wrong with the whole page says the banner. Goes away by itself.
 
 use crate::client::ClientError;
 use crate::components::notice::Alert;
@@ -20,7 +20,7 @@ pub(crate) fn Freshness(
 ) -> impl IntoView {
     let clock = expect_context::<Clock>();
     let alert = Signal::derive(move || {
-        let trouble = trouble.get().filter(|trouble| *trouble != ClientError::Unreachable)?;
+        let trouble = trouble.get().filter(|trouble| !trouble.is_told_by_banner())?;
         let at = answered_at.get()?;
         let shown = words::exact_moment(at, Some(browser::zone_offset_minutes(at)));
         Some(format!("{} What is shown is from {shown}.", trouble.message()))

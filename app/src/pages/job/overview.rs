@@ -1,6 +1,6 @@
 //! The facts about a job on one line: where it runs what, for whom, since when, how old that is; the rest folds open.
 
-use crate::client::{self, ClientError};
+use crate::client;
 use crate::components::facts::{Fact, Facts};
 use crate::components::icon::Icon;
 use crate::components::notice::Alert;
@@ -104,12 +104,12 @@ fn browser_zone(clock: Clock, at: Timestamp) -> Option<i64> {
     clock.is_live().then(|| browser::zone_offset_minutes(at))
 }
 
-/// Our own server does not tell. That it can't be reached at all says the banner.
+/// Our own server does not tell. What is wrong with the whole page says the banner.
 #[component]
 fn Trouble(job: Live<Job>) -> impl IntoView {
     let clock = expect_context::<Clock>();
     let told = Signal::derive(move || {
-        let trouble = job.trouble.get().filter(|trouble| *trouble != ClientError::Unreachable)?;
+        let trouble = job.trouble.get().filter(|trouble| !trouble.is_told_by_banner())?;
         let at = job.answered_at.get()?;
         let shown = words::exact_moment(at, browser_zone(clock, at));
         Some(format!("{} What is shown is from {shown}.", trouble.message()))

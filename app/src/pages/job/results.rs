@@ -5,6 +5,7 @@ use super::view_state::ViewState;
 use crate::client;
 use crate::components::result_list::Listed;
 use crate::components::result_preview::{Preview, ResultPreview};
+use crate::connection::Connection;
 use crate::reload::later;
 use leptos::prelude::*;
 use protocol::JobId;
@@ -26,7 +27,10 @@ pub(super) fn listed(job: JobId, tasks: Memo<Vec<Task>>, logs: Memo<LogsState>, 
         let is_it = |task: &&Task| task.task_id == chosen;
         tasks.with(|tasks| tasks.iter().find(is_it).is_some_and(|task| task.status.is_terminal())).then_some(chosen)
     });
+    let returns = expect_context::<Connection>().returns;
     let answer = later(move || {
+        // What the server could not be asked for while it was away.
+        returns.track();
         // Not `track`, which does not work out a memo that nobody else reads.
         let _ = logs.get();
         let of = ended.get();
