@@ -135,3 +135,21 @@ test('Tab leads through the wizard in the order of its work', async ({ page }) =
   await page.keyboard.press('Enter');
   await expect(page).toHaveURL(/\/jobs\/\d+/);
 });
+
+test('the review of very many scenarios can be read by keyboard', async ({ page }) => {
+  const scenarios = Array.from({ length: 500 }, (_, at) => `bulk/scenario_${at}`);
+  await page.route(
+    (url) => url.pathname === '/api/scenarios',
+    async (route) => {
+      const answer = await route.fetch();
+      await route.fulfill({ response: answer, json: { ...(await answer.json()), scenarios } });
+    },
+  );
+  await open(page, '/jobs/new');
+  await chooseBranch(page, 'main');
+  await page.getByRole('button', { name: 'Next' }).click();
+  await page.getByRole('button', { name: 'Select all' }).click();
+  await page.getByRole('button', { name: 'Next' }).click();
+  await expect(page.getByRole('heading', { name: '500 scenarios' })).toBeVisible();
+  await expectNoViolations(page);
+});

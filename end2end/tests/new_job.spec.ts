@@ -172,3 +172,41 @@ test('an environment that is chosen before the page is live stays chosen', async
   await comeAlive();
   await expect(environment(page)).toHaveValue('bench-b');
 });
+
+test('the branch that was typed stays when another environment is chosen', async ({ page }) => {
+  await page.route(
+    (url) => url.pathname === '/api/environments',
+    async (route) => {
+      const answer = await route.fetch({ headers: { ...route.request().headers(), 'if-none-match': '' } });
+      const [demo] = (await answer.json()).environments;
+      await route.fulfill({ response: answer, json: { environments: [demo, { ...demo, name: 'bench-b' }] } });
+    },
+  );
+  await open(page, '/');
+  await page.getByRole('link', { name: 'New job' }).click();
+  await chooseBranch(page, 'main');
+  await page.getByRole('combobox', { name: 'Environment' }).selectOption('bench-b');
+  await expect(page.getByRole('combobox', { name: 'Branch' })).toHaveValue('main');
+  // It was found in the other one.
+  await expect(page.getByText('main is at ')).toHaveCount(0);
+});
+
+test('a branch that has moved since the review is looked at again before it runs', async ({ page }) => {
+  await open(page, '/jobs/new');
+  await chooseBranch(page, 'main');
+  await page.getByRole('button', { name: 'Next' }).click();
+  await page.getByRole('checkbox', { name: 'smoke/boot' }).check();
+  await page.getByRole('button', { name: 'Next' }).click();
+  await expect(page.getByRole('button', { name: 'Submit job' })).toBeVisible();
+  const commit = '599b0e0000000000000000000000000000000000';
+  await page.route(
+    (url) => url.pathname === '/api/validate_branch',
+    (route) => route.fulfill({ json: { environment: 'demo', branch_name: 'main', commit } }),
+  );
+  await page.getByRole('button', { name: 'Submit job' }).click();
+  await expect(page.getByRole('alert').filter({ hasText: 'to 599b0e0000. Look again' })).toBeVisible();
+  await expect(page.getByText(commit)).toBeVisible();
+  // What is shown now is what is there now.
+  await page.getByRole('button', { name: 'Submit job' }).click();
+  await expect(page).toHaveURL(/\/jobs\/\d+$/);
+});

@@ -130,10 +130,10 @@ impl Draft {
         self.branch.set(branch);
     }
 
+    /// The branch's name stays: the same one on another bench is the usual case.
     pub(super) fn choose_environment(self, environment: String) {
         self.leave_branch();
         self.environment.set(environment);
-        self.branch.set(String::new());
     }
 
     fn leave_branch(self) {

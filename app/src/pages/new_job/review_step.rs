@@ -12,7 +12,7 @@ use crate::{browser, paths, words};
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
-use protocol::api::{Environment, ErrorCode, Health};
+use protocol::api::{Environment, ErrorCode, Health, ValidateBranchRequest, ValidatedBranch};
 use std::time::Duration;
 
 #[component]
@@ -27,7 +27,15 @@ pub(super) fn ReviewStep(draft: Draft, steps: Steps, environments: Vec<Environme
         let key = draft.idempotency_key.get_value().unwrap_or_else(browser::new_idempotency_key);
         draft.idempotency_key.set_value(Some(key.clone()));
         problem.set(None);
+        let shown = draft.validated.get_untracked();
         pending.run(async move {
+            if let Some((moved, now)) = moved(shown).await {
+                if !problem.is_disposed() {
+                    draft.validated.set(Some(now));
+                    problem.set(Some(moved));
+                }
+                return;
+            }
             match client::submit_job(&request, key).await {
                 Ok(job) => {
                     Draft::submitted(&request);
@@ -43,6 +51,7 @@ pub(super) fn ReviewStep(draft: Draft, steps: Steps, environments: Vec<Environme
         });
     };
     let branch = draft.validated.get_untracked();
+    let commit = move || draft.validated.with(|branch| branch.as_ref().map(|branch| branch.commit.clone()));
     let scenarios: Vec<String> = draft.picked.get_untracked().into_iter().collect();
     let line =
         branch.as_ref().and_then(|branch| environments.iter().find(|one| one.name == branch.environment)).map(line);
@@ -54,13 +63,13 @@ pub(super) fn ReviewStep(draft: Draft, steps: Steps, environments: Vec<Environme
             <Facts>
                 <Fact name="Environment">{branch.environment}</Fact>
                 <Fact name="Branch"><span class="branch">{branch.branch_name}</span></Fact>
-                <Fact name="Commit"><code>{branch.commit}</code></Fact>
+                <Fact name="Commit"><code>{commit}</code></Fact>
                 <Fact name="Usually takes">{takes}</Fact>
                 <Fact name="Waiting line">{line}</Fact>
             </Facts>
         })}
         <h2>{count}</h2>
-        <ul class="picked" aria-label="Selected scenarios">
+        <ul class="picked" aria-label="Selected scenarios" tabindex="0">
             {scenarios.into_iter().map(|scenario| view! { <li class="scenario">{scenario}</li> }).collect_view()}
         </ul>
         <StatusNote message=Signal::derive(move || pending.get().then(|| "Submitting the job…".to_owned())) />
@@ -71,6 +80,20 @@ pub(super) fn ReviewStep(draft: Draft, steps: Steps, environments: Vec<Environme
                 on:click=submit>"Submit job"</button>
         </div>
     }
+}
+
+/// What to say where the branch is no longer where it was when it was looked at, and where it is now. What else may be
+/// wrong says the submission.
+async fn moved(shown: Option<ValidatedBranch>) -> Option<(String, ValidatedBranch)> {
+    let shown = shown?;
+    let request =
+        ValidateBranchRequest { environment: Some(shown.environment), branch_name: shown.branch_name.clone() };
+    let now = client::validate_branch(&request).await.ok().filter(|now| now.commit != shown.commit)?;
+    let [from, to] = [&shown.commit, &now.commit].map(|commit| words::short_commit(commit).to_owned());
+    Some((
+        format!("{} has moved from {from} to {to}. Look again, and submit what is there now.", shown.branch_name),
+        now,
+    ))
 }
 
 /// The usual durations together: what it takes where one runs after the other.
