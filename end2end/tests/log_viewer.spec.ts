@@ -432,3 +432,43 @@ test.describe('in a narrow window', () => {
     expect(await page.evaluate(() => window.scrollY)).toBe(0);
   });
 });
+
+test('what is found in folded lines is shown, also where a long one has yet to come', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  const text = (number: number) => (number === 2 ? `${'long '.repeat(600)}NEEDLE` : `line number ${number}`);
+  await answerWithLog(page, 1_203, text);
+  await page.route(
+    (url) => url.pathname.endsWith('/log/search'),
+    (route) => route.fulfill({ json: { matches: [{ line: 2, text: text(2) }], total: 1, next_from: null } }),
+  );
+  await open(page, `/jobs/${job.id}?tab=scenarios`);
+  await page.getByRole('link', { name: 'Log of smoke/boot' }).click();
+  await expect(line(page, 1_203)).toBeInViewport();
+  await page.getByRole('switch', { name: 'Wrap' }).check();
+  await page.getByRole('textbox', { name: 'Find in log' }).fill('NEEDLE');
+  await expect(page.getByText('1 of 1', { exact: true })).toBeVisible();
+  await expect(line(page, 2)).toBeInViewport();
+  await expect(log(page)).toContainText('NEEDLE');
+  // When the line has its height.
+  await expect.poll(() => line(page, 2).locator('..').evaluate((line) => line.clientHeight)).toBeGreaterThan(100);
+  await expect(line(page, 2)).toBeInViewport();
+});
+
+test('what is looked for in a log that grows is found in what comes', async ({ page, api }) => {
+  const job = await api.submit('main', 'load/soak');
+  await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1`);
+  await expect(logLines(page).first()).toBeVisible({ timeout: 45_000 });
+  const search = page.getByRole('textbox', { name: 'Find in log' });
+  await search.fill('temperature');
+  const told = page.locator('.log-found');
+  await expect(told).toHaveText(/^\d+ of \d+$/);
+  const count = async () => Number((await told.textContent())?.split(' of ')[1]);
+  const before = await count();
+  await expect
+    .poll(async () => {
+      await search.press('Enter');
+      return count();
+    })
+    .toBeGreaterThan(before);
+  await api.abort(job);
+});

@@ -27,6 +27,8 @@ pub(super) struct Finder {
     found: RwSignal<Option<Result<Found, ClientError>>>,
     /// The match that one is at, among those that are here.
     at: RwSignal<usize>,
+    /// Lines of the log when it was searched last; those that have come since then are not among these matches.
+    searched: StoredValue<u64>,
     searches: RwSignal<u32>,
     note: RwSignal<Option<&'static str>>,
 }
@@ -51,6 +53,7 @@ impl Finder {
             words: RwSignal::new(words),
             found: RwSignal::new(None),
             at: RwSignal::new(0),
+            searched: StoredValue::new(0),
             searches: RwSignal::new(0),
             note: RwSignal::new(None),
         }
@@ -96,6 +99,7 @@ impl Finder {
     ) {
         let Some(log) = self.log.try_get_value() else { return };
         self.searches.update(|count| *count += 1);
+        self.searched.set_value(self.view.total_untracked());
         // Not held back by one under way: an answer to what was typed before comes too late and is dropped.
         spawn_local(async move {
             let mut answer =
@@ -103,7 +107,7 @@ impl Finder {
             let mut chosen = answer.as_ref().map_or(Ok(0), &choose);
             if let Err(instead) = chosen {
                 let asked = client::search_log(&log, &wanted, instead, MATCHES).await;
-                answer = asked.map(|found| Found::of(found, None));
+                answer = asked.map(|found| Found::of(found, (instead == 1).then_some(0)));
                 chosen = Ok(0);
             }
             if self.searches.try_update(|count| *count -= 1).is_none() {
@@ -135,7 +139,9 @@ impl Finder {
             return;
         };
         let at = self.at.get_untracked();
-        match found.step(at, forward) {
+        let searched = self.searched.get_value();
+        let grown = (self.view.total_untracked() > searched).then_some(searched + 1);
+        match found.step(at, forward, grown) {
             Some(Step::To(at)) => {
                 self.at.set(at);
                 self.view.show(found.lines[at], found.lines[at]);
@@ -144,6 +150,10 @@ impl Finder {
                 let here = found.lines.get(at).copied().unwrap_or(1);
                 let wanted = self.words.with_untracked(|words| words.trim().to_owned());
                 self.ask(wanted, from, before, move |found| {
+                    if forward && found.lines.is_empty() && from > 1 {
+                        // Nothing new there: round again.
+                        return Err(1);
+                    }
                     Ok(if forward { 0 } else { found.lines.iter().rposition(|line| *line < here).unwrap_or_default() })
                 });
             }
@@ -207,16 +217,17 @@ impl Found {
         Self { lines, total: found.total, is_partial: found.total_is_partial, before, next_from: found.next_from }
     }
 
-    fn step(&self, at: usize, forward: bool) -> Option<Step> {
+    /// `grown`: the first of the lines that have come since these were found, if any have.
+    fn step(&self, at: usize, forward: bool, grown: Option<u64>) -> Option<Step> {
         let count = self.lines.len();
         let are_all_here = count as u64 == self.total && !self.is_partial;
         match (forward, at) {
-            _ if self.total == 0 && !self.is_partial => None,
+            _ if self.total == 0 && !self.is_partial => grown.map(|from| Step::Ask { from, before: Some(0) }),
             (true, at) if at + 1 < count => Some(Step::To(at + 1)),
             (false, at) if at > 0 => Some(Step::To(at - 1)),
-            (true, _) if are_all_here => Some(Step::To(0)),
+            (true, _) if are_all_here && grown.is_none() => Some(Step::To(0)),
             (false, _) if are_all_here => Some(Step::To(count - 1)),
-            (true, _) => Some(match self.next_from {
+            (true, _) => Some(match self.next_from.or(grown) {
                 Some(from) => Step::Ask { from, before: self.before.map(|before| before + count as u64) },
                 None => Step::Ask { from: 1, before: Some(0) },
             }),
@@ -268,18 +279,26 @@ mod tests {
     #[test]
     fn steps_go_round_among_all_the_matches() {
         let all = found(&[3, 5, 9], 3, Some(0), None);
-        assert_eq!((all.step(0, true), all.step(2, true)), (Some(Step::To(1)), Some(Step::To(0))));
-        assert_eq!((all.step(0, false), all.step(2, false)), (Some(Step::To(2)), Some(Step::To(1))));
-        assert_eq!(found(&[], 0, Some(0), None).step(0, true), None);
+        assert_eq!((all.step(0, true, None), all.step(2, true, None)), (Some(Step::To(1)), Some(Step::To(0))));
+        assert_eq!((all.step(0, false, None), all.step(2, false, None)), (Some(Step::To(2)), Some(Step::To(1))));
+        assert_eq!(found(&[], 0, Some(0), None).step(0, true, None), None);
+    }
+
+    #[test]
+    fn in_a_log_that_has_grown_the_way_forward_leads_on_to_what_has_come() {
+        let all = found(&[3, 5, 9], 3, Some(0), None);
+        assert_eq!(all.step(1, true, Some(12)), Some(Step::To(2)));
+        assert_eq!(all.step(2, true, Some(12)), Some(Step::Ask { from: 12, before: Some(3) }));
+        assert_eq!(found(&[], 0, Some(0), None).step(0, true, Some(12)), Some(Step::Ask { from: 12, before: Some(0) }));
     }
 
     #[test]
     fn behind_the_last_that_is_here_the_next_are_asked_for() {
         let some = found(&[3, 5], 7, Some(2), Some(6));
-        assert_eq!(some.step(1, true), Some(Step::Ask { from: 6, before: Some(4) }));
-        assert_eq!(some.step(0, false), Some(Step::Ask { from: 1, before: Some(0) }));
+        assert_eq!(some.step(1, true, None), Some(Step::Ask { from: 6, before: Some(4) }));
+        assert_eq!(some.step(0, false, None), Some(Step::Ask { from: 1, before: Some(0) }));
         let last = found(&[8, 9], 7, None, None);
-        assert_eq!(last.step(1, true), Some(Step::Ask { from: 1, before: Some(0) }));
+        assert_eq!(last.step(1, true, None), Some(Step::Ask { from: 1, before: Some(0) }));
     }
 
     #[test]
@@ -289,7 +308,7 @@ mod tests {
         assert_eq!(found(&[], 0, Some(0), None).told(0), "No match");
         let partial = Found { is_partial: true, ..found(&[3, 5], 2, Some(0), Some(90_000)) };
         assert_eq!(partial.told(1), "2 of 2+");
-        assert_eq!(partial.step(1, true), Some(Step::Ask { from: 90_000, before: Some(2) }));
+        assert_eq!(partial.step(1, true, None), Some(Step::Ask { from: 90_000, before: Some(2) }));
     }
 
     #[test]
