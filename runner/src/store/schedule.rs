@@ -48,7 +48,7 @@ impl Store {
         .await
     }
 
-    /// Lets a queue wait again whose checkout found no room. One of which a task has run before goes on running.
+    /// Lets a queue wait again whose checkout found no room. One of which a task has run goes on running.
     pub async fn put_back(&self, number: i64) -> StoreResult<()> {
         self.write(move |connection| put_back(connection, number)).await
     }
@@ -198,9 +198,14 @@ fn recover(
         mark_changed(connection, queue.number)?;
         close_if_ended(connection, queue.number, now)?;
         // Nobody syncs a checkout's files, so that a power cut may have emptied some.
-        if !is_same_boot || !layout.workspace(&queue.queue_id).is_dir() {
+        let has_workspace = is_same_boot && layout.workspace(&queue.queue_id).is_dir();
+        if !has_workspace {
             let open = queues::table.find(queue.number).filter(queues::finished_at.is_null());
             diesel::update(open).set(queues::prepared.eq(false)).execute(connection)?;
+        }
+        if !has_workspace || !queue.prepared {
+            // Its checkout may have to wait for room, and its time begins with that.
+            put_back(connection, queue.number)?;
         }
     }
     let to_delete = queues::table.filter(queues::delete_requested.eq(true));

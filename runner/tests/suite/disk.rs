@@ -1,6 +1,6 @@
 //! A disk that fills up: with what a task prints, with what it writes. Deletions make room again, whatever has happened.
 
-use crate::leftovers::{children, start_other};
+use crate::leftovers::{children, make_slow, start_other, until_exists};
 use crate::restart::address_in;
 use crate::test_runner::{Client, INSTANCE, TestRunner, refusal, statuses, tasks};
 use protocol::QueueStatus;
@@ -129,6 +129,27 @@ async fn a_queue_whose_checkout_finds_no_room_waits_and_runs_when_there_is_some(
         assert_eq!(statuses(&ended), (QueueStatus::Finished, vec![Passed, Passed]), "{disk}");
         child.kill().await.unwrap();
     }
+}
+
+/// Its time begins with its checkout, for which there is no room.
+#[tokio::test]
+async fn a_queue_whose_checkout_was_cut_off_by_a_restart_waits_while_the_disk_is_full() {
+    let mut server = TestRunner::start_in(&[("a", "true")], |_, folder| make_slow(folder)).await;
+    server.commit = server.git_at_source(&["rev-parse", "HEAD"]);
+    server.submit("1", &["a"]).await;
+    let folder = server.folder.path().to_owned();
+    until_exists(&folder.join("slow-began")).await;
+    assert_eq!(server.client.status("1").await.status, QueueStatus::Running);
+    std::fs::write(folder.join("go"), "").unwrap();
+    let script = SMALL_DISK.replace("exec", "head -c 64M /dev/zero > \"$RUNNER_TEST_FOLDER/$0/filler\"\nexec");
+    let mut child = start_on_a_small_disk(&mut server, "workspaces", &script).await;
+    let queue = server.client.until("1", |queue| queue.position == Some(1)).await;
+    assert_eq!((queue.status, queue.started_at), (QueueStatus::Waiting, None));
+    let its_root = format!("/proc/{}/root", child.id().unwrap());
+    let filler = folder.join("workspaces/filler");
+    std::fs::remove_file(format!("{its_root}{}", filler.display())).unwrap();
+    assert_eq!(statuses(&server.client.ended("1").await), (QueueStatus::Finished, vec![Passed]));
+    child.kill().await.unwrap();
 }
 
 #[tokio::test]

@@ -205,7 +205,7 @@ async fn a_killed_runners_daemons_are_ended_at_the_next_start() {
 }
 
 /// A source whose checkout takes a while: a filter waits at one file, and there are many others.
-fn make_slow(folder: &Path) {
+pub fn make_slow(folder: &Path) {
     let source = folder.join("source");
     std::fs::create_dir(source.join("many")).unwrap();
     for n in 0..2_000 {
@@ -221,7 +221,7 @@ fn make_slow(folder: &Path) {
     git(&folder.join("repository"), &["config", "filter.slow.smudge", &wait]);
 }
 
-async fn until_exists(path: &Path) {
+pub async fn until_exists(path: &Path) {
     let start = Instant::now();
     while !path.exists() {
         assert!(start.elapsed() < Duration::from_secs(30), "{} does not come", path.display());

@@ -77,11 +77,16 @@ pub fn observe(before: &Job, tasks: &[Task], seen: Seen<'_>, limits: &Limits, no
     let after: Vec<Task> = tasks.iter().map(observe_task).collect();
     let statuses: Vec<TaskStatus> = after.iter().map(|task| task.status).collect();
     let counts = TaskCounts::of(statuses.iter().copied());
+    let has_begun = statuses.iter().any(|status| *status != TaskStatus::Waiting);
     match seen.queue.status {
-        QueueStatus::Waiting => wait(&mut job, seen),
+        QueueStatus::Waiting => wait(&mut job, has_begun, seen),
         QueueStatus::Running => {
+            let begins_anew = begins_anew(before, by, seen, now);
+            if begins_anew {
+                job.seen_running_at = None;
+            }
             run(&mut job, seen, now);
-            if by != 0 {
+            if by != 0 && !begins_anew {
                 job.started_at = before.started_at.or(job.started_at);
             }
         }
@@ -100,7 +105,7 @@ pub fn observe(before: &Job, tasks: &[Task], seen: Seen<'_>, limits: &Limits, no
     if !job.status.is_terminal() {
         job.set_counts(counts);
         if !keeps_pause {
-            plan_next_look(&mut job, seen, limits, now);
+            plan_next_look(&mut job, has_begun, seen, limits, now);
         }
     }
     let changed_tasks = after.into_iter().zip(tasks).filter(|(a, b)| a != *b).map(|(task, _)| task).collect();
@@ -173,11 +178,22 @@ fn moved_tasks(tasks: &[QueueTask], by: i64) -> Cow<'_, [QueueTask]> {
     tasks.iter().map(task).collect()
 }
 
-fn wait(job: &mut Job, seen: Seen<'_>) {
-    // A queue that ran once does not wait again, whatever a late answer says.
-    if job.status == JobStatus::Waiting {
-        job.position = seen.queue.position.map(i64::from);
+/// A queue that ran may wait again, because its checkout found no room or its server was restarted: the job's status
+/// stays, and its time begins when it runs.
+fn wait(job: &mut Job, has_begun: bool, seen: Seen<'_>) {
+    job.position = seen.queue.position.map(i64::from);
+    job.seen_running_at = None;
+    if !has_begun {
+        job.started_at = None;
     }
+}
+
+/// Whether a queue has waited again and run anew since it was asked about.
+fn begins_anew(before: &Job, by: i64, seen: Seen<'_>, now: Timestamp) -> bool {
+    let is_exact = by == 0;
+    let step = if is_exact { DATE_STEP } else { CLOCK_TOLERANCE };
+    let (Some(began), Some(before_that)) = (seen.queue.started_at, before.started_at) else { return false };
+    began.since(before_that) > step && may_have_begun(before, Some(began), seen, now)
 }
 
 fn run(job: &mut Job, seen: Seen<'_>, now: Timestamp) {
@@ -199,14 +215,19 @@ fn may_have_begun(job: &Job, began: Option<Timestamp>, seen: Seen<'_>, now: Time
 }
 
 /// A job past its limit is to be aborted; any other is due again at its limit, however rare the rounds are.
-fn plan_next_look(job: &mut Job, seen: Seen<'_>, limits: &Limits, now: Timestamp) {
+/// `has_begun`: one of its tasks has run.
+fn plan_next_look(job: &mut Job, has_begun: bool, seen: Seen<'_>, limits: &Limits, now: Timestamp) {
     if job.abort_requested_at.is_some() {
         job.next_at = Some(asks_after_abort(job, limits, now));
         return;
     }
-    let (spent, limit, why) = match job.status {
-        JobStatus::InProgress => (ran_for(job, seen, now), timeout(job), reason::TIMEOUT),
-        _ => (now.since(job.created_at), limits.waiting_timeout, reason::WAITED_TOO_LONG),
+    let (spent, limit, why) = match seen.queue.status {
+        QueueStatus::Waiting => {
+            // Of one that waits again, what it has run for is no waiting.
+            let may_have_run = if has_begun { timeout(job) } else { Duration::ZERO };
+            (now.since(job.created_at), limits.waiting_timeout + may_have_run, reason::WAITED_TOO_LONG)
+        }
+        _ => (ran_for(job, seen, now), timeout(job), reason::TIMEOUT),
     };
     if spent > limit {
         want_abort(job, why, now);

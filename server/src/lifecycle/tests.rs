@@ -268,6 +268,60 @@ fn late_answers_never_turn_anything_back() {
     assert_eq!((after.job.status, after.changed_tasks), (JobStatus::Passed, vec![]));
 }
 
+/// What a running queue says, and then that it waits: its checkout found no room, or its server was restarted.
+fn put_back(first_task: TaskStatus) -> Observed {
+    let (started, tasks) = (Some(NOW.minus(HOUR * 2)), tasks_of(&[first_task, TaskStatus::Waiting]));
+    let running =
+        Job { status: JobStatus::InProgress, started_at: started, seen_running_at: started, ..accepted_job() };
+    // An older server's start stands in its answer as it was.
+    let body = QueueBody { position: Some(2), started_at: started, ..queue(QueueStatus::Waiting) };
+    see(&running, &tasks, &body, &[said(1, first_task), said(2, TaskStatus::Waiting)], Some(NOW))
+}
+
+#[test]
+fn a_queue_that_waits_again_uses_up_no_time_and_has_all_of_it_when_it_runs() {
+    let waits = put_back(TaskStatus::Waiting).job;
+    assert_eq!((waits.status, waits.position, waits.started_at), (JobStatus::InProgress, Some(2), None));
+    assert_eq!(waits.abort_requested_at, None);
+    assert_eq!(waits.next_at, Some(NOW.plus(LIMITS.waiting_timeout).plus(Duration::from_millis(1))));
+    assert!(!runs_too_long_unseen(&waits, NOW.plus(HOUR * 24)), "its server being away is no end of it");
+
+    let tasks = tasks_of(&[TaskStatus::Waiting; 2]);
+    let runs = see(&waits, &tasks, &queue(QueueStatus::Running), &[], None).job;
+    assert_eq!((runs.position, runs.started_at, runs.seen_running_at), (None, Some(NOW), Some(NOW)));
+    assert_eq!(runs.next_at, Some(NOW.plus(HOUR).plus(Duration::from_millis(1))));
+
+    let ended = see(&waits, &tasks, &queue(QueueStatus::Aborted), &[], Some(NOW)).job;
+    assert_eq!((ended.status_reason.as_deref(), ended.started_at), (Some("aborted_remotely"), None));
+}
+
+#[test]
+fn a_queue_that_waited_again_unseen_has_all_of_its_time() {
+    let started = Some(NOW.minus(HOUR - Duration::from_secs(9)));
+    let tasks = tasks_of(&[TaskStatus::Waiting]);
+    let running =
+        Job { status: JobStatus::InProgress, started_at: started, seen_running_at: started, ..accepted_job() };
+    for (begins, seen_running_at) in [(started, started), (Some(NOW.minus(HOUR / 2)), Some(NOW))] {
+        let body = QueueBody { started_at: begins, ..queue(QueueStatus::Running) };
+        let seen = see(&running, &tasks, &body, &[], None).job;
+        assert_eq!((seen.started_at, seen.seen_running_at), (begins, seen_running_at));
+    }
+}
+
+#[test]
+fn what_a_queue_that_waits_again_has_done_stays_done() {
+    let waits = put_back(TaskStatus::Passed).job;
+    assert_eq!((waits.started_at, waits.count_passed), (Some(NOW.minus(HOUR * 2)), 1));
+    assert_eq!(waits.next_at, Some(NOW.plus(LIMITS.waiting_timeout + HOUR).plus(Duration::from_millis(1))));
+}
+
+#[test]
+fn a_queue_that_waits_again_for_too_long_is_to_be_aborted() {
+    let running = Job { status: JobStatus::InProgress, created_at: NOW.minus(HOUR * 24 * 8), ..accepted_job() };
+    let seen = see(&running, &tasks_of(&[TaskStatus::Waiting]), &queue(QueueStatus::Waiting), &[], None);
+    assert_eq!(seen.job.abort_reason.as_deref(), Some("waited_too_long"));
+}
+
 #[test]
 fn a_job_that_never_reached_the_server_ends_with_nothing_to_clean() {
     let mut job = fresh_job();

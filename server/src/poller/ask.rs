@@ -80,8 +80,11 @@ pub(super) async fn take_status<R: Remote>(
     }
     if has_ended {
         tracing::info!(job = job.id.0, status = %after.status, "job {} ended as {}", job.id, after.status);
-    } else if poller.lanes.note_sizes(&answer.body, &rows) {
-        poller.lanes.follow(&after);
+    } else {
+        let waits_again = answer.body.status == QueueStatus::Waiting && job.seen_running_at.is_some();
+        if poller.lanes.note_sizes(&answer.body, &rows) || waits_again {
+            poller.lanes.follow(&after);
+        }
     }
     Ok(if has_ended || is_past_limit { After::Again } else { After::Later })
 }

@@ -106,6 +106,10 @@ impl Marks {
     /// Takes in what a queue's status says of its logs.
     pub(super) fn heard(&self, job: JobId, queue: &QueueBody) {
         if queue.status == QueueStatus::Waiting {
+            if let Some(mark) = self.locked().get_mut(&job) {
+                // It ran, and its own log says why it waits again.
+                (mark.is_followed, mark.queue_log_asked_at) = (false, None);
+            }
             return;
         }
         let sizes = queue.tasks.iter().flatten().filter_map(|task| {

@@ -8,7 +8,7 @@ use super::{AnyConnection, QueryResult};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
-use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
+use protocol::{JobId, TaskStatus, Timestamp};
 
 type Backend = <AnyConnection as Connection>::Backend;
 
@@ -213,10 +213,10 @@ pub fn list_open_tasks(connection: &mut AnyConnection, environment: &str, limit:
         .filter(sql::<Bool>("jobs.status IN ('waiting', 'in_progress')"))
         .order(jobs::id)
         .limit(limit)
-        .select((jobs::id, jobs::position, jobs::status))
-        .load::<(i64, Option<i64>, String)>(connection)?;
+        .select((jobs::id, jobs::position, jobs::started_at.is_not_null()))
+        .load::<(i64, Option<i64>, bool)>(connection)?;
     let mut found = Vec::new();
-    for (id, position, status) in open_jobs {
+    for (id, position, job_has_started) in open_jobs {
         let tasks = find_tasks(connection, JobId(id))?;
         let open = tasks.into_iter().filter(|task| !task.status.is_terminal());
         found.extend(open.map(|task| OpenTask {
@@ -226,7 +226,7 @@ pub fn list_open_tasks(connection: &mut AnyConnection, environment: &str, limit:
             status: task.status,
             started_at: task.started_at,
             position,
-            job_has_started: status == JobStatus::InProgress.as_str(),
+            job_has_started,
         }));
         if found.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
             break;

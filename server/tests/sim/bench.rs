@@ -43,6 +43,7 @@ pub struct Queue {
     created: Duration,
     /// In line, before it starts.
     wait: Duration,
+    put_back: Option<PutBack>,
     tasks: Vec<Plan>,
     /// When it takes effect.
     aborted: Option<Duration>,
@@ -58,9 +59,17 @@ pub struct Plan {
     pub talks: u64,
 }
 
+/// A start that comes to nothing: the queue runs for so long, and then waits again.
+#[derive(Clone, Copy)]
+pub struct PutBack {
+    pub after: Duration,
+    pub waits: Duration,
+}
+
 /// How a queue is going to go.
 pub struct Script {
     pub wait: Duration,
+    pub put_back: Option<PutBack>,
     pub tasks: Vec<Plan>,
 }
 
@@ -122,6 +131,7 @@ impl Bench {
             request: request.clone(),
             created: self.now,
             wait: script.wait,
+            put_back: script.put_back,
             tasks: script.tasks,
             aborted: None,
             shown: Vec::new(),
@@ -158,11 +168,11 @@ impl Bench {
         self.queues.get(id).is_some_and(|queue| !queue.status(self.now).is_terminal())
     }
 
-    /// For how long a queue has really run.
+    /// For how long a queue has really run; not at all while it waits.
     pub fn ran_for(&self, id: &str) -> Option<Duration> {
         let queue = self.queues.get(id)?;
         let until = queue.end().min(self.now);
-        queue.started_at(self.now).map(|started| until.saturating_sub(started))
+        Some(queue.started_at(self.now).map_or(Duration::ZERO, |started| until.saturating_sub(started)))
     }
 
     pub fn status(&self, id: &str, wall: impl Fn(Duration) -> Timestamp) -> Option<QueueBody> {
@@ -207,7 +217,7 @@ impl Bench {
     pub fn log(&self, log_id: &str) -> Option<Vec<u8>> {
         let Some((id, n)) = log_id.split_once('-') else {
             let queue = self.queues.get(log_id)?;
-            let started = queue.started_at(self.now).is_some();
+            let started = queue.has_started(self.now);
             return Some(if started { format!("queue {log_id} begins\n").into_bytes() } else { Vec::new() });
         };
         let at = n.parse::<usize>().ok()?.checked_sub(1)?;
@@ -224,10 +234,20 @@ impl Queue {
         self.changed
     }
 
+    /// When it starts for good.
+    fn start(&self) -> Duration {
+        let again = self.put_back.map_or(Duration::ZERO, |put_back| put_back.after + put_back.waits);
+        self.first_start() + again
+    }
+
+    fn first_start(&self) -> Duration {
+        self.created + self.wait
+    }
+
     fn planned_end(&self) -> Duration {
         let runs = self.tasks.iter().map(|plan| plan.takes).sum();
         let limit = Duration::from_secs(self.request.timeout_s) + OVERTIME;
-        self.created + self.wait + limit.min(runs)
+        self.start() + limit.min(runs)
     }
 
     /// Longer than its limit, and ended by the server itself.
@@ -242,10 +262,19 @@ impl Queue {
         self.aborted.map_or(planned, |at| at.min(planned))
     }
 
+    /// Not while it waits again.
     fn started_at(&self, now: Duration) -> Option<Duration> {
-        let start = self.created + self.wait;
-        let is_started = start <= now && self.aborted.is_none_or(|at| start < at);
-        is_started.then_some(start)
+        // It stays as it ended.
+        let now = self.aborted.map_or(now, |at| at.min(now));
+        let is_begun = |start: &Duration| *start <= now && self.aborted.is_none_or(|at| *start < at);
+        let put_back_at = self.put_back.map(|put_back| self.first_start() + put_back.after);
+        let seemed_to = Some(self.first_start()).filter(|_| put_back_at.is_some_and(|at| now < at));
+        seemed_to.filter(is_begun).or_else(|| Some(self.start()).filter(is_begun))
+    }
+
+    fn has_started(&self, now: Duration) -> bool {
+        let first = self.first_start();
+        first <= now && self.aborted.is_none_or(|at| first < at)
     }
 
     pub fn status(&self, now: Duration) -> QueueStatus {
@@ -262,7 +291,7 @@ impl Queue {
     /// When task `at` starts and ends, if nothing comes between.
     fn planned(&self, at: usize) -> (Duration, Duration) {
         let before: Duration = self.tasks[..at].iter().map(|plan| plan.takes).sum();
-        let start = self.created + self.wait + before;
+        let start = self.start() + before;
         (start, start + self.tasks[at].takes)
     }
 

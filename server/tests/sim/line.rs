@@ -1,7 +1,7 @@
 //! A process's line to the remote server: the second implementor of `Remote` beside the real one. Each call may meet any
 //! of the faults of its world; what it did there and what its caller learns of it are two things.
 
-use crate::bench::{Bench, Plan, Script};
+use crate::bench::{Bench, Plan, PutBack, Script};
 use crate::dice::Dice;
 use crate::fate::{CALL_LIMIT, Fate};
 use crate::gate::Gate;
@@ -94,7 +94,13 @@ fn script(dice: &mut Dice, tasks: usize, plot: Plot) -> Script {
         Plan { takes: dice.seconds(1, 150), ends_as, talks }
     };
     let tasks = (0..tasks).map(|_| plan()).collect();
-    Script { wait: dice.seconds(0, 60), tasks }
+    Script { wait: dice.seconds(0, 60), put_back: None, tasks }
+}
+
+/// By dice of its own, which are the same each time that a queue is sent.
+fn put_back(id: &str, rate: u64) -> Option<PutBack> {
+    let mut dice = Dice::new(id.parse().unwrap_or(0) ^ rate);
+    dice.percent(rate).then(|| PutBack { after: dice.seconds(1, 60), waits: dice.seconds(5, 240) })
 }
 
 impl Remote for Line {
@@ -102,6 +108,7 @@ impl Remote for Line {
         let id = request.queue_id.clone();
         self.world.with_witness(|witness| witness.is_sent(&self.world, &id));
         let script = self.world.roll(|dice| script(dice, request.tasks.len(), self.world.profile.plot));
+        let script = Script { put_back: put_back(&id, self.world.profile.put_back_rate), ..script };
         let (sent, instance, is_blank) = (request.clone(), instance.to_owned(), self.is_blank());
         let refuses_repeats = self.world.profile.refuses_repeats;
         let act = move |bench: &mut Bench| {

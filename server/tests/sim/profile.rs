@@ -89,6 +89,8 @@ pub struct Profile {
     pub amnesias: Vec<Span>,
     /// A queue that is lost there for good, at such moments.
     pub forgets_at: Vec<Duration>,
+    /// Queues in a hundred that run, and then wait again because their checkout found no room.
+    pub put_back_rate: u64,
 
     pub processes: usize,
     /// After how many steps a process dies, one life after the other; then it lives on.
@@ -135,6 +137,7 @@ impl Profile {
             outages: spans(dice, faults_end, 25, 5, 240),
             amnesias: spans(dice, faults_end, 12, 2, 50),
             forgets_at: Vec::new(),
+            put_back_rate: put_back_rate(faults_end),
             processes: if dice.percent(25) { 2 } else { 1 },
             lives: Vec::new(),
             longest_downtime: dice.seconds(0, 90),
@@ -196,6 +199,7 @@ impl Profile {
             spans.clear();
         }
         self.forgets_at.clear();
+        self.put_back_rate = 0;
         self.clock_steps.clear();
         self.lives.clear();
         self.ends_with_restart = false;
@@ -237,6 +241,12 @@ fn clock_steps(faults_end: Duration) -> Vec<(Duration, i64)> {
     let mut dice = Dice::new(u64::try_from(faults_end.as_nanos()).unwrap_or(0));
     let count = *dice.pick(&[0, 0, 0, 1, 3]);
     (0..count).map(|_| (dice.seconds(5, faults_end.as_secs()), skew(&mut dice))).collect()
+}
+
+/// By dice of its own as well, which leave the seeds alone of which each found a fault once.
+fn put_back_rate(faults_end: Duration) -> u64 {
+    let mut dice = Dice::new(u64::try_from(faults_end.as_millis()).unwrap_or(0) ^ 201_249);
+    *dice.pick(&[0, 0, 0, 30, 70])
 }
 
 /// Up to some hours, in either direction.

@@ -116,7 +116,8 @@ impl Witness {
             let before = self.jobs.get(&id);
             let since = |was: Option<Duration>, is_so: bool| was.or_else(|| is_so.then(|| world.age()));
             let sent = since(before.and_then(|seen| seen.sent), job.submit_attempted_at.is_some());
-            let running = since(before.and_then(|seen| seen.running), job.seen_running_at.is_some());
+            let ran = before.and_then(|seen| seen.running);
+            let running = since(ran, job.seen_running_at.is_some()).filter(|_| job.seen_running_at.is_some());
             let tasks = tasks.remove(&id).unwrap_or_default();
             let now = Seen { job, tasks, synced_at, sent, running };
             if let Some(before) = before {

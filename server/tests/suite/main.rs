@@ -31,6 +31,7 @@ mod job_life;
 mod job_mirror;
 mod job_odd_answers;
 mod job_odd_remote;
+mod job_put_back;
 mod job_reading;
 mod job_removal;
 mod job_search;
