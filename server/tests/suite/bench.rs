@@ -43,6 +43,10 @@ pub struct Bench {
 
 impl Bench {
     pub async fn start() -> Self {
+        Self::with_slots(2).await
+    }
+
+    pub async fn with_slots(slots: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         make_repository(root);
@@ -58,7 +62,7 @@ impl Bench {
             repository: root.join("clone"),
             scenario_dir: "scenarios".to_owned(),
             workspace_root: root.join("workspaces"),
-            slots: vec![slot; 2],
+            slots: vec![slot; slots],
             task_timeout: Duration::from_mins(1),
             max_log_bytes: 1 << 30,
             queue_overtime: Duration::from_secs(1),
@@ -130,6 +134,12 @@ impl Bench {
 
     pub fn workspace(&self, queue_id: &str) -> PathBuf {
         self.config.workspace_root.join(queue_id)
+    }
+
+    /// Where files of a queue may lie.
+    pub fn left_of(&self, id: i64) -> Vec<PathBuf> {
+        let in_data = |folder: &str| self.config.data_dir.join(folder).join(id.to_string());
+        vec![self.workspace(&id.to_string()), in_data("logs"), in_data("results")]
     }
 
     pub fn http(&self) -> SocketAddr {
