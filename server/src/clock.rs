@@ -15,7 +15,31 @@ const STEP_MS: u64 = 2_000;
 #[derive(Clone)]
 pub struct Clock {
     tell: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-    followed: Arc<Mutex<(Timestamp, Instant)>>,
+    followed: Arc<Mutex<Followed>>,
+}
+
+struct Followed {
+    at: Timestamp,
+    since: Instant,
+    doubt: Option<Doubt>,
+}
+
+/// What was noted was to be moved by `step` milliseconds, and nobody knows whether it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Doubt {
+    pub(crate) step: i64,
+    /// What stands in the database if it was.
+    pub(crate) mark: i64,
+}
+
+impl Followed {
+    fn new(at: Timestamp) -> Self {
+        Self { at, since: Instant::now(), doubt: None }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.at.plus(self.since.elapsed())
+    }
 }
 
 impl Clock {
@@ -26,7 +50,7 @@ impl Clock {
 
     /// Another clock in the place of the machine's.
     pub fn told_by(tell: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        let followed = Mutex::new((tell(), Instant::now()));
+        let followed = Mutex::new(Followed::new(tell()));
         Self { tell: Arc::new(tell), followed: Arc::new(followed) }
     }
 
@@ -37,13 +61,32 @@ impl Clock {
     }
 
     pub fn now(&self) -> Timestamp {
-        let (at, since) = *self.locked();
-        at.plus(since.elapsed())
+        let followed = self.locked();
+        // In doubt the earlier time, by which nothing is older than it is.
+        let back = followed.doubt.map_or(0, |doubt| doubt.step.min(0));
+        Timestamp(followed.now().0.saturating_add(back))
+    }
+
+    /// The time by which all was noted that is still to be moved.
+    pub(crate) fn followed_now(&self) -> Timestamp {
+        self.locked().now()
+    }
+
+    pub(crate) fn doubt(&self) -> Option<Doubt> {
+        self.locked().doubt
+    }
+
+    /// Until it is known whether what was noted has been moved.
+    pub(crate) fn set_doubt(&self, doubt: Doubt) {
+        self.locked().doubt = Some(doubt);
     }
 
     /// By how many milliseconds the machine's clock has been set since it was followed; negative where it was put back.
     /// `None`: it goes as it should, and is followed.
     pub(crate) fn set_by(&self) -> Option<i64> {
+        if let Some(doubt) = self.doubt() {
+            return Some(doubt.step);
+        }
         let step = self.step();
         if step.unsigned_abs() >= STEP_MS {
             return Some(step);
@@ -53,20 +96,21 @@ impl Clock {
     }
 
     fn step(&self) -> i64 {
-        (self.tell)().0.saturating_sub(self.now().0)
+        (self.tell)().0.saturating_sub(self.followed_now().0)
     }
 
     /// Goes on by so many milliseconds elsewhere: a step that came meanwhile is still to be noticed.
     pub(crate) fn move_by(&self, step: i64) {
         let mut followed = self.locked();
-        followed.0 = Timestamp(followed.0.0.saturating_add(step));
+        followed.at = Timestamp(followed.at.0.saturating_add(step));
+        followed.doubt = None;
     }
 
     pub(crate) fn follow(&self) {
-        *self.locked() = ((self.tell)(), Instant::now());
+        *self.locked() = Followed::new((self.tell)());
     }
 
-    fn locked(&self) -> MutexGuard<'_, (Timestamp, Instant)> {
+    fn locked(&self) -> MutexGuard<'_, Followed> {
         self.followed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

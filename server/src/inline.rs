@@ -10,21 +10,35 @@ type Pause = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What is awaited before and after each piece of work. Cheap to clone.
 #[derive(Clone)]
-pub struct Inline(Arc<dyn Fn() -> Pause + Send + Sync>);
+pub struct Inline {
+    pause: Arc<dyn Fn() -> Pause + Send + Sync>,
+    /// Whether the next commit is made and its caller hears of a failure.
+    loses_answer: Arc<dyn Fn() -> bool + Send + Sync>,
+}
 
 impl Inline {
     pub fn new<F>(pause: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        Self(Arc::new(move || Box::pin(pause())))
+        Self { pause: Arc::new(move || Box::pin(pause())), loses_answer: Arc::new(|| false) }
+    }
+
+    /// The same, where the answer to a commit may be lost.
+    #[must_use]
+    pub fn losing_answers(self, loses_answer: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { loses_answer: Arc::new(loses_answer), ..self }
+    }
+
+    pub(crate) fn loses_answer(&self) -> bool {
+        (self.loses_answer)()
     }
 
     /// Does `work` here. A caller that is gone before it began leaves it undone; one that goes afterwards, done.
     pub(crate) async fn run<T>(&self, work: impl FnOnce() -> T + Send) -> T {
-        (self.0)().await;
+        (self.pause)().await;
         let done = work();
-        (self.0)().await;
+        (self.pause)().await;
         done
     }
 }

@@ -17,6 +17,7 @@ mod marks;
 mod mirror;
 mod missing;
 mod outcome;
+mod own_clock;
 mod removal;
 mod result_files;
 mod rounds;
@@ -40,7 +41,7 @@ use crate::lifecycle::Limits;
 use crate::logs::LogStore;
 use crate::remote::Remote;
 use crate::store::jobs::{self, Lane};
-use crate::store::{AnyConnection, QueryError, QueryResult, Store, StoreError, leases};
+use crate::store::{AnyConnection, Outage, QueryError, QueryResult, Store, StoreError, leases};
 use lanes::PATIENCE;
 use protocol::Timestamp;
 use std::future::Future;
@@ -112,6 +113,19 @@ impl<R> Poller<R> {
         A: FnOnce(&T) + Send + 'static,
         T: Send + 'static,
     {
+        if self.clock.doubt().is_some() {
+            return Err(StoreError::unavailable(Outage::Busy, &"what was noted by another clock is being moved"));
+        }
+        self.write_in_doubt(query, after).await
+    }
+
+    /// The same, also while nobody knows by which clock what stands in the store was noted.
+    async fn write_in_doubt<T, F, A>(&self, query: F, after: A) -> Result<T, StoreError>
+    where
+        F: FnOnce(&mut AnyConnection) -> QueryResult<T> + Send + 'static,
+        A: FnOnce(&T) + Send + 'static,
+        T: Send + 'static,
+    {
         let (name, fence) = (self.name().to_owned(), self.lease.fence());
         let fenced = move |connection: &mut AnyConnection| {
             let done = query(connection)?;
@@ -155,7 +169,7 @@ async fn run_environment<R: Remote>(poller: Arc<Poller<R>>, shutdown: Cancellati
         let fence = poller.lease.fence();
         if fence == last_fence.saturating_add(1) {
             // Nobody else has held it meanwhile.
-            health::follow_clock(&poller).await;
+            own_clock::follow_clock(&poller).await;
         } else {
             // What was noted by another process was not noted by this clock.
             poller.clock.follow();
@@ -170,7 +184,12 @@ async fn run_environment<R: Remote>(poller: Arc<Poller<R>>, shutdown: Cancellati
 }
 
 async fn serve_term<R: Remote>(poller: &Arc<Poller<R>>, term: &CancellationToken) -> Result<(), JoinError> {
-    forget_pauses(poller).await;
+    if let Err(error) = forget_pauses(poller).await {
+        tracing::error!(environment = poller.name(), %error, "poller: pauses of {} could not be ended", poller.name());
+        // The next term begins with it again.
+        tokio::time::sleep(STORE_RETRY).await;
+        return Ok(());
+    }
     let mut loops = JoinSet::new();
     for lane in [Lane::Send, Lane::Act, Lane::Ask, Lane::Shell] {
         spawn(&mut loops, poller, term, move |poller, term| line::run(poller, lane, term));
@@ -210,16 +229,14 @@ fn spawn<R: Remote, F>(
 }
 
 /// What failed before this process began is tried at once, and nothing waits for a moment that another clock has set.
-async fn forget_pauses<R: Remote>(poller: &Poller<R>) {
+async fn forget_pauses<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
     let (name, now) = (poller.name().to_owned(), poller.clock.now());
     let forget = move |c: &mut AnyConnection| {
         jobs::forget_pauses(c, &name, now)?;
         jobs::end_waits(c, &name, now)?;
         crate::store::tombstones::end_waits(c, &name, now)
     };
-    if let Err(error) = poller.write(forget).await {
-        tracing::error!(environment = poller.name(), %error, "poller: pauses of {} could not be ended", poller.name());
-    }
+    poller.write(forget).await
 }
 
 /// The loop around the passes over logs and result files, which may take long.

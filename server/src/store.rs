@@ -176,7 +176,15 @@ impl Store {
         let written = match &self.0.place {
             Place::Threads { writers, .. } => writers.call(query, after).await,
             Place::Here { held, inline } => {
-                inline.run(|| run_here(held, Mode::Transaction { group: 1 }, query, after)).await
+                let is_heard = !inline.loses_answer();
+                let after = move |value: &T| {
+                    if is_heard {
+                        after(value);
+                    }
+                };
+                let written = inline.run(|| run_here(held, Mode::Transaction { group: 1 }, query, after)).await;
+                let lost = StoreError::unavailable(Outage::Away, &"the answer to a commit was lost");
+                if is_heard { written } else { written.and(Err(lost)) }
             }
         };
         let has_trouble = written.as_ref().is_err_and(StoreError::is_unavailable);

@@ -2,11 +2,12 @@
 //! calls fare, and stored for everybody to see. What follows from its going away and coming back is begun here.
 
 use super::breaker::PROBE_INTERVAL;
+use super::own_clock::follow_clock;
 use super::{Poller, STORE_RETRY, locked, rounds};
 use crate::remote::{Reach, Remote, RemoteError};
+use crate::store::StoreError;
 use crate::store::environments::{self, EnvironmentStatus, find_environment_status};
 use crate::store::jobs::{self, Lane};
-use crate::store::{AnyConnection, StoreError, tombstones};
 use protocol::Timestamp;
 use protocol::api::Health;
 use protocol::remote::{FEATURE_CHANGES, HealthBody};
@@ -99,16 +100,18 @@ pub(super) async fn look<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError
     let was_away = known.health == Health::Unreachable;
     let round_at = known.round_at;
     let status = status_now(poller, known.clone(), answer.ok().flatten(), now);
+    if was_away && poller.breaker.outage().is_none() {
+        // Once this is saved, be its answer heard or not, its health tells nothing of it any more.
+        poller.signals.health.is_mended.store(true, Ordering::Relaxed);
+    }
     if status != known {
         poller.write(move |c| environments::save_health(c, status)).await?;
     }
-    let is_mended = poller.signals.health.is_mended.swap(false, Ordering::Relaxed);
     match poller.breaker.outage() {
         Some(outage) => go_on_without(poller, outage.public, round_at, now).await,
-        None if was_away || is_mended => go_on_with(poller, now).await.inspect_err(|_| {
-            // What is known of its health is saved by now and tells nothing of it any more.
-            poller.signals.health.is_mended.store(true, Ordering::Relaxed);
-        }),
+        None if poller.signals.health.is_mended.swap(false, Ordering::Relaxed) => go_on_with(poller, now)
+            .await
+            .inspect_err(|_| poller.signals.health.is_mended.store(true, Ordering::Relaxed)),
         None => Ok(()),
     }
 }
@@ -220,29 +223,4 @@ fn first_trouble<R>(poller: &Poller<R>) -> Option<String> {
     let mut troubles = locked(&poller.signals.health.troubles);
     troubles.retain(|_, trouble| now.since(trouble.met_at) < lasts);
     troubles.values().next().map(|trouble| trouble.words.clone())
-}
-
-/// Moves what was noted by the machine's clock before that was set, so that each limit and pause keeps its length.
-pub(super) async fn follow_clock<R: Remote>(poller: &Poller<R>) {
-    let Some(step) = poller.clock.set_by() else { return };
-    let (name, before) = (poller.name().to_owned(), poller.clock.now());
-    tracing::warn!(environment = name, step_s = step / 1_000, "this machine's clock was set");
-    let shift = move |c: &mut AnyConnection| {
-        jobs::shift_times(c, &name, before, step)?;
-        environments::shift_times(c, &name, step)?;
-        tombstones::shift_times(c, &name, before, step)
-    };
-    // At once: whoever reads what was moved has to reckon by the clock by which it was moved.
-    let clock = poller.clock.clone();
-    match poller.write_then(shift, move |()| clock.move_by(step)).await {
-        Ok(()) => {
-            poller.signals.rounds.forget_freshness();
-            poller.lanes.wake_all();
-            poller.bell.ring_work();
-        }
-        // It is noticed again at the next look.
-        Err(error) => {
-            tracing::error!(environment = poller.name(), %error, "what was noted before this machine's clock was set could not be moved");
-        }
-    }
 }

@@ -48,7 +48,7 @@ impl fmt::Display for Outage {
 }
 
 impl StoreError {
-    pub(super) fn unavailable(outage: Outage, cause: &impl ToString) -> Self {
+    pub(crate) fn unavailable(outage: Outage, cause: &impl ToString) -> Self {
         Self::Unavailable(outage, cause.to_string().into())
     }
 

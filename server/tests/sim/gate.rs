@@ -9,6 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
+/// Of one process.
+const MOST_LOST_IN_PEACE: u64 = 2;
+
 /// Cheap to clone; all clones are one process.
 #[derive(Clone)]
 pub struct Gate(Arc<Inner>);
@@ -20,13 +23,16 @@ struct Inner {
     /// Steps that are left of this life.
     left: AtomicU64,
     frozen_until: Mutex<Option<Instant>>,
+    /// Commits that may still lose their answer when nothing else goes wrong any more.
+    lost_in_peace: AtomicU64,
 }
 
 impl Gate {
     pub fn new(world: &Arc<World>, life: Option<u64>) -> Self {
         let left = AtomicU64::new(life.unwrap_or(u64::MAX));
         let (is_dead, died, frozen_until) = (AtomicBool::new(false), Notify::new(), Mutex::default());
-        Self(Arc::new(Inner { world: Arc::clone(world), is_dead, died, left, frozen_until }))
+        let lost_in_peace = AtomicU64::new(MOST_LOST_IN_PEACE);
+        Self(Arc::new(Inner { world: Arc::clone(world), is_dead, died, left, frozen_until, lost_in_peace }))
     }
 
     pub fn kill(&self) {
@@ -63,6 +69,24 @@ impl Gate {
         if self.is_dead() {
             pending::<()>().await;
         }
+    }
+
+    /// Whether a commit is made, and who made it hears that it failed. Also when all else is well, but then only now and
+    /// then: that has to be borne as well, and once.
+    pub fn loses_answer(&self) -> bool {
+        let world = &self.0.world;
+        let rate = world.profile.lost_commit_rate;
+        if rate == 0 || !world.roll(|dice| dice.thousandths(rate)) {
+            return false;
+        }
+        let left = &self.0.lost_in_peace;
+        if world.is_over() && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_err()
+        {
+            return false;
+        }
+        world.count("commit unanswered");
+        world.note("the answer to a commit is lost".to_owned());
+        true
     }
 
     /// A step into the database, which may be slow.

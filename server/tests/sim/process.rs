@@ -30,11 +30,12 @@ impl Process {
     pub fn start(world: &Arc<World>, ground: &Ground, name: &str, life: Option<u64>) -> Self {
         let gate = Gate::new(world, life);
         let to_store = {
-            let gate = gate.clone();
-            Inline::new(move || {
+            let (gate, committing) = (gate.clone(), gate.clone());
+            let to_store = Inline::new(move || {
                 let gate = gate.clone();
                 async move { gate.pass_to_store().await }
-            })
+            });
+            to_store.losing_answers(move || committing.loses_answer())
         };
         let store = Store::open_here(&ground.database, to_store.clone());
         let logs = LogStore::new_here(ground.files.clone(), KeepLimits::default(), to_store);

@@ -101,6 +101,8 @@ pub struct Profile {
     pub freezes: Vec<Span>,
     /// Queries in a thousand that take seconds.
     pub slow_store_rate: u64,
+    /// Commits in a thousand that are made, and whose caller hears that they failed.
+    pub lost_commit_rate: u64,
 
     pub jobs: u64,
     /// From here on nothing goes wrong any more.
@@ -143,6 +145,7 @@ impl Profile {
             longest_downtime: dice.seconds(0, 90),
             freezes: Vec::new(),
             slow_store_rate: *dice.pick(&[0, 0, 0, 3, 15]),
+            lost_commit_rate: lost_commit_rate(faults_end),
             jobs: 2 + dice.below(5),
             faults_end,
             ends_with_restart: dice.percent(50),
@@ -199,7 +202,7 @@ impl Profile {
             spans.clear();
         }
         self.forgets_at.clear();
-        self.put_back_rate = 0;
+        (self.put_back_rate, self.lost_commit_rate) = (0, 0);
         self.clock_steps.clear();
         self.lives.clear();
         self.ends_with_restart = false;
@@ -211,6 +214,7 @@ impl Profile {
             && self.fault_rate == 0
             && self.hollow_rate == 0
             && self.slow_store_rate == 0
+            && self.lost_commit_rate == 0
             && self.lives.is_empty()
             && self.outages.is_empty()
             && self.amnesias.is_empty()
@@ -247,6 +251,12 @@ fn clock_steps(faults_end: Duration) -> Vec<(Duration, i64)> {
 fn put_back_rate(faults_end: Duration) -> u64 {
     let mut dice = Dice::new(u64::try_from(faults_end.as_millis()).unwrap_or(0) ^ 201_249);
     *dice.pick(&[0, 0, 0, 30, 70])
+}
+
+/// The same.
+fn lost_commit_rate(faults_end: Duration) -> u64 {
+    let mut dice = Dice::new(u64::try_from(faults_end.as_millis()).unwrap_or(0) ^ 398);
+    *dice.pick(&[0, 0, 0, 10, 100])
 }
 
 /// Up to some hours, in either direction.
