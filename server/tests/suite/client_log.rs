@@ -1,7 +1,7 @@
 //! The command-line client: logs byte by byte, their ends, and as they grow.
 
 use crate::client_desk::{Desk, PATIENCE, Working, finish, line_with};
-use crate::client_outages::{JSON, answer, ask, stub};
+use crate::client_outages::{JSON, answer, ask, running_job, stub};
 use serde_json::{Value, json};
 use std::process::Stdio;
 use tokio::io::AsyncReadExt;
@@ -128,4 +128,43 @@ async fn windows_of_long_lines_are_printed_to_the_end_of_the_log() {
         assert_eq!((told.code, lines), (0, vec!["one", "two", "three"]), "{words:?}: {told:?}");
         assert!(heard.lock().unwrap().last().unwrap().contains("?from=3&"));
     }
+}
+
+#[tokio::test]
+async fn a_line_that_is_only_half_written_is_printed_when_its_end_is_there() {
+    let lines = |query: &str, lines: &[&str], bytes: u64, complete: bool| {
+        let first = if query == "from=2" { 2 } else { 1 };
+        let body = json!({"first": first, "lines": lines, "total": 2, "bytes": bytes, "complete": complete});
+        answer(200, JSON, &body.to_string())
+    };
+    let running = answer(200, JSON, &running_job());
+    let last_byte = |at: u64, byte: &str| {
+        let part = format!("content-type: text/plain\r\ncontent-range: bytes {at}-{at}/{}\r\n", at + 1);
+        answer(206, &part, byte)
+    };
+    let end = |complete| lines("tail=1", &["half"], 8, complete);
+    let answers = vec![
+        end(false),
+        running.clone(),
+        lines("from=1", &["one", "half"], 8, false),
+        last_byte(7, "f"),
+        lines("from=1", &["one"], 8, false),
+        end(false),
+        running.clone(),
+        lines("from=2", &["half a"], 10, false),
+        last_byte(9, "a"),
+        end(false),
+        running,
+        lines("from=2", &["half a line"], 16, false),
+        last_byte(15, "\n"),
+        end(true),
+        lines("from=3", &[], 16, true),
+    ];
+    let (url, heard) = stub(answers).await;
+    let told = ask(&url, &["job", "log", "1", "--json", "-f"]).await;
+    let windows: Vec<Value> = told.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let printed: Vec<_> = windows.iter().map(|window| &window["lines"]).collect();
+    assert_eq!((told.code, printed), (0, vec![&json!(["one"]), &json!(["half a line"])]), "{told:?}");
+    let heard = heard.lock().unwrap();
+    assert!(heard[3].contains("range: bytes=7-7") && heard[4].contains("?from=1&limit=1 "), "{heard:#?}");
 }

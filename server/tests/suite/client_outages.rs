@@ -140,13 +140,17 @@ const ENDED_JOB: &str = r#"{"id":1,"user":{"id":2,"username":"ada"},"environment
     "created_at":"2026-11-28T21:09:46.542Z","started_at":null,"finished_at":"2026-11-28T21:09:46.869Z",
     "timeout_s":3600,"estimate":{"starts_at":null,"ends_at":null},"scenarios":[],"tasks":[]}"#;
 
+pub fn running_job() -> String {
+    let running = ENDED_JOB.replace("\"passed\",\"status_reason\"", "\"in_progress\",\"status_reason\"");
+    assert_ne!(running, ENDED_JOB);
+    running
+}
+
 #[tokio::test]
 async fn a_server_where_too_many_wait_already_is_asked_without_waiting() {
     let problem = r#"{"title":"Temporarily unavailable","status":503,"code":"unavailable","detail":"too many wait"}"#;
     let busy = answer(503, "retry-after: 1\r\n", problem);
-    let running = ENDED_JOB.replace("\"passed\",\"status_reason\"", "\"in_progress\",\"status_reason\"");
-    assert_ne!(running, ENDED_JOB);
-    let running = answer(200, &format!("{JSON}etag: W/\"1\"\r\n"), &running);
+    let running = answer(200, &format!("{JSON}etag: W/\"1\"\r\n"), &running_job());
     let unchanged = answer(304, "etag: W/\"1\"\r\n", "");
     let (url, heard) = stub(vec![running, busy.clone(), unchanged, busy, answer(200, JSON, ENDED_JOB)]).await;
     let start = Instant::now();

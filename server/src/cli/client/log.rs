@@ -178,6 +178,28 @@ impl Log<'_> {
         Ok(is_given_up)
     }
 
+    /// The next window of a log's lines, and its body. Of a log that goes on it ends with a whole line: the last one may be
+    /// half written, and comes again when its end is there.
+    async fn window(&self, next: u64, goes_on: bool) -> Result<(LogLines, String), Failure> {
+        let (window, text) = self.lines(&format!("?from={next}&limit={MAX_LOG_LINES}")).await?;
+        let count = window.lines.len() as u64;
+        let has_last = count > 0 && next + count > window.total;
+        if !goes_on || !has_last || window.complete || self.ends_a_line(window.bytes).await? {
+            return Ok((window, text));
+        }
+        if count > 1 {
+            return self.lines(&format!("?from={next}&limit={}", count - 1)).await;
+        }
+        Ok((LogLines { lines: Vec::new(), ..window }, String::new()))
+    }
+
+    /// Whether a line ends where the log has so many bytes.
+    async fn ends_a_line(&self, bytes: u64) -> Result<bool, Failure> {
+        let Some(before) = bytes.checked_sub(1) else { return Ok(true) };
+        let Some(mut stream) = self.open_from(before, Some(bytes)).await? else { return Ok(false) };
+        Ok(stream.next().await?.is_some_and(|last| last.as_ref().ends_with(b"\n")))
+    }
+
     /// The API's windows of lines, one after the other.
     async fn print_lines(&self, out: Out, tail: Option<u64>, follow: bool) -> Result<(), Failure> {
         let mut next = match tail {
@@ -188,7 +210,7 @@ impl Log<'_> {
         loop {
             let read = async {
                 let is_over = follow && self.is_over().await?;
-                Ok((is_over, self.lines(&format!("?from={next}&limit={MAX_LOG_LINES}")).await?))
+                Ok((is_over, self.window(next, follow && !is_over).await?))
             };
             let pause = match read.await {
                 Ok((is_over, (window, text))) => {
