@@ -6,7 +6,7 @@ use crate::lab::tick_all;
 use crate::remote_environment::environment_config;
 use crate::test_app::TestApp;
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use protocol::api::LogsState;
 use protocol::{JobStatus, Timestamp};
 use serde_json::{Value, json};
@@ -34,6 +34,18 @@ impl Calls {
     }
 }
 
+/// A server that is well and answers the rest as told, from what it has been asked so far; with all that it is asked.
+pub async fn noting(answer: impl Fn(&str, &Calls) -> Response + Send + Sync + 'static) -> (Odd, Calls) {
+    let calls = Calls::default();
+    let log = calls.clone();
+    let odd = Odd::start(move |call| {
+        log.note(call);
+        if call == "GET /api/health" { healthy(&[]) } else { answer(call, &log) }
+    })
+    .await;
+    (odd, calls)
+}
+
 pub fn queue(status: &str) -> Value {
     json!({"id": "1", "kind": "queue", "status": status})
 }
@@ -44,18 +56,13 @@ pub async fn tick_after(odd: &Odd, seconds: u64) {
 
 #[tokio::test]
 async fn what_may_have_arrived_is_asked_about_before_it_is_sent_again() {
-    let calls = Calls::default();
-    let (log, is_first) = (calls.clone(), AtomicBool::new(true));
-    let odd = Odd::start(move |call| {
-        log.note(call);
-        match call {
-            "GET /api/health" => healthy(&[]),
-            // It was taken; its answer was cut on the way.
-            "POST /api/queue" if is_first.swap(false, Ordering::Relaxed) => "{\"queue_".into_response(),
-            "POST /api/queue" => (StatusCode::CONFLICT, json!({"code": "id_taken"}).to_string()).into_response(),
-            "GET /api/status/1" => says(queue("running")),
-            _ => unknown_id(),
-        }
+    let is_first = AtomicBool::new(true);
+    let (odd, calls) = noting(move |call, _| match call {
+        // It was taken; its answer was cut on the way.
+        "POST /api/queue" if is_first.swap(false, Ordering::Relaxed) => "{\"queue_".into_response(),
+        "POST /api/queue" => (StatusCode::CONFLICT, json!({"code": "id_taken"}).to_string()).into_response(),
+        "GET /api/status/1" => says(queue("running")),
+        _ => unknown_id(),
     })
     .await;
     odd.tick().await;
@@ -67,19 +74,14 @@ async fn what_may_have_arrived_is_asked_about_before_it_is_sent_again() {
 
 #[tokio::test]
 async fn what_did_not_arrive_is_sent_again() {
-    let calls = Calls::default();
-    let (log, has_arrived) = (calls.clone(), AtomicUsize::new(0));
-    let odd = Odd::start(move |call| {
-        log.note(call);
-        match call {
-            "GET /api/health" => healthy(&[]),
-            "POST /api/queue" if has_arrived.fetch_add(1, Ordering::Relaxed) == 0 => {
-                StatusCode::INTERNAL_SERVER_ERROR.into_response()
-            }
-            "POST /api/queue" => says(json!({"queue_id": "1", "status": "waiting"})),
-            "GET /api/status/1" if has_arrived.load(Ordering::Relaxed) > 1 => says(queue("waiting")),
-            _ => unknown_id(),
+    let has_arrived = AtomicUsize::new(0);
+    let (odd, calls) = noting(move |call, _| match call {
+        "POST /api/queue" if has_arrived.fetch_add(1, Ordering::Relaxed) == 0 => {
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
+        "POST /api/queue" => says(json!({"queue_id": "1", "status": "waiting"})),
+        "GET /api/status/1" if has_arrived.load(Ordering::Relaxed) > 1 => says(queue("waiting")),
+        _ => unknown_id(),
     })
     .await;
     odd.tick().await;
@@ -117,21 +119,16 @@ async fn an_unknown_id_for_a_moment_loses_no_job() {
 
 #[tokio::test]
 async fn a_yes_in_no_words_of_the_contract_aborts_nothing() {
-    let calls = Calls::default();
-    let (log, was_aborted) = (calls.clone(), AtomicUsize::new(0));
-    let odd = Odd::start(move |call| {
-        log.note(call);
-        match call {
-            "GET /api/health" => healthy(&[]),
-            "POST /api/abort/1" => {
-                was_aborted.fetch_add(1, Ordering::Relaxed);
-                // A proxy's page.
-                "<html>".into_response()
-            }
-            "GET /api/status/1" if was_aborted.load(Ordering::Relaxed) > 1 => says(queue("aborted")),
-            "GET /api/status/1" => says(queue("running")),
-            _ => unknown_id(),
+    let was_aborted = AtomicUsize::new(0);
+    let (odd, calls) = noting(move |call, _| match call {
+        "POST /api/abort/1" => {
+            was_aborted.fetch_add(1, Ordering::Relaxed);
+            // A proxy's page.
+            "<html>".into_response()
         }
+        "GET /api/status/1" if was_aborted.load(Ordering::Relaxed) > 1 => says(queue("aborted")),
+        "GET /api/status/1" => says(queue("running")),
+        _ => unknown_id(),
     })
     .await;
     odd.accept().await;
@@ -242,19 +239,13 @@ async fn a_submission_that_arrives_after_its_job_was_given_up_runs_nothing() {
 
 #[tokio::test]
 async fn a_lost_job_that_runs_after_all_is_aborted_before_its_queue_is_deleted() {
-    let calls = Calls::default();
-    let log = calls.clone();
-    let odd = Odd::start(move |call| {
-        log.note(call);
-        match call {
-            "GET /api/health" => healthy(&[]),
-            "POST /api/abort/1" => says(queue("aborted")),
-            "DELETE /api/delete/1" => StatusCode::NO_CONTENT.into_response(),
-            "GET /api/status/1" if log.of("DELETE /api/delete/1") > 0 => unknown_id(),
-            "GET /api/status/1" if log.of("POST /api/abort/1") > 0 => says(queue("aborted")),
-            "GET /api/status/1" => says(queue("running")),
-            _ => unknown_id(),
-        }
+    let (odd, calls) = noting(move |call, log| match call {
+        "POST /api/abort/1" => says(queue("aborted")),
+        "DELETE /api/delete/1" => StatusCode::NO_CONTENT.into_response(),
+        "GET /api/status/1" if log.of("DELETE /api/delete/1") > 0 => unknown_id(),
+        "GET /api/status/1" if log.of("POST /api/abort/1") > 0 => says(queue("aborted")),
+        "GET /api/status/1" => says(queue("running")),
+        _ => unknown_id(),
     })
     .await;
     odd.end().await;

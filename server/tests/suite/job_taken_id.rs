@@ -1,6 +1,6 @@
 //! A queue that is there under the id of a job: its own, or that of another TestArena, which is left alone.
 
-use crate::job_faults::{Calls, queue, tick_after};
+use crate::job_faults::{Calls, noting, queue, tick_after};
 use crate::job_odd_remote::{Odd, healthy, says, unknown_id};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -16,15 +16,9 @@ fn queue_of_another() -> Value {
 #[tokio::test]
 async fn what_belongs_to_another_is_left_alone_and_admins_are_told_what_to_do() {
     for code in ["id_taken", "other_instance"] {
-        let calls = Calls::default();
-        let log = calls.clone();
-        let odd = Odd::start(move |call| {
-            log.note(call);
-            match call {
-                "GET /api/health" => healthy(&[]),
-                "POST /api/queue" => (StatusCode::CONFLICT, json!({"code": code}).to_string()).into_response(),
-                _ => says(queue_of_another()),
-            }
+        let (odd, calls) = noting(move |call, _| match call {
+            "POST /api/queue" => (StatusCode::CONFLICT, json!({"code": code}).to_string()).into_response(),
+            _ => says(queue_of_another()),
         })
         .await;
         odd.tick().await;
@@ -40,15 +34,9 @@ async fn what_belongs_to_another_is_left_alone_and_admins_are_told_what_to_do() 
 /// Tries to submit a job under an id that is taken, with the answer cut on its way, and what comes of it; aborted before
 /// that is known, or not.
 async fn submit_taken(is_aborted: bool, answer: fn(&str) -> Response) -> (Odd, Calls) {
-    let calls = Calls::default();
-    let log = calls.clone();
-    let odd = Odd::start(move |call| {
-        log.note(call);
-        match call {
-            "GET /api/health" => healthy(&[]),
-            "POST /api/queue" => "{\"queue_".into_response(),
-            call => answer(call),
-        }
+    let (odd, calls) = noting(move |call, _| match call {
+        "POST /api/queue" => "{\"queue_".into_response(),
+        call => answer(call),
     })
     .await;
     odd.tick().await;
