@@ -64,6 +64,7 @@ pub(super) async fn finish<R: Remote>(poller: &Poller<R>, job: &Job, now: Timest
     }
     poller.marks.keep_look(job.id, look);
     after.logs_error = Some(message);
+    let retry_after = retry_after.map(|pause| pause.min(poller.environment.retry_max_interval));
     lifecycle::postpone(&mut after, &poller.limits(), retry_after, poller.chance.jitter(), now);
     save(poller, job, &after, Vec::new()).await?;
     Ok(After::Later)
@@ -72,7 +73,7 @@ pub(super) async fn finish<R: Remote>(poller: &Poller<R>, job: &Job, now: Timest
 /// A queue that the server never had has no logs to miss.
 fn words(job: &Job, missing: Option<Missing>) -> Option<String> {
     let was_never_there = job.accepted_at.is_none() && matches!(missing, Some(Missing::Refused(_)));
-    missing.filter(|_| !was_never_there).map(|missing| missing.to_string())
+    missing.filter(|missing| !was_never_there && !missing.is_no_loss()).map(|missing| missing.to_string())
 }
 
 async fn settle<R: Remote>(

@@ -4,7 +4,7 @@
 mod batch;
 
 use super::marks::{LastLook, Said, TaskLook};
-use super::mirror::{MirrorError, Progress, mirror_log, mirror_task_log};
+use super::mirror::{MirrorError, Progress, complete_without, mirror_log, mirror_task_log};
 use super::missing::{Missing, shown};
 use super::outcome::queue_of;
 use super::result_files::worth_keeping;
@@ -208,14 +208,17 @@ impl<'a, R: Remote> Pass<'a, R> {
 
     async fn look_at_log(&self, seen: &mut TaskSeen, said: Option<u64>) -> Result<(), MirrorError> {
         let before = seen.task.log_size;
-        let (looked, task) = match mirror_task_log(self.poller, self.job, seen.task.clone(), said).await {
+        let (looked, mut task) = match mirror_task_log(self.poller, self.job, seen.task.clone(), said).await {
             Ok(looked) => looked,
             Err(error) => return refused(error, &mut seen.missing),
         };
-        if !looked.is_kept_there
-            && let Err(error) = self.ask_whether_known().await
-        {
-            return refused(error, &mut seen.missing);
+        if !looked.is_kept_there {
+            if let Err(error) = self.ask_whether_known().await {
+                return refused(error, &mut seen.missing);
+            }
+            if looked.missing.is_none() {
+                task = complete_without(self.poller, task).await?;
+            }
         }
         seen.bytes = u64::try_from(task.log_size.saturating_sub(before)).unwrap_or(0);
         seen.has_more = looked.progress == Progress::More;
@@ -270,7 +273,10 @@ impl<'a, R: Remote> Pass<'a, R> {
 
     fn miss(&mut self, missing: Missing) {
         let place = if missing.is_final() { &mut self.look.missing } else { &mut self.doubted };
-        place.get_or_insert(missing);
+        // What is a loss comes first.
+        if place.as_ref().is_none_or(Missing::is_no_loss) {
+            *place = Some(missing);
+        }
     }
 
     /// Notes a failure that the others need not suffer from, unless there are many.

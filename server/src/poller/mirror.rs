@@ -103,14 +103,16 @@ async fn follow_logs<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<Progres
     let id = job.id;
     let rows = poller.store.read(move |c| tasks::find_tasks(c, id)).await?;
     let to_follow = poller.marks.to_follow(id, rows, poller.logs.limits().log_bytes);
+    let said = poller.marks.said(id).unwrap_or_default();
     let (mut has_new_whole_log, mut has_more, mut failure, mut failures) = (false, false, None, 0);
     for task in to_follow.tasks {
         let n = task.n;
-        match mirror_task_log(poller, job, task, None).await {
+        match mirror_task_log(poller, job, task, said.get(&n).copied()).await {
             Ok((looked, task)) => {
                 has_new_whole_log |= task.log_complete;
                 has_more |= looked.progress == Progress::More;
-                let words = looked.missing.filter(|missing| !matches!(missing, Missing::ShortLog { .. }));
+                // It may come yet, and is told at the end if it has not.
+                let words = looked.missing.filter(|missing| !missing.may_come());
                 poller.marks.trouble(id, n, words.map(|missing| missing.to_string()));
             }
             // One log that the server does not have, or fails at, is no reason to leave the others behind.
@@ -153,8 +155,9 @@ pub(super) async fn mirror_task_log<R: Remote>(
     let log = LogId::Task(task.n);
     let looked = mirror_log(poller, job, log, &job.task_id(task.n), said).await?;
     let log_size = i64::try_from(looked.size).unwrap_or(i64::MAX);
-    // The status was known before the log was read, so an ended task's log that is up to date is whole.
-    let is_whole = looked.progress == Progress::UpToDate && looked.missing.is_none();
+    // The status was known before the log was read, so an ended task's log that is up to date is whole. Of one that seems
+    // not to be kept there the last look finds out.
+    let is_whole = looked.progress == Progress::UpToDate && looked.missing.is_none() && looked.is_kept_there;
     let log_complete = is_whole && task.status.is_terminal();
     if log_complete {
         poller.logs.sync(job.id, log).await.map_err(MirrorError::local)?;
@@ -165,6 +168,13 @@ pub(super) async fn mirror_task_log<R: Remote>(
         note(poller, &task).await?;
     }
     Ok((looked, task))
+}
+
+/// Notes that there is no more of a task's log than is here, since the server, which knows the task, keeps none.
+pub(super) async fn complete_without<R: Remote>(poller: &Poller<R>, task: Task) -> Result<Task, MirrorError> {
+    let task = Task { log_complete: true, ..task };
+    note(poller, &task).await?;
+    Ok(task)
 }
 
 /// Reads a log on from where it ends here.
@@ -188,7 +198,13 @@ pub(super) async fn mirror_log<R: Remote>(
         let answer = poller.remote.log_piece(queue_of(job), log_id, size).await;
         health::note_files(poller, "log", &answer);
         let Some(LogPiece { mut bytes, total }) = answer? else {
-            return Ok(Looked { is_kept_there: false, ..done(size, None) });
+            // What the server has told the size of, or given a part of, it keeps: then somebody else has answered.
+            let missing = match said.filter(|said| *said > size) {
+                Some(said) if size == 0 => Some(Missing::NoLog { log_id: shown(log_id), said }),
+                None if size > 0 && said.is_none() => Some(Missing::LostLog { log_id: shown(log_id), kept: size }),
+                _ => shorter_than_said(log_id, size, said),
+            };
+            return Ok(Looked { is_kept_there: false, ..done(size, missing) });
         };
         if let Some(total) = total.filter(|total| *total < size) {
             return Ok(done(size, Some(Missing::CutLog { log_id: shown(log_id), kept: size, total })));

@@ -18,6 +18,10 @@ pub(super) enum Missing {
     Refused(Refusal),
     #[error("the remote server lists the result file {path} of {task_id} and does not have it")]
     File { task_id: String, path: String },
+    #[error(
+        "in the place of the result file {path} of {task_id}, which the remote server lists, there is a page that says 404"
+    )]
+    Page { task_id: String, path: String },
     #[error("the remote server lists the result file {path:?} of {task_id}, which is no path that can be kept")]
     BadPath { task_id: String, path: String },
     #[error("the remote server gives {size} of the {listed} bytes of the result file {path} of {task_id}")]
@@ -26,6 +30,10 @@ pub(super) enum Missing {
     CutLog { log_id: String, kept: u64, total: u64 },
     #[error("the remote server gives {kept} of the {said} bytes of the log {log_id}")]
     ShortLog { log_id: String, kept: u64, said: u64 },
+    #[error("the remote server has given {kept} bytes of the log {log_id}, and says that it keeps none")]
+    LostLog { log_id: String, kept: u64 },
+    #[error("the remote server names {said} bytes of the log {log_id}, and says that it keeps none")]
+    NoLog { log_id: String, said: u64 },
     #[error("the log {log_id} is longer than {limit} (max_log_bytes), and was cut there")]
     LongLog { log_id: String, limit: String },
     #[error("the list of {task_id}'s result files is longer than can be read; none of them is kept")]
@@ -42,6 +50,9 @@ impl Missing {
         match self {
             Self::Refused(Refusal::UnknownId | Refusal::OtherInstance | Refusal::IdTaken(_) | Refusal::Rejected(_))
             | Self::ShortLog { .. }
+            | Self::LostLog { .. }
+            | Self::NoLog { .. }
+            | Self::Page { .. }
             | Self::ShortFile { .. } => Some(LONG_PATIENCE),
             // Its size is named plainly; only a server that is just starting may name a wrong one.
             Self::CutLog { .. } => Some(Duration::ZERO),
@@ -53,6 +64,16 @@ impl Missing {
             | Self::ManyFiles { .. }
             | Self::ManyBytes { .. } => None,
         }
+    }
+
+    /// Whether a log that goes on growing may bring it yet.
+    pub(super) fn may_come(&self) -> bool {
+        matches!(self, Self::ShortLog { .. } | Self::LostLog { .. } | Self::NoLog { .. })
+    }
+
+    /// Whether nothing is wrong if it does not come: the server keeps no logs, whatever it says of their size.
+    pub(super) fn is_no_loss(&self) -> bool {
+        matches!(self, Self::NoLog { .. })
     }
 
     pub(super) fn is_final(&self) -> bool {

@@ -6,7 +6,7 @@ use super::outcome::queue_of;
 use super::{Poller, health};
 use crate::logs::{Budget, Outcome};
 use crate::metrics::process;
-use crate::remote::Remote;
+use crate::remote::{Remote, RemoteError};
 use crate::store::jobs::Job;
 use crate::store::tasks::ResultFile;
 use protocol::names::is_result_path;
@@ -75,8 +75,13 @@ async fn fetch_now<R: Remote>(
     let mut part = poller.logs.begin_result(job.id, n, &file.path, budget).map_err(MirrorError::local)?;
     let answer = poller.remote.fetch_result(queue_of(job), &task_id, file, &mut part).await;
     health::note_files(poller, "result file", &answer);
-    if !answer? {
-        return Ok(Err(Missing::File { task_id, path }));
+    match answer {
+        Ok(true) => {}
+        Ok(false) => return Ok(Err(Missing::File { task_id, path })),
+        Err(RemoteError::Transient { message, .. }) if message.is_missing_page() => {
+            return Ok(Err(Missing::Page { task_id, path }));
+        }
+        Err(error) => return Err(error.into()),
     }
     let size = part.size();
     // One that has grown since it was listed is as good; one that ends early was cut on its way.

@@ -23,12 +23,13 @@ pub struct Failure {
     private: String,
     reach: Reach,
     is_too_long: bool,
+    is_missing_page: bool,
 }
 
 impl Failure {
     pub fn new(public: impl Into<String>, private: impl Into<String>) -> Self {
         let (public, private) = (words::tidied(public.into()), words::tidied(private.into()));
-        Self { public, private, reach: Reach::Answered, is_too_long: false }
+        Self { public, private, reach: Reach::Answered, is_too_long: false, is_missing_page: false }
     }
 
     #[must_use]
@@ -39,6 +40,16 @@ impl Failure {
     #[must_use]
     pub fn of_a_long_answer(self) -> Self {
         Self { is_too_long: true, ..self }
+    }
+
+    #[must_use]
+    pub fn of_a_missing_page(self) -> Self {
+        Self { is_missing_page: true, ..self }
+    }
+
+    /// A page says that there is nothing, which may be another's than the server's.
+    pub fn is_missing_page(&self) -> bool {
+        self.is_missing_page
     }
 
     /// The answer was longer than anything that is read: it will be so again.

@@ -9,10 +9,10 @@ use super::shell::Shell;
 use super::silence::require_that_commands_run;
 use super::ssh::Output;
 use super::ssh_state::Purpose;
-use super::{Answer, ChangedQueue, LogPiece, QueueRef, Refusal, Remote, RemoteError, transfer, words};
+use super::{Answer, ChangedQueue, Failure, LogPiece, QueueRef, Refusal, Remote, RemoteError, transfer, words};
 use crate::config::EnvironmentConfig;
 use crate::logs::Part;
-use axum::http::header::{IF_NONE_MATCH, RANGE};
+use axum::http::header::{CONTENT_TYPE, IF_NONE_MATCH, RANGE};
 use axum::http::{Method, StatusCode};
 use protocol::remote::{
     Changes, HealthBody, MAX_CHANGES, MAX_CHANGES_WAIT_S, QueueAccepted, QueueBody, QueueRequest, RemoteFile,
@@ -182,9 +182,17 @@ impl Remote for Server {
         let template = format!("/api/results/{{id}}/{}", encoded.join("/"));
         let call = self.call_with_id(Method::GET, &template, task_id, queue.instance);
         let reply = call.send().await?;
-        // Whatever its words: the server has just listed this file under an address that works.
+        // Whatever its words: the server has just listed this file under an address that works. A page may be a proxy's.
         if reply.status() == StatusCode::NOT_FOUND {
-            return Ok(false);
+            if reply.header(CONTENT_TYPE).is_none_or(|kind| kind.contains("json")) {
+                return Ok(false);
+            }
+            let name = reply.name();
+            let message = Failure::new(
+                format!("{} answered 404 with a page", self.config.name),
+                format!("{name} was answered with a page that says 404"),
+            );
+            return Err(RemoteError::Transient { message: message.of_a_missing_page(), retry_after: None });
         }
         transfer::save(successful(reply, self.about_id()).await?, listed.size, part).await.map(|()| true)
     }

@@ -53,6 +53,7 @@ mod log_properties;
 mod logs;
 mod meddler;
 mod migrations;
+mod mirror_doubts;
 mod mirror_logs;
 mod open_files;
 mod own_clock;
