@@ -24,6 +24,8 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// a server that is just starting, or another one behind its address, may say so for a moment.
 const UNKNOWN_ANSWERS: i64 = 3;
 const UNKNOWN_FOR: Duration = Duration::from_mins(1);
+/// The same where it does not tell how a task has ended.
+const UNTOLD_FOR: Duration = Duration::from_mins(10);
 /// Pause before the next question to a server that did not know the queue.
 pub const UNKNOWN_PAUSE: Duration = Duration::from_secs(20);
 /// A submission may be under way for so long after it was sent, in whatever stands between us and the server.
@@ -35,7 +37,7 @@ pub const OVERTIME: Duration = Duration::from_mins(1);
 const FEWEST_MIRROR_ATTEMPTS: i64 = 10;
 
 /// The same of its clean-up.
-const FEWEST_CLEANUP_ATTEMPTS: i64 = 5;
+pub const FEWEST_CLEANUP_ATTEMPTS: i64 = 5;
 
 /// What a forced end says beside its status.
 const FORCED_WORDS: &str = "ended by an administrator without the remote server's word";
@@ -194,6 +196,18 @@ fn timeout(job: &Job) -> Duration {
     Duration::from_millis(u64::try_from(job.timeout_ms).unwrap_or(0))
 }
 
+/// The server answers about a queue that has ended, and does not tell how all of its tasks did.
+pub fn note_untold(job: &mut Job, now: Timestamp) {
+    job.unknown_since.get_or_insert(now);
+    job.unknown_count = job.unknown_count.saturating_add(1);
+}
+
+/// Whether it will not be told any more. For longer than a server needs to start, since the verdict depends on it.
+pub fn is_never_told(job: &Job, now: Timestamp) -> bool {
+    let is_long = job.unknown_since.is_some_and(|since| now.since(since) >= UNTOLD_FOR);
+    job.unknown_count >= UNKNOWN_ANSWERS && is_long
+}
+
 /// The server has said that it does not know a queue which it had accepted; whether that is to be believed.
 pub fn is_lost(job: &mut Job, now: Timestamp) -> bool {
     let since = *job.unknown_since.get_or_insert(now);
@@ -286,8 +300,15 @@ pub fn postpone(job: &mut Job, limits: &Limits, retry_after: Option<Duration>, j
     job.attempts = job.attempts.saturating_add(1);
     let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
     let next_at = now.plus(pause.max(asked));
-    job.next_at =
-        Some(waiting_limit(job, limits).filter(|limit| *limit > now).map_or(next_at, |limit| next_at.min(limit)));
+    let limit = waiting_limit(job, limits).or_else(|| running_limit(job)).filter(|limit| *limit > now);
+    job.next_at = Some(limit.map_or(next_at, |limit| next_at.min(limit)));
+}
+
+/// The first moment at which a job that runs has run too long by our own clock, if nothing is heard of it until then.
+fn running_limit(job: &Job) -> Option<Timestamp> {
+    let is_running = job.status == JobStatus::InProgress && job.abort_requested_at.is_none();
+    let began = job.seen_running_at.filter(|_| is_running)?;
+    Some(began.plus(timeout(job)).plus(OVERTIME).plus(Duration::from_millis(1)))
 }
 
 /// The first moment at which a job that is still to be sent has waited too long.

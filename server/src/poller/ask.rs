@@ -4,7 +4,7 @@
 use super::outcome::{After, fail, queue_of, save, take_refusal};
 use super::{Poller, health};
 use crate::lifecycle::{self, CLOCK_TOLERANCE, Heard, Observed, Seen};
-use crate::remote::{Answer, Refusal, Remote, RemoteError};
+use crate::remote::{Answer, Reach, Refusal, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::jobs::Job;
 use crate::store::tasks::{self, Task};
@@ -65,10 +65,11 @@ pub(super) async fn take_status<R: Remote>(
     let rows = poller.store.read(move |c| tasks::find_tasks(c, id)).await?;
     let Completed { said, failure } = complete_tasks(poller, job, &rows, &answer.body, heard).await;
     note_clock(poller, job, &answer, &said);
-    if let Some(failure) = failure.filter(|_| answer.body.status.is_terminal()) {
+    let now = poller.clock.now();
+    let failure = failure.filter(|_| answer.body.status.is_terminal());
+    if let Some(failure) = failure.filter(|_| !lifecycle::is_never_told(job, now)) {
         return take_part(poller, job, &rows, answer, said, failure).await;
     }
-    let now = poller.clock.now();
     let (server_now, etag) = (answer.server_now, answer.etag.as_deref());
     let seen = Seen { heard, queue: &answer.body, tasks: &said, server_now, etag };
     let Observed { job: after, changed_tasks } = lifecycle::observe(job, &rows, seen, &poller.limits(), now);
@@ -104,6 +105,11 @@ async fn take_part<R: Remote>(
     let seen = Seen { heard: Heard::Told, queue: &answer.body, tasks: &said, server_now, etag: None };
     let Observed { job: mut after, changed_tasks } = lifecycle::observe(job, rows, seen, &poller.limits(), now);
     after.attempts = job.attempts;
+    // Of a queue that ended, its own status is the one thing that is heard of it.
+    (after.unknown_since, after.unknown_count) = (job.unknown_since, job.unknown_count);
+    if failure.reach() == Reach::Answered {
+        lifecycle::note_untold(&mut after, now);
+    }
     lifecycle::mark_failing(&mut after, failure.to_string());
     lifecycle::postpone(&mut after, &poller.limits(), None, poller.chance.jitter(), now);
     let saved = save(poller, job, &after, changed_tasks).await?;
@@ -158,7 +164,10 @@ pub(super) async fn take_failure<R: Remote>(
 ) -> Result<After, StoreError> {
     match error {
         RemoteError::Permanent(refusal) => take_refusal(poller, job, &refusal).await,
-        RemoteError::Transient { message, retry_after } => fail(poller, job, job.clone(), message, retry_after).await,
+        RemoteError::Transient { message, retry_after } => {
+            let retry_after = retry_after.map(|pause| pause.min(poller.environment.retry_max_interval));
+            fail(poller, job, job.clone(), message, retry_after).await
+        }
     }
 }
 

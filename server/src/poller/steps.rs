@@ -295,9 +295,21 @@ async fn abort<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreE
         }
         Err(RemoteError::Permanent(refusal)) => take_refusal(poller, job, &refusal).await,
         Err(RemoteError::Transient { message, retry_after }) => {
+            if message.reach() != Reach::Unsent
+                && let Some(ended) = find_ended(poller, job).await
+            {
+                return take_unless_anothers(poller, job, ended).await;
+            }
             fail(poller, job, job.clone(), message, retry_after).await
         }
     }
+}
+
+/// A queue that has ended by itself needs no abort, whatever keeps the server from one.
+async fn find_ended<R: Remote>(poller: &Poller<R>, job: &Job) -> Option<Answer<QueueBody>> {
+    let answer = poller.remote.queue_status(queue_of(job), None).await;
+    health::note(poller, health::STATUS, &answer);
+    answer.ok().flatten().filter(|answer| answer.body.status.is_terminal())
 }
 
 /// Nothing is to be done now: the job is due again when nothing can come late any more, or its queue's retention is over.

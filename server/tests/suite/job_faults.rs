@@ -146,6 +146,58 @@ async fn a_yes_in_no_words_of_the_contract_aborts_nothing() {
 }
 
 #[tokio::test]
+async fn a_queue_that_ends_by_itself_needs_no_abort_that_its_server_can_do() {
+    for status in [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::CONFLICT, StatusCode::NOT_FOUND] {
+        let has_ended = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&has_ended);
+        let (odd, _) = noting(move |call, _| match call {
+            "GET /api/status/1" if ends.load(Ordering::Relaxed) => {
+                let task = |n| {
+                    json!({"task_id": format!("1-{n}"), "status": "passed", "started_at": "2026-01-04T10:00:00Z",
+                           "finished_at": "2026-01-04T10:00:09Z"})
+                };
+                says(json!({"id": "1", "kind": "queue", "status": "finished", "tasks": [task(1), task(2)]}))
+            }
+            "GET /api/status/1" => says(queue("running")),
+            "POST /api/abort/1" => (status, "no").into_response(),
+            _ => unknown_id(),
+        })
+        .await;
+        odd.accept().await;
+        odd.tick().await;
+        odd.ada.send_nothing("/api/job/1/abort").await.expect(202);
+        odd.tick().await;
+        let job = odd.job().await;
+        assert_eq!((&job["status"], &job["sync"]["state"]), (&json!("in_progress"), &json!("failing")), "{status}");
+        has_ended.store(true, Ordering::Relaxed);
+        tick_after(&odd, 60).await;
+        assert_eq!(odd.job().await["status"], "passed", "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_question_waits_no_longer_than_other_retries_whatever_the_server_asks_for() {
+    let busy = Arc::new(AtomicBool::new(false));
+    let is_busy = Arc::clone(&busy);
+    let (odd, _) = noting(move |call, _| match call {
+        "GET /api/status/1" if is_busy.load(Ordering::Relaxed) => {
+            (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "3600")]).into_response()
+        }
+        "GET /api/status/1" => says(queue("running")),
+        _ => unknown_id(),
+    })
+    .await;
+    odd.accept().await;
+    odd.tick().await;
+    busy.store(true, Ordering::Relaxed);
+    tick_after(&odd, 30).await;
+    assert_eq!(odd.job().await["sync"]["state"], "failing");
+    busy.store(false, Ordering::Relaxed);
+    tick_after(&odd, 30 + 301).await;
+    assert_eq!(odd.job().await["sync"]["state"], "synced");
+}
+
+#[tokio::test]
 async fn a_page_is_no_deletion() {
     let says_page = Arc::new(AtomicBool::new(true));
     let page = Arc::clone(&says_page);

@@ -1,9 +1,11 @@
 //! Answers that are odd in parts: no other part of them is worthless for it, and none costs more than it should.
 
 use crate::job_odd_remote::{Odd, healthy, says, unknown_id};
+use crate::lab::tick_all;
+use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use protocol::JobStatus;
 use protocol::api::SyncState;
+use protocol::{JobStatus, Timestamp};
 use serde_json::json;
 use std::time::Duration;
 
@@ -112,4 +114,34 @@ async fn tasks_beyond_all_measure_cost_seconds_and_hide_none_of_its_own() {
     tokio::time::timeout(Duration::from_mins(1), odd.tick()).await.unwrap();
     let job = odd.job().await;
     assert_eq!((&job["status"], &job["tasks"][1]["status"]), (&json!("in_progress"), &json!("running")), "{job:#}");
+}
+
+/// A word for a task that is not of the contract, or a question about it that always fails: its job ends without it.
+#[tokio::test]
+async fn a_task_of_which_nobody_ever_tells_how_it_ended_keeps_no_job_open() {
+    for (code, body) in [(200, r#"{"id":"1-1","kind":"task","status":"success"}"#), (500, "")] {
+        let odd = Odd::start(move |call| match call {
+            "GET /api/health" => healthy(&[]),
+            "GET /api/status/1" => {
+                let (began, ended) = ("2026-01-04T10:00:00Z", "2026-01-04T10:00:09Z");
+                let passed = json!({"task_id": "1-2", "status": "passed", "started_at": began, "finished_at": ended});
+                let odd = json!({"task_id": "1-1", "status": "success"});
+                says(json!({"id": "1", "kind": "queue", "status": "finished", "tasks": [odd, passed]}))
+            }
+            "GET /api/status/1-1" => (StatusCode::from_u16(code).unwrap(), body).into_response(),
+            _ => unknown_id(),
+        })
+        .await;
+        odd.accept().await;
+        let began = Timestamp::now();
+        for minutes in [0, 4, 8] {
+            tick_all(&odd.app.state, began.plus(Duration::from_mins(minutes))).await;
+            let job = odd.job().await;
+            assert_eq!((&job["status"], &job["sync"]["state"]), (&json!("in_progress"), &json!("failing")), "{code}");
+        }
+        tick_all(&odd.app.state, began.plus(Duration::from_mins(13))).await;
+        let job = odd.job().await;
+        assert_eq!((&job["status"], &job["status_reason"]), (&json!("error"), &json!("tasks_errored")), "{job:#}");
+        assert_eq!((&job["tasks"][0]["status"], &job["tasks"][1]["status"]), (&json!("error"), &json!("passed")));
+    }
 }
