@@ -5,12 +5,15 @@ use super::{Poller, SHORTEST_PAUSE, STORE_RETRY, health, line, locked, until};
 use crate::lifecycle::{self, backoff};
 use crate::remote::{QueueRef, Refusal, Remote, RemoteError};
 use crate::store::StoreError;
+use crate::store::audit::{AuditEntry, insert_audit_entry};
 use crate::store::tombstones::{
     Tombstone, Wanted, earliest_tombstone, list_due_tombstones, postpone_tombstone, remove_tombstone,
 };
 use futures_util::stream::{self, StreamExt};
 use protocol::Timestamp;
+use protocol::api::Via;
 use protocol::remote::QueueBody;
+use serde_json::json;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,39 +30,29 @@ enum Found {
     Done,
     /// It is looked at again.
     Later,
+    /// All but its workspace is gone, which can't be removed.
+    Left(String),
     /// The server says that it does not know the queue, as one does whose store is not there for a moment.
     Unsure,
 }
 
-/// What makes a server's word believed that it does not know a queue. Lost at a restart, which costs a minute.
+/// How often a server has said, one time after the other, that it does not know a queue, and since when. That it was asked
+/// to delete the queue makes no single one of them believed: it may have done nothing, and lack its store just now. Lost at
+/// a restart, which costs a minute.
 #[derive(Default)]
-pub(super) struct Words(Mutex<HashMap<i64, Word>>);
-
-enum Word {
-    /// It was asked to delete the queue, which had ended there.
-    Deleted,
-    /// It has said so this many times, one after the other, since then.
-    Unknown(i64, Timestamp),
-}
+pub(super) struct Words(Mutex<HashMap<i64, (i64, Timestamp)>>);
 
 impl Words {
     fn forget(&self, id: i64) {
         locked(&self.0).remove(&id);
     }
 
-    fn deleted(&self, id: i64) {
-        locked(&self.0).insert(id, Word::Deleted);
-    }
-
     /// Whether it is believed, now that it has said so again.
     fn is_believed(&self, id: i64, now: Timestamp) -> bool {
-        match locked(&self.0).entry(id).or_insert(Word::Unknown(0, now)) {
-            Word::Deleted => true,
-            Word::Unknown(count, since) => {
-                *count += 1;
-                lifecycle::is_unknown_for_good(*count, *since, now)
-            }
-        }
+        let mut words = locked(&self.0);
+        let (count, since) = words.entry(id).or_insert((0, now));
+        *count += 1;
+        lifecycle::is_unknown_for_good(*count, *since, now)
     }
 }
 
@@ -114,6 +107,16 @@ async fn look_after<R: Remote>(poller: &Poller<R>, tombstone: Tombstone) -> Resu
             poller.signals.words.forget(tombstone.id);
             return poller.write(move |c| remove_tombstone(c, &tombstone)).await;
         }
+        Ok(Found::Left(error)) if is_given_up(poller, &tombstone, now) => {
+            let left = note_of_what_is_left(poller, &tombstone, error);
+            return poller
+                .write(move |c| {
+                    remove_tombstone(c, &tombstone)?;
+                    insert_audit_entry(c, left, now)
+                })
+                .await;
+        }
+        Ok(Found::Left(error)) => (poller.environment.retry_max_interval, Some(error.clone())),
         Ok(Found::Later) => (LONGEST_PAUSE, None),
         Ok(Found::Unsure) => (lifecycle::UNKNOWN_PAUSE, None),
         Err(error) => (poller.environment.retry_max_interval, Some(error.to_string())),
@@ -164,16 +167,29 @@ async fn end<R: Remote>(
     }
     let deleted = poller.remote.delete(queue).await;
     health::note(poller, "deletion", &deleted);
-    deleted.map(|()| {
-        poller.signals.words.deleted(tombstone.id);
-        Found::Later
-    })
+    deleted.map(|()| Found::Later)
 }
 
 async fn clean_up<R: Remote>(poller: &Poller<R>, wanted: Wanted, queue: QueueRef<'_>) -> Result<Found, RemoteError> {
     // What was only to be aborted is cleaned with its job, if that is still here.
-    if wanted == Wanted::Delete {
-        poller.remote.clean_up(queue.queue_id).await?;
+    if wanted == Wanted::Delete
+        && let Err(error) = poller.remote.clean_up(queue.queue_id).await
+    {
+        return Ok(Found::Left(error.to_string()));
     }
     Ok(Found::Done)
+}
+
+/// Whether a workspace that can't be removed is left there: after as long, and as many attempts, as that of a job.
+fn is_given_up<R>(poller: &Poller<R>, tombstone: &Tombstone, now: Timestamp) -> bool {
+    let since = tombstone.look_until.max(tombstone.created_at);
+    now.since(since) >= poller.environment.cleanup_give_up && tombstone.attempts >= lifecycle::FEWEST_CLEANUP_ATTEMPTS
+}
+
+fn note_of_what_is_left<R>(poller: &Poller<R>, tombstone: &Tombstone, error: &str) -> AuditEntry {
+    let (environment, id) = (&poller.environment, &tombstone.remote_queue_id);
+    let workspace = format!("{}/{id}", environment.ssh.workspace_root.trim_end_matches('/'));
+    let detail = json!({ "environment": environment.name, "left": workspace, "error": error });
+    let job = id.strip_prefix(&environment.queue_id_prefix).unwrap_or(id);
+    AuditEntry::by_nobody(Via::System, "job.delete", format!("job:{job}"), &detail)
 }
