@@ -61,8 +61,9 @@ pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, term: CancellationTok
 async fn listen<R: Remote>(poller: &Arc<Poller<R>>) -> RemoteError {
     let mut cursor: Option<String> = None;
     let mut started_over = false;
+    let mut pace = PACE;
     loop {
-        let next_call = Instant::now() + PACE;
+        let began = Instant::now();
         let answer = poller.remote.changes(&poller.instance, cursor.as_deref(), WAIT).await;
         health::note(poller, "changes", &answer);
         let news = match answer {
@@ -74,6 +75,9 @@ async fn listen<R: Remote>(poller: &Arc<Poller<R>>) -> RemoteError {
         }
         poller.signals.rounds.feed_is_live(true);
         started_over = news.body.reset;
+        // The same page again and again says nothing, and each of them costs as much as one that does.
+        let is_stuck = !news.body.queues.is_empty() && cursor.as_ref() == Some(&news.body.cursor);
+        pace = if is_stuck { (pace * 2).min(poller.poll_interval.max(PACE)) } else { PACE };
         cursor = Some(news.body.cursor.clone());
         let is_taken = take(poller, news).await.unwrap_or_else(|error| {
             tracing::error!(environment = poller.name(), %error, "poller.feed of {} failed in the store", poller.name());
@@ -83,7 +87,7 @@ async fn listen<R: Remote>(poller: &Arc<Poller<R>>) -> RemoteError {
         if started_over || !is_taken {
             poller.signals.rounds.want_round();
         }
-        tokio::time::sleep_until(next_call).await;
+        tokio::time::sleep_until(began + pace).await;
     }
 }
 
