@@ -30,6 +30,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// How long a connection may say nothing at all: a server that lives answers each question whether it does.
 const INACTIVITY_LIMIT: Duration = Duration::from_mins(1);
+/// After a command's exit status, when nothing more comes.
+const SILENCE_AFTER_END: Duration = Duration::from_secs(1);
 /// Most bytes of output that one command may write.
 pub const MAX_OUTPUT_BYTES: usize = 8 * 1024 * 1024;
 
@@ -152,8 +154,15 @@ async fn read_to_end(
     // A start-up file or a helper that asks for something finds nobody there, instead of waiting.
     channel.eof().await.map_err(lost)?;
     let mut exit_status = None;
-    // The exit status may come before the last output, so only the channel's end is the end.
-    while let Some(message) = channel.wait().await {
+    // The exit status may come before the last output, so only the channel's end is the end, or silence: what the command
+    // has left at work may hold the channel open for long.
+    loop {
+        let next = channel.wait();
+        let message = match exit_status {
+            None => next.await,
+            Some(_) => tokio::time::timeout(SILENCE_AFTER_END, next).await.unwrap_or(None),
+        };
+        let Some(message) = message else { break };
         match message {
             ChannelMsg::Data { data } => output.stdout.extend_from_slice(&data),
             ChannelMsg::ExtendedData { data, .. } => output.stderr.extend_from_slice(&data),
@@ -175,6 +184,7 @@ async fn read_to_end(
             return Ok(());
         }
     }
+    let _closed_already = channel.close().await;
     let ended_early = || SshError::lost(format!("the SSH connection ended before `{command}` did"));
     output.exit_status = exit_status.ok_or_else(ended_early)?;
     Ok(())
