@@ -96,6 +96,15 @@ impl Layout {
         self.find_full_disk().is_some() || !takes(&self.workspace_root, MIN_FREE)
     }
 
+    /// Whether there are files of other queues; so there are where nobody can say. Blocks.
+    pub fn has_files_of_others(&self, queue_id: &str) -> bool {
+        let has_others = |folder: PathBuf| {
+            let Ok(mut entries) = std::fs::read_dir(folder) else { return true };
+            entries.any(|entry| entry.map_or(true, |entry| entry.file_name() != *queue_id))
+        };
+        [self.data_dir.join("logs"), self.results_root(), self.workspace_root.clone()].into_iter().any(has_others)
+    }
+
     /// Removes everything of a queue. Blocks.
     pub fn remove_queue(&self, queue_id: &str) -> io::Result<()> {
         remove_tree(&self.workspace(queue_id))?;

@@ -1,7 +1,9 @@
-//! The memory of a checkout for which there was no room. What there was of it is cleared away at once, so that the disk
-//! seems to have room again: the next one is tried after a pause, or when a queue's files have been removed.
+//! The memory of checkouts for which there was no room. What there was of one is cleared away at once, so that the disk
+//! seems to have room again: the next one is tried after a pause, which grows while each fails, or when a queue's files
+//! have been removed. A queue that has failed waits for itself, so that those behind it that need less are tried.
 
 use crate::layout::Layout;
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,7 +13,14 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 pub struct NoRoom {
     words: String,
-    last: Mutex<Option<Failure>>,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    /// Of the last checkout, if it found none.
+    last: Option<Failure>,
+    queues: HashMap<i64, Failure>,
 }
 
 #[derive(Clone, Copy)]
@@ -20,46 +29,74 @@ struct Failure {
     until: Instant,
 }
 
+impl Failure {
+    fn again(before: Option<Self>, now: Instant) -> Self {
+        let pause = before.map_or(FIRST_PAUSE, |before| (before.pause * 2).min(LONGEST_PAUSE));
+        Self { pause, until: now + pause }
+    }
+}
+
 impl NoRoom {
     pub fn new(layout: &Layout) -> Self {
         Self {
             words: format!("a checkout found no room at {}", layout.workspace_root().display()),
-            last: Mutex::default(),
+            memory: Mutex::default(),
         }
     }
 
     /// What is wrong, while the next try has to wait.
     pub fn words(&self, now: Instant) -> Option<String> {
-        self.lock().filter(|failure| now < failure.until).map(|_| self.words.clone())
+        self.lock().last.filter(|failure| now < failure.until).map(|_| self.words.clone())
     }
 
-    /// Whether the last checkout found none, so that the next one is better made alone: two that take the room from
-    /// each other fail both, and again at each try.
+    /// Whether some checkout found none, so that the next one is better made alone: two that take the room from each
+    /// other fail both, and again at each try.
     pub fn is_tight(&self) -> bool {
-        self.lock().is_some()
+        let memory = self.lock();
+        memory.last.is_some() || !memory.queues.is_empty()
+    }
+
+    /// Queues of which a checkout has failed for want of room.
+    pub fn queues(&self) -> Vec<i64> {
+        self.lock().queues.keys().copied().collect()
+    }
+
+    /// Whether a queue is not to be tried yet.
+    pub fn waits(&self, queue: i64, now: Instant) -> bool {
+        self.lock().queues.get(&queue).is_some_and(|failure| now < failure.until)
     }
 
     /// A checkout has failed for want of room.
-    pub fn note_failure(&self, now: Instant) {
-        let mut last = self.lock();
-        let pause = last.map_or(FIRST_PAUSE, |last| (last.pause * 2).min(LONGEST_PAUSE));
-        *last = Some(Failure { pause, until: now + pause });
+    pub fn note_failure(&self, queue: i64, now: Instant) {
+        let mut memory = self.lock();
+        memory.last = Some(Failure::again(memory.last, now));
+        let of_queue = Failure::again(memory.queues.get(&queue).copied(), now);
+        memory.queues.insert(queue, of_queue);
     }
 
     /// A checkout has been made.
-    pub fn note_room(&self) {
-        *self.lock() = None;
+    pub fn note_room(&self, queue: i64) {
+        let mut memory = self.lock();
+        memory.last = None;
+        memory.queues.remove(&queue);
+    }
+
+    /// Nobody waits for a checkout of this queue any more.
+    pub fn forget(&self, queue: i64) {
+        self.lock().queues.remove(&queue);
     }
 
     /// A queue's files are gone: it is worth a try.
     pub fn note_removal(&self, now: Instant) {
-        if let Some(failure) = self.lock().as_mut() {
+        let mut memory = self.lock();
+        if let Some(failure) = memory.last.as_mut() {
             failure.until = now;
         }
+        memory.queues.values_mut().for_each(|failure| failure.until = now);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Failure>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -67,21 +104,38 @@ impl NoRoom {
 mod tests {
     use super::*;
 
+    fn no_room() -> NoRoom {
+        NoRoom { words: "no room".to_owned(), memory: Mutex::default() }
+    }
+
     #[test]
     fn checkouts_are_tried_again_after_longer_and_longer_or_when_something_was_removed() {
-        let no_room = NoRoom { words: "no room".to_owned(), last: Mutex::default() };
+        let no_room = no_room();
         let mut now = Instant::now();
         for pause in [5, 10, 20, 40, 80, 160, 300, 300] {
-            no_room.note_failure(now);
+            no_room.note_failure(1, now);
             assert!(no_room.words(now + Duration::from_secs(pause - 1)).is_some(), "{pause}");
             now += Duration::from_secs(pause);
             assert_eq!(no_room.words(now), None, "{pause}");
         }
-        no_room.note_failure(now);
+        no_room.note_failure(1, now);
         no_room.note_removal(now);
         assert_eq!(no_room.words(now), None);
-        no_room.note_room();
-        no_room.note_failure(now);
+        no_room.note_room(1);
+        no_room.note_failure(1, now);
         assert_eq!(no_room.words(now + FIRST_PAUSE), None);
+    }
+
+    #[test]
+    fn a_queue_that_found_no_room_lets_those_behind_it_pass() {
+        let (no_room, now) = (no_room(), Instant::now());
+        no_room.note_failure(1, now);
+        no_room.note_failure(1, now);
+        no_room.note_room(2);
+        assert_eq!(no_room.words(now), None, "one that needs less has found some");
+        assert!(no_room.waits(1, now) && !no_room.waits(2, now) && no_room.is_tight());
+        assert!(!no_room.waits(1, now + FIRST_PAUSE * 2));
+        no_room.forget(1);
+        assert!(!no_room.is_tight());
     }
 }

@@ -9,7 +9,7 @@ use crate::store::{StoreError, StoreResult};
 use protocol::Timestamp;
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use work::Ended;
@@ -95,12 +95,24 @@ impl Scheduler {
         };
         let free = self.is_taken.iter().filter(|is_taken| !**is_taken).count();
         // Those under checkout hold a slot each, so this list always reaches the one that may start.
-        let mut candidates = self.state.store.candidates(self.is_taken.len() + 1).await?;
+        let no_room = &self.state.no_room;
+        let aside = no_room.queues();
+        let mut candidates = self.state.store.candidates(self.is_taken.len() + 1 + aside.len()).await?;
+        for queue in aside {
+            // It has ended, or is a younger one than those that are looked at.
+            if !candidates.iter().any(|candidate| candidate.number == queue) {
+                no_room.forget(queue);
+            }
+        }
         for candidate in &mut candidates {
             if self.preparing.contains(&candidate.number) {
                 candidate.checkout = Checkout::Running;
             }
         }
+        let now = Instant::now();
+        candidates.retain(|candidate| {
+            candidate.checkout != Checkout::Missing || !self.state.no_room.waits(candidate.number, now)
+        });
         let mut step = next_step(&candidates, free);
         let has_to_wait = self.state.no_room.is_tight() && !self.preparing.is_empty();
         if matches!(step, Some(Step::Prepare { .. })) && (has_to_wait || self.look_at_disk().await) {

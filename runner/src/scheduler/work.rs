@@ -58,16 +58,28 @@ pub async fn prepare(state: State, in_use: InUse, slot: usize, queue: QueueRow) 
             }
             state.note(id, format!("checked out after {:.1} s", start.elapsed().as_secs_f64())).await;
             insist(&state, id, || state.store.mark_prepared(queue.number)).await;
-            state.no_room.note_room();
+            state.no_room.note_room(queue.number);
         }
         // Before it is cleared away, and the disk has room again.
+        Some(Err(error))
+            if has_all_room(&state, id).await && (error.is_for_want_of_room() || is_out_of_room(&state).await) =>
+        {
+            let root = state.layout.workspace_root().display();
+            let message = format!(
+                "the checkout needs more room than there is at {root}, where no other queue has files: {error}"
+            );
+            tracing::error!(queue = id, %error, "the checkout of queue {id} needs more room than there is");
+            state.note(id, message.clone()).await;
+            clear_away(&state, id).await;
+            insist(&state, id, || state.store.fail_queue(queue.number, message.clone(), Timestamp::now())).await;
+        }
         Some(Err(error)) if error.is_for_want_of_room() || is_out_of_room(&state).await => {
             tracing::error!(queue = id, %error, "there was no room for the checkout of queue {id}; it waits");
             state
                 .note(id, format!("there is no room for the checkout, so the queue waits until there is: {error}"))
                 .await;
             clear_away(&state, id).await;
-            state.no_room.note_failure(Instant::now());
+            state.no_room.note_failure(queue.number, Instant::now());
             insist(&state, id, || state.store.put_back(queue.number)).await;
         }
         Some(Err(error)) => {
@@ -80,6 +92,12 @@ pub async fn prepare(state: State, in_use: InUse, slot: usize, queue: QueueRow) 
     }
     drop(in_use);
     Ended { slot, prepared: Some(queue.number) }
+}
+
+/// Whether no other queue has files, so that no room can come of a deletion.
+async fn has_all_room(state: &State, id: &str) -> bool {
+    let (layout, id) = (state.layout.clone(), id.to_owned());
+    tokio::task::spawn_blocking(move || layout.has_files_of_others(&id)).await.is_ok_and(|others| !others)
 }
 
 async fn is_out_of_room(state: &State) -> bool {

@@ -131,6 +131,20 @@ async fn a_queue_whose_checkout_finds_no_room_waits_and_runs_when_there_is_some(
     }
 }
 
+#[tokio::test]
+async fn a_queue_that_needs_more_room_than_there_is_ends_and_stops_no_other() {
+    let mut server = TestRunner::start(&[PASS]).await;
+    let small = server.commit.clone();
+    server.commit = commit_files(&server, 1, 80 << 20);
+    let mut child = start_on_a_small_disk(&mut server, "workspaces", SMALL_DISK).await;
+    let ended = server.run("1", &["pass"]).await;
+    assert_eq!(statuses(&ended), (QueueStatus::Error, vec![Error]));
+    assert!(ended.message.contains("needs more room than there is at "), "{}", ended.message);
+    server.commit = small;
+    assert_eq!(statuses(&server.run("2", &["pass"]).await), (QueueStatus::Finished, vec![Passed]));
+    child.kill().await.unwrap();
+}
+
 /// Its time begins with its checkout, for which there is no room.
 #[tokio::test]
 async fn a_queue_whose_checkout_was_cut_off_by_a_restart_waits_while_the_disk_is_full() {
