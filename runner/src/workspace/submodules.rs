@@ -4,57 +4,108 @@
 use super::Repository;
 use super::checkout::CHECKOUT_LIMIT;
 use super::git::GitError;
+use std::collections::HashSet;
 use std::path::Path;
 
 /// Most lines about submodules in a queue's log.
 const MAX_LINES: usize = 50;
+/// Submodules of submodules are looked for down to here.
+const MAX_DEPTH: usize = 16;
 /// Git follows no local path in a commit's `.gitmodules` by itself, lest it leads into somebody else's files.
 /// Here the commit's own programs run a moment later, with the same rights.
 const ALLOW_LOCAL: &str = "protocol.file.allow=always";
 /// Objects of a submodule that the bench's clone has are borrowed from there, where they can be.
 const BORROW: [&str; 4] =
     ["-c", "submodule.alternateLocation=superproject", "-c", "submodule.alternateErrorStrategy=ignore"];
+const GET_PATHS: [&str; 6] = ["config", "--file", ".gitmodules", "--null", "--get-regexp", r"^submodule\..*\.path$"];
 
 impl Repository {
     /// Fetches the submodules of a checkout, and returns what there is to tell of them.
     pub(super) async fn fetch_submodules(&self, workspace: &Path, is_wanted: bool) -> Result<Vec<String>, GitError> {
-        let run =
-            |arguments: Vec<&'static str>| async move { self.git.run(workspace, &arguments, CHECKOUT_LIMIT).await };
-        let recorded = recorded_in(&run(vec!["ls-files", "--stage", "-z"]).await?);
+        let recorded = self.recorded_in(workspace).await?;
         if recorded.is_empty() {
             return Ok(Vec::new());
         }
-        let names = recorded.join(", ");
         if !is_wanted {
-            return Ok(vec![format!("has submodules, not fetched (submodules = false): {names}")]);
+            return Ok(vec![format!("has submodules, not fetched (submodules = false): {}", shown(&recorded))]);
         }
         if !workspace.join(".gitmodules").is_file() {
+            let names = shown(&recorded);
             return Ok(vec![format!("has submodules, but no .gitmodules that says where from; left empty: {names}")]);
         }
-        let update = ["submodule", "--quiet", "update", "--init", "--recursive", "--jobs", "4"];
-        run([&["-c", ALLOW_LOCAL][..], &BORROW, &update].concat()).await?;
-        let status = run(vec!["submodule", "status", "--recursive"]).await?;
-        let status = String::from_utf8_lossy(&status).into_owned();
-        let mut lines: Vec<String> = status.lines().map(told).take(MAX_LINES).collect();
-        let more = status.lines().count().saturating_sub(MAX_LINES);
+        let mut lines = self.fetch_level(workspace, "", 0).await?;
+        let more = lines.len().saturating_sub(MAX_LINES);
+        lines.truncate(MAX_LINES);
         lines.extend((more > 0).then(|| format!("and {more} more submodules")));
         Ok(lines)
     }
+
+    /// Those of the repository in a folder of the checkout, each with its own. One that `.gitmodules` does not name would
+    /// have git leave all of them out.
+    async fn fetch_level(&self, workspace: &Path, within: &str, depth: usize) -> Result<Vec<String>, GitError> {
+        let folder = workspace.join(within);
+        let recorded = self.recorded_in(&folder).await?;
+        if recorded.is_empty() {
+            return Ok(Vec::new());
+        }
+        let known = self.known_in(&folder).await?;
+        let (known, stray): (Vec<String>, Vec<String>) = recorded.into_iter().partition(|path| known.contains(path));
+        let mut lines = Vec::new();
+        if !stray.is_empty() {
+            let stray: Vec<String> = stray.iter().map(|path| format!("{within}{path}")).collect();
+            lines.push(format!("has submodules that .gitmodules does not name; left empty: {}", shown(&stray)));
+        }
+        let paths: Vec<&str> = known.iter().map(String::as_str).collect();
+        if paths.is_empty() {
+            return Ok(lines);
+        }
+        let update = ["submodule", "--quiet", "update", "--init", "--jobs", "4", "--"];
+        let update = [&["-c", ALLOW_LOCAL][..], &BORROW, &update, &paths].concat();
+        self.git.run(&folder, &update, CHECKOUT_LIMIT).await?;
+        for path in paths {
+            let status = self.git.run(&folder, &["submodule", "status", "--", path], CHECKOUT_LIMIT).await?;
+            let status = String::from_utf8_lossy(&status).into_owned();
+            lines.extend(status.lines().map(|line| told(line, within)));
+            if depth < MAX_DEPTH && !status.starts_with('-') {
+                let below = format!("{within}{path}/");
+                lines.extend(Box::pin(self.fetch_level(workspace, &below, depth + 1)).await?);
+            }
+        }
+        Ok(lines)
+    }
+
+    /// Paths of the entries `160000 <commit> 0\t<path>`.
+    async fn recorded_in(&self, folder: &Path) -> Result<Vec<String>, GitError> {
+        let listing = self.git.run(folder, &["ls-files", "--stage", "-z"], CHECKOUT_LIMIT).await?;
+        let entries = listing.split(|byte| *byte == 0).filter(|entry| entry.starts_with(b"160000 "));
+        let paths = entries.filter_map(|entry| entry.splitn(2, |byte| *byte == b'\t').nth(1));
+        Ok(paths.map(|path| String::from_utf8_lossy(path).into_owned()).collect())
+    }
+
+    /// Paths that a folder's `.gitmodules` names.
+    async fn known_in(&self, folder: &Path) -> Result<HashSet<String>, GitError> {
+        let listing = match self.git.run(folder, &GET_PATHS, CHECKOUT_LIMIT).await {
+            // There are none.
+            Err(GitError::Failed { code: Some(1), .. }) => return Ok(HashSet::new()),
+            listing => listing?,
+        };
+        let entries = listing.split(|byte| *byte == 0);
+        let paths = entries.filter_map(|entry| entry.splitn(2, |byte| *byte == b'\n').nth(1));
+        Ok(paths.map(|path| String::from_utf8_lossy(path).trim_end_matches('/').to_owned()).collect())
+    }
 }
 
-/// Paths of the entries `160000 <commit> 0\t<path>`.
-fn recorded_in(listing: &[u8]) -> Vec<String> {
-    let entries = listing.split(|byte| *byte == 0).filter(|entry| entry.starts_with(b"160000 "));
-    let paths = entries.filter_map(|entry| entry.splitn(2, |byte| *byte == b'\t').nth(1));
-    paths.map(|path| String::from_utf8_lossy(path).escape_debug().to_string()).collect()
+fn shown(paths: &[String]) -> String {
+    paths.iter().map(|path| path.escape_debug().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// Of a line ` <commit> <path> (<description>)`; a `-` in front says that git was told to leave it out.
-fn told(line: &str) -> String {
+fn told(line: &str, within: &str) -> String {
     let is_left_out = line.starts_with('-');
     let mut words = line.trim_start_matches([' ', '-', '+', 'U']).splitn(2, ' ');
     let (commit, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let path = path.rsplit_once(" (").map_or(path, |(path, _)| path).escape_debug().to_string();
+    let path = path.rsplit_once(" (").map_or(path, |(path, _)| path);
+    let path = format!("{within}{path}").escape_debug().to_string();
     if is_left_out {
         format!("submodule {path} is left out, as its settings say")
     } else {
