@@ -8,13 +8,16 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
-use std::process::Stdio;
+use std::pin::pin;
+use std::process::{Output, Stdio};
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Child;
 
 /// Most of git's complaint that goes into a message, in bytes. What ended it stands last.
 const MAX_COMPLAINT: usize = 2_000;
+/// For what git has printed last, once it has ended.
+const AFTER_END: Duration = Duration::from_millis(500);
 
 /// Git syncs packs and nothing else. What a power cut leaves of a ref or an object that was not synced is an empty file,
 /// which git then takes for a damaged clone. Older gits do not know the setting, and are none the worse for it.
@@ -99,15 +102,7 @@ impl Git {
         let name = name_of(call.arguments);
         let (mut child, own) = self.start(call.folder, call.arguments, call.env, Stdio::piped())?;
         let mut group = GroupGuard::of(&child, own);
-        let stdin = child.stdin.take();
-        let work = async {
-            if let Some(mut stdin) = stdin {
-                // Git that ends without reading has its say on stderr.
-                let _closed_early = stdin.write_all(call.input.as_bytes()).await;
-            }
-            child.wait_with_output().await
-        };
-        let output = match tokio::time::timeout(call.limit, work).await {
+        let output = match tokio::time::timeout(call.limit, talk(&mut child, &call.input)).await {
             Err(_) => return Err(GitError::TimedOut { command: name, limit: call.limit }),
             Ok(output) => output?,
         };
@@ -149,6 +144,38 @@ impl Git {
         let mut command = tokio::process::Command::from(command);
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         family::start(&self.0, || command.spawn(), Child::id)
+    }
+}
+
+/// Tells a process its input, and reads what it prints until it ends. What it has left at work (the master of an SSH
+/// connection, a helper for credentials) may hold its output open for long.
+async fn talk(child: &mut Child, input: &str) -> io::Result<Output> {
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (mut printed, mut complaint) = (Vec::new(), Vec::new());
+    let status = {
+        let write = async {
+            if let Some(mut stdin) = stdin {
+                // Git that ends without reading has its say on stderr.
+                let _closed_early = stdin.write_all(input.as_bytes()).await;
+            }
+        };
+        let mut reading =
+            pin!(async { tokio::join!(write, drain(stdout, &mut printed), drain(stderr, &mut complaint)) });
+        tokio::select! {
+            _ = &mut reading => child.wait().await?,
+            status = child.wait() => {
+                let _held_open = tokio::time::timeout(AFTER_END, reading).await;
+                status?
+            }
+        }
+    };
+    Ok(Output { status, stdout: printed, stderr: complaint })
+}
+
+async fn drain(from: Option<impl AsyncRead + Unpin>, into: &mut Vec<u8>) {
+    if let Some(mut from) = from {
+        // What came before a failure is what there is.
+        let _broken = from.read_to_end(into).await;
     }
 }
 

@@ -73,3 +73,18 @@ async fn a_checkout_waits_for_the_fetch_of_a_commit_that_the_clone_has_lost() {
     let ended = server.client.ended("2").await;
     assert_eq!(statuses(&ended), (QueueStatus::Finished, vec![Passed]), "{ended:?}");
 }
+
+/// As the master of an SSH connection does, or a helper that keeps credentials.
+#[tokio::test]
+async fn what_git_leaves_at_work_holds_up_nobody() {
+    let leaves_one = "sleep 600 &\nexec git-upload-pack \"$@\"";
+    let server =
+        TestRunner::start_in(&[PASS], |config, folder| answer_by(folder, &config.repository, leaves_one)).await;
+    let start = std::time::Instant::now();
+    for id in ["41", "42"] {
+        let queue = queue_on(&server, id, &format!("feature{id}"));
+        assert_eq!(server.client.post_queue(&queue).await.status(), 202);
+        assert_eq!(statuses(&server.client.ended(id).await), (QueueStatus::Finished, vec![Passed]));
+    }
+    assert!(start.elapsed() < std::time::Duration::from_secs(60), "{:?}", start.elapsed());
+}
