@@ -25,8 +25,8 @@ pub struct Wanted {
     pub submodules: bool,
 }
 
-/// Settings of the clone that are about its own working tree.
-const NOT_OURS: [&str; 10] = [
+/// Settings of the clone that are about its own working tree, and the file system on which that would lie.
+const NOT_OURS: [&str; 16] = [
     "-c",
     "core.sparseCheckout=false",
     "-c",
@@ -35,6 +35,12 @@ const NOT_OURS: [&str; 10] = [
     "core.fsmonitor=false",
     "-c",
     "core.bare=false",
+    "-c",
+    "core.symlinks=true",
+    "-c",
+    "core.autocrlf=false",
+    "-c",
+    "core.eol=lf",
     "-c",
     "submodule.recurse=false",
 ];

@@ -285,3 +285,56 @@ async fn without_git_lfs_a_pointer_is_told_from_a_program_and_a_required_filter_
     assert_eq!(ended.status, QueueStatus::Error);
     assert!(ended.message.contains("smudge filter lfs failed"), "{}", ended.message);
 }
+
+/// Somebody has added a repository that lay in theirs, of which git only warns.
+#[tokio::test]
+async fn a_submodule_that_nobody_says_where_from_keeps_no_other_away() {
+    let server = TestRunner::start_in(&[USES_LIB], |_, folder| {
+        add_submodules(folder, "../lib");
+        for (repository, path) in [("lib", "old/inner"), ("source", "old/vendored")] {
+            let repository = folder.join(repository);
+            let entry = format!("160000,{},{path}", git(&repository, &["rev-parse", "HEAD"]));
+            git(&repository, &["update-index", "--add", "--cacheinfo", &entry]);
+            git(&repository, &["commit", "--quiet", "--message", "stray"]);
+        }
+        let source = folder.join("source");
+        git(&source, &["-C", "lib", "pull", "--quiet", "--no-recurse-submodules", "origin", "main"]);
+        git(&source, &["commit", "--quiet", "--message", "newer", "lib"]);
+    })
+    .await;
+    let mut queue = server.queue("42", &["lib"]);
+    queue.commit = server.git_at_source(&["rev-parse", "HEAD"]);
+    assert_eq!(server.client.post_queue(&queue).await.status(), 202);
+    let ended = server.client.ended("42").await;
+    assert_eq!(ended.status, QueueStatus::Finished, "{ended:?}");
+    assert_eq!(server.client.log("42-1").await, "libinner");
+    let log = server.client.log("42").await;
+    for path in ["old/vendored", "lib/old/inner"] {
+        let words = format!("has submodules that .gitmodules does not name; left empty: {path}\n");
+        assert!(log.contains(&words), "{path}: {log}");
+    }
+}
+
+/// Git makes it so itself where a clone is made on a file system without links.
+#[tokio::test]
+async fn what_the_clones_file_system_can_not_do_is_done_in_a_checkout() {
+    let server = TestRunner::start_in(
+        &[("a", "[ -L link ] && cat link; printf 'x\\n' | cmp - lines && echo same")],
+        |config, folder| {
+            let source = folder.join("source");
+            std::os::unix::fs::symlink("lines", source.join("link")).unwrap();
+            std::fs::write(source.join("lines"), "x\n").unwrap();
+            git(&source, &["add", "--all"]);
+            git(&source, &["commit", "--quiet", "--message", "link"]);
+            for setting in [["core.symlinks", "false"], ["core.autocrlf", "true"]] {
+                git(&config.repository, &[&["config"][..], &setting].concat());
+            }
+        },
+    )
+    .await;
+    let mut queue = server.queue("42", &["a"]);
+    queue.commit = server.git_at_source(&["rev-parse", "HEAD"]);
+    assert_eq!(server.client.post_queue(&queue).await.status(), 202);
+    server.client.ended("42").await;
+    assert_eq!(server.client.log("42-1").await, "x\nsame\n");
+}
