@@ -21,7 +21,7 @@ const AGAIN_AFTER_FAILURE: Duration = Duration::from_mins(5);
 /// What git ends with at an option that it does not know.
 const WRONG_USAGE: i32 = 129;
 /// Git's words about objects that are named in others and can't be read.
-const DAMAGE: [&str; 7] = [
+const DAMAGE: [&str; 8] = [
     "unable to read sha1 file",
     "unable to read tree",
     "not a tree object",
@@ -29,6 +29,7 @@ const DAMAGE: [&str; 7] = [
     "error: object file ",
     " is corrupt",
     "cannot read existing object",
+    "fatal: bad object ",
 ];
 
 /// Of each branch when it was last fetched anew, and why that failed. Held while one is.
@@ -55,7 +56,9 @@ fn is_of_damage(line: &str) -> bool {
     let is_ours = !line.starts_with("remote: ");
     is_ours
         && (DAMAGE.iter().any(|words| line.contains(words))
-            || line.strip_prefix("error: Could not read ").is_some_and(is_commit))
+            || line.strip_prefix("error: Could not read ").is_some_and(is_commit)
+            // Of what a ref names.
+            || line.strip_prefix("fatal: object ").and_then(|rest| rest.strip_suffix(" not found")).is_some_and(is_commit))
 }
 
 impl Repository {
