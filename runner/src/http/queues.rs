@@ -24,9 +24,15 @@ pub async fn create_queue(
     Instance(instance): Instance,
     JsonBody(request): JsonBody<QueueRequest>,
 ) -> Result<Response, Refused> {
-    check_id(&request)?;
-    if let Some(met) = probe(&state, &instance, &request).await? {
-        return answer(&request.queue_id, met);
+    if !is_queue_id(&request.queue_id) {
+        return Err(Refused::invalid("bad_queue_id", "queue_id: letters, digits and dots, at most 240"));
+    }
+    let has_right_ids = check_task_ids(&request);
+    match probe(&state, &instance, &request).await? {
+        // With its very tasks, but for their ids.
+        Some(Acceptance::Known(_)) if has_right_ids.is_err() => return answer(&request.queue_id, Acceptance::Taken),
+        Some(met) => return answer(&request.queue_id, met),
+        None => has_right_ids?,
     }
     check_tasks(&request)?;
     check_disk(&state).await?;
@@ -51,6 +57,9 @@ async fn accept(
         return answer(&request.queue_id, met);
     }
     let id = request.queue_id;
+    // Of a queue of this id of which a database that was lost knew.
+    let (layout, files_of) = (state.layout.clone(), id.clone());
+    tokio::task::spawn_blocking(move || layout.remove_queue(&files_of)).await.map_err(std::io::Error::from)??;
     state.repository.hold(&id, &request.commit).await.map_err(Refusal::from)?;
     let new = NewQueue {
         queue_id: id.clone(),
@@ -98,10 +107,7 @@ fn answer(id: &str, acceptance: Acceptance) -> Result<Response, Refused> {
     Ok((http_status, Json(QueueAccepted { queue_id: id.to_owned(), status })).into_response())
 }
 
-fn check_id(request: &QueueRequest) -> Result<(), Refused> {
-    if !is_queue_id(&request.queue_id) {
-        return Err(Refused::invalid("bad_queue_id", "queue_id: letters, digits and dots, at most 240"));
-    }
+fn check_task_ids(request: &QueueRequest) -> Result<(), Refused> {
     for (n, task) in (1..).zip(&request.tasks) {
         let expected = format!("{}-{n}", request.queue_id);
         if task.task_id != expected {

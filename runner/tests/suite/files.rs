@@ -260,3 +260,18 @@ async fn thousands_of_small_results_are_served_quickly() {
     println!("5,000 results: listed in {listing:?}, all read after {:?}", start.elapsed());
     assert!(start.elapsed() < std::time::Duration::from_mins(1), "{:?}", start.elapsed());
 }
+
+#[tokio::test]
+async fn what_is_left_of_a_queue_that_nobody_knows_any_more_is_no_other_queues() {
+    let server = TestRunner::start(&[("pass", "echo new > $TESTARENA_RESULTS/new")]).await;
+    for file in ["results/42/1/old", "logs/42/queue.log"] {
+        let file = server.config.data_dir.join(file);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, "old\n").unwrap();
+    }
+    server.run("42", &["pass"]).await;
+    let listed = server.client.get_json("/api/results/42-1").await;
+    assert_eq!(listed["files"].as_array().unwrap().len(), 1, "{listed:#}");
+    assert_eq!(listed["files"][0]["path"], "new");
+    assert!(!server.client.log("42").await.contains("old"));
+}

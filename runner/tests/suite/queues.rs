@@ -61,6 +61,9 @@ async fn handing_in_twice_starts_nothing_twice() {
     let mut other = queue.clone();
     other.commit = "0".repeat(40);
     assert_eq!(refusal(server.client.post_queue(&other).await).await, (409, "id_taken".into()));
+    let mut other = queue.clone();
+    other.tasks[0].task_id = "42-7".to_owned();
+    assert_eq!(refusal(server.client.post_queue(&other).await).await, (409, "id_taken".into()), "other task ids");
     let other = server.queue("42", &["smoke/wait"]);
     assert_eq!(refusal(server.client.post_queue(&other).await).await, (409, "id_taken".into()));
 }
