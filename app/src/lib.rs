@@ -115,7 +115,7 @@ fn Frame(session: Session, is_routing: ReadSignal<bool>, loads: UnderWay, childr
         account: paths::ACCOUNT,
         sign_out: paths::LOGOUT,
     };
-    focus_after_navigation(is_routing);
+    focus_after_navigation(is_routing, loads);
     keyboard::listen(helps);
     view! {
         // To a part of this page: the browser's own business.
@@ -131,8 +131,16 @@ fn Frame(session: Session, is_routing: ReadSignal<bool>, loads: UnderWay, childr
 }
 
 /// As a page that is loaded would: a keyboard or a screen reader starts over at the content.
-fn focus_after_navigation(is_routing: ReadSignal<bool>) {
+fn focus_after_navigation(is_routing: ReadSignal<bool>, loads: UnderWay) {
     let pathname = use_location().pathname;
+    // What narrowed a list and had the focus goes with what it narrowed.
+    Effect::new(move |was_loading: Option<bool>| {
+        let is_loading = loads.is_any();
+        if was_loading == Some(true) && !is_loading {
+            request_animation_frame(|| browser::focus_if_lost("main"));
+        }
+        is_loading
+    });
     Effect::new(move |before: Option<String>| {
         let now = pathname.get();
         if is_routing.get() {

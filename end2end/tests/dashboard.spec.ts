@@ -229,3 +229,11 @@ test('the search shows what is searched for when one goes back, also while it ha
   await expect(page).toHaveURL('/?search=demo');
   await expect(search).toHaveValue('demo');
 });
+
+test('a filter that is removed by keyboard leaves the focus in the page', async ({ page }) => {
+  await open(page, '/?status=passed&branch=main');
+  await page.getByRole('link', { name: 'Remove filter Status: Passed' }).press('Enter');
+  await expect(page).toHaveURL('/?branch=main');
+  await expect(page.getByRole('link', { name: 'Remove filter Status: Passed' })).toHaveCount(0);
+  await expect.poll(() => page.evaluate(() => document.activeElement?.tagName)).not.toBe('BODY');
+});

@@ -472,3 +472,16 @@ test('what is looked for in a log that grows is found in what comes', async ({ p
     .toBeGreaterThan(before);
   await api.abort(job);
 });
+
+test('a copy that is cut says so', async ({ page, api, context }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  const job = await api.run('main', 'smoke/boot');
+  await answerWithLog(page, 30_000, (number) => `line number ${number}`);
+  await open(page, `/jobs/${job.id}?tab=scenarios`);
+  await page.getByRole('link', { name: 'Log of smoke/boot' }).click();
+  await expect(line(page, 30_000)).toBeInViewport();
+  await page.goto(`${page.url()}#L1-L20000`);
+  await expect(line(page, 1)).toBeInViewport();
+  await page.getByRole('button', { name: 'Copy' }).click();
+  await expect(page.getByRole('status').filter({ hasText: 'The first 10,000 of 20,000 lines copied.' })).toBeVisible();
+});

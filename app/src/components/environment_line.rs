@@ -19,12 +19,13 @@ pub(crate) fn EnvironmentLine(
         let item = |environment: Environment| {
             let zone = zone_of(environment.since, clock, preferences.offset_before(environment.since));
             let (told, href) = (told(&environment, zone), href(&environment.name));
+            let since = format!("Since {}", words::exact_moment(environment.since, zone));
             view! {
                 <li>
                     <a class="glyph" data-status=environment.health.as_str() href=href>
                         {environment.name}
                     </a>
-                    <span>{told}</span>
+                    <span title=since>{told}</span>
                 </li>
             }
         };

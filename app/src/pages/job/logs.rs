@@ -209,12 +209,16 @@ fn OpenLog(job: Live<Job>, log: LogOf, lines: LogLines, has_preview: Memo<bool>)
 
 /// As text alone, without colours.
 fn copy_chosen(view: LogView, log: LogOf, toasts: Toasts) {
-    let (first, last) = view.chosen();
-    let last = last.min(first + MOST_COPIED - 1);
+    let (first, chosen) = view.chosen();
+    let last = chosen.min(first + MOST_COPIED - 1);
     spawn_local(async move {
         match read_lines(&log, first, last).await {
             Err(error) => toasts.failed(format!("The lines can't be copied. {}", error.message())),
-            Ok(lines) if browser::copy(&lines.join("\n")).await => {
+            Ok(lines) if browser::copy(&lines.join("\n")).await && last < chosen => {
+                let (copied, all) = (words::count(lines.len() as u64), words::count(chosen - first + 1));
+                toasts.done(format!("The first {copied} of {all} lines copied. Download the log to have all of them."));
+            }
+            Ok(lines) if last == chosen && browser::copy(&lines.join("\n")).await => {
                 toasts.done(format!("{} copied.", words::plural(lines.len() as u64, "line")));
             }
             Ok(_) => toasts.failed("Can't copy here: mark the lines and copy them by hand."),
