@@ -70,6 +70,7 @@ bench: build setup-test ## measurements, see bench/README.md
 	bench/on-postgres.sh bench/submit.sh
 	bench/on-postgres.sh bench/poll.sh
 	node bench/figures.mjs
+	node bench/paint.mjs
 	cargo run --locked --release -p server --example log_bench
 
 sim: setup ## simulate the engine under faults: SEEDS=10000 from FIRST=1, or one SEED with all that happened
