@@ -71,7 +71,7 @@ impl Wishes {
         if found.is_some_and(|(job, _)| !jobs::may_be_there(&job)) {
             // The files first: a row without files can be removed again.
             self.logs.remove_job(id).await?;
-            self.store.write_then(move |connection| jobs::remove_job(connection, id), self.ring()).await?;
+            self.store.write_then(move |connection| remove(connection, id, now), self.ring()).await?;
         }
         Ok(())
     }
@@ -111,17 +111,49 @@ impl Wishes {
     }
 }
 
+/// Removes a job whose queue is gone, as far as is known; a tombstone goes on looking where that is not sure. `false`:
+/// there is no such job.
+pub fn remove(connection: &mut AnyConnection, id: JobId, now: Timestamp) -> QueryResult<bool> {
+    // As it stands when it goes: if the clock was set since it was read, its moments have been moved.
+    let Some(job) = jobs::change_job(connection, id, |_| false)? else { return Ok(false) };
+    jobs::remove_job(connection, id)?;
+    if let Some(tombstone) = tombstone_of(&job, Wanted::Delete, now) {
+        insert_tombstone(connection, tombstone, now)?;
+    }
+    Ok(true)
+}
+
 /// Notes what is still to be done at the remote server for a job that nobody follows here any more.
 fn abandon(connection: &mut AnyConnection, job: &Job, wanted: Wanted, now: Timestamp) -> QueryResult<()> {
-    if !jobs::may_be_there(job) {
-        return Ok(());
+    let is_left = || jobs::may_be_there(job).then(|| tombstone_until(job, wanted, jobs::DUE_AT_ONCE));
+    tombstone_of(job, wanted, now)
+        .or_else(is_left)
+        .map_or(Ok(()), |tombstone| insert_tombstone(connection, tombstone, now))
+}
+
+/// For a queue that may still come to its server, or run there, although its job is done with.
+pub fn tombstone_of(job: &Job, wanted: Wanted, now: Timestamp) -> Option<NewTombstone> {
+    if !jobs::has_own_queue(job) {
+        return None;
     }
-    let tombstone = NewTombstone {
+    let look_until = match lifecycle::may_arrive_until(job) {
+        // A deletion leaves the workspace of what may come late to it, however late it is itself.
+        Some(until) if until > now || wanted == Wanted::Delete => until,
+        // Nothing can come, by no clock, and something may be there.
+        None if wanted == Wanted::Delete && (lifecycle::is_forced(job) || job.unknown_since.is_some()) => {
+            jobs::DUE_AT_ONCE
+        }
+        _ => return None,
+    };
+    Some(tombstone_until(job, wanted, look_until))
+}
+
+fn tombstone_until(job: &Job, wanted: Wanted, look_until: Timestamp) -> NewTombstone {
+    NewTombstone {
         environment: job.environment.clone(),
         instance: job.instance.clone(),
         remote_queue_id: job.remote_queue_id.clone(),
         wanted,
-        look_until: lifecycle::may_arrive_until(job).unwrap_or(jobs::DUE_AT_ONCE),
-    };
-    insert_tombstone(connection, tombstone, now)
+        look_until,
+    }
 }

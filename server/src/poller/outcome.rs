@@ -7,8 +7,9 @@ use crate::remote::{Failure, QueueRef, Refusal, Remote};
 use crate::store::StoreError;
 use crate::store::jobs::{self, Job, has_own_queue};
 use crate::store::tasks::{self, Task};
-use crate::store::tombstones::{NewTombstone, Wanted, insert_tombstone};
-use protocol::{JobStatus, TaskStatus, Timestamp, reason};
+use crate::store::tombstones::{Wanted, insert_tombstone};
+use crate::wishes;
+use protocol::{JobStatus, TaskStatus, reason};
 use std::time::Duration;
 
 /// What a step left behind.
@@ -96,7 +97,7 @@ pub(super) async fn end_here<R: Remote>(
     lifecycle::end(&mut ended, counts, status, why, now);
     // What turned out to be another's is not ours to end.
     let may_come_late = before.accepted_at.is_none() && has_own_queue(&ended);
-    let tombstone = may_come_late.then(|| tombstone_of(before, Wanted::Abort, now)).flatten();
+    let tombstone = may_come_late.then(|| wishes::tombstone_of(before, Wanted::Abort, now)).flatten();
     let (before, after) = (before.clone(), ended);
     let saved = poller.write(move |c| {
         let saved = jobs::save_job(c, &before, &after, changed)?;
@@ -108,26 +109,6 @@ pub(super) async fn end_here<R: Remote>(
     let saved = saved.await?;
     poller.bell.ring_saved();
     Ok(After::Again.if_saved(saved))
-}
-
-/// For a queue that may still come to its server, or run there, although its job is done with.
-pub(super) fn tombstone_of(job: &Job, wanted: Wanted, now: Timestamp) -> Option<NewTombstone> {
-    let look_until = match lifecycle::may_arrive_until(job) {
-        // A deletion leaves the workspace of what may come late to it, however late it is itself.
-        Some(until) if until > now || wanted == Wanted::Delete => until,
-        // Nothing can come, by no clock, and something may be there.
-        None if wanted == Wanted::Delete && (lifecycle::is_forced(job) || job.unknown_since.is_some()) => {
-            jobs::DUE_AT_ONCE
-        }
-        _ => return None,
-    };
-    Some(NewTombstone {
-        environment: job.environment.clone(),
-        instance: job.instance.clone(),
-        remote_queue_id: job.remote_queue_id.clone(),
-        wanted,
-        look_until,
-    })
 }
 
 /// Notes a failed attempt and when to try again, reckoned from now.

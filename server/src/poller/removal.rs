@@ -1,13 +1,13 @@
 //! What takes a job's traces away: its workspace, its queue at the remote server, and at last its rows and files here.
 
-use super::outcome::{After, fail, queue_of, save, tombstone_of};
+use super::outcome::{After, fail, queue_of, save};
 use super::{Poller, health};
 use crate::lifecycle;
 use crate::remote::{Refusal, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::audit::{AuditEntry, insert_audit_entry};
-use crate::store::jobs::{self, Job};
-use crate::store::tombstones::{Wanted, insert_tombstone};
+use crate::store::jobs::Job;
+use crate::wishes;
 use protocol::Timestamp;
 use protocol::api::{CleanupState, Via};
 use serde_json::json;
@@ -153,17 +153,9 @@ pub(super) async fn remove<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<A
     let (id, now) = (job.id, poller.clock.now());
     let left = (job.cleanup_state == CleanupState::Failed).then(|| note_of_what_is_left(poller, job));
     let removed = poller.write(move |c| {
-        // As it stands when it goes: if the clock was set since it was read, its moments have been moved.
-        let Some(job) = jobs::change_job(c, id, |_| false)? else {
-            // Somebody else has removed it, and noted what is left to do.
-            return Ok(());
-        };
-        jobs::remove_job(c, id)?;
-        let tombstone = jobs::has_own_queue(&job).then(|| tombstone_of(&job, Wanted::Delete, now)).flatten();
-        if let Some(tombstone) = tombstone {
-            insert_tombstone(c, tombstone, now)?;
-        }
-        left.map_or(Ok(()), |left| insert_audit_entry(c, left, now))
+        // Where somebody else has removed it, they have noted what is left to do.
+        let is_removed = wishes::remove(c, id, now)?;
+        left.filter(|_| is_removed).map_or(Ok(()), |left| insert_audit_entry(c, left, now))
     });
     removed.await?;
     tracing::info!(job = job.id.0, "job {} deleted", job.id);
