@@ -464,11 +464,13 @@ test('what is looked for in a log that grows is found in what comes', async ({ p
   await expect(told).toHaveText(/^\d+ of \d+$/);
   const count = async () => Number((await told.textContent())?.split(' of ')[1]);
   const before = await count();
+  // One match at a press, and what has come is asked for behind the last one.
+  const steps = { timeout: 90_000, intervals: [250] };
   await expect
     .poll(async () => {
       await search.press('Enter');
       return count();
-    })
+    }, steps)
     .toBeGreaterThan(before);
   await api.abort(job);
 });

@@ -113,7 +113,8 @@ test('a page that has no longer the newest files says so once the server is back
     (route) => route.fulfill({ status: 404 }),
   );
   await page.unroute(isApi);
-  await expect(page.getByRole('status').filter({ hasText: 'A newer version is served' })).toBeVisible();
+  // It asks with growing pauses while it is away.
+  await expect(page.getByRole('status').filter({ hasText: 'A newer version is served' })).toBeVisible({ timeout: 60_000 });
 });
 
 test('a page that cannot come alive says so', async ({ page }) => {
