@@ -86,5 +86,5 @@ async fn what_git_leaves_at_work_holds_up_nobody() {
         assert_eq!(server.client.post_queue(&queue).await.status(), 202);
         assert_eq!(statuses(&server.client.ended(id).await), (QueueStatus::Finished, vec![Passed]));
     }
-    assert!(start.elapsed() < std::time::Duration::from_secs(60), "{:?}", start.elapsed());
+    assert!(start.elapsed() < std::time::Duration::from_mins(1), "{:?}", start.elapsed());
 }

@@ -90,7 +90,7 @@ pub(super) async fn change_user(
 fn detail_of(Changed { before, user }: &Changed, has_new_password: bool) -> Option<Value> {
     let username = (user.username != before.username).then(|| ("username", json!(user.username)));
     let is_admin = (user.is_admin != before.is_admin).then(|| ("is_admin", json!(user.is_admin)));
-    let password = has_new_password.then(|| ("password", json!(true)));
+    let password = has_new_password.then_some(("password", Value::Bool(true)));
     let changes = [username, is_admin, password].into_iter().flatten();
     let changes: Map<_, _> = changes.map(|(name, value)| (name.to_owned(), value)).collect();
     (!changes.is_empty()).then(|| changes.into())

@@ -297,7 +297,7 @@ fn a_queue_that_waits_again_uses_up_no_time_and_has_all_of_it_when_it_runs() {
 
 #[test]
 fn a_queue_that_waited_again_unseen_has_all_of_its_time() {
-    let started = Some(NOW.minus(HOUR - Duration::from_secs(9)));
+    let started = Some(NOW.minus(HOUR.saturating_sub(Duration::from_secs(9))));
     let tasks = tasks_of(&[TaskStatus::Waiting]);
     let running =
         Job { status: JobStatus::InProgress, started_at: started, seen_running_at: started, ..accepted_job() };

@@ -75,21 +75,21 @@ pub fn note_round(connection: &mut AnyConnection, name: &str, at: Timestamp) -> 
         .map(drop)
 }
 
-/// Our clock was set by `step` milliseconds: what is known grows no older by that, and is of no time to come.
 /// Counts how often what was noted of an environment was moved from one clock to another; the new count.
 pub fn mark_shift(connection: &mut AnyConnection, name: &str) -> QueryResult<i64> {
-    let counter = format!("clock:{name}");
-    let row = counters::table.filter(counters::name.eq(&counter));
+    let key = format!("clock:{name}");
+    let row = counters::table.filter(counters::name.eq(&key));
     let counted = diesel::update(row).set(counters::value.eq(counters::value + 1)).execute(connection)?;
     if counted == 0 {
         diesel::insert_into(counters::table)
-            .values((counters::name.eq(&counter), counters::value.eq(1)))
+            .values((counters::name.eq(&key), counters::value.eq(1)))
             .execute(connection)?;
         return Ok(1);
     }
-    counters::table.filter(counters::name.eq(&counter)).select(counters::value).first(connection)
+    counters::table.filter(counters::name.eq(&key)).select(counters::value).first(connection)
 }
 
+/// Our clock was set by `step` milliseconds: what is known grows no older by that, and is of no time to come.
 pub fn shift_times(connection: &mut AnyConnection, name: &str, step: i64) -> QueryResult<()> {
     diesel::update(environment_status::table.find(name).filter(environment_status::round_at.is_not_null()))
         .set(environment_status::round_at.eq(environment_status::round_at + step))

@@ -77,9 +77,12 @@ impl Held {
     pub(super) fn perform(&mut self, works: Vec<Work>, mode: Mode) {
         let Some(mut open) = self.open.take() else { return };
         let is_plain = mode == Mode::Plain && !self.connector.is_pooled();
-        let outcome = catch_unwind(AssertUnwindSafe(|| match is_plain {
-            true => run_plain(&mut open.connection, works),
-            false => run_together(&mut open.connection, works, self.connector.writes()),
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            if is_plain {
+                run_plain(&mut open.connection, works)
+            } else {
+                run_together(&mut open.connection, works, self.connector.writes())
+            }
         }));
         let outage = match outcome {
             Ok(outage) => outage,

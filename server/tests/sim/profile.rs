@@ -249,13 +249,13 @@ fn clock_steps(faults_end: Duration) -> Vec<(Duration, i64)> {
 
 /// By dice of its own as well, which leave the seeds alone of which each found a fault once.
 fn put_back_rate(faults_end: Duration) -> u64 {
-    let mut dice = Dice::new(u64::try_from(faults_end.as_millis()).unwrap_or(0) ^ 201_249);
+    let mut dice = Dice::new(u64::try_from(faults_end.as_millis()).unwrap_or(0) ^ 0x3_1221);
     *dice.pick(&[0, 0, 0, 30, 70])
 }
 
 /// The same.
 fn lost_commit_rate(faults_end: Duration) -> u64 {
-    let mut dice = Dice::new(u64::try_from(faults_end.as_millis()).unwrap_or(0) ^ 398);
+    let mut dice = Dice::new(u64::try_from(faults_end.as_millis()).unwrap_or(0) ^ 0x18e);
     *dice.pick(&[0, 0, 0, 10, 100])
 }
 

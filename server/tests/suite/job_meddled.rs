@@ -111,5 +111,5 @@ async fn is_gone(lab: &Lab, fault: Fault, id: i64) {
     assert_eq!(lab.status_at_runner(id).await, 404, "{fault:?}");
     let kept_here = lab.app.state.config.data_dir.join(format!("jobs/0/{id}"));
     let left: Vec<_> = lab.bench.left_of(id).into_iter().filter(|path| path.exists()).collect();
-    assert!(left.is_empty() && !kept_here.exists(), "{fault:?}: {left:?}, {kept_here:?}");
+    assert!(left.is_empty() && !kept_here.exists(), "{fault:?}: {left:?}, {}", kept_here.display());
 }

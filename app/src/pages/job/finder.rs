@@ -27,8 +27,6 @@ pub(super) struct Finder {
     found: RwSignal<Option<Result<Found, ClientError>>>,
     /// The match that one is at, among those that are here.
     at: RwSignal<usize>,
-    /// Lines of the log when it was searched last; those that have come since then are not among these matches.
-    searched: StoredValue<u64>,
     searches: RwSignal<u32>,
     note: RwSignal<Option<&'static str>>,
 }
@@ -43,6 +41,8 @@ struct Found {
     /// How many there are before these, where that is known.
     before: Option<u64>,
     next_from: Option<u64>,
+    /// Lines of the log when it was searched; those that have come since then are not among these matches.
+    searched: u64,
 }
 
 impl Finder {
@@ -53,7 +53,6 @@ impl Finder {
             words: RwSignal::new(words),
             found: RwSignal::new(None),
             at: RwSignal::new(0),
-            searched: StoredValue::new(0),
             searches: RwSignal::new(0),
             note: RwSignal::new(None),
         }
@@ -99,15 +98,15 @@ impl Finder {
     ) {
         let Some(log) = self.log.try_get_value() else { return };
         self.searches.update(|count| *count += 1);
-        self.searched.set_value(self.view.total_untracked());
+        let searched = self.view.total_untracked();
         // Not held back by one under way: an answer to what was typed before comes too late and is dropped.
         spawn_local(async move {
-            let mut answer =
-                client::search_log(&log, &wanted, from, MATCHES).await.map(|found| Found::of(found, before));
+            let asked = client::search_log(&log, &wanted, from, MATCHES).await;
+            let mut answer = asked.map(|found| Found::of(found, before, searched));
             let mut chosen = answer.as_ref().map_or(Ok(0), &choose);
             if let Err(instead) = chosen {
                 let asked = client::search_log(&log, &wanted, instead, MATCHES).await;
-                answer = asked.map(|found| Found::of(found, (instead == 1).then_some(0)));
+                answer = asked.map(|found| Found::of(found, (instead == 1).then_some(0), searched));
                 chosen = Ok(0);
             }
             if self.searches.try_update(|count| *count -= 1).is_none() {
@@ -139,8 +138,7 @@ impl Finder {
             return;
         };
         let at = self.at.get_untracked();
-        let searched = self.searched.get_value();
-        let grown = (self.view.total_untracked() > searched).then_some(searched + 1);
+        let grown = (self.view.total_untracked() > found.searched).then_some(found.searched + 1);
         match found.step(at, forward, grown) {
             Some(Step::To(at)) => {
                 self.at.set(at);
@@ -212,9 +210,10 @@ enum Step {
 }
 
 impl Found {
-    fn of(found: LogMatches, before: Option<u64>) -> Self {
-        let lines = found.matches.into_iter().map(|one| one.line).collect();
-        Self { lines, total: found.total, is_partial: found.total_is_partial, before, next_from: found.next_from }
+    fn of(found: LogMatches, before: Option<u64>, searched: u64) -> Self {
+        let LogMatches { matches, total, total_is_partial: is_partial, next_from } = found;
+        let lines = matches.into_iter().map(|one| one.line).collect();
+        Self { lines, total, is_partial, before, next_from, searched }
     }
 
     /// `grown`: the first of the lines that have come since these were found, if any have.
@@ -273,7 +272,7 @@ mod tests {
     use super::*;
 
     fn found(lines: &[u64], total: u64, before: Option<u64>, next_from: Option<u64>) -> Found {
-        Found { lines: lines.to_vec(), total, is_partial: false, before, next_from }
+        Found { lines: lines.to_vec(), total, is_partial: false, before, next_from, searched: 0 }
     }
 
     #[test]

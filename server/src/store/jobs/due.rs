@@ -51,15 +51,12 @@ pub fn list_due(
     let asked = limit.saturating_add(i64::try_from(except.len()).unwrap_or(i64::MAX));
     let due =
         jobs::table.filter(jobs::environment.eq(environment.to_owned())).filter(jobs::next_at.le(now.0)).limit(asked);
-    let found: Vec<Job> = match lane {
-        Lane::Send => {
-            let due = Prepared(due.filter(is_to_be_sent()).order(jobs::id).select(jobs::all_columns));
-            on_own!(connection, |own| due.load(own))
-        }
-        _ => {
-            let due = due.filter(jobs::lane.eq(lane.as_str())).order((jobs::next_at, jobs::id));
-            on_own!(connection, |own| due.load(own))
-        }
+    let found: Vec<Job> = if lane == Lane::Send {
+        let due = Prepared(due.filter(is_to_be_sent()).order(jobs::id).select(jobs::all_columns));
+        on_own!(connection, |own| due.load(own))
+    } else {
+        let due = due.filter(jobs::lane.eq(lane.as_str())).order((jobs::next_at, jobs::id));
+        on_own!(connection, |own| due.load(own))
     }?;
     Ok(found.into_iter().filter(|job| !except.contains(&job.id)).take(wanted).collect())
 }
