@@ -1,70 +1,26 @@
 // What TestArena needs and how soon it tells: resident memory when idle and after 1,000 jobs, time from a task's end
 // at the runner to the page showing it, size of the page's files. Starts a demo of its own and ends it.
 
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { BINARY, ROOT, chromium, withDemo } from './demo.mjs';
 
-const ROOT = join(import.meta.dirname, '..');
-// The demo stops at variables of ours that it does not know.
-const { TESTARENA_BINARY, ...DEMO_ENV } = process.env;
-const BINARY = TESTARENA_BINARY ?? join(ROOT, 'target/release/testarena');
 const JOBS = Number(process.env.JOBS ?? 1000);
 const SIGHTINGS = Number(process.env.SIGHTINGS ?? 10);
 // One job after the other would measure the runner; more at once than this only makes a longer queue.
 const SUBMITTERS = 4;
 const JOBS_LIMIT_MS = 15 * 60_000;
-const { chromium } = createRequire(join(ROOT, 'end2end/package.json'))('@playwright/test');
 
-const dir = mkdtempSync(join(tmpdir(), 'testarena-bench-'));
-const server = spawn(BINARY, ['demo', '--listen', '127.0.0.1:0', '--data', join(dir, 'demo')], {
-  cwd: ROOT,
-  env: DEMO_ENV,
-  stdio: ['ignore', 'pipe', 'ignore'],
-});
-const ended = new Promise((resolve) => server.on('exit', resolve));
-
-try {
-  const { url, password } = await readGreeting();
-  const call = caller(url, password);
+await withDemo(async ({ url, password, pid, data, call }) => {
   console.log(`binary ${(statSync(BINARY).size / 1e6).toFixed(1)} MB, of ${BINARY.includes('/release/') ? 'a release' : 'a debug'} build`);
   for (const name of readdirSync(join(ROOT, 'target/site/pkg')).sort()) {
     console.log(`${name}: ${(statSync(join(ROOT, 'target/site/pkg', name)).size / 1024).toFixed(1)} KiB`);
   }
-  console.log(`resident memory, idle: ${residentMb(server.pid)} MB`);
+  console.log(`resident memory, idle: ${residentMb(pid)} MB`);
   await showSightings(url, password, call);
-  await showManyJobs(call);
-} finally {
-  server.kill('SIGTERM');
-  await ended;
-  rmSync(dir, { recursive: true, force: true });
-}
-
-function readGreeting() {
-  return new Promise((resolve, reject) => {
-    let printed = '';
-    server.on('error', reject);
-    server.on('exit', (code) => reject(new Error(`the demo ended early (${code})`)));
-    server.stdout.on('data', (chunk) => {
-      printed += chunk;
-      const url = /running at (http:\S+)/.exec(printed)?.[1];
-      const password = /user demo, password (\S+)/.exec(printed)?.[1];
-      if (url && password) resolve({ url, password });
-    });
-  });
-}
-
-function caller(url, password) {
-  const authorization = `Basic ${Buffer.from(`demo:${password}`).toString('base64')}`;
-  return async (method, path, body) => {
-    const headers = { authorization, 'content-type': 'application/json' };
-    const answer = await fetch(url + path, { method, headers, body: body && JSON.stringify(body) });
-    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
-    return answer.json();
-  };
-}
+  await showManyJobs(call, pid, data);
+});
 
 function residentMb(pid) {
   return Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024);
@@ -109,7 +65,7 @@ function spread(times) {
   return `median ${sorted[sorted.length >> 1]} ms, ${sorted[0]} to ${sorted.at(-1)} ms (${sorted.length} times)`;
 }
 
-async function showManyJobs(call) {
+async function showManyJobs(call, pid, data) {
   const start = Date.now();
   let left = JOBS;
   let last = 0;
@@ -131,6 +87,6 @@ async function showManyJobs(call) {
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
   console.log(`all ended after ${((Date.now() - start) / 1000).toFixed(1)} s`);
-  console.log(`resident memory after ${JOBS} jobs: ${residentMb(server.pid)} MB`);
-  console.log(execFileSync('du', ['-sh', join(dir, 'demo')]).toString().trim());
+  console.log(`resident memory after ${JOBS} jobs: ${residentMb(pid)} MB`);
+  console.log(execFileSync('du', ['-sh', data]).toString().trim());
 }

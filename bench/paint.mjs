@@ -3,18 +3,10 @@
 // Starts a demo of its own and ends it. Both pages come through one small proxy, which leaves out of the plain one what
 // makes it live.
 
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { chromium, withDemo } from './demo.mjs';
 
-const ROOT = join(import.meta.dirname, '..');
-// The demo stops at variables of ours that it does not know.
-const { TESTARENA_BINARY, ...DEMO_ENV } = process.env;
-const BINARY = TESTARENA_BINARY ?? join(ROOT, 'target/release/testarena');
 const JOBS = Number(process.env.JOBS ?? 50);
 const ROUNDS = Number(process.env.ROUNDS ?? 5);
 const JOBS_LIMIT_MS = 10 * 60_000;
@@ -23,59 +15,22 @@ const SLOW_4G = { offline: false, latency: 562, downloadThroughput: 1.4e6 / 8, u
 const SLOWER = 4;
 /** Scripts, and what has them fetched early; the style sheet stays. */
 const LIVE = /<script\b.*?<\/script>|<link\b[^>]*rel="?(?:modulepreload|preload)"?[^>]*>/gs;
-const { chromium } = createRequire(join(ROOT, 'end2end/package.json'))('@playwright/test');
 
-const dir = mkdtempSync(join(tmpdir(), 'testarena-bench-'));
-const server = spawn(BINARY, ['demo', '--listen', '127.0.0.1:0', '--data', join(dir, 'demo')], {
-  cwd: ROOT,
-  env: DEMO_ENV,
-  stdio: ['ignore', 'pipe', 'ignore'],
-});
-const ended = new Promise((resolve) => server.on('exit', resolve));
-
-try {
-  const { url, password } = await readGreeting();
-  await runJobs(url, password);
+await withDemo(async ({ url, password, call }) => {
+  await runJobs(call);
   const proxy = http.createServer((request, response) => handOn(url, request, response)).listen(0, '127.0.0.1');
   await new Promise((resolve) => proxy.once('listening', resolve));
   await measure(url, password, `http://127.0.0.1:${proxy.address().port}`);
   proxy.close();
   proxy.closeAllConnections();
-} finally {
-  server.kill('SIGTERM');
-  await ended;
-  rmSync(dir, { recursive: true, force: true });
-}
+});
 
-function readGreeting() {
-  return new Promise((resolve, reject) => {
-    let printed = '';
-    server.on('error', reject);
-    server.on('exit', (code) => reject(new Error(`the demo ended early (${code})`)));
-    server.stdout.on('data', (chunk) => {
-      printed += chunk;
-      const url = /running at (http:\S+)/.exec(printed)?.[1];
-      const password = /user demo, password (\S+)/.exec(printed)?.[1];
-      if (url && password) resolve({ url, password });
-    });
-  });
-}
-
-async function runJobs(url, password) {
-  const headers = {
-    authorization: `Basic ${Buffer.from(`demo:${password}`).toString('base64')}`,
-    'content-type': 'application/json',
-  };
-  const call = async (path, body) => {
-    const answer = await fetch(url + path, { method: body ? 'POST' : 'GET', headers, body: body && JSON.stringify(body) });
-    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
-    return answer.json();
-  };
+async function runJobs(call) {
   for (let job = 0; job < JOBS; job++) {
-    await call('/api/submit_job', { branch_name: 'main', scenarios: ['smoke/boot', 'smoke/wifi', 'firmware/checksum'] });
+    await call('POST', '/api/submit_job', { branch_name: 'main', scenarios: ['smoke/boot', 'smoke/wifi', 'firmware/checksum'] });
   }
   const start = Date.now();
-  while ((await call('/api/jobs?status=waiting&status=in_progress&limit=1')).jobs.length > 0) {
+  while ((await call('GET', '/api/jobs?status=waiting&status=in_progress&limit=1')).jobs.length > 0) {
     if (Date.now() - start > JOBS_LIMIT_MS) throw new Error('the jobs did not end in time');
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
