@@ -21,7 +21,8 @@ export async function withDemo(measure) {
     env: DEMO_ENV,
     stdio: ['ignore', 'pipe', 'ignore'],
   });
-  const ended = new Promise((resolve) => server.on('exit', resolve));
+  // One that could not be started does not end.
+  const ended = new Promise((resolve) => server.on('exit', resolve).on('error', resolve));
   try {
     const { url, password } = await readGreeting(server);
     await measure({ url, password, pid: server.pid, data, call: caller(url, password) });
