@@ -4,6 +4,7 @@
 #[macro_use]
 mod words;
 pub mod api;
+pub mod media_type;
 pub mod names;
 pub mod reason;
 pub mod remote;

@@ -11,25 +11,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderValue;
 use protocol::api::{self, Results};
-use protocol::{JobId, names};
+use protocol::{JobId, media_type, names};
 
 const UTF8_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const OCTET_STREAM: HeaderValue = HeaderValue::from_static("application/octet-stream");
-
-/// With the names that some servers give them beside the registered ones.
-const RASTER_IMAGES: [&str; 11] = [
-    "image/png",
-    "image/apng",
-    "image/jpeg",
-    "image/jpg",
-    "image/gif",
-    "image/webp",
-    "image/avif",
-    "image/bmp",
-    "image/x-ms-bmp",
-    "image/x-icon",
-    "image/vnd.microsoft.icon",
-];
 
 pub(super) async fn list_results(
     _: CurrentUser,
@@ -67,12 +52,12 @@ pub(super) async fn read_result(
 
 /// How a file of this type is sent. The type is the remote server's word, which may be anything.
 fn present(content_type: &str) -> (HeaderValue, Disposition) {
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = media_type::essence(content_type).to_ascii_lowercase();
     let as_told = HeaderValue::try_from(content_type).ok().filter(|_| essence.contains('/')).unwrap_or(OCTET_STREAM);
     match essence.as_str() {
         "text/plain" if content_type.contains("charset") => (as_told, Disposition::Inline),
         "text/plain" => (UTF8_TEXT, Disposition::Inline),
-        essence if RASTER_IMAGES.contains(&essence) => (as_told, Disposition::Inline),
+        essence if media_type::is_raster_image(essence) => (as_told, Disposition::Inline),
         // A page of ours that is made to name it as its script or style must not get it.
         essence if essence.contains("script") || essence == "text/css" => (OCTET_STREAM, Disposition::Attachment),
         _ => (as_told, Disposition::Attachment),
@@ -91,7 +76,7 @@ mod tests {
 
     #[test]
     fn only_plain_text_and_raster_images_are_shown_by_the_browser() {
-        for shown in ["text/plain", "text/plain; charset=latin1", "Image/PNG"].into_iter().chain(RASTER_IMAGES) {
+        for shown in ["text/plain", "text/plain; charset=latin1", "Image/PNG", "image/avif"] {
             assert_eq!(present(shown).1, Disposition::Inline, "{shown}");
         }
         for saved in ["text/html", "image/svg+xml", "application/xml", "application/pdf", "text/plainer", "", "text"] {

@@ -8,13 +8,11 @@ use crate::components::result_preview::{Preview, ResultPreview};
 use crate::connection::Connection;
 use crate::reload::later;
 use leptos::prelude::*;
-use protocol::JobId;
 use protocol::api::{LogsState, ResultFile, Task};
+use protocol::{JobId, media_type};
 
 /// What more there is of a text one reads in an editor.
 const LARGEST_TEXT: u64 = 512 * 1024;
-/// What browsers draw without running anything that is in it.
-const IMAGES: [&str; 5] = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"];
 
 /// The files, or why there is no list of them; neither before the answer.
 pub(super) type Answered = Option<Result<Vec<Listed>, String>>;
@@ -50,11 +48,11 @@ pub(super) fn listed(job: JobId, tasks: Memo<Vec<Task>>, logs: Memo<LogsState>, 
 }
 
 fn is_image(file: &ResultFile) -> bool {
-    IMAGES.iter().any(|image| file.content_type.starts_with(image))
+    media_type::is_raster_image(&file.content_type)
 }
 
 fn is_text(file: &ResultFile) -> bool {
-    let kind = file.content_type.split(';').next().unwrap_or_default().trim();
+    let kind = media_type::essence(&file.content_type);
     kind.starts_with("text/") || matches!(kind, "application/json" | "application/xml" | "application/x-ndjson")
 }
 
