@@ -4,6 +4,8 @@
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{Error, PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
+use icu_normalizer::ComposingNormalizerBorrowed;
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -29,7 +31,7 @@ static DECOY: LazyLock<String> = LazyLock::new(|| hash(&rand::random::<u128>().t
 
 /// What a new password must be like: only long enough.
 pub fn check_rules(password: &str) -> Result<(), String> {
-    if (MIN_CHARS..=MAX_CHARS).contains(&password.chars().count()) {
+    if (MIN_CHARS..=MAX_CHARS).contains(&composed(password).chars().count()) {
         return Ok(());
     }
     Err(format!("a password has {MIN_CHARS} to {MAX_CHARS} characters"))
@@ -37,7 +39,12 @@ pub fn check_rules(password: &str) -> Result<(), String> {
 
 /// Whether no password can be as long as that: not worth hashing.
 pub(super) fn is_too_long(password: &str) -> bool {
-    password.chars().nth(MAX_CHARS).is_some()
+    composed(password).chars().nth(MAX_CHARS).is_some()
+}
+
+/// One keyboard sends "ä" as one character and another as two; it is the same password (NFC, as RFC 8265 asks for).
+fn composed(password: &str) -> Cow<'_, str> {
+    ComposingNormalizerBorrowed::new_nfc().normalize(password)
 }
 
 /// Hands out the turns to hash.
@@ -119,15 +126,18 @@ fn is_weak(stored: &str) -> bool {
 }
 
 fn matches(password: &str, stored: &str) -> bool {
-    let parsed = PasswordHash::new(stored);
+    let Ok(hash) = PasswordHash::new(stored) else { return false };
     // The parameters come from the stored hash.
-    parsed.is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+    let is_behind = |password: &str| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok();
+    let composed = composed(password);
+    // Earlier versions hashed what was typed.
+    is_behind(&composed) || composed != password && is_behind(password)
 }
 
 fn hash(password: &str) -> Result<String, Error> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|_| Error::ParamsInvalid)?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    let hash: PasswordHash = argon2.hash_password(password.as_bytes())?;
+    let hash: PasswordHash = argon2.hash_password(composed(password).as_bytes())?;
     Ok(hash.to_string())
 }
 
@@ -159,6 +169,19 @@ mod tests {
         let verdict = turn.verify("correct horse".to_owned(), Some(stored.to_string())).await.unwrap();
         let stronger = verdict.stronger_hash.unwrap();
         assert!(verdict.is_right && matches("correct horse", &stronger) && !is_weak(&stronger), "{stronger}");
+    }
+
+    #[test]
+    fn a_password_is_the_same_however_its_letters_are_composed() {
+        let (composed, decomposed) = ("Gr\u{fc}\u{df}e aus K\u{f6}ln", "Gru\u{308}\u{df}e aus Ko\u{308}ln");
+        for (set, typed) in [(composed, decomposed), (decomposed, composed), (decomposed, decomposed)] {
+            assert!(matches(typed, &hash(set).unwrap()), "{set:?}, {typed:?}");
+        }
+        let old: PasswordHash = Argon2::default().hash_password(decomposed.as_bytes()).unwrap();
+        assert!(matches(decomposed, &old.to_string()), "a hash of an earlier version");
+        assert!(!matches("Grusse aus Koln", &hash(composed).unwrap()));
+        let long = "a\u{308}".repeat(256);
+        assert!(check_rules(&long).is_ok() && !is_too_long(&long));
     }
 
     #[tokio::test]
