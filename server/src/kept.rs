@@ -2,7 +2,7 @@
 //! as long as nothing was written. Neither is kept for long, and both have a bound.
 
 use crate::error::ApiResult;
-use crate::store::{Store, StoreError};
+use crate::store::{Mark, Store, StoreError};
 use crate::together::Together;
 use axum::body::Bytes;
 use protocol::{JobId, Timestamp};
@@ -88,7 +88,7 @@ impl KeptBodies {
 }
 
 /// Looks into the store, by what is asked: those who ask at the same time share one, and so do those who ask before
-/// anything else is written, where no other server writes. Cheap to clone; all clones are one.
+/// anything else is written. Cheap to clone; all clones are one.
 pub struct Looks<K, V>(Arc<Inner<K, V>>);
 
 struct Inner<K, V> {
@@ -97,7 +97,8 @@ struct Inner<K, V> {
 }
 
 struct Seen<V> {
-    writes: u64,
+    /// From before the look: what was found is as new or newer.
+    mark: Mark,
     found: V,
 }
 
@@ -130,15 +131,13 @@ where
     where
         F: Future<Output = ApiResult<V>> + Send + 'static,
     {
-        let writes = store.writes();
-        if let Some(seen) = locked(&self.0.seen).find(&key).filter(|seen| Some(seen.writes) == writes) {
+        let mark = store.mark().await?;
+        if let Some(seen) = locked(&self.0.seen).find(&key).filter(|seen| seen.mark == mark) {
             return Ok(seen.found.clone());
         }
         let found =
             self.0.together.ask(key.clone(), look).await.unwrap_or_else(|| Err(StoreError::Interrupted.into()))?;
-        if let Some(writes) = writes.filter(|_| store.writes() == writes) {
-            locked(&self.0.seen).keep(key, Seen { writes, found: found.clone() }, bytes(&found));
-        }
+        locked(&self.0.seen).keep(key, Seen { mark, found: found.clone() }, bytes(&found));
         Ok(found)
     }
 }

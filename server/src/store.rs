@@ -31,6 +31,7 @@ pub use connection::{AnyConnection, DatabaseUrl};
 pub use failure::{Outage, StoreError};
 
 use crate::inline::Inline;
+use crate::together::Together;
 use connection::{Connector, on_own};
 use diesel::result::Error as DieselError;
 use group::{Mode, work};
@@ -64,6 +65,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     connector: Arc<Connector>,
     place: Place,
+    marks: Together<(), Result<Mark, StoreError>>,
     /// The last write failed because of the database, so whether it works again is found out by a write.
     has_trouble: AtomicBool,
     /// Ends the tidying when it is dropped.
@@ -81,6 +83,15 @@ enum Place {
         held: Box<Mutex<Held>>,
         inline: Inline,
     },
+}
+
+/// How far the writing has come: as long as it stays the same, so does what a look finds. It never comes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// How many writes of ours there have been, where nobody else writes.
+    Writes(u64),
+    /// Which transactions can be seen, of all servers.
+    Snapshot(Arc<[u8]>),
 }
 
 /// How busy the store is.
@@ -107,14 +118,19 @@ impl Store {
             writers: Lane::start("db-write", writers, Mode::Transaction { group }, &connector),
         };
         let tidying = connector.is_sqlite().then(|| keep_tidy(Arc::clone(&connector)));
-        Self(Arc::new(Inner { connector, place, has_trouble: AtomicBool::new(false), _tidying: tidying }))
+        Self::from_parts(connector, place, tidying)
     }
 
     /// A store without threads: each query runs where it is asked for, and is done or not when its caller goes.
     pub fn open_here(url: &DatabaseUrl, inline: Inline) -> Self {
         let connector = Arc::new(Connector::new(url.clone()));
         let place = Place::Here { held: Box::new(Mutex::new(Held::new(Arc::clone(&connector)))), inline };
-        Self(Arc::new(Inner { connector, place, has_trouble: AtomicBool::new(false), _tidying: None }))
+        Self::from_parts(connector, place, None)
+    }
+
+    fn from_parts(connector: Arc<Connector>, place: Place, tidying: Option<Sender<()>>) -> Self {
+        let (marks, has_trouble) = (Together::default(), AtomicBool::new(false));
+        Self(Arc::new(Inner { connector, place, marks, has_trouble, _tidying: tidying }))
     }
 
     /// Brings the schema up to date, and finds out what database it is.
@@ -192,10 +208,18 @@ impl Store {
         written
     }
 
-    /// How many writes there have been: as long as it stays the same, so does what a look has found. `None` where other
-    /// servers write to the database as well.
-    pub fn writes(&self) -> Option<u64> {
-        self.0.connector.is_sqlite().then(|| self.0.connector.writes().load(Ordering::Acquire))
+    /// Where the writing stands. `PostgreSQL` is asked, since other servers write to it as well: once for all who come
+    /// while it is being asked.
+    pub async fn mark(&self) -> Result<Mark, StoreError> {
+        if self.0.connector.is_sqlite() {
+            return Ok(Mark::Writes(self.0.connector.writes().load(Ordering::Acquire)));
+        }
+        let store = self.clone();
+        let question = move || {
+            let store = store.clone();
+            async move { store.read(connection::snapshot).await.map(|snapshot| Mark::Snapshot(snapshot.into())) }
+        };
+        self.0.marks.ask((), question).await.unwrap_or(Err(StoreError::Interrupted))
     }
 
     pub fn load(&self) -> Load {

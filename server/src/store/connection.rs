@@ -343,6 +343,20 @@ pub(super) fn takes_writes(connection: &mut AnyConnection) -> QueryResult<bool> 
     }
 }
 
+#[diesel::declare_sql_function]
+extern "SQL" {
+    /// Which transactions can be seen, in the form in which `PostgreSQL` sends it.
+    fn pg_current_snapshot() -> diesel::sql_types::Binary;
+}
+
+/// Which transactions can be seen now. As long as it is the same, nothing has been written by anybody.
+pub(super) fn snapshot(connection: &mut AnyConnection) -> QueryResult<Vec<u8>> {
+    match connection {
+        AnyConnection::Sqlite(_) => Ok(Vec::new()),
+        AnyConnection::Postgresql(postgres) => diesel::select(pg_current_snapshot()).first(postgres),
+    }
+}
+
 /// Writes what stands there already.
 pub(super) fn try_to_write(connection: &mut AnyConnection) -> QueryResult<()> {
     diesel::sql_query("UPDATE counters SET value = value WHERE name = 'job'").execute(connection).map(drop)
