@@ -16,6 +16,7 @@ pub(crate) mod job_table;
 pub(crate) mod keyboard_help;
 pub(crate) mod log_buffer;
 pub(crate) mod log_lines;
+pub(crate) mod log_match;
 pub(crate) mod log_view;
 pub(crate) mod log_window;
 pub(crate) mod menu;

@@ -136,7 +136,7 @@ fn LogLine(number: u64, line: Option<Arc<str>>, view: LogView, on_link: Callback
     let spans = spans.into_iter().map(span).collect_view();
     let is_target =
         Memo::new(move |_| view.target.with(|target| target.is_some_and(|(from, to)| (from..=to).contains(&number))));
-    let is_match = Memo::new(move |_| view.matches.with(|matches| matches.contains(&number)));
+    let is_match = Memo::new(move |_| view.matches.with(|matches| matches.lines.contains(&number)));
     let is_stop = Memo::new(move |_| view.tab_stop() == number);
     let linked = move |event: MouseEvent| {
         if event.ctrl_key() || event.meta_key() {

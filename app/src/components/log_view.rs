@@ -2,6 +2,7 @@
 //! link or a search points at.
 
 use super::log_buffer::LogBuffer;
+use super::log_match;
 use super::log_window::{self, LINE_HEIGHT_PX, Viewport, drawn, drawn_folded, end};
 use leptos::html::Div;
 use leptos::prelude::*;
@@ -11,6 +12,14 @@ use web_sys::wasm_bindgen::JsCast;
 
 /// Drawn on the server, where no screen's height is known: enough to read the end of most logs.
 const UNSEEN_LINES: u64 = 60;
+
+/// What was found of what is looked for.
+#[derive(Default)]
+pub(crate) struct Matches {
+    pub(crate) lines: BTreeSet<u64>,
+    /// The match that one is at: its line, and the words that stand there.
+    at: Option<(u64, String)>,
+}
 
 #[derive(Clone, Copy)]
 pub(crate) struct LogView {
@@ -22,7 +31,7 @@ pub(crate) struct LogView {
     pub(crate) folds: RwSignal<bool>,
     /// The first and the last of the lines that a link or a search points at.
     pub(crate) target: RwSignal<Option<(u64, u64)>>,
-    pub(crate) matches: RwSignal<BTreeSet<u64>>,
+    pub(crate) matches: RwSignal<Matches>,
     /// The line whose number the keyboard is at.
     pub(crate) focused: RwSignal<Option<u64>>,
     pub(crate) scroller: NodeRef<Div>,
@@ -41,7 +50,7 @@ impl LogView {
             follows: RwSignal::new(left_at.is_none()),
             folds: RwSignal::new(false),
             target: RwSignal::new(None),
-            matches: RwSignal::new(BTreeSet::new()),
+            matches: RwSignal::new(Matches::default()),
             focused: RwSignal::new(None),
             scroller: NodeRef::new(),
             restored: StoredValue::new(None),
@@ -133,6 +142,18 @@ impl LogView {
         self.set_follows(false);
         self.target.set(Some((from, to)));
         self.bring_into_sight(from);
+    }
+
+    /// Points at the line of a match.
+    pub(crate) fn show_match(self, line: u64, words: String) {
+        self.show(line, line);
+        self.matches.update(|matches| matches.at = Some((line, words)));
+    }
+
+    /// Nothing is looked for any more.
+    pub(crate) fn forget_matches(self) {
+        self.matches.set(Matches::default());
+        self.target.set(None);
     }
 
     pub(crate) fn bring_into_sight(self, line: u64) {
@@ -288,5 +309,22 @@ impl LogView {
                 self.jump_to(end(self.length_untracked(), height));
             }
         });
+        // Once, when its line has come: whoever scrolls on is left alone.
+        let marked = Memo::new(move |_| {
+            let at = self.matches.with(|matches| matches.at.clone())?;
+            self.buffer.with(|buffer| buffer.line(at.0).is_some()).then_some(at)
+        });
+        Effect::new(move |_| match marked.get() {
+            Some((line, words)) => request_animation_frame(move || self.mark(line, &words)),
+            None => log_match::unmark(),
+        });
+        on_cleanup(log_match::unmark);
+    }
+
+    /// Also called when the view may be gone: a frame later.
+    fn mark(self, line: u64, words: &str) {
+        if let Some(Some(scroller)) = self.scroller.try_get_untracked() {
+            log_match::mark(&scroller, line, words);
+        }
     }
 }

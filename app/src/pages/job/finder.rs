@@ -7,7 +7,6 @@ use crate::words;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use protocol::api::LogMatches;
-use std::collections::BTreeSet;
 
 /// Matches that are here at once; those behind them are asked for when one comes there.
 const MATCHES: u64 = 1_000;
@@ -75,8 +74,7 @@ impl Finder {
         self.note.set(None);
         if wanted.is_empty() {
             self.found.set(None);
-            self.view.matches.update(BTreeSet::clear);
-            self.view.target.set(None);
+            self.view.forget_matches();
             return;
         }
         let (here, _) = self.view.in_sight();
@@ -112,7 +110,7 @@ impl Finder {
             if self.searches.try_update(|count| *count -= 1).is_none() {
                 return;
             }
-            if self.words.with_untracked(|words| words.trim() == wanted) {
+            if self.wanted() == wanted {
                 self.take(answer, chosen.unwrap_or_default());
             }
         });
@@ -122,16 +120,20 @@ impl Finder {
         let lines = answer.as_ref().map(|found| found.lines.clone()).unwrap_or_default();
         self.at.set(at);
         self.found.set(Some(answer));
-        self.view.matches.set(lines.iter().copied().collect());
+        self.view.matches.update(|matches| matches.lines = lines.iter().copied().collect());
         if let Some(line) = lines.get(at) {
-            self.view.show(*line, *line);
+            self.view.show_match(*line, self.wanted());
         }
+    }
+
+    fn wanted(self) -> String {
+        self.words.with_untracked(|words| words.trim().to_owned())
     }
 
     /// To the next match or the one before; round and round.
     pub(super) fn step(self, forward: bool) {
         let Some(found) = self.found.with_untracked(|found| found.as_ref()?.as_ref().ok().cloned()) else {
-            let wanted = self.words.with_untracked(|words| words.trim().to_owned());
+            let wanted = self.wanted();
             if !wanted.is_empty() {
                 self.search(wanted);
             }
@@ -142,12 +144,11 @@ impl Finder {
         match found.step(at, forward, grown) {
             Some(Step::To(at)) => {
                 self.at.set(at);
-                self.view.show(found.lines[at], found.lines[at]);
+                self.view.show_match(found.lines[at], self.wanted());
             }
             Some(Step::Ask { from, before }) => {
                 let here = found.lines.get(at).copied().unwrap_or(1);
-                let wanted = self.words.with_untracked(|words| words.trim().to_owned());
-                self.ask(wanted, from, before, move |found| {
+                self.ask(self.wanted(), from, before, move |found| {
                     if forward && found.lines.is_empty() && from > 1 {
                         // Nothing new there: round again.
                         return Err(1);

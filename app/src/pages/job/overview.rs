@@ -93,9 +93,10 @@ fn Age(job: Live<Job>) -> impl IntoView {
         }
         Some(format!("as of {} ago", words::age(age)))
     });
+    let exact = move || job.synced_at.get().map(|at| words::exact_moment(at, browser_zone(clock, at)));
     view! {
         <span class="progress-text">{move || estimate.get()}</span>
-        <span class="age">{move || age.get()}</span>
+        <span class="age" title=exact>{move || age.get()}</span>
     }
 }
 
