@@ -4,6 +4,7 @@
 use super::Remote;
 use super::environment::Environment;
 use super::output::describe_exit;
+use super::silence::believe_ends;
 use super::ssh::Output;
 use super::ssh_state::Purpose;
 use protocol::Timestamp;
@@ -109,6 +110,8 @@ impl Environment {
     /// A server that takes only the contract's commands refuses the questions, which is fine.
     async fn check_workspace(&self) -> Outcome {
         let root = &self.config.ssh.workspace_root;
+        let told = believe_ends(self.shell(), self.commands(), Purpose::Question).await;
+        told.map_err(|failure| failure.private().to_owned())?;
         let commands = self.commands().workspace_checks();
         for (command, wrong) in commands.into_iter().zip([
             "does not exist there, or is no folder: make it, or correct ssh.workspace_root",

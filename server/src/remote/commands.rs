@@ -2,7 +2,7 @@
 //! No value gets into a command before its name rule has been checked.
 
 use super::quote::{Template, Value, quote};
-use crate::config::SshConfig;
+use crate::config::{CommandTemplates, SshConfig};
 use protocol::names;
 
 /// Filled in for one environment.
@@ -17,6 +17,7 @@ pub struct Commands {
     fetch: Template,
     scenarios: Template,
     cleanup: Template,
+    has_own_present: bool,
 }
 
 impl Commands {
@@ -40,6 +41,7 @@ impl Commands {
             fetch: parse("fetch", &templates.fetch, &[Repository, Branch, Commit])?,
             scenarios: parse("scenarios", &templates.scenarios, &[Repository, Branch, Commit, ScenarioDir])?,
             cleanup: parse("cleanup", &templates.cleanup, &[Repository, WorkspaceRoot, QueueId])?,
+            has_own_present: templates.present != CommandTemplates::default().present,
         };
         // It is the one that removes things: an empty root would make it remove from the file system's root.
         if ssh.workspace_root.trim_end_matches('/').is_empty() {
@@ -58,6 +60,11 @@ impl Commands {
 
     pub fn present(&self, commit: &str) -> Result<String, String> {
         self.fill(&self.present, &[(Value::Commit, commit)])
+    }
+
+    /// Whether somebody has said so in the configuration (`present = "true"`): then it is no answer that one is there.
+    pub fn takes_each_commit_for_present(&self) -> bool {
+        self.has_own_present
     }
 
     pub fn fetch(&self, branch: &str, commit: &str) -> Result<String, String> {
@@ -118,7 +125,7 @@ fn check_folder(path: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{CommandTemplates, HostKeyCheck, Secret, SshCredential};
+    use crate::config::{HostKeyCheck, Secret, SshCredential};
     use std::time::Duration;
 
     fn config() -> SshConfig {

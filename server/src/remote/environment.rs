@@ -46,6 +46,10 @@ impl Environment {
         self.shell.state()
     }
 
+    pub(super) fn shell(&self) -> &Shell {
+        &self.shell
+    }
+
     pub(super) fn commands(&self) -> &Commands {
         &self.commands
     }

@@ -88,7 +88,7 @@ const DAMAGED: [&str; 6] = [
 ];
 
 /// Words of git, rm, shells and the system that say why, the more exact ones first; the reason in plain words; advice.
-const KNOWN_REASONS: [(&[&str], &str, &str); 22] = [
+const KNOWN_REASONS: [(&[&str], &str, &str); 23] = [
     (&["dubious ownership"], "the repository belongs to another user", ""),
     (&["not a git repository"], "no git repository is there", ""),
     (
@@ -110,6 +110,12 @@ const KNOWN_REASONS: [(&[&str], &str, &str); 22] = [
         "",
     ),
     (&["couldn't find remote ref"], "the branch is gone", ""),
+    (
+        &["refusing to fetch into"],
+        "its clone has the branch checked out",
+        ". The clone is set to overwrite its own branches; run: git -C <ssh.repository> config remote.origin.fetch \
+         '+refs/heads/*:refs/remotes/origin/*'",
+    ),
     (&["cannot lock ref"], "a ref of the repository is locked", ""),
     (&["shallow"], "the clone is shallow", ""),
     (&["has not ended"], "its queue has not ended", ""),

@@ -7,7 +7,7 @@ use super::listing::{self, Odd, ScenarioList};
 use super::memory::Memory;
 use super::output::{first_words, last_words, stdout_of, tells_of_altering};
 use super::shell::Shell;
-use super::silence::require_that_commands_run;
+use super::silence::believe_silence;
 use super::ssh::Output;
 use super::ssh_state::Purpose;
 use crate::config::SshConfig;
@@ -165,14 +165,12 @@ impl Repository {
         Ok(Arc::new(list))
     }
 
-    /// That there is nothing is only believed of a server that runs commands at all.
+    /// That there is nothing is only believed of a server of which one would hear if there were something.
     async fn believe_silence_of(&self, is_silent: bool) -> Result<(), QuestionError> {
         if !is_silent {
-            self.shell.note_runs_commands(true);
             return Ok(());
         }
-        let sure = require_that_commands_run(&self.shell, &self.commands, Purpose::Question);
-        sure.await.map_err(QuestionError::Unreachable)
+        believe_silence(&self.shell, &self.commands).await.map_err(QuestionError::Unreachable)
     }
 
     /// Brings a branch's commit into the repository.
@@ -188,7 +186,7 @@ impl Repository {
             return Err(QuestionError::BranchMoved);
         }
         // The branch is where it was: so it is the fetch that does not work, even one that does not say so.
-        let failure = self.shell.failed(&reason);
+        let failure = self.shell.failed(Purpose::Question, &reason);
         Err(if is_told { QuestionError::Unreachable(failure) } else { QuestionError::BranchMoved })
     }
 

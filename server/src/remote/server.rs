@@ -6,7 +6,7 @@ use super::http::{Call, HttpClient, Reply, segment};
 use super::output::stdout_of;
 use super::refusal::About;
 use super::shell::Shell;
-use super::silence::require_that_commands_run;
+use super::silence::believe_ends;
 use super::ssh::Output;
 use super::ssh_state::Purpose;
 use super::{Answer, ChangedQueue, Failure, LogPiece, QueueRef, Refusal, Remote, RemoteError, transfer, words};
@@ -199,8 +199,7 @@ impl Remote for Server {
 
     async fn clean_up(&self, queue_id: &str) -> Result<(), RemoteError> {
         let command = self.commands.cleanup(queue_id).map_err(RemoteError::transient)?;
-        let run = require_that_commands_run(&self.shell, &self.commands, Purpose::CleanUp);
-        run.await.map_err(RemoteError::transient)?;
+        believe_ends(&self.shell, &self.commands, Purpose::CleanUp).await.map_err(RemoteError::transient)?;
         let read = |output: &Output| stdout_of(&command, output).map(drop);
         self.shell.run(Purpose::CleanUp, command.clone(), read).await.map_err(RemoteError::transient)
     }

@@ -8,13 +8,20 @@ use crate::config::SshConfig;
 use crate::metrics::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
-use tokio::sync::{Mutex, Semaphore};
+use std::time::Duration;
+use tokio::sync::{AcquireError, Mutex, Semaphore};
 use tokio::time::Instant;
 
 /// Commands at once per environment, by the contract.
-const MAX_COMMANDS: usize = 4;
+const MAX_COMMANDS: u32 = 4;
 /// Clean-ups among them: people wait for the answers to the others.
 const MAX_CLEAN_UPS: usize = 2;
+/// Where the server takes fewer sessions than that: pauses in which it lets go of one that has ended.
+const SESSION_PAUSES: [Duration; 5] = [Duration::ZERO, ms(50), ms(100), ms(400), ms(1_000)];
+
+const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
 
 /// Cheap to clone; all clones share the connection.
 #[derive(Clone)]
@@ -28,7 +35,7 @@ struct Inner {
     slots_of_clean_ups: Semaphore,
     offered: OfferedKey,
     state: SshState,
-    runs_commands: AtomicBool,
+    tells_ends: AtomicBool,
 }
 
 #[derive(Default)]
@@ -43,11 +50,11 @@ impl Shell {
             environment: environment.to_owned(),
             config,
             kept: Mutex::default(),
-            slots: Semaphore::new(MAX_COMMANDS),
+            slots: Semaphore::new(MAX_COMMANDS as usize),
             slots_of_clean_ups: Semaphore::new(MAX_CLEAN_UPS),
             offered: OfferedKey::default(),
             state: SshState::default(),
-            runs_commands: AtomicBool::new(false),
+            tells_ends: AtomicBool::new(false),
         }))
     }
 
@@ -60,13 +67,13 @@ impl Shell {
         &self.0.state
     }
 
-    /// Whether it has been seen over this connection that commands are run at all.
-    pub fn runs_commands(&self) -> bool {
-        self.0.runs_commands.load(Ordering::Relaxed)
+    /// Whether it has been seen over this connection that a command which fails says so.
+    pub fn tells_ends(&self) -> bool {
+        self.0.tells_ends.load(Ordering::Relaxed)
     }
 
-    pub fn note_runs_commands(&self, runs: bool) {
-        self.0.runs_commands.store(runs, Ordering::Relaxed);
+    pub fn note_tells_ends(&self, tells: bool) {
+        self.0.tells_ends.store(tells, Ordering::Relaxed);
     }
 
     /// Connects anew, beside what is kept, and lets go again.
@@ -121,9 +128,9 @@ impl Shell {
     }
 
     /// That what was asked did not come of it, though each command by itself did what it should.
-    pub fn failed(&self, reason: &Failure) -> Failure {
-        let failure = self.0.unable(Purpose::Question, reason);
-        self.0.state.ran(Purpose::Question, Err(&failure), None);
+    pub fn failed(&self, purpose: Purpose, reason: &Failure) -> Failure {
+        let failure = self.0.unable(purpose, reason);
+        self.0.state.ran(purpose, Err(&failure), None);
         failure
     }
 }
@@ -137,31 +144,50 @@ enum Stop {
 
 impl Inner {
     async fn run(&self, purpose: Purpose, command: &str) -> Result<Output, Stop> {
-        let time_limit = self.config.timeout;
-        let slots = async {
-            let share = match purpose {
-                Purpose::CleanUp => Some(self.slots_of_clean_ups.acquire().await),
-                Purpose::Question => None,
-            };
-            (share, self.slots.acquire().await)
+        let share = match purpose {
+            Purpose::CleanUp => Some(self.in_time(self.slots_of_clean_ups.acquire()).await?),
+            Purpose::Question => None,
         };
-        let Ok(_slots) = tokio::time::timeout(time_limit, slots).await else {
-            let seconds = time_limit.as_secs_f64();
-            return Err(Stop::Busy(format!("other commands kept it busy for {seconds} s").into()));
-        };
-        let (connection, was_kept) = self.connection().await.map_err(Stop::Ssh)?;
-        let result = connection.run(command, time_limit).await;
-        if result.is_ok() {
-            return result.map_err(Stop::Ssh);
+        let slot = self.in_time(self.slots.acquire()).await?;
+        let mut result = self.run_once_more(command).await;
+        if matches!(result, Err(SshError::NoSession(_))) {
+            // With none of ours beside it. Those who wait for all of them keep none meanwhile.
+            drop(slot);
+            let _all = self.in_time(self.slots.acquire_many(MAX_COMMANDS)).await?;
+            for pause in SESSION_PAUSES {
+                tokio::time::sleep(pause).await;
+                result = self.run_once_more(command).await;
+                if !matches!(result, Err(SshError::NoSession(_))) {
+                    break;
+                }
+            }
+        }
+        drop(share);
+        result.map_err(Stop::Ssh)
+    }
+
+    async fn in_time<T>(&self, turn: impl Future<Output = Result<T, AcquireError>>) -> Result<T, Stop> {
+        let limit = self.config.timeout;
+        // The semaphores are never closed.
+        let turn = tokio::time::timeout(limit, turn).await.ok().and_then(Result::ok);
+        turn.ok_or_else(|| Stop::Busy(format!("other commands kept it busy for {} s", limit.as_secs_f64()).into()))
+    }
+
+    /// A command that fell to a broken connection is tried once more, over a new one.
+    async fn run_once_more(&self, command: &str) -> Result<Output, SshError> {
+        let (connection, was_kept) = self.connection().await?;
+        let result = connection.run(command, self.config.timeout).await;
+        if matches!(result, Ok(_) | Err(SshError::NoSession(_))) {
+            return result;
         }
         // Also after a mere time-out: the connection may be half dead.
         self.forget(&connection).await;
         if !was_kept || !matches!(result, Err(SshError::Lost(_))) {
-            return result.map_err(Stop::Ssh);
+            return result;
         }
         tracing::debug!(host = %self.config.host, "ssh.reconnect: The kept connection was broken");
-        let (connection, _) = self.connection().await.map_err(Stop::Ssh)?;
-        connection.run(command, time_limit).await.map_err(Stop::Ssh)
+        let (connection, _) = self.connection().await?;
+        connection.run(command, self.config.timeout).await
     }
 
     /// The connection, and whether it was there before.
@@ -179,7 +205,7 @@ impl Inner {
             Ok(connection) => {
                 let connection = Arc::new(connection);
                 kept.connection = Some(Arc::clone(&connection));
-                self.runs_commands.store(false, Ordering::Relaxed);
+                self.tells_ends.store(false, Ordering::Relaxed);
                 Ok((connection, false))
             }
             Err(error) => {

@@ -1,5 +1,6 @@
-//! A login shell may end before it runs a command, well and without a word (`exit` in a start-up file, a forced
-//! command). Then an empty list is no list, and a workspace that was "removed" is still there.
+//! Where a command has ended well and there is nothing to see of it: a login shell may end before it runs a command, swallow
+//! how it ended (a trap, a pipe, a wrapper that logs) or send its words elsewhere (`exec >log`). Then an empty list is no
+//! list, and a workspace that was "removed" is still there.
 
 use super::Failure;
 use super::commands::Commands;
@@ -9,38 +10,83 @@ use super::ssh_state::Purpose;
 
 /// Git's name of nothing: no repository has this commit.
 const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
+/// A word that every shell prints; what takes only the contract's commands refuses it.
+const ECHO: &str = "echo testarena";
 
-/// Asks for what must fail, where a command has ended well and there is nothing to see of it. Before a clean-up once per
-/// connection, and not at all where answers have been read over it.
-pub async fn require_that_commands_run(shell: &Shell, commands: &Commands, purpose: Purpose) -> Result<(), Failure> {
-    if purpose == Purpose::CleanUp && shell.runs_commands() {
+/// That a question's answer is nothing: only of a server that tells how commands end, and whose words arrive.
+pub async fn believe_silence(shell: &Shell, commands: &Commands) -> Result<(), Failure> {
+    let purpose = Purpose::Question;
+    if ends_are_told(shell, commands, purpose).await? && lists_branches(shell, commands, purpose).await?.is_none() {
+        return shell.run(purpose, ECHO.to_owned(), |output| heard(output.exit_status, &output.stdout)).await;
+    }
+    Ok(())
+}
+
+/// That a command ended well: where it has been seen over this connection that bad ends are told. Before a clean-up.
+pub async fn believe_ends(shell: &Shell, commands: &Commands, purpose: Purpose) -> Result<(), Failure> {
+    if shell.tells_ends() {
         return Ok(());
     }
+    ends_are_told(shell, commands, purpose).await.map(drop)
+}
+
+/// Asks for what must fail. False where that question is answered with yes by order, and branches can be listed.
+async fn ends_are_told(shell: &Shell, commands: &Commands, purpose: Purpose) -> Result<bool, Failure> {
     let command = commands.present(NO_COMMIT)?;
-    let fails = shell.run(purpose, command, |output| Ok(output.exit_status != 0)).await?;
-    if fails {
-        shell.note_runs_commands(true);
+    let told = shell.run(purpose, command.clone(), |output| Ok(output.exit_status != 0)).await?;
+    shell.note_tells_ends(told);
+    if told {
+        return Ok(true);
+    }
+    let Some(lists) = lists_branches(shell, commands, purpose).await? else {
+        return Err(shell.failed(purpose, &ends_early(&command)));
+    };
+    if commands.takes_each_commit_for_present() {
+        shell.note_tells_ends(true);
+        return Ok(false);
+    }
+    Err(shell.failed(purpose, &swallows_ends(&command, &lists)))
+}
+
+/// The command, if branches are listed.
+async fn lists_branches(shell: &Shell, commands: &Commands, purpose: Purpose) -> Result<Option<String>, Failure> {
+    let command = commands.branches()?;
+    let read = |begins: bool| begins.then(|| command.clone());
+    shell.run(purpose, command.clone(), |output| Ok(read(listing::begins_with_refs(&output.stdout)))).await
+}
+
+/// Whoever refuses to print a word runs no shell, and has sent nothing elsewhere.
+fn heard(exit_status: u32, stdout: &[u8]) -> Result<(), Failure> {
+    if exit_status != 0 || !stdout.is_empty() {
         return Ok(());
     }
-    shell.note_runs_commands(false);
-    // Some say yes to each question of this kind: `commands.present` may be `true`. But they can list branches.
-    let command = commands.branches()?;
-    let told = Failure::new(
+    Err(Failure::new(
+        "the login shell sends what commands print elsewhere",
+        format!(
+            "`{ECHO}` ended well and nothing of it arrived: the SSH user's login shell sends standard output elsewhere. \
+             See its start-up files (~/.bashrc) for an `exec` with `>` or `1>&2`"
+        ),
+    ))
+}
+
+fn ends_early(command: &str) -> Failure {
+    Failure::new(
         "the login shell ends before it runs a command",
         format!(
             "`{command}` and all other commands end with exit status 0 and do nothing: the SSH user's login shell ends \
              before it runs them. See its start-up files for an `exit` (~/.bashrc wants `return`) or another shell that \
              is started, and authorized_keys and sshd_config for a forced command"
         ),
-    );
-    let lists = shell.run(
-        purpose,
-        command,
-        |output| {
-            if listing::begins_with_refs(&output.stdout) { Ok(()) } else { Err(told) }
-        },
-    );
-    lists.await?;
-    shell.note_runs_commands(true);
-    Ok(())
+    )
+}
+
+fn swallows_ends(command: &str, other: &str) -> Failure {
+    Failure::new(
+        "the login shell does not tell how commands end",
+        format!(
+            "`{command}` ended with exit status 0, though no repository has that commit, and `{other}` works: something \
+             around the commands swallows their exit status. See the SSH user's start-up files for a `trap … EXIT`, and \
+             authorized_keys and sshd_config for a forced command that goes on after the command or pipes it"
+        ),
+    )
 }

@@ -15,7 +15,7 @@ use crate::config::SshConfig;
 use guard::{Broken, HostKeyGuard, kinds_in_order, without};
 use russh::client::{Config, Handle};
 use russh::keys::Algorithm;
-use russh::{ChannelMsg, Preferred};
+use russh::{ChannelMsg, Preferred, kex};
 use std::borrow::Cow;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -32,6 +32,8 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const INACTIVITY_LIMIT: Duration = Duration::from_mins(1);
 /// After a command's exit status, when nothing more comes.
 const SILENCE_AFTER_END: Duration = Duration::from_secs(1);
+/// Of last choice: some hardened servers offer nothing else.
+const NIST_CURVES: [kex::Name; 3] = [kex::ECDH_SHA2_NISTP256, kex::ECDH_SHA2_NISTP384, kex::ECDH_SHA2_NISTP521];
 /// Most bytes of output that one command may write.
 pub const MAX_OUTPUT_BYTES: usize = 8 * 1024 * 1024;
 
@@ -41,6 +43,9 @@ pub enum SshError {
     /// The connection ended before the command did; a new one may do better.
     #[error("{0}")]
     Lost(Failure),
+    /// The server has as many sessions open over this connection as it takes.
+    #[error("{0}")]
+    NoSession(Failure),
     #[error("{0}")]
     Failed(Failure),
 }
@@ -56,7 +61,7 @@ impl SshError {
 
     pub fn failure(&self) -> &Failure {
         match self {
-            Self::Lost(failure) | Self::Failed(failure) => failure,
+            Self::Lost(failure) | Self::NoSession(failure) | Self::Failed(failure) => failure,
         }
     }
 }
@@ -114,10 +119,10 @@ impl Connection {
         let mut channel = match opening.await {
             Ok(Ok(channel)) => channel,
             Ok(Err(russh::Error::ChannelOpenFailure(reason))) => {
-                return failed(
+                return Err(SshError::NoSession(Failure::new(
                     "it takes no more sessions",
                     format!("the SSH server refused to open a channel ({reason:?}); see its MaxSessions"),
-                );
+                )));
             }
             Ok(Err(error)) => return Err(SshError::lost(format!("the SSH connection broke: {error}"))),
             Err(_) => return Err(SshError::lost("the SSH connection no longer answers")),
@@ -250,12 +255,17 @@ async fn handshake(
 ) -> Result<Connection, Broken> {
     // A delayed small packet would add to every command; without the option it is only slower.
     let _ = stream.set_nodelay(true);
+    let preferred = Preferred::default();
     let client = Config {
         client_id: russh::SshId::Standard(Cow::Borrowed(concat!("SSH-2.0-TestArena_", env!("CARGO_PKG_VERSION")))),
         keepalive_interval: Some(KEEPALIVE_INTERVAL),
         // Nobody asks a server that freezes while keys are exchanged whether it is alive, and its connection would stay open.
         inactivity_timeout: Some(INACTIVITY_LIMIT),
-        preferred: Preferred { key: Cow::Owned(kinds.to_vec()), ..Preferred::default() },
+        preferred: Preferred {
+            key: Cow::Owned(kinds.to_vec()),
+            kex: Cow::Owned([&*preferred.kex, &NIST_CURVES].concat()),
+            ..preferred
+        },
         ..Config::default()
     };
     let mut handle = russh::client::connect_stream(Arc::new(client), stream, guard).await?;

@@ -78,6 +78,54 @@ async fn a_workspace_is_not_taken_for_removed_by_a_shell_that_ends_early() {
     }
 }
 
+/// Each runs the command, and always ends well.
+const SWALLOWS: [&str; 3] = [
+    "trap 'exit 0' EXIT",
+    r#"sh -c "$SSH_ORIGINAL_COMMAND" | tee -a /dev/null; exit"#,
+    r#"sh -c "$SSH_ORIGINAL_COMMAND"; exit 0"#,
+];
+
+#[tokio::test]
+async fn a_shell_that_swallows_how_commands_end_is_told() {
+    let bench = Bench::start();
+    git(&bench.work(), &["commit", "-q", "--allow-empty", "-m", "not in the clone yet"]);
+    bench.push("new");
+    for swallows in SWALLOWS {
+        // A forced command sees the wish in this variable; so does a start-up file that is given it.
+        bench.sshd.bashrc(&format!("SSH_ORIGINAL_COMMAND=$BASH_EXECUTION_STRING; {swallows}"));
+        let environment = bench.environment();
+        for message in [
+            unreachable(environment.repository.read_branch("new").await),
+            unreachable(environment.repository.resolve("nope").await),
+        ] {
+            assert!(message.contains("swallows their exit status"), "{swallows}: {message}");
+        }
+        std::fs::create_dir_all(bench.path("workspaces/42")).unwrap();
+        let error = environment.server.clean_up("42").await.unwrap_err();
+        assert!(error.private().contains("swallows their exit status"), "{swallows}: {error:?}");
+        assert!(bench.path("workspaces/42").exists());
+        let checks = environment.check("test").await;
+        let wrong: Vec<_> = checks.iter().filter(|check| !check.ok).map(|check| check.detail.as_str()).collect();
+        assert!(wrong.iter().any(|detail| detail.contains("swallows their exit status")), "{swallows}: {wrong:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_shell_that_sends_words_elsewhere_is_told() {
+    let bench = Bench::start();
+    for elsewhere in [format!("exec > {}", bench.path("log").display()), "exec 1>&2".to_owned()] {
+        bench.sshd.bashrc(&elsewhere);
+        let repository = bench.environment().repository;
+        for message in [
+            unreachable(repository.branches().await),
+            unreachable(repository.resolve("main").await),
+            unreachable(repository.read_branch("main").await),
+        ] {
+            assert!(message.contains("sends standard output elsewhere"), "{elsewhere}: {message}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn where_commands_run_nothing_is_an_answer_and_the_usual_ones_cost_no_more_commands() {
     let bench = Bench::start();
@@ -89,14 +137,13 @@ async fn where_commands_run_nothing_is_an_answer_and_the_usual_ones_cost_no_more
     for queue in ["41", "42"] {
         assert_eq!(environment.server.clean_up(queue).await, Ok(()));
     }
-    // validate, present, scenarios; branches; two clean-ups
-    assert_eq!(line_count(&commands), 6);
-    // A first clean-up makes sure, once.
+    // validate, present, scenarios; branches; two clean-ups, the first of which makes sure that bad ends are told
+    assert_eq!(line_count(&commands), 7);
     let first = bench.environment();
     for queue in ["41", "42"] {
         assert_eq!(first.server.clean_up(queue).await, Ok(()));
     }
-    assert_eq!(line_count(&commands), 9);
+    assert_eq!(line_count(&commands), 10);
 
     push_empty(&bench, "none");
     let (_, list) = environment.repository.read_branch("none").await.unwrap();

@@ -151,3 +151,29 @@ async fn nobody_at_the_port_and_a_silent_port_are_failures_in_time() {
     let wrong = bench.environment_with(|ssh| ssh.port = port);
     unreachable(wrong.repository.branches().await);
 }
+
+#[tokio::test]
+async fn a_server_that_takes_few_sessions_at_once_is_asked_one_after_the_other() {
+    let bench = Bench::start();
+    let commit = bench.commit("smoke/more");
+    for most in [1, 2] {
+        bench.sshd.reconfigure(&format!("MaxSessions {most}"));
+        bench.sshd.bashrc("sleep 0.3");
+        let environment = bench.environment();
+        let branches = ["b1", "b2", "b3", "b4", "b5"];
+        branches.iter().for_each(|branch| bench.push(branch));
+        let asked = branches.map(|branch| environment.repository.resolve(branch));
+        for (branch, found) in branches.iter().zip(futures_util::future::join_all(asked).await) {
+            assert_eq!(found.as_deref(), Ok(commit.as_str()), "{branch}, {most}");
+        }
+        assert_eq!(environment.server.clean_up("42").await, Ok(()));
+    }
+    assert_eq!(bench.sshd.connection_count(), 2, "one connection for each environment");
+}
+
+#[tokio::test]
+async fn a_server_that_exchanges_keys_by_nist_curves_alone_is_reached() {
+    let bench = Bench::start();
+    bench.sshd.reconfigure("KexAlgorithms ecdh-sha2-nistp256");
+    assert!(bench.environment().repository.resolve("main").await.is_ok());
+}
