@@ -1,11 +1,12 @@
 //! Everything that `runner.toml` says, checked once at the start and typed.
 //! An unknown key or a bad value stops the start with a message that names it.
 
-use protocol::size;
+use protocol::{size, text};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -78,7 +79,7 @@ impl fmt::Debug for Token {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("can't read {}: {source}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    Read { path: PathBuf, source: io::Error },
     #[error("{}: {source}", path.display())]
     Parse { path: PathBuf, source: Box<toml::de::Error> },
     #[error("{}: {key}: {problem}", path.display())]
@@ -155,10 +156,11 @@ impl Config {
     /// Reads a `runner.toml`. Relative paths in it are relative to the file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let read_error = |source| ConfigError::Read { path: path.to_owned(), source };
-        let text = std::fs::read_to_string(path).map_err(read_error)?;
+        let bytes = std::fs::read(path).map_err(read_error)?;
+        let text = text::of_file(bytes).map_err(|error| read_error(io::Error::other(error)))?;
         let absolute = std::path::absolute(path).map_err(read_error)?;
         let folder = absolute.parent().unwrap_or(Path::new("/"));
-        let file: File = toml::from_str(text.trim_start_matches('\u{feff}'))
+        let file: File = toml::from_str(&text)
             .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })?;
         from_file(file, folder).map_err(|(key, problem)| ConfigError::Value { path: path.to_owned(), key, problem })
     }

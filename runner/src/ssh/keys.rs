@@ -1,6 +1,7 @@
 //! The server's host key, made at the first start, and the clients' keys in an `authorized_keys` file.
 //! That file is read at every sign-in, so that a change in it holds at once.
 
+use protocol::text;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::ssh_key::authorized_keys::Entry;
 use russh::keys::{Algorithm, HashAlg, PrivateKey, PublicKey};
@@ -58,14 +59,9 @@ pub fn fingerprint_of(key: &PublicKey) -> String {
 
 /// Whether the file lists this key. Blocks.
 pub fn is_authorized(path: &Path, key: &PublicKey) -> io::Result<bool> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
-    // An editor on Windows may begin a file with a mark of its own.
-    let entries = text
-        .trim_start_matches('\u{feff}')
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let read = std::fs::read(path).and_then(|bytes| text::of_file(bytes).map_err(io::Error::other));
+    let text = read.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+    let entries = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     Ok(entries.filter_map(|line| line.parse::<Entry>().ok()).any(|entry| lists(&entry, key)))
 }
 

@@ -6,8 +6,9 @@ use super::values;
 use super::variables::name_for_key;
 use super::{Config, ConfigError, Variables};
 use crate::store::DatabaseUrl;
-use protocol::size;
+use protocol::{size, text};
 use std::collections::HashSet;
+use std::error::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,8 +17,9 @@ impl Config {
     /// Reads the file, `.env` and the process's environment.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let variables = Variables::read()?;
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError(format!("{} can't be read: {error}", path.display())))?;
+        let unreadable = |error: &dyn Error| ConfigError(format!("{} can't be read: {error}", path.display()));
+        let bytes = std::fs::read(path).map_err(|error| unreadable(&error))?;
+        let text = text::of_file(bytes).map_err(|error| unreadable(&error))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         Self::parse(&text, folder, &variables)
             .map_err(|ConfigError(why)| ConfigError(format!("{}: {why}", path.display())))
@@ -25,8 +27,8 @@ impl Config {
 
     /// Checks a file's text; relative paths in it are relative to `folder`.
     pub fn parse(text: &str, folder: &Path, variables: &Variables) -> Result<Self, ConfigError> {
-        let mut file: File = toml::from_str(text.trim_start_matches('\u{feff}'))
-            .map_err(|error| ConfigError(error.to_string().trim_end().to_owned()))?;
+        let mut file: File =
+            toml::from_str(text).map_err(|error| ConfigError(error.to_string().trim_end().to_owned()))?;
         if file.database_url.as_deref().is_some_and(carries_password) {
             return Err(ConfigError(
                 "database_url: a password does not belong into the file; give the whole URL in TESTARENA_DATABASE_URL"

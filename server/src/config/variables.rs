@@ -3,7 +3,9 @@
 
 use super::file::KEYS;
 use super::{ConfigError, Secret};
+use protocol::text;
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::io::ErrorKind;
 
 /// Every variable of ours begins so.
@@ -35,11 +37,11 @@ impl Variables {
     /// Reads `.env` in the working folder, if there is one, and the process's environment.
     pub fn read() -> Result<Self, ConfigError> {
         let mut variables = BTreeMap::new();
-        match std::fs::read_to_string(".env") {
-            // An editor on Windows may begin a file with a mark of its own.
-            Ok(text) => variables.extend(read_lines(text.trim_start_matches('\u{feff}'))?),
+        let unreadable = |error: &dyn Error| ConfigError(format!(".env can't be read: {error}"));
+        match std::fs::read(".env") {
+            Ok(bytes) => variables.extend(read_lines(&text::of_file(bytes).map_err(|error| unreadable(&error))?)?),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(ConfigError(format!(".env can't be read: {error}"))),
+            Err(error) => return Err(unreadable(&error)),
         }
         variables.extend(Self::of_process()?.0);
         Ok(Self(variables))

@@ -4,6 +4,7 @@
 use super::Failure;
 use super::known_hosts::{KnownHosts, Verdict};
 use crate::config::{HostKeyCheck, SshConfig};
+use protocol::text::{self, NotUtf8};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -109,10 +110,16 @@ impl HostKeyTrust {
 /// # Errors
 /// The file can't be read.
 pub async fn load_known_hosts(path: &Path) -> Result<KnownHosts, Failure> {
-    let read = tokio::fs::read(path).await;
-    let text = read.map_err(|error| {
-        let why = format!("can't read ssh.known_hosts {}: {error}", path.display());
-        Failure::new("its SSH is not set up right here", why)
-    })?;
-    Ok(KnownHosts::parse(&String::from_utf8_lossy(&text)))
+    let wrong = |why: String| {
+        let told = format!("can't read ssh.known_hosts {}: {why}", path.display());
+        Failure::new("its SSH is not set up right here", told)
+    };
+    let bytes = tokio::fs::read(path).await.map_err(|error| wrong(error.to_string()))?;
+    let text = match text::of_file(bytes.clone()) {
+        Ok(text) => text,
+        Err(error @ NotUtf8::Utf16) => return Err(wrong(error.to_string())),
+        // Of a comment; what is a key is ASCII.
+        Err(NotUtf8::Other) => String::from_utf8_lossy(&bytes).into_owned(),
+    };
+    Ok(KnownHosts::parse(&text))
 }

@@ -5,6 +5,7 @@ use super::api::{Api, Credentials};
 use super::failure::Failure;
 use super::out::note;
 use crate::config::{Secret, Variables};
+use protocol::text;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Write};
@@ -110,13 +111,13 @@ pub(super) fn read() -> Result<Kept, Failure> {
     let Ok(path) = file() else {
         return Ok(Kept::default());
     };
-    let text = match fs::read_to_string(&path) {
+    let text = match fs::read(&path).and_then(|bytes| text::of_file(bytes).map_err(io::Error::other)) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::default()),
         Err(error) => return Err(Failure::Usage(format!("{} can't be read: {error}", path.display()))),
     };
     let wrong = |error: toml::de::Error| Failure::Usage(format!("{}: {}", path.display(), error.message()));
-    let mut kept: Kept = toml::from_str(text.trim_start_matches('\u{feff}')).map_err(wrong)?;
+    let mut kept: Kept = toml::from_str(&text).map_err(wrong)?;
     kept.url = kept.url.map(|url| read_url(&path.display().to_string(), &url)).transpose()?;
     kept.token = kept.token.map(|token| token.trim().to_owned());
     if let Some(token) = &kept.token {

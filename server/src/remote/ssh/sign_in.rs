@@ -4,9 +4,11 @@
 use super::guard::HostKeyGuard;
 use super::{SshError, broken, failed};
 use crate::config::{Secret, SshConfig, SshCredential};
+use protocol::text;
 use russh::MethodKind;
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse};
 use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -73,10 +75,10 @@ async fn answer_questions(
 /// Reads the key anew for each connection, so that an administrator's change holds at once.
 pub async fn load_identity(path: &Path) -> Result<PrivateKey, SshError> {
     let wrong = |why: String| SshError::failed("its SSH is not set up right here", why);
-    let read = tokio::fs::read_to_string(path).await;
+    let read = tokio::fs::read(path).await.and_then(|bytes| text::of_file(bytes).map_err(io::Error::other));
     let text = read.map_err(|error| wrong(format!("can't read ssh.identity_file {}: {error}", path.display())))?;
     // As an editor on Windows leaves it.
-    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+    let text = text.replace("\r\n", "\n");
     russh::keys::decode_secret_key(&text, None).map_err(|error| {
         let path = path.display();
         wrong(match error {
