@@ -36,12 +36,21 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
 /// be compared; the slash at its end is taken off.
 pub(super) fn http_url(text: &str) -> Result<String, String> {
     let wrong = || format!("\"{text}\" is no URL such as https://host.example:8443");
+    if !text.is_ascii() {
+        return Err(format!(
+            "\"{text}\": write what is not ASCII in it as a URL does (a host as xn--…, a path as %C3%BC)"
+        ));
+    }
     let uri: axum::http::Uri = text.parse().map_err(|_| wrong())?;
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
         return Err(wrong());
     };
     if !matches!(scheme, "http" | "https") || authority.host().is_empty() {
         return Err(wrong());
+    }
+    let after_host = authority.as_str().rsplit_once(authority.host()).map_or("", |(_, rest)| rest);
+    if !after_host.is_empty() && authority.port_u16().is_none() {
+        return Err(format!("\"{text}\": there is no such port"));
     }
     if authority.as_str().contains('@') {
         return Err("must not carry a user name or password".to_owned());
@@ -91,6 +100,10 @@ mod tests {
         for bad in ["bench", "ftp://bench", "http://", "http://a:b@bench", "http://bench/?x", "http://bench/#x", "/x"] {
             assert!(http_url(bad).is_err(), "{bad}");
         }
+        for bad in ["http://bench:99999", "http://bench:", "http://[::1]:x", "https://b\u{fc}cher"] {
+            assert!(http_url(bad).is_err(), "{bad}");
+        }
+        assert_eq!(http_url("http://[::1]:80/x"), Ok("http://[::1]:80/x".to_owned()));
         assert_eq!(origin("http://127.0.0.1:3000/"), Ok("http://127.0.0.1:3000".to_owned()));
         assert!(origin("http://host/testarena").is_err());
     }
