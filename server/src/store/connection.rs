@@ -32,7 +32,7 @@ const SQLITE_OPTIONS: [&str; 3] = ["ENABLE_QPSG", "DEFAULT_MEMSTATUS=0", "THREAD
 /// Of a database file that is no longer that which was opened.
 pub(super) const MOVED_WORDS: &str = "the database file has been removed or replaced; put that file back, or stop the server, remove \
      the -wal and -shm beside it, which belong to the file that is gone, and start it again";
-/// Longest that a connection to SQLite waits for others.
+/// Longest that a connection waits for others who hold what it needs.
 const BUSY_LIMIT: Duration = Duration::from_secs(10);
 /// Time between two tries where SQLite does not wait itself.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
@@ -208,6 +208,14 @@ impl Connector {
         if self.is_pooled() {
             // Statements that are prepared once and used later would be looked for in another session.
             connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+        } else if let AnyConnection::Postgresql(postgres) = &mut connection {
+            // Somebody who holds a whole table (VACUUM FULL, ALTER) must not hold everybody who asks. An administrator's own
+            // limit stays.
+            let limit = format!(
+                "SELECT set_config('lock_timeout', '{}s', false) WHERE current_setting('lock_timeout') = '0'",
+                BUSY_LIMIT.as_secs()
+            );
+            postgres.batch_execute(&limit).map_err(ConnectionError::CouldntSetupConfiguration)?;
         }
         Ok(connection)
     }
@@ -334,8 +342,10 @@ pub(super) fn takes_writes(connection: &mut AnyConnection) -> QueryResult<bool> 
     match connection {
         AnyConnection::Sqlite(sqlite) => sqlite.batch_execute("SELECT 1").map(|()| true),
         AnyConnection::Postgresql(postgres) => {
+            // Nobody is let in where those tables can't be read.
             let found: ReadOnly = diesel::sql_query(
-                "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS read_only",
+                "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS read_only \
+                 FROM (SELECT 1) AS one LEFT JOIN users ON false LEFT JOIN sessions ON false LEFT JOIN jobs ON false",
             )
             .get_result(postgres)?;
             Ok(!found.read_only)
@@ -387,6 +397,8 @@ pub fn migrate(connection: &mut AnyConnection) -> Result<(), Box<dyn Error + Sen
         }),
         // In one transaction, so that the lock needs no session of its own, which a pooler would not give.
         AnyConnection::Postgresql(postgres) => postgres.transaction(|postgres| {
+            // However long another replica takes for it.
+            postgres.batch_execute("SET LOCAL lock_timeout = 0")?;
             postgres.batch_execute(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))?;
             refuse_other_encodings(postgres)?;
             refuse_newer(postgres)?;

@@ -87,12 +87,13 @@ impl StoreError {
 
 /// Whether the database is to blame for an error, not the query. Asks it only where the error itself does not say.
 pub(super) fn outage_behind(connection: &mut AnyConnection, error: &DieselError) -> Option<Outage> {
-    let (kind, message) = match error {
+    let (kind, info) = match error {
         DieselError::BrokenTransactionManager => return Some(Outage::Away),
-        DieselError::DatabaseError(kind, info) => (kind, info.message()),
+        DieselError::DatabaseError(kind, info) => (kind, info),
         DieselError::RollbackErrorOnCommit { commit_error, .. } => return outage_behind(connection, commit_error),
         _ => return None,
     };
+    let message = info.message();
     match kind {
         DatabaseErrorKind::ReadOnlyTransaction => Some(Outage::ReadOnly),
         DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => Some(Outage::Away),
@@ -104,11 +105,40 @@ pub(super) fn outage_behind(connection: &mut AnyConnection, error: &DieselError)
         DatabaseErrorKind::Unknown => match connection {
             AnyConnection::Sqlite(_) => outage_of_sqlite(message),
             // A connection that still answers was not the reason.
-            AnyConnection::Postgresql(_) if message.contains("No space left on device") => Some(Outage::Full),
-            AnyConnection::Postgresql(postgres) => is_dead(postgres).then_some(Outage::Away),
+            AnyConnection::Postgresql(postgres) => {
+                outage_of_postgres(message, info.hint()).or_else(|| is_dead(postgres).then_some(Outage::Away))
+            }
         },
         _ => None,
     }
+}
+
+/// What the server says of its own trouble and of its administrator's limits: diesel tells few of its error codes.
+const POSTGRES_TROUBLES: [(&str, Outage); 15] = [
+    ("No space left on device", Outage::Full),
+    ("Disk quota exceeded", Outage::Full),
+    ("temporary file size exceeds", Outage::Full),
+    ("out of memory", Outage::Busy),
+    ("out of shared memory", Outage::Busy),
+    ("could not obtain lock", Outage::Busy),
+    ("too many clients", Outage::Busy),
+    ("is not accepting commands", Outage::ReadOnly),
+    ("permission denied", Outage::Away),
+    ("Input/output error", Outage::Away),
+    ("could not open file", Outage::Away),
+    ("could not read block", Outage::Away),
+    ("could not write block", Outage::Away),
+    ("could not extend file", Outage::Full),
+    ("invalid page in block", Outage::Away),
+];
+/// Of a disk that took a part of what was written.
+const FULL_HINT: &str = "Check free disk space";
+
+fn outage_of_postgres(message: &str, hint: Option<&str>) -> Option<Outage> {
+    if hint.is_some_and(|hint| hint.contains(FULL_HINT)) {
+        return Some(Outage::Full);
+    }
+    POSTGRES_TROUBLES.iter().find(|(words, _)| message.contains(words)).map(|(_, outage)| *outage)
 }
 
 /// diesel tells no error code of `SQLite`, only its fixed text for it.
@@ -135,4 +165,34 @@ fn is_dead(postgres: &mut PgConnection) -> bool {
         DieselError::DatabaseError(DatabaseErrorKind::Unknown, info) => info.message() != "Received an empty query",
         _ => true,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_postgres_says_of_its_own_trouble_is_no_fault_of_the_query() {
+        let disk = Some("Check free disk space.");
+        for (message, hint, expected) in [
+            ("could not extend file \"base/1/2\": No space left on device", disk, Some(Outage::Full)),
+            ("could not extend file \"base/1/2\": wrote only 4096 of 8192 bytes at block 3", disk, Some(Outage::Full)),
+            ("could not write to file \"pg_wal/xlogtemp.9\": Disk quota exceeded", None, Some(Outage::Full)),
+            ("temporary file size exceeds temp_file_limit (1kB)", None, Some(Outage::Full)),
+            ("out of shared memory", Some("You might need to increase max_locks_per_transaction."), Some(Outage::Busy)),
+            ("could not obtain lock on row in relation \"jobs\"", None, Some(Outage::Busy)),
+            (
+                "database is not accepting commands to avoid wraparound data loss in database \"testarena\"",
+                None,
+                Some(Outage::ReadOnly),
+            ),
+            ("could not read block 3 in file \"base/1/2\": Input/output error", None, Some(Outage::Away)),
+            ("invalid page in block 3 of relation base/1/2", None, Some(Outage::Away)),
+            ("permission denied for table jobs", None, Some(Outage::Away)),
+            ("column \"x\" does not exist", None, None),
+            ("division by zero", None, None),
+        ] {
+            assert_eq!(outage_of_postgres(message, hint), expected, "{message}");
+        }
+    }
 }

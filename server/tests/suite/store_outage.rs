@@ -100,6 +100,23 @@ async fn a_time_limit_of_the_database_servers_puts_off_what_it_ends() {
     }
 }
 
+/// No limit is set anywhere, and a table is held by somebody who needs long (VACUUM FULL, ALTER).
+#[tokio::test]
+async fn a_table_that_somebody_holds_puts_off_what_needs_it_and_is_told() {
+    let app = TestApp::start().await;
+    let DatabaseUrl::Postgres(url) = app.state.config.database_url.clone() else { return };
+    let ada = app.user("ada").await;
+    let lock = lock_table(&url, "users");
+    app.forget_everything();
+    let anybody = app.anybody();
+    let (me, ready) = tokio::join!(ada.get("/api/me"), anybody.get("/readyz"));
+    assert_eq!((me.code(), ready.status.as_u16()), ("unavailable", 503));
+    assert!(!me.header("retry-after").is_empty());
+    unlock(lock);
+    ada.get("/api/me").await.expect(200);
+    assert_eq!(anybody.get("/readyz").await.status, 200);
+}
+
 #[tokio::test]
 async fn a_full_disk_is_told_as_such_and_passes() {
     let app = TestApp::start().await;
