@@ -26,7 +26,7 @@ pub struct Wanted {
 }
 
 /// Settings of the clone that are about its own working tree, and the file system on which that would lie.
-const NOT_OURS: [&str; 16] = [
+pub(super) const NOT_OURS: [&str; 16] = [
     "-c",
     "core.sparseCheckout=false",
     "-c",
@@ -44,6 +44,10 @@ const NOT_OURS: [&str; 16] = [
     "-c",
     "submodule.recurse=false",
 ];
+
+/// Settings of the clone that say how servers are reached. Not what `git submodule init` has once noted of submodules: a
+/// commit may name other addresses.
+const WAYS: &str = r"^(url\..*|credential\..*|http\..*|protocol\..*|ssh\.variant|core\.(sshcommand|gitproxy))$";
 
 impl Repository {
     /// Makes `workspace` a checkout, in place of whatever is there, and returns what the queue's log should tell.
@@ -98,7 +102,8 @@ impl Repository {
     /// Gives a new repository the clone's objects, its names for them, and its source.
     async fn furnish(&self, workspace: &Path, layout: &CloneLayout, commit: &str) -> Result<(), GitError> {
         let refs = self.refs().await?;
-        let source = self.source().await?;
+        let ways = self.ways().await?;
+        let source = self.source().await? + &ways.iter().filter_map(|way| config_lines(way)).collect::<String>();
         let git_dir = workspace.join(".git");
         let shallow = layout.is_shallow.then(|| layout.common_dir.join("shallow"));
         let (head, layout) = (format!("{commit}\n"), layout.clone());
@@ -177,6 +182,20 @@ impl Repository {
         Ok(text)
     }
 
+    /// How the clone reaches servers (other addresses, keys, proxies, credentials), each as `name\nvalue`: so do its
+    /// checkouts, for their submodules and for what scenarios fetch themselves.
+    pub(super) async fn ways(&self) -> Result<Vec<String>, GitError> {
+        let ask = ["config", "--local", "--includes", "-z", "--get-regexp", WAYS];
+        let settings = match self.run(&ask, LOCAL_LIMIT).await {
+            Ok(settings) => settings,
+            // There are none.
+            Err(GitError::Failed { code: Some(1), .. }) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let settings = String::from_utf8_lossy(&settings);
+        Ok(settings.split('\0').filter(|setting| !setting.is_empty()).map(str::to_owned).collect())
+    }
+
     /// Git takes a source that is a relative path from the clone's folder, and a checkout lies elsewhere.
     fn absolute(&self, url: &str) -> String {
         let is_remote = url.split('/').next().is_some_and(|first| first.contains(':'));
@@ -188,6 +207,16 @@ impl Repository {
     }
 }
 
+/// What git lists as `section.subsection.name\nvalue`. Where no value follows, it is a switch that is on.
+fn config_lines(setting: &str) -> Option<String> {
+    let (key, value) = setting.split_once('\n').map_or((setting, None), |(key, value)| (key, Some(value)));
+    let (section, rest) = key.split_once('.')?;
+    let (subsection, name) = rest.rsplit_once('.').map_or((None, rest), |(subsection, name)| (Some(subsection), name));
+    let subsection = subsection.map(|subsection| format!(" {}", quoted(subsection))).unwrap_or_default();
+    let value = value.map(|value| format!(" = {}", quoted(value))).unwrap_or_default();
+    Some(format!("[{section}{subsection}]\n\t{name}{value}\n"))
+}
+
 /// A value as git's configuration files have it.
 fn quoted(value: &str) -> String {
     format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
@@ -195,4 +224,20 @@ fn quoted(value: &str) -> String {
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, GitError> {
     Ok(tokio::task::spawn_blocking(work).await.map_err(io::Error::from).flatten()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_is_written_as_it_was_read() {
+        for (setting, expected) in [
+            ("core.sshcommand\nssh -i \"a b\"", "[core]\n\tsshcommand = \"ssh -i \\\"a b\\\"\"\n"),
+            ("url.https://a.b/\"c\".insteadof\ngit@c:", "[url \"https://a.b/\\\"c\\\"\"]\n\tinsteadof = \"git@c:\"\n"),
+            ("http.emptyauth", "[http]\n\temptyauth\n"),
+        ] {
+            assert_eq!(config_lines(setting).as_deref(), Some(expected));
+        }
+    }
 }

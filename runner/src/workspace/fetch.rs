@@ -14,7 +14,8 @@ use tokio::time::timeout;
 pub(super) const FETCH_LIMIT: Duration = Duration::from_mins(10);
 /// What is fetched comes as one pack, which is there whole or not at all. As loose objects a commit is there before its files
 /// are, and a fetch that is cut off in between would leave a clone that takes itself for whole and fetches them never again.
-pub(super) const WHOLE_OR_NOTHING: &str = "fetch.unpackLimit=1";
+/// Submodules belong to checkouts; to look for them, git reads an index that may be damaged and that nobody needs.
+pub(super) const FETCH: [&str; 5] = ["-c", "fetch.unpackLimit=1", "fetch", "--quiet", "--no-recurse-submodules"];
 
 type Turn = tokio::sync::Mutex<()>;
 
@@ -95,10 +96,15 @@ impl Repository {
 
     async fn fetch_whole(self, branch: String, _turn: OwnedMutexGuard<()>) -> Result<(), GitError> {
         let source = format!("refs/heads/{branch}");
-        let arguments = ["-c", WHOLE_OR_NOTHING, "fetch", "--quiet", "origin", &source];
-        let fetch = || self.run(&arguments, FETCH_LIMIT);
-        let fetched = match fetch().await {
-            Err(error) if tells_of_damage(&error) => self.mend_and(Some(&branch), FETCH_LIMIT, fetch()).await,
+        let fetch = |extra: &'static [&'static str]| {
+            let arguments = [&FETCH[..], extra, &["origin", &source]].concat();
+            let git = &self;
+            async move { git.run(&arguments, FETCH_LIMIT).await }
+        };
+        let fetched = match fetch(&[]).await {
+            Err(error) if tells_of_damage(&error) => self.mend_and(Some(&branch), FETCH_LIMIT, fetch(&[])).await,
+            // Then without the names that the clone keeps for the source's branches.
+            Err(error) if refuses_to_update(&error) => fetch(&["--refmap="]).await,
             fetched => fetched,
         };
         let fetched = fetched.map(drop);
@@ -108,4 +114,9 @@ impl Repository {
         self.turns.note(branch, &fetched);
         fetched
     }
+}
+
+/// A clone that is set to keep its own branches like the source's, and has one of them checked out.
+fn refuses_to_update(error: &GitError) -> bool {
+    matches!(error, GitError::Failed { complaint, .. } if complaint.contains("refusing to fetch into"))
 }

@@ -194,7 +194,8 @@ fn name_of(arguments: &[&str]) -> String {
 
 /// Whether a variable would make git work on another repository than the one it is started in.
 pub fn leads_astray(variable: &OsStr) -> bool {
-    const NAMES: [&str; 8] = [
+    // What `git rev-parse --local-env-vars` names, but for settings given by `-c`, and how paths are read.
+    const NAMES: [&str; 17] = [
         "GIT_DIR",
         "GIT_WORK_TREE",
         "GIT_INDEX_FILE",
@@ -203,6 +204,15 @@ pub fn leads_astray(variable: &OsStr) -> bool {
         "GIT_COMMON_DIR",
         "GIT_NAMESPACE",
         "GIT_PREFIX",
+        "GIT_QUARANTINE_PATH",
+        "GIT_SHALLOW_FILE",
+        "GIT_GRAFT_FILE",
+        "GIT_REPLACE_REF_BASE",
+        "GIT_NO_REPLACE_OBJECTS",
+        "GIT_GLOB_PATHSPECS",
+        "GIT_NOGLOB_PATHSPECS",
+        "GIT_ICASE_PATHSPECS",
+        "GIT_LITERAL_PATHSPECS",
     ];
     NAMES.iter().any(|name| variable == *name)
 }

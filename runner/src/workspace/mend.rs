@@ -1,7 +1,7 @@
 //! A clone that lacks objects, or holds them damaged, after a power cut or on a failing disk. An ordinary fetch brings
 //! nothing of a commit that is here, so that each queue would fail for good: all of its branch is fetched anew instead.
 
-use super::fetch::{FETCH_LIMIT, WHOLE_OR_NOTHING};
+use super::fetch::{FETCH, FETCH_LIMIT};
 use super::git::GitError;
 use super::{ORIGIN_LIMIT, Repository};
 use protocol::names::is_commit;
@@ -21,7 +21,7 @@ const AGAIN_AFTER_FAILURE: Duration = Duration::from_mins(5);
 /// What git ends with at an option that it does not know.
 const WRONG_USAGE: i32 = 129;
 /// Git's words about objects that are named in others and can't be read.
-const DAMAGE: [&str; 8] = [
+const DAMAGE: [&str; 9] = [
     "unable to read sha1 file",
     "unable to read tree",
     "not a tree object",
@@ -30,6 +30,7 @@ const DAMAGE: [&str; 8] = [
     " is corrupt",
     "cannot read existing object",
     "fatal: bad object ",
+    "multi-pack-index signature",
 ];
 
 /// Of each branch when it was last fetched anew, and why that failed. Held while one is.
@@ -139,8 +140,7 @@ impl Repository {
         }
         let name = format!("refs/heads/{branch}");
         let source = if branch.is_empty() { &[][..] } else { &[name.as_str()] };
-        let fetch = ["-c", WHOLE_OR_NOTHING, "fetch", "--quiet", "--refetch", "origin"];
-        match self.run(&[&fetch, source].concat(), FETCH_LIMIT).await {
+        match self.run(&[&FETCH[..], &["--refetch", "origin"], source].concat(), FETCH_LIMIT).await {
             // Its words stand above the two thousand that are kept of all its options.
             Err(GitError::Failed { command, code: code @ Some(WRONG_USAGE), .. }) => {
                 let complaint = "this git knows no `fetch --refetch`, 2.36 and newer do".to_owned();
@@ -173,6 +173,12 @@ impl Repository {
 /// git take them from a fetch. Blocks.
 fn remove_wreckage(objects: &Path) -> io::Result<usize> {
     let mut removed = 0;
+    // Git makes it anew from the packs.
+    let index_of_packs = objects.join("pack/multi-pack-index");
+    if holds_nothing(&index_of_packs).unwrap_or(false) {
+        std::fs::remove_file(index_of_packs)?;
+        removed += 1;
+    }
     for folder in std::fs::read_dir(objects)?.flatten() {
         if !is_hex(&folder, 2) {
             continue;

@@ -2,7 +2,7 @@
 //! Those of submodules too; one that can't be had fails the checkout, in git's words.
 
 use super::Repository;
-use super::checkout::CHECKOUT_LIMIT;
+use super::checkout::{CHECKOUT_LIMIT, NOT_OURS};
 use super::git::GitError;
 use std::collections::HashSet;
 use std::path::Path;
@@ -33,7 +33,11 @@ impl Repository {
             let names = shown(&recorded);
             return Ok(vec![format!("has submodules, but no .gitmodules that says where from; left empty: {names}")]);
         }
-        let mut lines = self.fetch_level(workspace, "", 0).await?;
+        // A clone of a submodule does not read the settings of the checkout that it is for.
+        let ways: Vec<String> =
+            self.ways().await?.iter().flat_map(|way| ["-c".to_owned(), way.replacen('\n', "=", 1)]).collect();
+        let ways: Vec<&str> = ways.iter().map(String::as_str).collect();
+        let mut lines = self.fetch_level(workspace, "", &ways, 0).await?;
         let more = lines.len().saturating_sub(MAX_LINES);
         lines.truncate(MAX_LINES);
         lines.extend((more > 0).then(|| format!("and {more} more submodules")));
@@ -42,7 +46,13 @@ impl Repository {
 
     /// Those of the repository in a folder of the checkout, each with its own. One that `.gitmodules` does not name would
     /// have git leave all of them out.
-    async fn fetch_level(&self, workspace: &Path, within: &str, depth: usize) -> Result<Vec<String>, GitError> {
+    async fn fetch_level(
+        &self,
+        workspace: &Path,
+        within: &str,
+        ways: &[&str],
+        depth: usize,
+    ) -> Result<Vec<String>, GitError> {
         let folder = workspace.join(within);
         let recorded = self.recorded_in(&folder).await?;
         if recorded.is_empty() {
@@ -60,15 +70,20 @@ impl Repository {
             return Ok(lines);
         }
         let update = ["submodule", "--quiet", "update", "--init", "--jobs", "4", "--"];
-        let update = [&["-c", ALLOW_LOCAL][..], &BORROW, &update, &paths].concat();
+        // A path is one, whatever it begins with.
+        let options = [&["--literal-pathspecs", "-c", ALLOW_LOCAL][..], &NOT_OURS, &BORROW, ways].concat();
+        let update = [&options[..], &update, &paths].concat();
         self.git.run(&folder, &update, CHECKOUT_LIMIT).await?;
         for path in paths {
-            let status = self.git.run(&folder, &["submodule", "status", "--", path], CHECKOUT_LIMIT).await?;
+            let status = self
+                .git
+                .run(&folder, &["--literal-pathspecs", "submodule", "status", "--", path], CHECKOUT_LIMIT)
+                .await?;
             let status = String::from_utf8_lossy(&status).into_owned();
             lines.extend(status.lines().map(|line| told(line, within)));
             if depth < MAX_DEPTH && !status.starts_with('-') {
                 let below = format!("{within}{path}/");
-                lines.extend(Box::pin(self.fetch_level(workspace, &below, depth + 1)).await?);
+                lines.extend(Box::pin(self.fetch_level(workspace, &below, ways, depth + 1)).await?);
             }
         }
         Ok(lines)

@@ -235,6 +235,41 @@ async fn submodules_are_there_at_the_recorded_commits_also_relative_and_nested_o
 }
 
 #[tokio::test]
+async fn a_checkout_reaches_servers_as_its_clone_does() {
+    let server = TestRunner::start_in(&[USES_LIB], |config, folder| {
+        add_submodules(folder, "../lib");
+        let source = folder.join("source");
+        git(&source, &["config", "--file", ".gitmodules", "submodule.lib.url", "https://nowhere.invalid/lib"]);
+        git(&source, &["commit", "--quiet", "--all", "--message", "an address of the company's"]);
+        let here = format!("url.{}/.insteadOf", folder.display());
+        git(&config.repository, &["config", &here, "https://nowhere.invalid/"]);
+        git(&config.repository, &["config", "core.sshCommand", "ssh -i \"deploy key\""]);
+    })
+    .await;
+    let mut queue = server.queue("42", &["lib"]);
+    queue.commit = server.git_at_source(&["rev-parse", "HEAD"]);
+    assert_eq!(server.client.post_queue(&queue).await.status(), 202);
+    let ended = server.client.ended("42").await;
+    assert_eq!(ended.status, QueueStatus::Finished, "{ended:?}");
+    assert_eq!(server.client.log("42-1").await, "libinner");
+    assert_eq!(git(&server.workspace("42"), &["config", "core.sshCommand"]), "ssh -i \"deploy key\"");
+}
+
+#[tokio::test]
+async fn a_clone_that_keeps_its_own_branches_like_the_sources_takes_new_commits() {
+    let server = TestRunner::start_in(&[PASS], |config, _| {
+        git(&config.repository, &["config", "remote.origin.fetch", "+refs/heads/*:refs/heads/*"]);
+    })
+    .await;
+    server.git_at_source(&["commit", "--quiet", "--allow-empty", "--message", "newer"]);
+    let mut queue = server.queue("42", &["pass"]);
+    queue.commit = server.git_at_source(&["rev-parse", "HEAD"]);
+    let answer = server.client.post_queue(&queue).await;
+    assert_eq!(answer.status(), 202, "{}", answer.text().await.unwrap());
+    assert_eq!(server.client.ended("42").await.status, QueueStatus::Finished);
+}
+
+#[tokio::test]
 async fn submodules_that_are_not_wanted_are_told_and_one_that_can_not_be_had_is_an_error() {
     let mut server = TestRunner::start_in(&[USES_LIB], |config, folder| {
         add_submodules(folder, "../lib");

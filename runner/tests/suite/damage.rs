@@ -55,6 +55,22 @@ async fn objects_that_a_clone_has_lost_are_fetched_anew() {
     }
 }
 
+#[tokio::test]
+async fn what_git_can_do_without_or_make_anew_holds_up_no_new_commit() {
+    for file in ["index", "objects/pack/multi-pack-index"] {
+        let server = TestRunner::start(&[PASS]).await;
+        let repository = &server.config.repository;
+        git(repository, &["repack", "-q", "-a", "-d"]);
+        std::fs::write(repository.join(".git").join(file), [0; 100]).unwrap();
+        server.git_at_source(&["commit", "--quiet", "--allow-empty", "--message", "newer"]);
+        let mut queue = server.queue("42", &["pass"]);
+        queue.commit = server.git_at_source(&["rev-parse", "HEAD"]);
+        insist(&server, &queue).await;
+        let ended = server.client.ended("42").await;
+        assert_eq!(statuses(&ended), (QueueStatus::Finished, vec![Passed]), "{file}: {ended:?}");
+    }
+}
+
 /// Where the system's sshd reads the clone for TestArena, no queue is ever sent that would meet the damage.
 #[tokio::test]
 async fn folders_of_scenarios_that_a_clone_has_lost_are_fetched_anew_at_the_start() {
