@@ -1,6 +1,7 @@
 //! What a task left in its results folder: the files that can be handed on, and those that can't, with the reason.
 //! Only real folders and plain files count: no link in it leads anywhere.
 
+use protocol::names::MAX_RESULT_PATH_BYTES;
 use protocol::remote::RemoteFile;
 use rustix::fd::AsFd;
 use rustix::fs::{Access, CWD, Mode, OFlags, access, openat, syncfs};
@@ -109,6 +110,9 @@ impl Results {
             }
         };
         let path = format!("{prefix}{name}");
+        if path.len() > MAX_RESULT_PATH_BYTES {
+            return self.leave_out(&path, "its path is too long");
+        }
         let metadata = match entry.metadata() {
             Ok(metadata) => metadata,
             // A running task has just removed it.

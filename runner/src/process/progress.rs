@@ -6,15 +6,28 @@ use protocol::text::is_reading_mark;
 /// A message is one line on a page, in characters; what is longer belongs into the log.
 const MAX_MESSAGE_CHARS: usize = 200;
 
-/// Progress and message of such a line; `None` for any other.
+/// Progress and message of such a line; `None` for any other. What a terminal would show of it counts: behind a carriage
+/// return, where a tool's bar was written over, and without colours in front.
 pub fn parse_progress(line: &[u8]) -> Option<(f64, String)> {
-    let rest = line.strip_prefix(b"::progress ")?;
+    let line = line.trim_ascii_end().rsplit(|byte| *byte == b'\r').next()?;
+    let rest = without_colours(line).strip_prefix(b"::progress ")?;
     let text = printable(&String::from_utf8_lossy(rest));
     let (value, message) = text.trim().split_once(char::is_whitespace).unwrap_or((text.trim(), ""));
     let progress: f64 = value.parse().ok()?;
     let message = message.trim().chars().take(MAX_MESSAGE_CHARS).collect();
     // The sum makes minus zero a zero.
     (0.0..=1.0).contains(&progress).then_some((progress + 0.0, message))
+}
+
+fn without_colours(mut line: &[u8]) -> &[u8] {
+    while let Some(rest) = line.strip_prefix(b"\x1b[") {
+        let Some(end) = rest.iter().position(|byte| !(byte.is_ascii_digit() || *byte == b';')) else { break };
+        if rest[end] != b'm' {
+            break;
+        }
+        line = &rest[end + 1..];
+    }
+    line
 }
 
 /// The text without what a terminal would act upon, and without what would turn its neighbours on a page round.
@@ -59,6 +72,9 @@ mod tests {
         let parsed = |line: &str| parse_progress(line.as_bytes());
         assert_eq!(parsed("::progress 0.4 3 of 7 checks"), Some((0.4, "3 of 7 checks".to_owned())));
         assert_eq!(parsed("::progress 1\r"), Some((1.0, String::new())));
+        assert_eq!(parsed("bar 10%\rbar 20%\r::progress 0.7 seven"), Some((0.7, "seven".to_owned())));
+        assert_eq!(parsed("::progress 0.1 one\r::progress 0.2 two\r"), Some((0.2, "two".to_owned())));
+        assert_eq!(parsed("\u{1b}[1;32m\u{1b}[0m::progress 0.3 x"), Some((0.3, "x".to_owned())));
         assert!(parsed("::progress -0.0").is_some_and(|(value, _)| value.is_sign_positive()));
         for line in [
             "",
@@ -68,6 +84,8 @@ mod tests {
             "::progress -0.1",
             "::progress NaN",
             " ::progress 1",
+            "::progress 1\rdone",
+            "\u{1b}[2K::progress 1",
             "::progress 1e999",
             "::progress inf",
             "::progress -1",
