@@ -102,7 +102,12 @@ pub fn next_step(job: &Job, limits: &Limits, now: Timestamp) -> Step {
 
 /// Whether a job that is still to be sent has waited past its limit.
 pub fn waited_too_long(job: &Job, limits: &Limits, now: Timestamp) -> bool {
-    now.since(job.created_at) > limits.waiting_timeout
+    now.since(waits_since(job)) > limits.waiting_timeout
+}
+
+/// By this server's clock as it stands now.
+fn waits_since(job: &Job) -> Timestamp {
+    job.waits_since.unwrap_or(job.created_at)
 }
 
 fn next_step_of_deletion(job: &Job, limits: &Limits, now: Timestamp) -> Step {
@@ -317,7 +322,7 @@ fn waiting_limit(job: &Job, limits: &Limits) -> Option<Timestamp> {
         && job.abort_requested_at.is_none()
         && job.delete_requested_at.is_none()
         && !job.status.is_terminal();
-    is_to_be_sent.then(|| job.created_at.plus(limits.waiting_timeout).plus(Duration::from_millis(1)))
+    is_to_be_sent.then(|| waits_since(job).plus(limits.waiting_timeout).plus(Duration::from_millis(1)))
 }
 
 /// The pause after `attempts` earlier failures in a row.

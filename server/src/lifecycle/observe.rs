@@ -1,7 +1,7 @@
 //! What a queue's status at the remote server makes of the job and its tasks here.
 //! Facts only move forward: an ended task or job never changes status again, whatever a late answer says.
 
-use super::{CLOCK_TOLERANCE, Limits, OVERTIME, asks_after_abort, end, mark_synced, timeout, verdict};
+use super::{CLOCK_TOLERANCE, Limits, OVERTIME, asks_after_abort, end, mark_synced, timeout, verdict, waits_since};
 use crate::store::jobs::{Job, want_abort};
 use crate::store::tasks::Task;
 use protocol::api::TaskCounts;
@@ -225,7 +225,7 @@ fn plan_next_look(job: &mut Job, has_begun: bool, seen: Seen<'_>, limits: &Limit
         QueueStatus::Waiting => {
             // Of one that waits again, what it has run for is no waiting.
             let may_have_run = if has_begun { timeout(job) } else { Duration::ZERO };
-            (now.since(job.created_at), limits.waiting_timeout + may_have_run, reason::WAITED_TOO_LONG)
+            (now.since(waits_since(job)), limits.waiting_timeout + may_have_run, reason::WAITED_TOO_LONG)
         }
         _ => (ran_for(job, seen, now), timeout(job), reason::TIMEOUT),
     };

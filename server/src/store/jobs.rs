@@ -130,6 +130,9 @@ pub struct Job {
     /// Written by readers, never by a save.
     #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis, skip_update)]
     pub watched_until: Option<Timestamp>,
+    /// Since when it waits, where this server's clock was set since it was created. Written by what follows the clock.
+    #[diesel(deserialize_as = OptionalMillis, serialize_as = OptionalMillis, skip_update)]
+    pub waits_since: Option<Timestamp>,
 }
 
 /// What a submission or a rerun stores.
@@ -201,6 +204,7 @@ impl Job {
             abort_sends: 0,
             ended_here_at: None,
             watched_until: None,
+            waits_since: None,
         }
     }
 

@@ -107,6 +107,7 @@ diesel::table! {
         abort_sends -> BigInt,
         ended_here_at -> Nullable<BigInt>,
         watched_until -> Nullable<BigInt>,
+        waits_since -> Nullable<BigInt>,
     }
 }
 

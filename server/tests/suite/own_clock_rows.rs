@@ -98,6 +98,23 @@ async fn what_is_given_up_after_a_while_is_not_given_up_at_a_jump() {
     }
 }
 
+/// A machine without a clock of its own starts in 1970; another one's is wrong for a moment.
+#[tokio::test]
+async fn a_job_has_waited_no_longer_than_it_has_whatever_the_clock_said() {
+    let days = 24 * HOUR;
+    for steps in [&[40 * days][..], &[40 * days, -40 * days], &[20_000 * days]] {
+        let app = one_job().await;
+        let created = if steps == [20_000 * days] { Timestamp(6_000) } else { Timestamp::now() };
+        app.change_job(JOB, |job, _| job.created_at = created).await;
+        let mut now = Timestamp(created.0 + 6_000);
+        for step in steps {
+            now = set_clock(&app, now, *step).await;
+        }
+        let waits_since = app.find_job(JOB).await.unwrap().waits_since;
+        assert_eq!(waits_since, Some(Timestamp(now.0 - 6_000)), "{steps:?}");
+    }
+}
+
 /// What an admin forces is written down by the clock of the machine, which the poller follows a little later.
 #[tokio::test]
 async fn what_is_forced_between_a_jump_ahead_and_its_notice_is_not_looked_for_once_more() {

@@ -231,6 +231,7 @@ pub fn shift_times(connection: &mut AnyConnection, environment: &str, before: Ti
             jobs::cleanup_since.eq(moved("cleanup_since")),
             jobs::last_synced_at.eq(moved("last_synced_at")),
             jobs::watched_until.eq(moved("watched_until")),
+            jobs::waits_since.eq(moved("COALESCE(waits_since, created_at)")),
             jobs::version.eq(jobs::version + 1),
         ))
         .execute(connection)
