@@ -55,7 +55,7 @@ pub(super) async fn run(command: UserCommand) -> CommandResult {
         UserCommand::Add { name, admin, config } => {
             let store = open(&config).await?;
             add_user(&store, &name, admin, read_password()?).await?;
-            say(format_args!("Added {}.", name.to_lowercase()))?;
+            say(format_args!("Added {}.", name.to_ascii_lowercase()))?;
         }
         UserCommand::Passwd { name, config } => {
             let store = open(&config).await?;
@@ -66,7 +66,9 @@ pub(super) async fn run(command: UserCommand) -> CommandResult {
         UserCommand::List { config } => {
             for user in open(&config).await?.read(users::list_users).await? {
                 let role = if user.is_admin { "admin" } else { "user" };
-                let last = user.last_login_at.map_or("never signed in".to_owned(), |at| format!("last signed in {at}"));
+                let last = user
+                    .last_login_at
+                    .map_or("never signed in at the page".to_owned(), |at| format!("last signed in {at}"));
                 say(format_args!("{:<32} {role:<5} {last}", user.username))?;
             }
         }
@@ -86,7 +88,7 @@ async fn open(config: &Path) -> Result<Store, Box<dyn std::error::Error + Send +
 
 /// Adds a user whose password need not be changed at the first sign-in: whoever is at the command line chose it.
 pub async fn add_user(store: &Store, name: &str, is_admin: bool, password: String) -> CommandResult {
-    let username = name.to_lowercase();
+    let username = name.to_ascii_lowercase();
     if !names::is_username(&username) {
         return Err("a user name has 1 to 32 of a-z, 0-9, '.', '_' and '-', a letter or digit first".into());
     }
@@ -147,7 +149,7 @@ fn audit(action: &'static str, user: UserId, detail: &Value) -> AuditEntry {
 }
 
 async fn find(store: &Store, name: &str) -> Result<User, Box<dyn std::error::Error + Send + Sync>> {
-    let login = name.to_lowercase();
+    let login = name.to_ascii_lowercase();
     let found = store.read(move |connection| users::find_user_by_login(connection, &login)).await?;
     found.ok_or_else(|| format!("there is no user {name}").into())
 }

@@ -118,6 +118,12 @@ async fn a_server_that_is_not_there_or_broken_exits_with_4() {
         (answer(200, "content-type: text/html\r\n", "<html>"), 4, "answers, but not as TestArena does"),
         (answer(200, JSON, r#"{"environments":7}"#), 4, "answers, but not as TestArena does"),
         (answer(404, "", "<html>"), 3, "answered 404, but not as TestArena does; check the address"),
+        // A remote test server's, whose address is easily taken for this one's.
+        (
+            answer(401, JSON, r#"{"code":"unauthorized","message":"a token is needed"}"#),
+            3,
+            "answered 401, but not as TestArena does; check the address",
+        ),
         (
             answer(308, "location: https://elsewhere/api/environments\r\n", ""),
             3,

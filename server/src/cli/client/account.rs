@@ -45,9 +45,10 @@ pub(super) async fn login(options: LoginOptions, variables: &Variables) -> CodeR
             return Err(failure);
         }
     };
-    if before.url.as_ref() == Some(&url) {
-        // The new token is kept; that the old one may be gone already is as good.
-        let _gone = delete_token(&before).await;
+    // The new token is kept; that the old one may be gone already is as good.
+    if before.token.is_some() && !matches!(delete_token(&before).await, Ok(true)) {
+        let url = before.url.as_deref().unwrap_or_default();
+        note(format_args!("the token that was kept for {url} may still be valid; delete it at {url}/account"));
     }
     let reply = Api::new(&url, Credentials::Token(Secret::new(made.token)))?.get("/api/me").send().await?;
     out.body(reply.text()?)?;

@@ -1,7 +1,7 @@
 //! One call of the JSON API: credentials, time limits, and what comes back as a reply or a failure.
 //! The only file of the client that sends anything.
 
-use super::failure::{Failure, Refusal};
+use super::failure::{Failure, Problem, Refusal};
 use crate::config::Secret;
 use crate::remote::with_tls;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
@@ -155,7 +155,7 @@ impl Call<'_> {
         Failure::Refused(Box::new(Refusal {
             status: status.as_u16(),
             base: self.base.to_owned(),
-            problem: serde_json::from_str(&body).ok(),
+            problem: Problem::read(&body),
             retry_after: text(RETRY_AFTER).and_then(read_retry_after),
             location: text(LOCATION).filter(|_| status.is_redirection()).map(str::to_owned),
             request_id: text(HeaderName::from_static("x-request-id")).map(str::to_owned),

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::out::{Out, columns_of, note, printable, write_all};
 use super::words::{counts, duration, elapsed, reason, remark};
 use protocol::TaskStatus;
-use protocol::api::{Job, SyncState, Task};
+use protocol::api::{Job, JobSummary, SyncState, Task};
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -141,8 +141,7 @@ fn news(old: Option<&Job>, new: &Job, all: bool) -> Vec<Line> {
         let position = job.position.map_or(String::new(), |position| format!("  position {position}"));
         lines.push(Line { word: job.status.to_string(), rest: format!("job {}{position}", job.id) });
     }
-    let was_failing = before.is_some_and(|old| old.sync.state == SyncState::Failing);
-    if job.sync.state == SyncState::Failing && !was_failing && !job.status.is_terminal() {
+    if is_unreachable(job) && !before.is_some_and(is_unreachable) {
         let why = printable(job.sync.error.as_deref().unwrap_or("it does not answer"));
         lines.push(Line { word: "unreachable".to_owned(), rest: format!("{}: {why}", job.environment) });
     }
@@ -163,6 +162,16 @@ fn news(old: Option<&Job>, new: &Job, all: bool) -> Vec<Line> {
         });
     }
     lines
+}
+
+/// Also one that could not be sent yet.
+fn is_unreachable(job: &JobSummary) -> bool {
+    let is_in_trouble = match job.sync.state {
+        SyncState::Failing => true,
+        SyncState::Pending => job.sync.error.is_some(),
+        SyncState::Synced => false,
+    };
+    is_in_trouble && !job.status.is_terminal()
 }
 
 fn task_line(task: &Task) -> Line {
