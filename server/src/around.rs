@@ -14,6 +14,7 @@ use crate::metrics::Metrics;
 use crate::state::AppState;
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::header::CACHE_CONTROL;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -61,7 +62,8 @@ async fn attend(State(around): State<Around>, request: Request, next: Next) -> R
     let is_of_the_page = request.headers().contains_key(PAGE_HEADER);
     let response = match ask::take(request).await {
         Ok(request) => unless_it_panics(next.run(request)).await,
-        Err(refusal) => refusal.into_response(),
+        // No route is asked that would say it.
+        Err(refusal) => ([(CACHE_CONTROL, "no-store")], refusal).into_response(),
     };
     counted.end(&around.metrics, &response);
     let mut response = compress::compress(response, wanted).await;

@@ -37,7 +37,7 @@ pub(super) async fn list_audit(
     let before = query.cursor.filter(|cursor| !cursor.is_empty()).map(|cursor| read_cursor(&cursor)).transpose()?;
     // One more than asked for tells whether there is another page.
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let actor = given(query.actor).map(|actor| actor.to_lowercase());
+    let actor = given(query.actor).map(|actor| actor.to_ascii_lowercase());
     let filter = AuditFilter { actor, action: given(query.action), object: given(query.object) };
     let found = state.store.read(move |connection| list_entries(connection, filter, before, i64::from(limit) + 1));
     let found = found.await?;

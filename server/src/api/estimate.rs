@@ -21,20 +21,29 @@ const MAX_TASKS: i64 = 5_000;
 /// From how many of its last runs a scenario's usual duration is taken.
 const USUAL_RUNS: i64 = 20;
 
-type ByJob = Arc<HashMap<JobId, Estimate>>;
+/// What one look at the line has come to.
+#[derive(Default)]
+struct Reckoning {
+    by_job: HashMap<JobId, Estimate>,
+    /// Of those that stood in the line.
+    newest: Option<JobId>,
+}
 
 /// The last reckoning of each environment. Cheap to clone; all clones share one memory.
 #[derive(Clone, Default)]
-pub struct Estimates(Arc<Mutex<HashMap<String, (Instant, ByJob)>>>);
+pub struct Estimates(Arc<Mutex<HashMap<String, (Instant, Reckoning)>>>);
 
 impl Estimates {
-    fn known(&self, environment: &str) -> Option<ByJob> {
+    /// `None`: the line is to be looked at anew, also for a job that has joined it since.
+    fn known(&self, environment: &str, job: JobId) -> Option<Estimate> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(environment).filter(|(at, _)| at.elapsed() < KEPT_FOR).map(|(_, by_job)| Arc::clone(by_job))
+        let (_, reckoning) = kept.get(environment).filter(|(at, _)| at.elapsed() < KEPT_FOR)?;
+        let was_there = reckoning.newest.is_some_and(|newest| job <= newest);
+        was_there.then(|| reckoning.by_job.get(&job).copied().unwrap_or_default())
     }
 
-    fn keep(&self, environment: String, by_job: ByJob) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(environment, (Instant::now(), by_job));
+    fn keep(&self, environment: String, reckoning: Reckoning) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(environment, (Instant::now(), reckoning));
     }
 }
 
@@ -44,20 +53,22 @@ pub(super) async fn estimate(state: &AppState, environment: &str, job: JobId) ->
     if !state.environments.contains_key(environment) {
         return Ok(Estimate::default());
     }
-    if let Some(by_job) = state.estimates.known(environment) {
-        return Ok(by_job.get(&job).copied().unwrap_or_default());
+    if let Some(of_job) = state.estimates.known(environment, job) {
+        return Ok(of_job);
     }
     let name = environment.to_owned();
-    let reckoned = state.store.read(move |connection| reckon_environment(connection, &name)).await?;
-    let of_job = reckoned.get(&job).copied().unwrap_or_default();
-    state.estimates.keep(environment.to_owned(), Arc::new(reckoned));
+    let mut reckoned = state.store.read(move |connection| reckon_environment(connection, &name)).await?;
+    // Where it stands too far behind to be reckoned with, it is no reason to look again and again.
+    reckoned.newest = reckoned.newest.max(Some(job));
+    let of_job = reckoned.by_job.get(&job).copied().unwrap_or_default();
+    state.estimates.keep(environment.to_owned(), reckoned);
     Ok(of_job)
 }
 
-fn reckon_environment(connection: &mut AnyConnection, name: &str) -> QueryResult<HashMap<JobId, Estimate>> {
+fn reckon_environment(connection: &mut AnyConnection, name: &str) -> QueryResult<Reckoning> {
     let slots = find_environment_status(connection, name)?.and_then(|status| status.slots);
     let Some(slots) = slots.and_then(|slots| usize::try_from(slots).ok()).filter(|slots| *slots > 0) else {
-        return Ok(HashMap::new());
+        return Ok(Reckoning::default());
     };
     let tasks = runs::list_open_tasks(connection, name, MAX_TASKS)?;
     let mut usual = HashMap::new();
@@ -71,7 +82,8 @@ fn reckon_environment(connection: &mut AnyConnection, name: &str) -> QueryResult
             usual.insert(task.scenario.clone(), median(&durations));
         }
     }
-    Ok(reckon(&tasks, slots, &usual, Timestamp::now()))
+    let newest = tasks.iter().map(|task| task.job_id).max();
+    Ok(Reckoning { by_job: reckon(&tasks, slots, &usual, Timestamp::now()), newest })
 }
 
 /// Plays the line through. A scenario that has never run takes as long as the others do on average; where none ever ran,

@@ -68,7 +68,7 @@ pub(super) fn with_cause_of(error: ApiError, answer: impl Fn(ErrorCode) -> Respo
 /// The name stays, so that only the password has to be typed again. What can be no name is not repeated: now and then
 /// it is a password in the wrong field, and an address ends up in histories.
 pub(super) fn back_to_login(error: &str, next: &str, username: &str) -> Response {
-    let username = username.to_lowercase();
+    let username = username.to_ascii_lowercase();
     let shown = if names::is_username(&username) { format!("&username={}", encode(&username)) } else { String::new() };
     let next = if next == HOME { String::new() } else { format!("&next={}", encode(next)) };
     Redirect::to(&format!("/login?error={error}{next}{shown}")).into_response()

@@ -44,7 +44,9 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
         if more.is_some() {
             return Err(ApiError::invalid("Idempotency-Key", "is there twice, and which is meant can't be known"));
         }
-        let key = value.to_str().ok().filter(|key| !key.is_empty() && key.len() <= MAX_CHARS);
+        let is_plain =
+            |key: &&str| (1..=MAX_CHARS).contains(&key.len()) && key.bytes().all(|b| (b' '..=b'~').contains(&b));
+        let key = value.to_str().ok().filter(is_plain);
         let wrong = || ApiError::invalid("Idempotency-Key", format!("1 to {MAX_CHARS} plain ASCII characters"));
         key.map(|key| Self(Some(key.to_owned()))).ok_or_else(wrong)
     }

@@ -86,9 +86,10 @@ async fn ask_store(state: &AppState) -> Result<(), StoreError> {
     if asked_at.is_some_and(|at| at.elapsed() < ASKED_EVERY) {
         return Ok(());
     }
-    let found = state
-        .store
-        .read(|connection| Ok((count_jobs(connection)?, count_due(connection)?, list_environment_status(connection)?)));
+    let now = state.clock.now();
+    let found = state.store.read(move |connection| {
+        Ok((count_jobs(connection)?, count_due(connection, now)?, list_environment_status(connection)?))
+    });
     let (jobs, due, environments) = found.await?;
     let Metrics { jobs: by_status, jobs_by_environment, jobs_due, environment_up, round_age, .. } = &*state.metrics;
     jobs_by_environment.reset();

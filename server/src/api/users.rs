@@ -132,7 +132,7 @@ pub(super) async fn delete_user(
 }
 
 fn read_username(text: &str) -> ApiResult<String> {
-    let username = text.to_lowercase();
+    let username = text.to_ascii_lowercase();
     if names::is_username(&username) {
         return Ok(username);
     }

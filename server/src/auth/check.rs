@@ -42,7 +42,7 @@ impl Auth {
     async fn attempt(&self, username: &str, password: &str, via: Via, address: Option<IpAddr>) -> ApiResult<Attempt> {
         // What is too long for either is wrong, and not worth a hash over all of it.
         let login =
-            if username.len() > 2 * names::MAX_USERNAME_BYTES { String::new() } else { username.to_lowercase() };
+            if username.len() > 2 * names::MAX_USERNAME_BYTES { String::new() } else { username.to_ascii_lowercase() };
         let found = self.find_user(&login).await?;
         let is_possible = !is_too_long(password);
         let user = found.filter(|user| is_possible && user.has_password());

@@ -258,7 +258,7 @@ fn visitor_of(claims: &Claims, config: &OidcConfig) -> Result<Visitor, Failure> 
     if !config.allowed_groups.is_empty() && !is_in(&config.allowed_groups) && !is_in(&config.admin_groups) {
         return Err(Failure::NotAllowed);
     }
-    let username = text(&config.username_claim).map(str::to_lowercase).filter(|name| names::is_username(name));
+    let username = text(&config.username_claim).map(str::to_ascii_lowercase).filter(|name| names::is_username(name));
     Ok(Visitor {
         issuer: config.issuer.clone(),
         subject: text("sub").ok_or_else(|| Failure::refused("the ID token has no subject"))?.to_owned(),

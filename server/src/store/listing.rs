@@ -211,10 +211,10 @@ pub fn count_jobs(connection: &mut AnyConnection) -> QueryResult<Vec<(String, St
         .load(connection)
 }
 
-/// How many jobs of each environment have something to be done for them beside the plain rounds, for the metrics.
-pub fn count_due(connection: &mut AnyConnection) -> QueryResult<Vec<(String, i64)>> {
+/// For how many jobs of each environment something should have been done by now beside the plain rounds, for the metrics.
+pub fn count_due(connection: &mut AnyConnection, now: Timestamp) -> QueryResult<Vec<(String, i64)>> {
     jobs::table
-        .filter(jobs::next_at.is_not_null())
+        .filter(jobs::next_at.le(now.0))
         .group_by(jobs::environment)
         .select((jobs::environment, sql::<diesel::sql_types::BigInt>("count(*)")))
         .load(connection)

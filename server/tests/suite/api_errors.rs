@@ -5,8 +5,10 @@ use crate::remote_environment::environment_config;
 use crate::test_app::{Client, PASSWORD, TestApp};
 use axum::body::Body;
 use axum::http::Method;
+use protocol::Timestamp;
 use serde_json::{Value, json};
 use server::config::Secret;
+use std::time::Duration;
 
 #[tokio::test]
 async fn errors_are_problems_with_a_stable_code() {
@@ -284,8 +286,11 @@ async fn health_and_figures_are_told() {
     assert_eq!(app.anybody().get("/healthz").await.body, "ok\n");
     assert_eq!(app.anybody().get("/readyz").await.body, "ok\n");
     ada.get("/api/job/1").await.expect(200);
+    let next_week = Timestamp::now().plus(Duration::from_hours(24 * 7));
+    app.sql(format!("UPDATE jobs SET next_at = {}", next_week.0)).await;
     let metrics = app.anybody().get("/metrics").await;
     assert_eq!(metrics.header("content-type"), "text/plain; version=0.0.4");
+    assert!(!metrics.body.contains("testarena_environment_jobs_due{"), "nothing is due before its time");
     for line in [
         "testarena_jobs{status=\"waiting\"} 1",
         "testarena_jobs{status=\"passed\"} 0",

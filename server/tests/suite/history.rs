@@ -163,6 +163,12 @@ async fn a_job_in_the_line_tells_when_it_will_have_its_turn() {
     assert_eq!(second["starts_at"], first["ends_at"]);
     let listed = ada.get("/api/jobs").await.expect(200);
     assert_eq!(listed["jobs"][0]["estimate"], second);
+    // Who has joined the line since it was reckoned has no less.
+    let third = estimate(app.store_job("ada", BENCH, "main", &["a"]).await).await;
+    assert!(
+        third["starts_at"].as_str() >= second["ends_at"].as_str() && third["starts_at"].is_string(),
+        "{third} {second}"
+    );
 }
 
 #[tokio::test]

@@ -53,6 +53,8 @@ async fn what_a_user_can_not_be_is_refused_by_field() {
         (json!({"username": "", "password": PASSWORD}), "username"),
         (json!({"username": "a b", "password": PASSWORD}), "username"),
         (json!({"username": "ä", "password": PASSWORD}), "username"),
+        // The sign of the unit Kelvin, whose small letter is a plain k.
+        (json!({"username": "\u{212a}", "password": PASSWORD}), "username"),
         (json!({"username": "a".repeat(33), "password": PASSWORD}), "username"),
         (json!({"username": "a", "password": "short"}), "password"),
         (json!({"username": "a", "password": "x".repeat(257)}), "password"),
