@@ -12,7 +12,7 @@ export WASM_SPLIT := $(CURDIR)/.tools/bin/wasm-split-cli
 WASM := wasm32-unknown-unknown
 SITE := target/site/manifest.json
 # What the page is made of. Folders count as well, so that a deleted file is noticed.
-SITE_SOURCES := Cargo.toml Cargo.lock package-lock.json scripts/build-site.mjs \
+SITE_SOURCES := .cargo/config.toml Cargo.toml Cargo.lock package-lock.json scripts/build-site.mjs \
     $(shell find app frontend protocol style -not -name '.*' 2>/dev/null)
 
 help: ## this list
