@@ -2,7 +2,7 @@
 //! What a queue's status leaves out is asked task by task, so that older servers are understood.
 
 use super::outcome::{After, fail, queue_of, save, take_refusal};
-use super::{Poller, health};
+use super::{Poller, health, marks};
 use crate::lifecycle::{self, CLOCK_TOLERANCE, Heard, Observed, Seen};
 use crate::remote::{Answer, Reach, Refusal, Remote, RemoteError};
 use crate::store::StoreError;
@@ -47,7 +47,7 @@ async fn take_unchanged<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<Afte
         }
     }
     // What its status says of the logs' sizes is unchanged as well, but not all of them may be here yet.
-    if !poller.lanes.sizes_are_told() || !poller.marks.is_followed(job.id) {
+    if !poller.marks.tells_log_sizes() || !poller.marks.is_followed(job.id) {
         poller.lanes.follow(job);
     }
     Ok(if is_due && !is_aborted { After::Again } else { After::Later })
@@ -83,7 +83,7 @@ pub(super) async fn take_status<R: Remote>(
         tracing::info!(job = job.id.0, status = %after.status, "job {} ended as {}", job.id, after.status);
     } else {
         let waits_again = answer.body.status == QueueStatus::Waiting && job.seen_running_at.is_some();
-        if poller.lanes.note_sizes(&answer.body, &rows) || waits_again {
+        if marks::may_have_grown(&answer.body, &rows) || waits_again {
             poller.lanes.follow(&after);
         }
     }

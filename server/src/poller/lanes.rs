@@ -6,13 +6,9 @@ use super::{Poller, STORE_RETRY, locked};
 use crate::remote::Remote;
 use crate::store::StoreError;
 use crate::store::jobs::{self, Job, Lane};
-use crate::store::tasks::Task;
-use protocol::names::split_task_id;
-use protocol::remote::QueueBody;
 use protocol::{JobId, JobStatus, Timestamp};
 use std::collections::BTreeSet;
 use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
@@ -35,7 +31,6 @@ pub struct Lanes {
     shell: Work,
     /// Running jobs whose logs may have grown.
     followed: Mutex<BTreeSet<JobId>>,
-    sizes_are_told: AtomicBool,
     all: TaskTracker,
 }
 
@@ -93,26 +88,6 @@ impl Lanes {
         for lane in Lane::ALL {
             self.wake(lane);
         }
-    }
-
-    /// Whether the server tells in its statuses how long the logs are.
-    pub(super) fn sizes_are_told(&self) -> bool {
-        self.sizes_are_told.load(Ordering::Relaxed)
-    }
-
-    /// Takes in what a status says of the logs' sizes; whether one may have grown.
-    pub(super) fn note_sizes(&self, queue: &QueueBody, rows: &[Task]) -> bool {
-        let said = queue.tasks.as_deref().unwrap_or_default();
-        let are_told = !said.is_empty() && said.iter().all(|task| task.log_size.is_some());
-        self.sizes_are_told.store(are_told, Ordering::Relaxed);
-        if !are_told {
-            return true;
-        }
-        let kept = |task_id: &str| {
-            let n = split_task_id(task_id).map(|(_, n)| i64::from(n));
-            rows.iter().find(|row| Some(row.n) == n).and_then(|row| u64::try_from(row.log_size).ok())
-        };
-        said.iter().any(|task| task.log_size > kept(&task.task_id) || task.status.is_terminal())
     }
 
     /// Those that are not under way already.

@@ -28,7 +28,7 @@ pub struct Marks {
     jobs: Mutex<HashMap<JobId, Mark>>,
     /// Files in all the lists that are kept there.
     listed: AtomicUsize,
-    /// Whether the server's statuses tell how large logs are.
+    /// Whether the last status told how large each of its logs is.
     tells_log_sizes: AtomicBool,
     pub(super) log_turns: Semaphore,
     pub(super) file_turns: Semaphore,
@@ -105,6 +105,7 @@ impl Marks {
 
     /// Takes in what a queue's status says of its logs.
     pub(super) fn heard(&self, job: JobId, queue: &QueueBody) {
+        self.tells_log_sizes.store(tells_log_sizes(queue), Ordering::Relaxed);
         if queue.status == QueueStatus::Waiting {
             if let Some(mark) = self.locked().get_mut(&job) {
                 // It ran, and its own log says why it waits again.
@@ -117,10 +118,12 @@ impl Marks {
             Some((i64::from(n), task.log_size?))
         });
         let said: Said = sizes.collect();
-        if !said.is_empty() {
-            self.tells_log_sizes.store(true, Ordering::Relaxed);
-        }
         self.with(job, |mark| (mark.said, mark.is_followed) = (Some(said), false));
+    }
+
+    /// Whether the server tells in its statuses how long the logs are.
+    pub(super) fn tells_log_sizes(&self) -> bool {
+        self.tells_log_sizes.load(Ordering::Relaxed)
     }
 
     pub(super) fn said(&self, job: JobId) -> Option<Said> {
@@ -130,7 +133,7 @@ impl Marks {
     /// Which logs to ask for after a status. One that nobody tells the size of is asked for each time, unless the
     /// server tells sizes and has said nothing new since.
     pub(super) fn to_follow(&self, job: JobId, tasks: Vec<Task>, log_limit: u64) -> ToFollow {
-        let tells_sizes = self.tells_log_sizes.load(Ordering::Relaxed);
+        let tells_sizes = self.tells_log_sizes();
         self.with(job, |mark| {
             let nothing_new = tells_sizes && mark.is_followed;
             let may_have_grown = |task: &Task| {
@@ -201,6 +204,21 @@ impl Marks {
         let forgotten = self.locked().remove(&job);
         self.listed.fetch_sub(forgotten.map_or(0, |mark| mark.last_look.listed()), Ordering::Relaxed);
     }
+}
+
+fn tells_log_sizes(queue: &QueueBody) -> bool {
+    let said = queue.tasks.as_deref().unwrap_or_default();
+    !said.is_empty() && said.iter().all(|task| task.log_size.is_some())
+}
+
+/// Whether one of the logs that a status speaks of may have grown since it was read.
+pub(super) fn may_have_grown(queue: &QueueBody, rows: &[Task]) -> bool {
+    let kept = |task_id: &str| {
+        let n = names::split_task_id(task_id).map(|(_, n)| i64::from(n));
+        rows.iter().find(|row| Some(row.n) == n).and_then(|row| u64::try_from(row.log_size).ok())
+    };
+    let mut said = queue.tasks.iter().flatten();
+    !tells_log_sizes(queue) || said.any(|task| task.log_size > kept(&task.task_id) || task.status.is_terminal())
 }
 
 impl LastLook {
