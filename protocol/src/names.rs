@@ -68,6 +68,13 @@ fn is_of_queue_ids_bytes(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.')
 }
 
+/// A path of this site with its query: nothing that a browser could take for another host's address, whatever it leaves
+/// out or turns round while it reads.
+pub fn is_local_path(path: &str) -> bool {
+    let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    path.starts_with('/') && !path.starts_with("//") && is_plain
+}
+
 /// 40 (SHA-1) or 64 (SHA-256) lower-case hex digits.
 pub fn is_commit(commit: &str) -> bool {
     matches!(commit.len(), 40 | 64) && commit.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
@@ -145,6 +152,19 @@ mod tests {
             assert!(!is_result_path(bad), "{bad}");
         }
         assert!(!is_result_path(&"a".repeat(256)) && !is_result_path(&"a/b".repeat(400)));
+    }
+
+    #[test]
+    fn a_local_path_leads_nowhere_else() {
+        for good in ["/", "/jobs/42?tab=logs&task=42-1#L120", "/a//b", "/?next=//evil.example"] {
+            assert!(is_local_path(good), "{good}");
+        }
+        for bad in ["", "evil", "//evil.example", "/\\evil.example", "/a\\b", "https://evil.example", "javascript:x"] {
+            assert!(!is_local_path(bad), "{bad}");
+        }
+        for bad in ["/\tx", "/\t/evil.example", "/a\r\nb", "/a b", " /a", "/ä", "/\u{7f}"] {
+            assert!(!is_local_path(bad), "{bad:?}");
+        }
     }
 
     #[test]

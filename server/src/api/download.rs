@@ -11,15 +11,18 @@ use axum::http::header::{
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use protocol::api::ErrorCode;
 use std::convert::Infallible;
-use std::fmt::Write;
 use std::ops::Range;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
 /// Bytes read from disk at once; each read takes a turn on a blocking thread, so they should not be small.
 const READ_BYTES: usize = 256 * 1024;
+
+/// RFC 8187 allows some more, of which names seldom have any.
+const IN_FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 /// What is in a stored file comes from test code: whatever it is, it runs nothing and is no part of another page.
@@ -122,20 +125,9 @@ pub(super) fn disposition(disposition: Disposition, name: &str) -> ApiResult<Hea
     let mut value = format!("{word}; filename=\"{plain}\"");
     if plain != name {
         value.push_str("; filename*=UTF-8''");
-        push_percent_encoded(&mut value, name);
+        value.extend(utf8_percent_encode(name, IN_FILE_NAME));
     }
     HeaderValue::try_from(value).map_err(ApiError::internal)
-}
-
-fn push_percent_encoded(value: &mut String, name: &str) {
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"._-".contains(&byte) {
-            value.push(byte.into());
-        } else {
-            // Writing to a string does not fail.
-            let _ = write!(value, "%{byte:02X}");
-        }
-    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
