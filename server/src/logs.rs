@@ -33,11 +33,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// Searches that may run at once: each keeps a core and a disk busy, and other readers need some too.
-const PARALLEL_SEARCHES: usize = 2;
 /// How long one search may look; it then answers what it has, with a `next_from` to go on from.
 const SEARCH_LIMIT: Duration = Duration::from_secs(10);
 
@@ -78,7 +75,6 @@ pub struct LogStore {
     data_dir: Arc<Path>,
     limits: KeepLimits,
     room: Room,
-    searches: Arc<Semaphore>,
     /// `None`: files are read and written on threads of their own.
     inline: Option<Inline>,
 }
@@ -87,8 +83,7 @@ impl LogStore {
     /// Touches nothing yet; folders are made when there is something to keep.
     pub fn new(data_dir: PathBuf, limits: KeepLimits) -> Self {
         let data_dir: Arc<Path> = data_dir.into();
-        let searches = Arc::new(Semaphore::new(PARALLEL_SEARCHES));
-        Self { room: Room::new(Arc::clone(&data_dir)), data_dir, limits, searches, inline: None }
+        Self { room: Room::new(Arc::clone(&data_dir)), data_dir, limits, inline: None }
     }
 
     /// A mirror without threads.
@@ -195,11 +190,9 @@ impl LogStore {
             return Ok(Matches::default());
         };
         let (path, sidecar) = (self.log_path(job, log), self.index_path(job, log));
-        let turn = Arc::clone(&self.searches).acquire_owned().await.map_err(io::Error::other)?;
         let abandoned = CancellationToken::new();
         let _abandon_on_drop = abandoned.clone().drop_guard();
         self.off_thread(move || {
-            let _turn = turn;
             let Some((file, size)) = open_log(&path)? else {
                 return Ok(Matches::default());
             };
