@@ -38,26 +38,32 @@ async fn check_submission(state: &AppState, user: &CurrentUser, request: SubmitJ
     let timeout = read_timeout(request.timeout_s, environment.config.job_timeout)?;
     let questions = Questions::new(environment, user, Some("branch_name"));
     let commit = commit_with_scenarios(questions, &request.branch_name, &request.scenarios).await?;
-    Ok(NewJob {
-        branch_name: request.branch_name,
-        commit,
-        scenarios: request.scenarios,
-        rerun_of: None,
-        timeout,
-        ..new_job(state, user, environment)
-    })
+    let revision = Revision { branch_name: request.branch_name, commit };
+    Ok(NewJob { timeout, ..new_job(state, user, environment, revision, request.scenarios) })
 }
 
-/// What every new job has in common.
-fn new_job(state: &AppState, user: &CurrentUser, environment: &Environment) -> NewJob {
+/// Which code is tested.
+struct Revision {
+    branch_name: String,
+    commit: String,
+}
+
+/// A job that is no rerun and may take as long as any.
+fn new_job(
+    state: &AppState,
+    user: &CurrentUser,
+    environment: &Environment,
+    revision: Revision,
+    scenarios: Vec<String>,
+) -> NewJob {
     NewJob {
         instance: state.instance.to_string(),
         user_id: user.id(),
         environment: environment.config.name.clone(),
         queue_id_prefix: environment.config.queue_id_prefix.clone(),
-        branch_name: String::new(),
-        commit: String::new(),
-        scenarios: Vec::new(),
+        branch_name: revision.branch_name,
+        commit: revision.commit,
+        scenarios,
         rerun_of: None,
         timeout: environment.config.job_timeout,
     }
@@ -125,14 +131,9 @@ async fn check_rerun(state: &AppState, user: &CurrentUser, id: JobId, request: R
         original.commit_hash
     };
     let timeout = Duration::from_millis(u64::try_from(original.timeout_ms).unwrap_or(0));
-    Ok(NewJob {
-        branch_name: original.branch_name,
-        commit,
-        scenarios,
-        rerun_of: Some(id),
-        timeout: timeout.min(environment.config.job_timeout),
-        ..new_job(state, user, environment)
-    })
+    let revision = Revision { branch_name: original.branch_name, commit };
+    let timeout = timeout.min(environment.config.job_timeout);
+    Ok(NewJob { rerun_of: Some(id), timeout, ..new_job(state, user, environment, revision, scenarios) })
 }
 
 fn scenarios_to_rerun(tasks: Vec<Task>, only_failed: bool) -> ApiResult<Vec<String>> {
