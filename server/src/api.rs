@@ -6,6 +6,7 @@ mod audit;
 mod bodies;
 mod compare;
 mod conditional;
+mod cursor;
 mod docs;
 mod download;
 mod environments;

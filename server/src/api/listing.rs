@@ -2,6 +2,7 @@
 
 use super::bodies::{Shown, Surroundings};
 use super::conditional::{Conditional, Known, Looked, Version};
+use super::cursor::Cursors;
 use super::estimate::estimate;
 use super::jobs::version_of;
 use crate::auth::CurrentUser;
@@ -23,6 +24,9 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+/// The place is the last id of the page before.
+const CURSORS: Cursors = Cursors { mark: "before", giver: "a page of jobs" };
 
 /// An empty value is no filter, as a form with untouched fields sends it.
 #[derive(Deserialize, JsonSchema)]
@@ -129,7 +133,7 @@ impl Page {
             is_first = false;
             body.extend_from_slice(&json);
         }
-        let next_cursor = last.filter(|_| self.has_more).map(write_cursor);
+        let next_cursor = last.filter(|_| self.has_more).map(|last| CURSORS.write(last));
         body.extend_from_slice(b"],\"next_cursor\":");
         serde_json::to_writer(&mut body, &next_cursor).map_err(ApiError::internal)?;
         body.push(b'}');
@@ -174,7 +178,7 @@ fn read_filter(query: ListQuery, user: &CurrentUser) -> ApiResult<JobFilter> {
         statuses: read_statuses(&query.status)?,
         environment: query.environment.filter(|name| !name.is_empty()),
         branch: query.branch.filter(|name| !name.is_empty()),
-        before: query.cursor.filter(|cursor| !cursor.is_empty()).map(|cursor| read_cursor(&cursor)).transpose()?,
+        before: CURSORS.read(query.cursor, |place| place.parse().ok())?,
     })
 }
 
@@ -198,28 +202,4 @@ pub(super) fn read_limit(text: Option<&str>) -> ApiResult<u32> {
         .and_then(|text| text.parse().ok())
         .filter(|limit| (1..=MAX_PAGE).contains(limit));
     limit.ok_or_else(|| ApiError::invalid("limit", format!("a number from 1 to {MAX_PAGE}")))
-}
-
-/// Opaque to clients, so that paging can change; here the last id of the page before.
-fn write_cursor(last: JobId) -> String {
-    URL_SAFE_NO_PAD.encode(format!("before {last}"))
-}
-
-fn read_cursor(cursor: &str) -> ApiResult<JobId> {
-    let decoded = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let id = decoded.and_then(|text| text.strip_prefix("before ")?.parse().ok());
-    id.ok_or_else(|| ApiError::invalid("cursor", "this is no cursor that a page of jobs has given"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cursor_survives_the_way_to_the_client_and_back() {
-        assert_eq!(read_cursor(&write_cursor(JobId(42))).unwrap(), JobId(42));
-        for bad in ["42", "!", "YmVmb3JlIHg"] {
-            assert!(read_cursor(bad).is_err(), "{bad}");
-        }
-    }
 }
