@@ -33,6 +33,8 @@ pub const PAGE_HEADER: &str = "testarena-page";
 pub const SYNCED_AT_HEADER: &str = "testarena-synced-at";
 /// The server's time in milliseconds since 1970, to the page alone: of `Date` a proxy makes its own.
 pub const NOW_HEADER: &str = "testarena-now";
+/// The name of a request in its answer and in the server's log.
+pub const REQUEST_ID_HEADER: &str = "x-request-id";
 pub const SESSION_COOKIE: &str = "testarena_session";
 
 /// Most scenarios that one job may have.

@@ -13,7 +13,8 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use protocol::api::{ErrorCode, FieldErrors, Problem};
+use protocol::api::{ErrorCode, FieldErrors, Problem, REQUEST_ID_HEADER};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,6 +87,14 @@ impl ApiError {
     }
 }
 
+/// With its cause, for the log.
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)?;
+        self.cause.iter().try_for_each(|cause| write!(f, ": {cause}"))
+    }
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         if let Some(outage) = error.outage() {
@@ -99,14 +108,7 @@ impl From<StoreError> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let problem = Problem {
-            kind: "about:blank".to_owned(),
-            title: self.code.title().to_owned(),
-            status: status.as_u16(),
-            code: self.code,
-            detail: self.detail,
-            fields: self.fields,
-        };
+        let problem = Problem { fields: self.fields, ..Problem::new(self.code, self.detail) };
         let mut response = (status, axum::Json(problem)).into_response();
         response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
         if let Some(pause) = self.retry_after {
@@ -128,7 +130,7 @@ impl IntoResponse for ApiError {
 pub async fn log_cause(request: Request, next: Next) -> Response {
     // Cheap to clone, unlike their texts: nearly no request needs them.
     let (method, uri) = (request.method().clone(), request.uri().clone());
-    let id = request.headers().get("x-request-id").cloned();
+    let id = request.headers().get(REQUEST_ID_HEADER).cloned();
     let response = next.run(request).await;
     if let Some(cause) = response.extensions().get::<Cause>() {
         let (path, status) = (uri.path(), response.status().as_u16());

@@ -1,6 +1,7 @@
 //! TestArena: the JSON API, the job store, the poller and the site.
 //! `build` puts them together; `main` and `cli` only start it.
 
+mod answer_words;
 pub mod api;
 pub mod around;
 pub mod auth;

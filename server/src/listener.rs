@@ -19,11 +19,12 @@ use hyper_util::server::graceful::GracefulShutdown;
 use ipnet::IpNet;
 use open::{Open, Place};
 use phase::Phase;
+use protocol::api::{ErrorCode, Problem, REQUEST_ID_HEADER};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use stream::Patient;
 use tokio::net::{TcpListener, TcpStream};
@@ -47,7 +48,12 @@ const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// What keeps failing is told so often.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
 /// What somebody hears for whom there is no room: they need not have said anything yet.
-const NO_ROOM: &str = r#"{"type":"about:blank","title":"Temporarily unavailable","status":503,"code":"unavailable","detail":"too many connections; come again in a moment"}"#;
+static NO_ROOM: LazyLock<String> = LazyLock::new(|| {
+    let problem = Problem::new(ErrorCode::Unavailable, "too many connections; come again in a moment".to_owned());
+    serde_json::to_string(&problem).unwrap_or_default()
+});
+/// In seconds, when such a one may come again.
+const COME_AGAIN_AFTER: u32 = 2;
 
 /// What a connection may take.
 #[derive(Clone, Debug)]
@@ -143,10 +149,11 @@ fn refuse(stream: &TcpStream, peer: SocketAddr, told_at: &mut Option<Instant>) {
         tracing::warn!(%peer, request.id = id, "a connection of {peer} was refused: all that there may be are in use");
     });
     // Nobody waits for one who may not even read it.
+    let no_room: &str = &NO_ROOM;
     let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\nconnection: close\r\n\
-         x-request-id: {id}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\n\r\n{NO_ROOM}",
-        NO_ROOM.len()
+        "HTTP/1.1 503 Service Unavailable\r\nretry-after: {COME_AGAIN_AFTER}\r\nconnection: close\r\n\
+         {REQUEST_ID_HEADER}: {id}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\n\r\n{no_room}",
+        no_room.len()
     );
     let _unimportant = stream.try_write(answer.as_bytes());
 }

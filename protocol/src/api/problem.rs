@@ -116,3 +116,16 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fields: Option<FieldErrors>,
 }
+
+impl Problem {
+    pub fn new(code: ErrorCode, detail: String) -> Self {
+        Self {
+            kind: "about:blank".to_owned(),
+            title: code.title().to_owned(),
+            status: code.status(),
+            code,
+            detail,
+            fields: None,
+        }
+    }
+}

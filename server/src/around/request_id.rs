@@ -2,11 +2,12 @@
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue};
+use protocol::api::REQUEST_ID_HEADER;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tower_http::request_id::{MakeRequestId, RequestId};
 
-pub(super) const ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const ID_HEADER: HeaderName = HeaderName::from_static(REQUEST_ID_HEADER);
 const MAX_BYTES: usize = 64;
 
 /// Leaves the request without an id unless it has one that may be sent back and logged.

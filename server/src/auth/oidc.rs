@@ -5,6 +5,7 @@ mod flow;
 mod provider;
 
 use super::{Auth, SecretHash, SignIn, Started, carried_through};
+use crate::answer_words;
 use crate::config::OidcConfig;
 use crate::error::ApiError;
 use crate::store::audit::{AuditEntry, insert_audit_entry, insert_lone_entry};
@@ -49,7 +50,7 @@ pub enum Failure {
     NoName,
     #[error("somebody else has the name {0}")]
     NameTaken(String),
-    #[error("{0:?}")]
+    #[error("{0}")]
     Own(ApiError),
 }
 
@@ -60,13 +61,7 @@ impl Failure {
 
     fn unavailable(error: &(dyn Error + 'static)) -> Self {
         // The reason stands at the end of the chain.
-        let mut words = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            words = format!("{words}: {error}");
-            cause = error.source();
-        }
-        Self::Unavailable(words)
+        Self::Unavailable(answer_words::with_causes(error))
     }
 
     /// A stable word for the page's `?error=`.

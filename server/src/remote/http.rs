@@ -1,10 +1,11 @@
 //! One HTTP call to a remote test server: headers, deadlines and limits that all calls share.
-//! The only file that names reqwest; what the calls mean stands in `server`.
+//! What the calls mean stands in `server`.
 
 use super::failure::{Failure, network_words};
 use super::odd_json;
 use super::refusal::{self, About};
 use super::{Reach, Refusal, RemoteError};
+use crate::answer_words;
 use crate::config::{EnvironmentConfig, Secret};
 use crate::metrics::process;
 use axum::http::header::{
@@ -301,14 +302,7 @@ fn plain_words(error: &reqwest::Error) -> &'static str {
     if error.is_timeout() { "no answer in time" } else { "the connection broke" }
 }
 
-/// The error with its causes, since reqwest's own words stop before the reason.
+/// The error with its causes, but without the address.
 fn describe(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words = format!("{words}: {cause}");
-        source = cause.source();
-    }
-    words
+    answer_words::with_causes(&error.without_url())
 }

@@ -3,6 +3,7 @@
 //! contract's form are ever shown.
 
 use super::{Failure, Reach, Refusal, RemoteError, odd_json, words};
+use crate::answer_words;
 use axum::http::StatusCode;
 use axum::http::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use protocol::remote::{ErrorBody, code};
@@ -101,14 +102,8 @@ fn said(message: &str) -> String {
     if message.is_empty() { String::new() } else { format!(" ({message})") }
 }
 
-/// Seconds, or a date.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
+    answer_words::retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, now)
 }
 
 fn shorten(text: &str) -> String {

@@ -4,6 +4,7 @@
 use axum::body::Bytes;
 use axum::http::HeaderName;
 use axum::http::request::Parts;
+use protocol::api::REQUEST_ID_HEADER;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +15,7 @@ const LASTS: Duration = Duration::from_secs(1);
 /// Some dozens of pages, and little beside what the rest of the server needs.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Each request's own.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID_HEADER);
 
 /// The address and the headers of a request: what beside the answers a page may be drawn from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,13 +2,14 @@
 //! The only file of the client that sends anything.
 
 use super::failure::{Failure, Problem, Refusal};
+use crate::answer_words;
 use crate::config::Secret;
 use crate::remote::with_tls;
+use protocol::api::REQUEST_ID_HEADER;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::error::Error;
 use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, timeout};
 
@@ -45,7 +46,8 @@ impl Api {
             .connect_timeout(CONNECT_LIMIT)
             .redirect(reqwest::redirect::Policy::none());
         let client = with_tls(builder, base.starts_with("https://")).build();
-        let client = client.map_err(|error| Failure::Local(format!("can't speak HTTP: {}", last_cause(&error))))?;
+        let client = client
+            .map_err(|error| Failure::Local(format!("can't speak HTTP: {}", answer_words::last_cause(&error))))?;
         Ok(Self { client, base: base.to_owned(), credentials })
     }
 
@@ -156,15 +158,15 @@ impl Call<'_> {
             status: status.as_u16(),
             base: self.base.to_owned(),
             problem: Problem::read(&body),
-            retry_after: text(RETRY_AFTER).and_then(read_retry_after),
+            retry_after: text(RETRY_AFTER).and_then(|value| answer_words::retry_after(value, SystemTime::now())),
             location: text(LOCATION).filter(|_| status.is_redirection()).map(str::to_owned),
-            request_id: text(HeaderName::from_static("x-request-id")).map(str::to_owned),
+            request_id: text(HeaderName::from_static(REQUEST_ID_HEADER)).map(str::to_owned),
             body,
         }))
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
-        let cause = last_cause(error);
+        let cause = answer_words::last_cause(error);
         let hint = if cause.contains("certificate") { CERTIFICATE_HINT } else { "" };
         let why = format!("{} can't be reached: {cause}{hint}", self.base);
         Failure::Unreachable { why, was_sent: !error.is_connect() && !error.is_builder() }
@@ -232,7 +234,7 @@ impl Stream {
             |why: &str| Failure::Unreachable { why: format!("{} broke off: {why}", self.base), was_sent: true };
         match timeout(SILENCE_LIMIT, self.response.chunk()).await {
             Ok(Ok(chunk)) => Ok(chunk),
-            Ok(Err(error)) => Err(broken(&last_cause(&error))),
+            Ok(Err(error)) => Err(broken(&answer_words::last_cause(&error))),
             Err(_) => Err(broken("nothing came for a minute")),
         }
     }
@@ -245,34 +247,4 @@ fn require(base: &str, headers: &HeaderMap, kind: &str) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::strange(base, &format!("no {kind}")))
-}
-
-/// Seconds, or a date by the clock here.
-fn read_retry_after(value: &str) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(value.trim()).ok()?;
-    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
-}
-
-/// reqwest's own words say little; the last cause says what happened.
-fn last_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        assert_eq!(read_retry_after("7"), Some(Duration::from_secs(7)));
-        assert_eq!(read_retry_after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
-        assert_eq!(read_retry_after("soon"), None);
-    }
 }

@@ -113,11 +113,7 @@ impl Log<'_> {
                     patience.meet(Instant::now()).inspect(|told| note(told));
                     LOOK_INTERVAL
                 }
-                Err(failure) => {
-                    let (pause, told) = patience.bear(failure, Instant::now())?;
-                    told.inspect(|told| note(told));
-                    pause
-                }
+                Err(failure) => patience.bear_aloud(failure)?,
             };
             tokio::time::sleep(pause).await;
         }
@@ -229,11 +225,7 @@ impl Log<'_> {
                     }
                     LOOK_INTERVAL
                 }
-                Err(failure) if follow => {
-                    let (pause, told) = patience.bear(failure, Instant::now())?;
-                    told.inspect(|told| note(told));
-                    pause
-                }
+                Err(failure) if follow => patience.bear_aloud(failure)?,
                 Err(failure) => return Err(failure),
             };
             tokio::time::sleep(pause).await;

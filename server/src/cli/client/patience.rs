@@ -1,6 +1,7 @@
 //! How a command that waits bears a server that goes away: said once, tried again and again, and given up in the end.
 
 use super::failure::Failure;
+use super::out::note;
 use std::time::{Duration, Instant};
 
 /// How long a server that has answered before is waited for.
@@ -30,6 +31,13 @@ impl Patience {
         let told = self.away_since.map(|since| format!("it answers again, after {} s", (now - since).as_secs()));
         *self = Self::with_an_acquaintance();
         told
+    }
+
+    /// As `bear`, telling it at once.
+    pub(super) fn bear_aloud(&mut self, failure: Failure) -> Result<Duration, Failure> {
+        let (pause, told) = self.bear(failure, Instant::now())?;
+        told.inspect(|told| note(told));
+        Ok(pause)
     }
 
     /// A call has failed: how long to pause before the next, and what to tell about it; or the failure, when that is
