@@ -12,9 +12,9 @@ mod logs;
 mod problem;
 
 pub use accounts::{
-    AuditEntry, AuditLog, ChangePasswordRequest, ChangeUserRequest, CreateTokenRequest, CreateUserRequest,
+    AuditAction, AuditEntry, AuditLog, ChangePasswordRequest, ChangeUserRequest, CreateTokenRequest, CreateUserRequest,
     CreatedToken, DetailValue, LoginOptions, LoginRequest, MAX_TOKEN_DAYS, MAX_TOKEN_NAME_CHARS, SINGLE_SIGN_ON_PATH,
-    SingleSignOn, TOKEN_PREFIX, Token, TokenScope, Tokens, User, Users, Via,
+    SingleSignOn, SingleSignOnFailure, TOKEN_PREFIX, Token, TokenScope, Tokens, User, Users, Via,
 };
 pub use history::{
     Change, ComparedScenario, Comparison, Estimate, LastPassed, Run, RunSummary, SUMMARY_RUNS, ScenarioFigures,

@@ -5,7 +5,7 @@ use crate::components::notice::Alert;
 use crate::{client, paths};
 use leptos::prelude::*;
 use leptos_meta::Title;
-use protocol::api::SingleSignOn;
+use protocol::api::{ErrorCode, SingleSignOn, SingleSignOnFailure};
 
 pub(crate) struct SignIn {
     /// Where one wanted to go.
@@ -73,22 +73,33 @@ fn LoginPage(seed: SignIn) -> impl IntoView {
     }
 }
 
-/// The API's error code, as the form's answer hands it back, in words.
+/// Why one was not signed in, as the form's or the other account's answer hands it back, in words.
 fn reason(code: &str) -> String {
-    match code {
-        "rate_limited" => "Too many attempts. Wait a minute, then try again.",
-        "cross_site" => "This form was sent from another site. Try again from here.",
-        "unavailable" | "internal" => "The server can't check the sign-in right now. Try again in a moment.",
-        "oidc_denied" => "The other account was not let in. Try again, or sign in with a user name.",
-        "oidc_expired" => "That sign-in took too long or was begun elsewhere. Try again.",
-        "oidc_failed" => {
-            "The other account could not be checked. Try again; an administrator finds the cause in the log."
+    if let Ok(failure) = code.parse::<SingleSignOnFailure>() {
+        return failure_of_other_account(failure).to_owned();
+    }
+    match code.parse() {
+        Ok(ErrorCode::Unauthenticated) => "User name or password is wrong.",
+        Ok(ErrorCode::RateLimited) => "Too many attempts. Wait a minute, then try again.",
+        Ok(ErrorCode::CrossSite) => "This form was sent from another site. Try again from here.",
+        Ok(ErrorCode::Unavailable | ErrorCode::Internal) => {
+            "The server can't check the sign-in right now. Try again in a moment."
         }
-        "oidc_unavailable" => "The other account can't be checked right now. Try again in a moment.",
-        "oidc_not_allowed" => "This account is in none of the groups that may sign in here.",
-        "oidc_username" => "This account has no name that a user can have here. Ask an administrator.",
-        "oidc_username_taken" => "Somebody else has this account's name here. Ask an administrator.",
-        _ => "User name or password is wrong.",
+        _ => "Something was wrong with that sign-in. Try again.",
     }
     .to_owned()
+}
+
+const fn failure_of_other_account(failure: SingleSignOnFailure) -> &'static str {
+    match failure {
+        SingleSignOnFailure::Denied => "The other account was not let in. Try again, or sign in with a user name.",
+        SingleSignOnFailure::Expired => "That sign-in took too long or was begun elsewhere. Try again.",
+        SingleSignOnFailure::Failed => {
+            "The other account could not be checked. Try again; an administrator finds the cause in the log."
+        }
+        SingleSignOnFailure::Unavailable => "The other account can't be checked right now. Try again in a moment.",
+        SingleSignOnFailure::NotAllowed => "This account is in none of the groups that may sign in here.",
+        SingleSignOnFailure::Username => "This account has no name that a user can have here. Ask an administrator.",
+        SingleSignOnFailure::UsernameTaken => "Somebody else has this account's name here. Ask an administrator.",
+    }
 }

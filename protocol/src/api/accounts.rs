@@ -181,6 +181,43 @@ pub enum DetailValue {
     Nothing,
 }
 
+words! {
+    /// What the audit log tells of.
+    AuditAction {
+        SubmitJob = "job.submit",
+        RerunJob = "job.rerun",
+        AbortJob = "job.abort",
+        DeleteJob = "job.delete",
+        CreateToken = "token.create",
+        DeleteToken = "token.delete",
+        SignIn = "user.sign_in",
+        SignInFailed = "user.sign_in_failed",
+        SignOut = "user.sign_out",
+        ChangePassword = "user.password",
+        CreateUser = "user.create",
+        ChangeUser = "user.update",
+        DeleteUser = "user.delete",
+    }
+}
+
+words! {
+    /// Why single sign-on let nobody in, for the sign-in view's `?error=`.
+    SingleSignOnFailure {
+        /// The browser did not begin it, or too long ago.
+        Expired = "oidc_expired",
+        /// The provider refused, or the user did.
+        Denied = "oidc_denied",
+        /// What the provider answered is not good.
+        Failed = "oidc_failed",
+        Unavailable = "oidc_unavailable",
+        /// In none of the groups that may come.
+        NotAllowed = "oidc_not_allowed",
+        /// No name that a user can have.
+        Username = "oidc_username",
+        UsernameTaken = "oidc_username_taken",
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct AuditEntry {
@@ -190,7 +227,7 @@ pub struct AuditEntry {
     pub actor: Option<String>,
     pub via: Via,
     pub address: Option<String>,
-    /// Such as `job.abort`.
+    /// A word of `AuditAction`; a newer server may have others.
     pub action: String,
     /// Such as `job:42`.
     pub object: String,

@@ -14,7 +14,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use protocol::api::ErrorCode;
+use protocol::api::{AuditAction, ErrorCode};
 use protocol::{JobId, Timestamp, UserId};
 use serde::Serialize;
 use serde_json::json;
@@ -165,7 +165,7 @@ async fn store(state: &AppState, user: &CurrentUser, new: NewJob, key: Option<Us
 }
 
 fn audit(user: &CurrentUser, new: &NewJob, id: JobId) -> AuditEntry {
-    let action = if new.rerun_of.is_some() { "job.rerun" } else { "job.submit" };
+    let action = if new.rerun_of.is_some() { AuditAction::RerunJob } else { AuditAction::SubmitJob };
     let mut detail = json!({
         "environment": new.environment, "branch_name": new.branch_name, "commit": new.commit, "scenarios": new.scenarios.len(),
     });

@@ -10,7 +10,7 @@ use crate::store::jobs::Job;
 use crate::wishes::RemovalError;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use protocol::api::{self, ErrorCode};
+use protocol::api::{self, AuditAction, ErrorCode};
 use protocol::{JobId, Timestamp, reason};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -70,7 +70,7 @@ fn require_open(job: &Job) -> ApiResult<()> {
 }
 
 async fn request_abort(state: &AppState, user: &CurrentUser, id: JobId) -> ApiResult<()> {
-    let audit = user.audit("job.abort", format!("job:{id}"), &json!({}));
+    let audit = user.audit(AuditAction::AbortJob, format!("job:{id}"), &json!({}));
     let why = reason::aborted_by(&user.user.username);
     if state.wishes().abort(id, why, audit, Timestamp::now()).await? {
         return Ok(());
@@ -83,7 +83,7 @@ async fn force_end(state: &AppState, user: &CurrentUser, id: JobId) -> ApiResult
     for _ in 0..FORCE_ATTEMPTS {
         let before = find_row(state, id).await?;
         require_open(&before)?;
-        let audit = user.audit("job.abort", format!("job:{id}"), &json!({ "force": true }));
+        let audit = user.audit(AuditAction::AbortJob, format!("job:{id}"), &json!({ "force": true }));
         if state.wishes().force_end(before, audit, Timestamp::now()).await? {
             return Ok(());
         }
@@ -96,7 +96,7 @@ pub(super) async fn delete_job(State(state): State<AppState>, wish: Wish, _: NoB
     if is_forced {
         return force_removal(&state, &user, id).await;
     }
-    let audit = user.audit("job.delete", format!("job:{id}"), &json!({}));
+    let audit = user.audit(AuditAction::DeleteJob, format!("job:{id}"), &json!({}));
     let why = reason::aborted_by(&user.user.username);
     state.wishes().delete(id, why, audit, Timestamp::now()).await.map_err(|error| match error {
         RemovalError::Store(error) => error.into(),
@@ -111,7 +111,7 @@ pub(super) async fn delete_job(State(state): State<AppState>, wish: Wish, _: NoB
 }
 
 async fn force_removal(state: &AppState, user: &CurrentUser, id: JobId) -> ApiResult<Removed<api::Job>> {
-    let audit = user.audit("job.delete", format!("job:{id}"), &json!({ "force": true }));
+    let audit = user.audit(AuditAction::DeleteJob, format!("job:{id}"), &json!({ "force": true }));
     let why = reason::aborted_by(&user.user.username);
     if !state.wishes().force_removal(id, why, audit, Timestamp::now()).await? {
         return Err(no_such_job(id));

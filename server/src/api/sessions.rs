@@ -11,7 +11,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::response::NoContent;
 use protocol::Timestamp;
-use protocol::api::{self, ChangePasswordRequest, ErrorCode, LoginRequest, Via};
+use protocol::api::{self, AuditAction, ChangePasswordRequest, ErrorCode, LoginRequest, Via};
 use serde_json::json;
 
 pub(super) async fn sign_in(
@@ -69,7 +69,7 @@ pub(super) async fn change_password(
     }
     let hash = state.auth.hasher().hash(new_password).await?;
     let now = Timestamp::now();
-    let audit = user.audit("user.password", format!("user:{}", user.id()), &json!({}));
+    let audit = user.audit(AuditAction::ChangePassword, format!("user:{}", user.id()), &json!({}));
     let is_changed = carried_through(async move {
         let id = user.id();
         let new = NewPassword { hash, must_change: false, kept_session: user.session().map(SecretHash::to_text) };

@@ -9,7 +9,7 @@ use crate::store::tokens::{self as store, NewToken};
 use axum::extract::State;
 use axum::response::NoContent;
 use protocol::api::{
-    CreateTokenRequest, CreatedToken, MAX_TOKEN_DAYS, MAX_TOKEN_NAME_CHARS, Token, TokenScope, Tokens,
+    AuditAction, CreateTokenRequest, CreatedToken, MAX_TOKEN_DAYS, MAX_TOKEN_NAME_CHARS, Token, TokenScope, Tokens,
 };
 use protocol::{Timestamp, TokenId};
 use serde_json::json;
@@ -48,7 +48,7 @@ pub(super) async fn create_token(
             store::remove_token(connection, made.user_id, made.id)?;
             return Ok(Made::TooMany);
         }
-        let audit = user.audit("token.create", format!("token:{}", made.id), &detail);
+        let audit = user.audit(AuditAction::CreateToken, format!("token:{}", made.id), &detail);
         insert_audit_entry(connection, audit, now)?;
         Ok(Made::Token(made))
     });
@@ -74,7 +74,7 @@ pub(super) async fn delete_token(
     let now = Timestamp::now();
     let removed = carried_through(async move {
         let owner = user.id();
-        let audit = user.audit("token.delete", format!("token:{id}"), &json!({}));
+        let audit = user.audit(AuditAction::DeleteToken, format!("token:{id}"), &json!({}));
         let removed = state.store.write(move |connection| {
             let is_removed = store::remove_token(connection, owner, id)?;
             if is_removed {

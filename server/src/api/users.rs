@@ -9,7 +9,7 @@ use crate::store::audit::insert_audit_entry;
 use crate::store::users::{self as store, Changed, NewPassword, NewUser, Refused, UserChange};
 use axum::extract::State;
 use axum::response::NoContent;
-use protocol::api::{ChangeUserRequest, CreateUserRequest, ErrorCode, User, Users};
+use protocol::api::{AuditAction, ChangeUserRequest, CreateUserRequest, ErrorCode, User, Users};
 use protocol::{Timestamp, UserId, names};
 use serde_json::{Map, Value, json};
 
@@ -37,7 +37,7 @@ pub(super) async fn create_user(
         let made = state.store.write(move |connection| {
             let made = store::insert_user(connection, new, now)?;
             if let Some(user) = &made {
-                let audit = admin.audit("user.create", format!("user:{}", user.id), &detail);
+                let audit = admin.audit(AuditAction::CreateUser, format!("user:{}", user.id), &detail);
                 insert_audit_entry(connection, audit, now)?;
             }
             Ok(made)
@@ -72,7 +72,11 @@ pub(super) async fn change_user(
             if let Ok(changed) = &changed
                 && let Some(detail) = detail_of(changed, has_new_password)
             {
-                insert_audit_entry(connection, admin.audit("user.update", format!("user:{id}"), &detail), now)?;
+                insert_audit_entry(
+                    connection,
+                    admin.audit(AuditAction::ChangeUser, format!("user:{id}"), &detail),
+                    now,
+                )?;
             }
             Ok(changed)
         });
@@ -118,7 +122,8 @@ pub(super) async fn delete_user(
         let removed = state.store.write(move |connection| {
             let removed = store::remove_user(connection, id, now)?;
             if let Ok(user) = &removed {
-                let audit = admin.audit("user.delete", format!("user:{id}"), &json!({ "username": user.username }));
+                let audit =
+                    admin.audit(AuditAction::DeleteUser, format!("user:{id}"), &json!({ "username": user.username }));
                 insert_audit_entry(connection, audit, now)?;
             }
             Ok(removed)

@@ -7,7 +7,7 @@ use super::{Auth, CurrentUser, carried_through, unauthenticated};
 use crate::error::{ApiError, ApiResult};
 use crate::store::audit::{AuditEntry, insert_lone_entry};
 use crate::store::users::{self, User, find_user_by_login};
-use protocol::api::{ErrorCode, Via};
+use protocol::api::{AuditAction, ErrorCode, Via};
 use protocol::{Timestamp, names};
 use serde_json::json;
 use std::net::IpAddr;
@@ -90,7 +90,7 @@ impl Auth {
         let hash = attempt.user.as_ref().map(|user| user.password_hash.clone());
         let verdict = turn.verify(attempt.password.clone(), hash).await.map_err(ApiError::internal)?;
         let Some(user) = attempt.user.clone().filter(|_| verdict.is_right) else {
-            self.note(&attempt, "user.sign_in_failed").await;
+            self.note(&attempt, AuditAction::SignInFailed).await;
             return Err(unauthenticated("the user name or the password is wrong"));
         };
         inner.limits.take_back(Some(&attempt.login), attempt.address, counted_at);
@@ -101,7 +101,7 @@ impl Auth {
         let mark = inner.memory.mark(Some(&user), &attempt.password, attempt.address);
         inner.memory.remember_password(mark, Instant::now());
         if attempt.is_repeated {
-            self.note(&attempt, "user.sign_in").await;
+            self.note(&attempt, AuditAction::SignIn).await;
         }
         Ok(user)
     }
@@ -124,20 +124,17 @@ impl Auth {
     }
 
     /// Notes an attempt. A name that nobody has is not noted: now and then it is a password in the wrong field.
-    async fn note(&self, attempt: &Attempt, action: &'static str) {
+    async fn note(&self, attempt: &Attempt, action: AuditAction) {
         let user = attempt.user.as_ref();
-        let is_done = action == "user.sign_in";
+        let is_done = action == AuditAction::SignIn;
         let object = user.map_or("user:unknown".to_owned(), |user| format!("user:{}", user.id));
         let detail = user.filter(|_| !is_done).map_or(json!({}), |user| json!({ "username": user.username }));
-        let entry = AuditEntry {
-            actor: user.filter(|_| is_done).map(|user| user.username.clone()),
-            address: attempt.address.map(|address| address.to_string()),
-            ..AuditEntry::by_nobody(attempt.via, action, object, &detail)
-        };
+        let actor = user.filter(|_| is_done).map(|user| user.username.clone());
+        let entry = AuditEntry::by_nobody(attempt.via, action, object, &detail).by(actor, attempt.address);
         let now = Timestamp::now();
         let noted = self.0.store.write(move |connection| insert_lone_entry(connection, entry, now));
         if let Err(error) = noted.await {
-            tracing::warn!(%error, action, "a sign-in could not be noted in the audit log");
+            tracing::warn!(%error, %action, "a sign-in could not be noted in the audit log");
         }
     }
 

@@ -12,7 +12,7 @@ use axum::http::header::{ORIGIN, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
-use protocol::api::{ErrorCode, PAGE_HEADER, TokenScope, Via};
+use protocol::api::{AuditAction, ErrorCode, PAGE_HEADER, TokenScope, Via};
 use protocol::{TokenId, UserId};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -85,12 +85,8 @@ impl CurrentUser {
     }
 
     /// A line of the audit log about what this user does.
-    pub fn audit(&self, action: &'static str, object: String, detail: &serde_json::Value) -> AuditEntry {
-        AuditEntry {
-            actor: Some(self.user.username.clone()),
-            address: self.address.map(|address| address.to_string()),
-            ..AuditEntry::by_nobody(self.via, action, object, detail)
-        }
+    pub fn audit(&self, action: AuditAction, object: String, detail: &serde_json::Value) -> AuditEntry {
+        AuditEntry::by_nobody(self.via, action, object, detail).by(Some(self.user.username.clone()), self.address)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::store::oidc::{self as store, Visitor, Welcome};
 use crate::store::users::User;
 use axum::http::HeaderMap;
 use flow::Flow;
-use protocol::api::{ErrorCode, SingleSignOn, Via};
+use protocol::api::{AuditAction, SingleSignOn, SingleSignOnFailure, Via};
 use protocol::{Timestamp, names};
 use provider::{Claims, Provider};
 use serde_json::{Value, json};
@@ -64,16 +64,16 @@ impl Failure {
         Self::Unavailable(answer_words::with_causes(error))
     }
 
-    /// A stable word for the page's `?error=`.
+    /// The word for the page's `?error=`: one of single sign-on's, or of the API's.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Expired => "oidc_expired",
-            Self::Denied(_) => "oidc_denied",
-            Self::Refused(_) => "oidc_failed",
-            Self::Unavailable(_) | Self::Busy => "oidc_unavailable",
-            Self::NotAllowed => "oidc_not_allowed",
-            Self::NoName => "oidc_username",
-            Self::NameTaken(_) => "oidc_username_taken",
+            Self::Expired => SingleSignOnFailure::Expired.as_str(),
+            Self::Denied(_) => SingleSignOnFailure::Denied.as_str(),
+            Self::Refused(_) => SingleSignOnFailure::Failed.as_str(),
+            Self::Unavailable(_) | Self::Busy => SingleSignOnFailure::Unavailable.as_str(),
+            Self::NotAllowed => SingleSignOnFailure::NotAllowed.as_str(),
+            Self::NoName => SingleSignOnFailure::Username.as_str(),
+            Self::NameTaken(_) => SingleSignOnFailure::UsernameTaken.as_str(),
             Self::Own(error) => error.code().as_str(),
         }
     }
@@ -209,15 +209,8 @@ impl Auth {
 
     async fn note_failure(&self, failure: &Failure, address: Option<IpAddr>) {
         tracing::warn!(code = failure.code(), cause = ?failure.to_string(), "a single sign-on failed");
-        let entry = AuditEntry {
-            address: address.map(|address| address.to_string()),
-            ..AuditEntry::by_nobody(
-                Via::Oidc,
-                "user.sign_in_failed",
-                "user:unknown".to_owned(),
-                &json!({ "reason": failure.code() }),
-            )
-        };
+        let (object, detail) = ("user:unknown".to_owned(), json!({ "reason": failure.code() }));
+        let entry = AuditEntry::by_nobody(Via::Oidc, AuditAction::SignInFailed, object, &detail).by(None, address);
         let now = Timestamp::now();
         let noted = self.0.store.write(move |connection| insert_lone_entry(connection, entry, now));
         if let Err(error) = noted.await {
@@ -234,15 +227,14 @@ impl Auth {
 /// What a visit has changed here.
 fn audit(welcome: &Welcome, address: Option<IpAddr>) -> Option<AuditEntry> {
     let (user, action, detail) = match welcome {
-        Welcome::Made(user) => (user, "user.create", json!({ "username": user.username, "is_admin": user.is_admin })),
-        Welcome::Changed(user) => (user, "user.update", json!({ "is_admin": user.is_admin })),
+        Welcome::Made(user) => {
+            (user, AuditAction::CreateUser, json!({ "username": user.username, "is_admin": user.is_admin }))
+        }
+        Welcome::Changed(user) => (user, AuditAction::ChangeUser, json!({ "is_admin": user.is_admin })),
         Welcome::Known(_) | Welcome::NoName | Welcome::NameTaken => return None,
     };
-    Some(AuditEntry {
-        actor: Some(user.username.clone()),
-        address: address.map(|address| address.to_string()),
-        ..AuditEntry::by_nobody(Via::Oidc, action, format!("user:{}", user.id), &detail)
-    })
+    let entry = AuditEntry::by_nobody(Via::Oidc, action, format!("user:{}", user.id), &detail);
+    Some(entry.by(Some(user.username.clone()), address))
 }
 
 /// Who the provider says that it is, and what that means here.
@@ -268,15 +260,6 @@ fn groups_of(claim: Option<&Value>) -> Vec<&str> {
         Some(Value::Array(groups)) => groups.iter().filter_map(Value::as_str).collect(),
         Some(Value::String(group)) => vec![group.as_str()],
         _ => Vec::new(),
-    }
-}
-
-impl From<Failure> for ApiError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Own(error) => error,
-            other => Self::new(ErrorCode::Unauthenticated, other.to_string()),
-        }
     }
 }
 

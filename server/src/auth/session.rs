@@ -9,7 +9,7 @@ use crate::store::audit::{AuditEntry, insert_audit_entry};
 use crate::store::sessions::{self, NewSession, find_live_session};
 use crate::store::users::User;
 use protocol::Timestamp;
-use protocol::api::{SESSION_COOKIE, Via};
+use protocol::api::{AuditAction, SESSION_COOKIE, Via};
 use serde_json::json;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -53,11 +53,8 @@ impl Auth {
             expires_at: now.plus(config.session_lifetime),
             replaces: replaces.iter().map(|hash| hash.to_text()).collect(),
         };
-        let audit = AuditEntry {
-            actor: Some(user.username.clone()),
-            address: address.map(|address| address.to_string()),
-            ..AuditEntry::by_nobody(via, "user.sign_in", format!("user:{}", user.id), &json!({}))
-        };
+        let audit = AuditEntry::by_nobody(via, AuditAction::SignIn, format!("user:{}", user.id), &json!({}))
+            .by(Some(user.username.clone()), address);
         let started = self.0.store.write(move |connection| {
             let is_started = sessions::insert_session(connection, new, now)?;
             if is_started {
@@ -94,11 +91,8 @@ impl Auth {
             return Ok(());
         };
         let (ended, now) = (hash.to_text(), Timestamp::now());
-        let audit = AuditEntry {
-            actor: Some(user.username.clone()),
-            address: address.map(|address| address.to_string()),
-            ..AuditEntry::by_nobody(Via::Page, "user.sign_out", format!("user:{}", user.id), &json!({}))
-        };
+        let audit = AuditEntry::by_nobody(Via::Page, AuditAction::SignOut, format!("user:{}", user.id), &json!({}))
+            .by(Some(user.username.clone()), address);
         let removed = self.0.store.write(move |connection| {
             if sessions::remove_session(connection, &ended)? {
                 insert_audit_entry(connection, audit, now)?;

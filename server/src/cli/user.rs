@@ -10,7 +10,7 @@ use crate::store::Store;
 use crate::store::audit::{AuditEntry, insert_audit_entry};
 use crate::store::users::{self, NewPassword, NewUser, Refused, User};
 use clap::Subcommand;
-use protocol::api::Via;
+use protocol::api::{AuditAction, Via};
 use protocol::{Timestamp, UserId, names};
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal};
@@ -100,7 +100,7 @@ pub async fn add_user(store: &Store, name: &str, is_admin: bool, password: Strin
         let added = users::insert_user(connection, new, now)?;
         if let Some(user) = &added {
             let detail = json!({ "username": user.username, "is_admin": user.is_admin });
-            insert_audit_entry(connection, audit("user.create", user.id, &detail), now)?;
+            insert_audit_entry(connection, audit(AuditAction::CreateUser, user.id, &detail), now)?;
         }
         Ok(added)
     });
@@ -118,7 +118,7 @@ async fn set_password(store: &Store, id: UserId, password: String) -> CommandRes
         let new = NewPassword { hash, must_change: false, kept_session: None };
         let changed = users::set_password(connection, id, new)?;
         if changed {
-            insert_audit_entry(connection, audit("user.password", id, &json!({})), now)?;
+            insert_audit_entry(connection, audit(AuditAction::ChangePassword, id, &json!({})), now)?;
         }
         Ok(changed)
     });
@@ -131,7 +131,7 @@ async fn remove_user(store: &Store, id: UserId) -> CommandResult {
         let removed = users::remove_user(connection, id, now)?;
         if let Ok(user) = &removed {
             let detail = json!({ "username": user.username });
-            insert_audit_entry(connection, audit("user.delete", id, &detail), now)?;
+            insert_audit_entry(connection, audit(AuditAction::DeleteUser, id, &detail), now)?;
         }
         Ok(removed)
     });
@@ -144,7 +144,7 @@ async fn remove_user(store: &Store, id: UserId) -> CommandResult {
     }
 }
 
-fn audit(action: &'static str, user: UserId, detail: &Value) -> AuditEntry {
+fn audit(action: AuditAction, user: UserId, detail: &Value) -> AuditEntry {
     AuditEntry::by_nobody(Via::Cli, action, format!("user:{user}"), detail)
 }
 

@@ -9,7 +9,7 @@ use crate::store::audit::{AuditEntry, insert_audit_entry};
 use crate::store::jobs::Job;
 use crate::wishes;
 use protocol::Timestamp;
-use protocol::api::{CleanupState, Via};
+use protocol::api::{AuditAction, CleanupState, Via};
 use serde_json::json;
 
 pub(super) async fn clean_up<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
@@ -168,5 +168,5 @@ fn note_of_what_is_left<R>(poller: &Poller<R>, job: &Job) -> AuditEntry {
     let root = &poller.environment.ssh.workspace_root;
     let workspace = format!("{}/{}", root.trim_end_matches('/'), job.remote_queue_id);
     let detail = json!({ "environment": job.environment, "left": workspace, "error": job.cleanup_error });
-    AuditEntry::by_nobody(Via::System, "job.delete", format!("job:{}", job.id), &detail)
+    AuditEntry::by_nobody(Via::System, AuditAction::DeleteJob, format!("job:{}", job.id), &detail)
 }

@@ -11,7 +11,7 @@ use crate::store::tombstones::{
 };
 use futures_util::stream::{self, StreamExt};
 use protocol::Timestamp;
-use protocol::api::Via;
+use protocol::api::{AuditAction, Via};
 use protocol::remote::QueueBody;
 use serde_json::json;
 use std::collections::HashMap;
@@ -191,5 +191,5 @@ fn note_of_what_is_left<R>(poller: &Poller<R>, tombstone: &Tombstone, error: &st
     let workspace = format!("{}/{id}", environment.ssh.workspace_root.trim_end_matches('/'));
     let detail = json!({ "environment": environment.name, "left": workspace, "error": error });
     let job = id.strip_prefix(&environment.queue_id_prefix).unwrap_or(id);
-    AuditEntry::by_nobody(Via::System, "job.delete", format!("job:{job}"), &detail)
+    AuditEntry::by_nobody(Via::System, AuditAction::DeleteJob, format!("job:{job}"), &detail)
 }

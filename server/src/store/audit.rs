@@ -7,8 +7,9 @@ use super::{AnyConnection, QueryResult};
 use diesel::dsl::{max, sql};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use protocol::api::Via;
+use protocol::api::{AuditAction, Via};
 use protocol::{AuditId, Timestamp};
+use std::net::IpAddr;
 
 /// How many entries one sweep looks at.
 const SWEEP_SIZE: i64 = 1_000;
@@ -20,8 +21,7 @@ pub struct AuditEntry {
     pub actor: Option<String>,
     pub via: Via,
     pub address: Option<String>,
-    /// Such as `job.abort`.
-    pub action: &'static str,
+    pub action: AuditAction,
     /// Such as `job:42`.
     pub object: String,
     pub detail: String,
@@ -29,8 +29,14 @@ pub struct AuditEntry {
 
 impl AuditEntry {
     /// What TestArena did by itself, or somebody at its command line.
-    pub fn by_nobody(via: Via, action: &'static str, object: String, detail: &serde_json::Value) -> Self {
+    pub fn by_nobody(via: Via, action: AuditAction, object: String, detail: &serde_json::Value) -> Self {
         Self { actor: None, via, address: None, action, object, detail: detail.to_string() }
+    }
+
+    /// The same, by a user's name and from where it was done.
+    #[must_use]
+    pub fn by(self, actor: Option<String>, address: Option<IpAddr>) -> Self {
+        Self { actor, address: address.map(|address| address.to_string()), ..self }
     }
 }
 
@@ -57,7 +63,7 @@ pub fn insert_audit_entry(connection: &mut AnyConnection, entry: AuditEntry, now
         audit_log::actor.eq(entry.actor),
         audit_log::via.eq(entry.via.as_str()),
         audit_log::address.eq(entry.address),
-        audit_log::action.eq(entry.action),
+        audit_log::action.eq(entry.action.as_str()),
         audit_log::object.eq(entry.object),
         audit_log::detail.eq(entry.detail),
     );

@@ -26,7 +26,7 @@ use super::values::{
 };
 use super::{AnyConnection, QueryResult, next_id};
 use diesel::prelude::*;
-use protocol::api::{CleanupState, LogsState, SyncState, TaskCounts, Via};
+use protocol::api::{AuditAction, CleanupState, LogsState, SyncState, TaskCounts, Via};
 use protocol::{JobId, JobStatus, Timestamp, UserId};
 use std::time::Duration;
 
@@ -344,7 +344,7 @@ fn note_own_abort(connection: &mut AnyConnection, before: &Job, after: &Job) -> 
         return Ok(());
     };
     let detail = serde_json::json!({ "reason": after.abort_reason });
-    let entry = AuditEntry::by_nobody(Via::System, "job.abort", format!("job:{}", after.id), &detail);
+    let entry = AuditEntry::by_nobody(Via::System, AuditAction::AbortJob, format!("job:{}", after.id), &detail);
     insert_audit_entry(connection, entry, now)
 }
 

@@ -7,7 +7,7 @@ use crate::profile::Plot;
 use crate::witness::Witness;
 use crate::world::{World, locked};
 use futures_util::future::{Either, select};
-use protocol::api::Via;
+use protocol::api::{AuditAction, Via};
 use protocol::{JobId, reason};
 use server::store::audit::AuditEntry;
 use server::store::jobs::{self, NewJob};
@@ -114,12 +114,12 @@ impl People {
         match act {
             Act::Submit => {}
             Act::Abort | Act::AbortNewest => {
-                if let Ok(true) = wishes.abort(id, why, audit("job.abort"), now).await {
+                if let Ok(true) = wishes.abort(id, why, audit(AuditAction::AbortJob), now).await {
                     world.with_witness(|witness| *witness.abort_promised.entry(id).or_insert(age));
                 }
             }
             Act::Delete | Act::DeleteNewest => {
-                if wishes.delete(id, why, audit("job.delete"), now).await.is_ok() {
+                if wishes.delete(id, why, audit(AuditAction::DeleteJob), now).await.is_ok() {
                     world.with_witness(|witness| *witness.deletion_promised.entry(id).or_insert(age));
                 }
             }
@@ -127,12 +127,12 @@ impl People {
                 let Ok(Some((job, _))) = wishes.store.read(move |c| jobs::find_job(c, id)).await else { return };
                 if !job.status.is_terminal() {
                     world.with_witness(|witness| witness.forced.insert(id));
-                    let _ = wishes.force_end(job, audit("job.abort"), now).await;
+                    let _ = wishes.force_end(job, audit(AuditAction::AbortJob), now).await;
                 }
             }
             Act::ForceRemoval => {
                 world.with_witness(|witness| witness.forced.insert(id));
-                if wishes.force_removal(id, why, audit("job.delete"), now).await.is_ok() {
+                if wishes.force_removal(id, why, audit(AuditAction::DeleteJob), now).await.is_ok() {
                     world.with_witness(|witness| *witness.deletion_promised.entry(id).or_insert(age));
                 }
             }
@@ -187,6 +187,6 @@ impl People {
     }
 }
 
-fn audit(action: &'static str) -> AuditEntry {
+fn audit(action: AuditAction) -> AuditEntry {
     AuditEntry::by_nobody(Via::System, action, "job".to_owned(), &serde_json::json!({}))
 }

@@ -5,7 +5,7 @@ use crate::job_odd_remote::{JOB, Odd, healthy, says, unknown_id};
 use crate::test_app::COMMIT;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use protocol::api::{CleanupState, LogsState, SyncState, Via};
+use protocol::api::{AuditAction, CleanupState, LogsState, SyncState, Via};
 use protocol::{JobId, JobStatus, Timestamp};
 use serde_json::json;
 use server::poller::{self, Clock, Poller};
@@ -162,7 +162,7 @@ async fn what_is_wanted_at_a_server_whose_clock_is_ahead_is_done_at_once() {
         logs: odd.app.state.logs.clone(),
         bell: odd.app.state.bell.clone(),
     };
-    let audit = || AuditEntry::by_nobody(Via::System, "job.test", "job:2".to_owned(), &json!({}));
+    let audit = || AuditEntry::by_nobody(Via::System, AuditAction::AbortJob, "job:2".to_owned(), &json!({}));
     let id = JobId(2);
     wishes.store.write(move |c| insert_job(c, &new, ahead).map(drop)).await.unwrap();
     wishes.bell.ring_work();

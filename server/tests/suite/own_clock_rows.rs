@@ -2,7 +2,7 @@
 //! is waited for any longer or shorter.
 
 use crate::test_app::TestApp;
-use protocol::api::{CleanupState, Via};
+use protocol::api::{AuditAction, CleanupState, Via};
 use protocol::{JobId, JobStatus, Timestamp};
 use serde_json::json;
 use server::store::audit::AuditEntry;
@@ -124,7 +124,7 @@ async fn what_is_forced_between_a_jump_ahead_and_its_notice_is_not_looked_for_on
     })
     .await;
     let wishes = Wishes { store: app.state.store.clone(), logs: app.state.logs.clone(), bell: app.state.bell.clone() };
-    let audit = AuditEntry::by_nobody(Via::System, "job.test", "job:1".to_owned(), &json!({}));
+    let audit = AuditEntry::by_nobody(Via::System, AuditAction::AbortJob, "job:1".to_owned(), &json!({}));
     let ahead = Timestamp(before.0 + 24 * HOUR);
     assert!(wishes.force_removal(JOB, "aborted_by:ada".to_owned(), audit, ahead).await.unwrap());
     let now = set_clock(&app, before, 24 * HOUR).await;

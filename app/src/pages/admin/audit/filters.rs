@@ -6,23 +6,36 @@ use crate::components::filter::{ChoiceFilter, TextFilter};
 use crate::pages::narrowing;
 use crate::paths;
 use leptos::prelude::*;
+use protocol::api::AuditAction;
 
-/// What is noted, in words; one that is missing here is found by way of "Any".
-pub(super) const ACTIONS: [(&str, &str); 13] = [
-    ("job.submit", "Job submitted"),
-    ("job.rerun", "Job run again"),
-    ("job.abort", "Job aborted"),
-    ("job.delete", "Job deleted"),
-    ("token.create", "Token created"),
-    ("token.delete", "Token revoked"),
-    ("user.sign_in", "Signed in"),
-    ("user.sign_in_failed", "Sign-in failed"),
-    ("user.sign_out", "Signed out"),
-    ("user.password", "Own password changed"),
-    ("user.create", "User created"),
-    ("user.update", "User changed"),
-    ("user.delete", "User deleted"),
-];
+/// What is noted, in words. What only a newer server notes is found by way of "Any".
+pub(super) const ACTIONS: [(&str, &str); AuditAction::ALL.len()] = {
+    let mut actions = [("", ""); AuditAction::ALL.len()];
+    let mut at = 0;
+    while at < actions.len() {
+        actions[at] = (AuditAction::ALL[at].as_str(), words(AuditAction::ALL[at]));
+        at += 1;
+    }
+    actions
+};
+
+const fn words(action: AuditAction) -> &'static str {
+    match action {
+        AuditAction::SubmitJob => "Job submitted",
+        AuditAction::RerunJob => "Job run again",
+        AuditAction::AbortJob => "Job aborted",
+        AuditAction::DeleteJob => "Job deleted",
+        AuditAction::CreateToken => "Token created",
+        AuditAction::DeleteToken => "Token revoked",
+        AuditAction::SignIn => "Signed in",
+        AuditAction::SignInFailed => "Sign-in failed",
+        AuditAction::SignOut => "Signed out",
+        AuditAction::ChangePassword => "Own password changed",
+        AuditAction::CreateUser => "User created",
+        AuditAction::ChangeUser => "User changed",
+        AuditAction::DeleteUser => "User deleted",
+    }
+}
 
 #[component]
 pub(super) fn AuditFilters(query: Memo<AuditQuery>) -> impl IntoView {
