@@ -60,7 +60,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Serv
     serve(state, listener, shutdown).await
 }
 
-/// Serves at a listener that is open already, until `shutdown` and 8 s longer.
+/// Serves at a listener that is open already, until `shutdown`, and for as long as what is under way then may take (`STOP_LIMIT`).
 pub async fn serve(state: AppState, listener: TcpListener, shutdown: CancellationToken) -> Result<(), ServeError> {
     let state = AppState::from(Parts { shutdown: shutdown.clone(), ..Parts::clone(&state) });
     if let Ok(address) = listener.local_addr() {

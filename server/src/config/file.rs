@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-/// The top-level keys that are one value each; also the environment variables that may stand in for them.
+/// The top-level keys; each may be given by an environment variable instead.
 pub(super) const KEYS: [&str; 19] = [
     "listen",
     "public_url",

@@ -1,7 +1,7 @@
 //! From the file and the environment variables to the checked configuration.
 //! A variable wins over the file's key of the same name.
 
-use super::file::{File, KEYS};
+use super::file::File;
 use super::values;
 use super::variables::name_for_key;
 use super::{Config, ConfigError, Variables};
@@ -36,7 +36,7 @@ impl Config {
             ));
         }
         overlay(&mut file, variables)?;
-        variables.refuse_unknown(&KEYS, &variables_named_by(&file))?;
+        variables.refuse_unknown(&variables_named_by(&file))?;
         let loader = Loader { folder, variables };
         loader.build(&file)
     }

@@ -100,14 +100,14 @@ impl Variables {
 
     /// For commands without a configuration file of the server's: the same names are known, and those named here.
     pub fn refuse_typos(&self, named: &[String]) -> Result<(), ConfigError> {
-        self.refuse_unknown(&KEYS, named)
+        self.refuse_unknown(named)
     }
 
     /// Refuses a variable of ours that nobody reads: most likely a typo.
-    pub(super) fn refuse_unknown(&self, keys: &[&str], named_by_file: &[String]) -> Result<(), ConfigError> {
+    pub(super) fn refuse_unknown(&self, named_by_file: &[String]) -> Result<(), ConfigError> {
         let is_known = |name: &str, rest: &str| {
             OTHERS.contains(&rest)
-                || keys.iter().any(|key| key.to_uppercase() == rest)
+                || KEYS.iter().any(|key| key.to_uppercase() == rest)
                 || named_by_file.iter().any(|known| known == name)
         };
         let unknown = self.0.keys().find(|name| name.strip_prefix(PREFIX).is_some_and(|rest| !is_known(name, rest)));

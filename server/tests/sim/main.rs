@@ -66,6 +66,8 @@ fn a_seed_is_the_same_run_each_time() {
         for (before, after) in first.trace.iter().zip(&second.trace) {
             assert_eq!(before, after, "seed {seed}");
         }
+        // One that says less is another run, though the same as far as it goes.
+        assert_eq!(first.trace.len(), second.trace.len(), "seed {seed}");
         assert_eq!(first.steps, second.steps, "seed {seed}");
     }
 }
