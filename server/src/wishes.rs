@@ -68,7 +68,7 @@ impl Wishes {
             jobs::find_job(connection, id)
         };
         let found = self.store.write_then(write, self.ring()).await?;
-        if found.is_some_and(|(job, _)| !jobs::may_be_there(&job)) {
+        if found.is_some_and(|job| !jobs::may_be_there(&job)) {
             // The files first: a row without files can be removed again.
             self.logs.remove_job(id).await?;
             self.store.write_then(move |connection| remove(connection, id, now), self.ring()).await?;
@@ -87,7 +87,7 @@ impl Wishes {
         let write = move |connection: &mut AnyConnection| {
             // The transaction must start with a write, and the row must be read as it stands when it goes.
             jobs::request_delete(connection, id, &why, now)?;
-            let Some((job, _)) = jobs::find_job(connection, id)? else {
+            let Some(job) = jobs::find_job(connection, id)? else {
                 return Ok(false);
             };
             jobs::remove_job(connection, id)?;

@@ -1,7 +1,6 @@
 //! From rows to bodies, field by field: what is stored and what is shown are two things, even where they look alike.
 
 use crate::state::AppState;
-use crate::store::environments::EnvironmentStatus;
 use crate::store::jobs::Job;
 use crate::store::listing;
 use crate::store::tasks::Task;
@@ -32,12 +31,8 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    pub(super) fn of(job: &Job, state: &AppState, statuses: &[EnvironmentStatus]) -> Self {
-        let status = statuses.iter().find(|status| status.environment == job.environment);
-        Self {
-            is_configured: state.environments.contains_key(&job.environment),
-            round_at: status.and_then(|status| status.round_at),
-        }
+    pub(super) fn of(job: &Job, state: &AppState, round_at: Option<Timestamp>) -> Self {
+        Self { is_configured: state.environments.contains_key(&job.environment), round_at }
     }
 }
 

@@ -15,8 +15,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// Where what passes on no other branch may be looked for.
-const DEFAULT_BRANCHES: [&str; 2] = ["main", "master"];
 /// The place is the last run of the page before.
 const CURSORS: Cursors = Cursors { mark: "run before", giver: "a page of runs" };
 
@@ -124,7 +122,7 @@ pub(super) fn last_passed(connection: &mut AnyConnection, run: &Run) -> QueryRes
     if run.status == TaskStatus::Passed {
         return Ok(None);
     }
-    for branch in [run.branch_name.as_str()].into_iter().chain(DEFAULT_BRANCHES) {
+    for branch in [run.branch_name.as_str()].into_iter().chain(store::DEFAULT_BRANCHES) {
         if let Some(passed) = store::last_passed(connection, run, branch)? {
             let PassedRun { job_id, commit, finished_at } = passed;
             return Ok(Some(LastPassed { job_id, commit, finished_at }));

@@ -8,15 +8,14 @@ use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Path, Query, given};
 use crate::kept::{Body, Looks};
 use crate::state::AppState;
-use crate::store::environments::list_environment_status;
+use crate::store::jobs::WholeJob;
 use crate::store::listing::{Head, find_head};
-use crate::store::tasks::Task;
 use crate::store::{AnyConnection, QueryResult, jobs as store, runs};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use protocol::JobId;
 use protocol::api::{ErrorCode, Job, LastPassed, MAX_WAIT_S};
+use protocol::{JobId, Timestamp};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -87,7 +86,13 @@ pub type JobLooks = Looks<(JobId, Known), Arc<Looked>>;
 enum Found {
     Head,
     Kept(Bytes),
-    Whole(Box<(store::Job, String, Vec<Task>)>, PassedBefore),
+    Whole(Box<Whole>),
+}
+
+/// All rows that a job's body is made of.
+struct Whole {
+    job: WholeJob,
+    passed_before: PassedBefore,
 }
 
 /// By a task's number, where its scenario had passed last.
@@ -114,9 +119,8 @@ async fn look_once(state: AppState, id: JobId, known: Known) -> ApiResult<Arc<Lo
         if let Some(json) = reader.kept.find(Body::Whole, id, version.content(), version.synced_at()) {
             return Ok(Some((head, version, Found::Kept(json))));
         }
-        let Some(whole) = store::find_job_and_tasks(connection, id)? else { return Ok(None) };
-        let passed_before = if whole.0.status.is_terminal() { passed_before(connection, id)? } else { Vec::new() };
-        Ok(Some((head, version, Found::Whole(Box::new(whole), passed_before))))
+        let Some(whole) = find_whole(connection, id)? else { return Ok(None) };
+        Ok(Some((head, version, Found::Whole(Box::new(whole)))))
     });
     let (head, version, found) = found.await?.ok_or_else(|| no_such_job(id))?;
     if !head.status.is_terminal() {
@@ -125,12 +129,9 @@ async fn look_once(state: AppState, id: JobId, known: Known) -> ApiResult<Arc<Lo
     let looked = match found {
         Found::Head => Looked { version, json: None },
         Found::Kept(json) => Looked { version, json: Some(json) },
-        Found::Whole(whole, passed_before) => {
-            let (job, username, tasks) = *whole;
-            let surroundings = Surroundings { round_at: head.round_at, ..Surroundings::of(&job, &state, &[]) };
+        Found::Whole(whole) => {
             // It may be newer than the look before it was.
-            let shown = Shown { job, username, surroundings };
-            let (version, body) = whole_body(&state, shown, tasks, passed_before).await?;
+            let (version, body) = whole_body(&state, *whole, head.round_at).await?;
             let json = serde_json::to_vec(&body).map(Bytes::from).map_err(ApiError::internal)?;
             state.kept.keep(Body::Whole, id, version.content(), version.synced_at(), &json);
             Looked { version, json: Some(json) }
@@ -144,12 +145,10 @@ pub(super) fn version_of(head: &Head, state: &AppState) -> Version {
     Version::new(&head.version(is_configured), &state.instance, head.synced_at())
 }
 
-async fn whole_body(
-    state: &AppState,
-    shown: Shown,
-    tasks: Vec<Task>,
-    passed_before: PassedBefore,
-) -> ApiResult<(Version, Job)> {
+async fn whole_body(state: &AppState, whole: Whole, round_at: Option<Timestamp>) -> ApiResult<(Version, Job)> {
+    let Whole { job: WholeJob { job, username, tasks }, passed_before } = whole;
+    let surroundings = Surroundings::of(&job, state, round_at);
+    let shown = Shown { job, username, surroundings };
     let version = Version::new(&shown.version(), &state.instance, shown.synced_at());
     let mut body = shown.with_tasks(tasks);
     if !body.summary.status.is_terminal() {
@@ -166,16 +165,17 @@ async fn whole_body(
 /// A job's whole body.
 pub(super) async fn shown_job(state: &AppState, id: JobId) -> ApiResult<(Version, Job)> {
     let found = state.store.read(move |connection| {
-        let statuses = list_environment_status(connection)?;
-        let Some(found) = store::find_job_and_tasks(connection, id)? else {
-            return Ok(None);
-        };
-        let passed_before = if found.0.status.is_terminal() { passed_before(connection, id)? } else { Vec::new() };
-        Ok(Some((found, passed_before, statuses)))
+        let Some(head) = find_head(connection, id)? else { return Ok(None) };
+        Ok(find_whole(connection, id)?.map(|whole| (whole, head.round_at)))
     });
-    let ((job, username, tasks), passed_before, statuses) = found.await?.ok_or_else(|| no_such_job(id))?;
-    let surroundings = Surroundings::of(&job, state, &statuses);
-    whole_body(state, Shown { job, username, surroundings }, tasks, passed_before).await
+    let (whole, round_at) = found.await?.ok_or_else(|| no_such_job(id))?;
+    whole_body(state, whole, round_at).await
+}
+
+fn find_whole(connection: &mut AnyConnection, id: JobId) -> QueryResult<Option<Whole>> {
+    let Some(job) = store::find_whole_job(connection, id)? else { return Ok(None) };
+    let passed_before = if job.job.status.is_terminal() { passed_before(connection, id)? } else { Vec::new() };
+    Ok(Some(Whole { job, passed_before }))
 }
 
 /// Of an ended job's tasks that did not pass: by number, where they had passed last.
@@ -187,7 +187,7 @@ fn passed_before(connection: &mut AnyConnection, id: JobId) -> QueryResult<Passe
 /// A job's row, for those who are about to change it.
 pub(super) async fn find_row(state: &AppState, id: JobId) -> ApiResult<store::Job> {
     let found = state.store.read(move |connection| store::find_job(connection, id)).await?;
-    found.map(|(job, _)| job).ok_or_else(|| no_such_job(id))
+    found.ok_or_else(|| no_such_job(id))
 }
 
 pub(super) fn no_such_job(id: JobId) -> ApiError {

@@ -8,7 +8,7 @@ use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Path};
 use crate::logs::{self, LogId, Window};
 use crate::state::AppState;
-use crate::store::jobs::{self, Job};
+use crate::store::jobs::{self, Job, WholeJob};
 use crate::store::tasks::Task;
 use axum::extract::State;
 use protocol::{JobId, TaskStatus, Timestamp};
@@ -20,8 +20,8 @@ const LOG_LINES: u64 = 50;
 const LOG_BYTES: usize = 16 * 1024;
 
 pub(super) async fn read_junit(_: CurrentUser, State(state): State<AppState>, Path(id): Path<JobId>) -> ApiResult<Xml> {
-    let found = state.store.read(move |connection| jobs::find_job_and_tasks(connection, id)).await?;
-    let (job, _, tasks) = found.ok_or_else(|| no_such_job(id))?;
+    let found = state.store.read(move |connection| jobs::find_whole_job(connection, id)).await?;
+    let WholeJob { job, tasks, .. } = found.ok_or_else(|| no_such_job(id))?;
     let mut logs = log_ends(&state, id, &tasks).await?;
     let with_log = |task: Task| {
         let log = logs.remove(&task.n).unwrap_or_default();

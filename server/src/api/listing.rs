@@ -9,7 +9,7 @@ use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Query, is_number};
 use crate::kept::{Body, Looks};
 use crate::state::AppState;
-use crate::store::jobs::Job;
+use crate::store::jobs::OwnedJob;
 use crate::store::listing::{self, Head, JobFilter, Search};
 use crate::store::{AnyConnection, QueryResult};
 use axum::body::Bytes;
@@ -97,7 +97,7 @@ async fn look_once(state: AppState, (filter, limit): Wanted, known: Known) -> Ap
 /// The rows of a page: as they were written before, where their version is still the same, else anew.
 struct Page {
     heads: Vec<(Head, Option<Bytes>)>,
-    anew: HashMap<JobId, (Job, String)>,
+    anew: HashMap<JobId, OwnedJob>,
     has_more: bool,
 }
 
@@ -110,8 +110,8 @@ impl Page {
         };
         let heads: Vec<_> = heads.into_iter().map(kept).collect();
         let missing: Vec<_> = heads.iter().filter(|(_, json)| json.is_none()).map(|(head, _)| head.id).collect();
-        let rows = if missing.is_empty() { Vec::new() } else { listing::find_jobs(connection, &missing)? };
-        let anew = rows.into_iter().map(|(job, username)| (job.id, (job, username))).collect();
+        let rows = if missing.is_empty() { Vec::new() } else { listing::find_owned_jobs(connection, &missing)? };
+        let anew = rows.into_iter().map(|owned| (owned.job.id, owned)).collect();
         Ok(Self { heads, anew, has_more })
     }
 
@@ -123,7 +123,7 @@ impl Page {
         for (head, json) in self.heads {
             let json = match (json, self.anew.remove(&head.id)) {
                 (Some(json), _) => json,
-                (None, Some((job, username))) => write_row(state, job, username, &head).await?,
+                (None, Some(owned)) => write_row(state, owned, &head).await?,
                 // Removed between the two looks.
                 (None, None) => continue,
             };
@@ -141,8 +141,8 @@ impl Page {
     }
 }
 
-async fn write_row(state: &AppState, job: Job, username: String, head: &Head) -> ApiResult<Bytes> {
-    let surroundings = Surroundings { round_at: head.round_at, ..Surroundings::of(&job, state, &[]) };
+async fn write_row(state: &AppState, OwnedJob { job, username }: OwnedJob, head: &Head) -> ApiResult<Bytes> {
+    let surroundings = Surroundings::of(&job, state, head.round_at);
     let shown = Shown { job, username, surroundings };
     let (version, synced_at) = (shown.version(), shown.synced_at());
     let mut summary = JobSummary::from(shown);

@@ -2,7 +2,7 @@
 //! All of it is read from the mirror; no reader costs the remote server anything.
 
 use super::download::{self, Disposition, PlainLog, WantedPart};
-use super::jobs::no_such_job;
+use super::jobs::{find_row, no_such_job};
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Path, Query, given};
 use crate::logs::{LogId, Match, Matches, Window};
@@ -131,7 +131,7 @@ impl Log {
     async fn find(state: &AppState, path: LogPath) -> ApiResult<Self> {
         match path.task_id {
             Some(task_id) => find_task(state, path.id, task_id).await.map(|(job, task)| Self::of_task(&job, &task)),
-            None => find_job(state, path.id).await.map(|job| Self::of_queue(&job)),
+            None => find_row(state, path.id).await.map(|job| Self::of_queue(&job)),
         }
     }
 
@@ -184,18 +184,13 @@ fn open_in(job: &Job) -> Option<String> {
     (!job.status.is_terminal()).then(|| job.environment.clone())
 }
 
-async fn find_job(state: &AppState, id: JobId) -> ApiResult<Job> {
-    let found = state.store.read(move |connection| jobs::find_job(connection, id)).await?;
-    found.map(|(job, _)| job).ok_or_else(|| no_such_job(id))
-}
-
 /// A task by the wire's id, which must be one of this job's.
 pub(super) async fn find_task(state: &AppState, id: JobId, task_id: String) -> ApiResult<(Job, Task)> {
     let no_such_task = ApiError::not_found(format!("job {id} has no task \"{task_id}\""));
     let found = state
         .store
         .read(move |connection| {
-            let Some((job, _)) = jobs::find_job(connection, id)? else {
+            let Some(job) = jobs::find_job(connection, id)? else {
                 return Ok(None);
             };
             let task = match number_in(&job, &task_id) {

@@ -162,7 +162,7 @@ async fn answer(state: &AppState, user: &CurrentUser, made: Made) -> ApiResult<C
         Made::Before(id) => (shown_job(state, id).await?.1, false),
         Made::New(job, scenarios) => {
             let tasks = (1..).zip(scenarios).map(|(n, scenario)| Task::new(job.id, n, scenario)).collect();
-            let surroundings = Surroundings::of(&job, state, &[]);
+            let surroundings = Surroundings::of(&job, state, None);
             let shown = Shown { job: *job, username: user.user.username.clone(), surroundings };
             (shown.with_tasks(tasks), true)
         }

@@ -146,7 +146,7 @@ async fn find_job_of<R: Remote>(poller: &Poller<R>, queue_id: &str) -> Result<Op
     let is_of_queue = |job: &Job| {
         job.remote_queue_id == queue_id && job.environment == poller.name() && *job.instance == *poller.instance
     };
-    Ok(found.map(|(job, _)| job).filter(is_of_queue))
+    Ok(found.filter(is_of_queue))
 }
 
 /// All that the feed did not report is as it was: every synced job's facts are as fresh as the feed.

@@ -41,7 +41,7 @@ pub async fn fetch_files<R: Remote>(poller: &Arc<Poller<R>>, now: Timestamp) -> 
 async fn say_why<R: Remote>(poller: &Poller<R>, jobs: Vec<JobId>, words: &str) {
     for id in jobs {
         let told = async {
-            let Some((job, _)) = poller.store.read(move |c| jobs::find_job(c, id)).await? else { return Ok(()) };
+            let Some(job) = poller.store.read(move |c| jobs::find_job(c, id)).await? else { return Ok(()) };
             mirror::tell(poller, &job, Some(words.to_owned())).await
         };
         let told: Result<(), StoreError> = told.await;

@@ -206,8 +206,8 @@ where
     // Since the pass found it, it may have been under way, or have waited long for its turn.
     match poller.store.read(move |c| jobs::find_job(c, id)).await? {
         // It has failed meanwhile, and has its own time to be tried again.
-        Some((job, _)) if job.attempts > 0 && job.next_at.is_some_and(|at| at > now) => Ok(()),
-        Some((job, _)) => work(Arc::clone(poller), job).await,
+        Some(job) if job.attempts > 0 && job.next_at.is_some_and(|at| at > now) => Ok(()),
+        Some(job) => work(Arc::clone(poller), job).await,
         None => Ok(()),
     }
 }

@@ -6,7 +6,7 @@ use super::{Poller, ask, finish, health, removal};
 use crate::lifecycle::{self, Heard, Step, next_step};
 use crate::remote::{Answer, Reach, Refusal, Remote, RemoteError};
 use crate::store::StoreError;
-use crate::store::jobs::{self, Job, Lane};
+use crate::store::jobs::{self, Job, Lane, OwnedJob};
 use crate::store::tasks::{self, Task};
 use protocol::remote::{QueueBody, QueueRequest, QueueTask, TaskRequest};
 use protocol::{JobId, JobStatus, reason};
@@ -35,7 +35,7 @@ pub(super) async fn advance<R: Remote>(poller: &Poller<R>, job: Job, lane: Lane)
             After::Again | After::Lost => {}
             After::Later | After::Failed => return Ok(()),
         }
-        current = poller.store.read(move |c| jobs::find_job(c, id)).await?.map(|(job, _)| job);
+        current = poller.store.read(move |c| jobs::find_job(c, id)).await?;
     }
     Ok(())
 }
@@ -239,9 +239,10 @@ async fn give_up_waiting<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<Aft
 
 /// A job as it stands now, and as it is sent.
 async fn find_request<R: Remote>(poller: &Poller<R>, id: JobId) -> Result<Option<(Job, QueueRequest)>, StoreError> {
-    let (found, rows) = poller.store.read(move |c| Ok((jobs::find_job(c, id)?, tasks::find_tasks(c, id)?))).await?;
-    Ok(found.map(|(job, owner)| {
-        let request = request_of(&job, &rows, owner);
+    let (found, rows) =
+        poller.store.read(move |c| Ok((jobs::find_owned_job(c, id)?, tasks::find_tasks(c, id)?))).await?;
+    Ok(found.map(|OwnedJob { job, username }| {
+        let request = request_of(&job, &rows, username);
         (job, request)
     }))
 }
@@ -284,7 +285,7 @@ async fn abort<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreE
             }
             let id = job.id;
             let found = poller.store.read(move |c| jobs::find_job(c, id)).await?;
-            let Some((sent, _)) = found else { return Ok(After::Later) };
+            let Some(sent) = found else { return Ok(After::Later) };
             ask::take_status(poller, &sent, said, Heard::Asked).await
         }
         // It said yes in no words of the contract, so it has confirmed nothing.

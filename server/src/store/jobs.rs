@@ -5,6 +5,7 @@ mod due;
 mod lane;
 mod wanted;
 
+pub(super) use due::is_open;
 pub use due::{
     DUE_AT_ONCE, earliest_due, end_waits, find_jobs, find_removed, forget_pauses, has_open_of_other_instance, list_due,
     list_open, list_watched, mark_all_failing, postpone_due, shift_times, touch, watch,
@@ -13,7 +14,7 @@ pub use lane::{Lane, has_own_queue, may_be_there};
 pub use wanted::{request_abort, request_delete, want_abort};
 
 use super::audit::{AuditEntry, insert_audit_entry};
-use super::connection::on_own;
+use super::connection::{on_own, read_at_once};
 use super::environments::find_environment_status;
 use super::installation;
 use super::prepared::Prepared;
@@ -269,12 +270,7 @@ impl Job {
     }
 }
 
-/// Stores a job and its tasks; it is due at once.
-pub fn insert_job(connection: &mut AnyConnection, new: &NewJob, now: Timestamp) -> QueryResult<Job> {
-    insert_job_after(connection, JobId(0), new, now)
-}
-
-/// Stores a job whose id comes after `last`, which has been given out even if the database does not know of it any more.
+/// Stores a job and its tasks; it is due at once. Its id comes after `last`, which has been given out even if the database does not know of it any more.
 pub fn insert_job_after(connection: &mut AnyConnection, last: JobId, new: &NewJob, now: Timestamp) -> QueryResult<Job> {
     let mut id = JobId(next_id(connection, "job")?);
     if id <= last {
@@ -288,32 +284,40 @@ pub fn insert_job_after(connection: &mut AnyConnection, last: JobId, new: &NewJo
     Ok(job)
 }
 
-/// A job and its owner's name.
-pub fn find_job(connection: &mut AnyConnection, id: JobId) -> QueryResult<Option<(Job, String)>> {
+/// A job with its owner's name.
+#[derive(Clone, Debug, PartialEq, Queryable)]
+pub struct OwnedJob {
+    pub job: Job,
+    pub username: String,
+}
+
+/// A job with its owner's name and its tasks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WholeJob {
+    pub job: Job,
+    pub username: String,
+    pub tasks: Vec<Task>,
+}
+
+pub fn find_job(connection: &mut AnyConnection, id: JobId) -> QueryResult<Option<Job>> {
+    let job = jobs::table.filter(jobs::id.eq(id.0)).select(jobs::all_columns);
+    on_own!(connection, |own| job.first(own)).optional()
+}
+
+pub fn find_owned_job(connection: &mut AnyConnection, id: JobId) -> QueryResult<Option<OwnedJob>> {
     let job =
         jobs::table.inner_join(users::table).filter(jobs::id.eq(id.0)).select((jobs::all_columns, users::username));
     on_own!(connection, |own| job.first(own)).optional()
 }
 
-/// A job with its tasks, both of one revision; `None` if there is no such job.
-pub fn find_job_and_tasks(connection: &mut AnyConnection, id: JobId) -> QueryResult<Option<(Job, String, Vec<Task>)>> {
-    let Some(mut found) = find_job(connection, id)? else {
-        return Ok(None);
-    };
-    // Two queries see two moments. A job that changes between them each time changes too often to matter.
-    for _ in 0..3 {
-        let tasks = find_tasks(connection, id)?;
-        let Some(again) = find_job(connection, id)? else {
+/// A job with its tasks, all of one moment.
+pub fn find_whole_job(connection: &mut AnyConnection, id: JobId) -> QueryResult<Option<WholeJob>> {
+    read_at_once(connection, |connection| {
+        let Some(OwnedJob { job, username }) = find_owned_job(connection, id)? else {
             return Ok(None);
         };
-        let is_same = again.0.revision == found.0.revision;
-        found = again;
-        if is_same {
-            return Ok(Some((found.0, found.1, tasks)));
-        }
-    }
-    let tasks = find_tasks(connection, id)?;
-    Ok(Some((found.0, found.1, tasks)))
+        Ok(Some(WholeJob { job, username, tasks: find_tasks(connection, id)? }))
+    })
 }
 
 /// Saves what came of looking at a job, unless somebody changed it meanwhile: then `false`, and nothing is saved.
@@ -389,7 +393,7 @@ pub fn change_job(
     if on_own!(connection, |own| locked.execute(own))? == 0 {
         return Ok(None);
     }
-    let Some((before, _)) = find_job(connection, id)? else { return Ok(None) };
+    let Some(before) = find_job(connection, id)? else { return Ok(None) };
     let mut after = before.clone();
     if change(&mut after) {
         update_row(connection, &before, &after, true)?;

@@ -6,7 +6,7 @@ mod search;
 pub use search::Search;
 
 use super::connection::on_own;
-use super::jobs::Job;
+use super::jobs::OwnedJob;
 use super::schema::{environment_status, jobs, users};
 use super::values::{JobKey, JobStatusText, OptionalMillis, SyncStateText};
 use super::{AnyConnection, QueryResult};
@@ -14,6 +14,7 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use protocol::api::SyncState;
 use protocol::{JobId, JobStatus, Timestamp, UserId};
+use std::cmp::Reverse;
 
 /// What is asked for. Empty means no condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -169,8 +170,10 @@ pub fn list_heads(connection: &mut AnyConnection, filter: &JobFilter, limit: usi
     ids.sort_unstable_by(|a, b| b.cmp(a));
     ids.dedup();
     ids.truncate(limit);
-    // One that is removed in between is not there any more.
-    ids.into_iter().filter_map(|id| find_head(connection, JobId(id)).transpose()).collect()
+    let ids: Vec<_> = ids.into_iter().map(JobId).collect();
+    let mut heads = find_heads(connection, &ids)?;
+    heads.sort_unstable_by_key(|head| Reverse(head.id));
+    Ok(heads)
 }
 
 /// Each status of its own is in the order of ids already; several together would have to be sorted.
@@ -195,7 +198,7 @@ fn find_matching(connection: &mut AnyConnection, filter: &JobFilter, id: JobId) 
 }
 
 /// Whole rows with their owners' names, in no certain order; one that is gone is left out.
-pub fn find_jobs(connection: &mut AnyConnection, ids: &[JobId]) -> QueryResult<Vec<(Job, String)>> {
+pub fn find_owned_jobs(connection: &mut AnyConnection, ids: &[JobId]) -> QueryResult<Vec<OwnedJob>> {
     let rows = jobs::table
         .inner_join(users::table)
         .filter(jobs::id.eq_any(ids.iter().map(|id| id.0)))

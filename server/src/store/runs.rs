@@ -1,13 +1,14 @@
 //! Rows of `runs`: how each scenario has ended, noted in the transaction in which its job ends and gone with the job.
 //! The same facts as the tasks', in the order in which history is asked for, so that no question reads all jobs.
 
+use super::jobs::is_open;
 use super::schema::{jobs, runs};
 use super::tasks::find_tasks;
 use super::values::{JobKey, Millis, TaskStatusText};
 use super::{AnyConnection, QueryResult};
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{BigInt, Bool, Text};
 use protocol::{JobId, TaskStatus, Timestamp};
 
 type Backend = <AnyConnection as Connection>::Backend;
@@ -26,6 +27,9 @@ pub struct Run {
     #[diesel(deserialize_as = Millis)]
     pub finished_at: Timestamp,
 }
+
+/// Where what passes on no other branch may be looked for.
+pub const DEFAULT_BRANCHES: [&str; 2] = ["main", "master"];
 
 /// A run with its job's commit and queue id.
 pub type RunOfJob = (Run, String, String);
@@ -59,16 +63,14 @@ pub struct PassedRun {
 /// Notes how a job's tasks have ended: called where a job ends, after its tasks have been saved.
 pub fn record(connection: &mut AnyConnection, job: JobId) -> QueryResult<()> {
     // As in the migration that made the table; one statement, however many tasks there are.
-    let insert = format!(
-        "INSERT INTO runs (job_id, n, environment, branch_name, scenario, status, duration_ms, finished_at)
+    let insert = "INSERT INTO runs (job_id, n, environment, branch_name, scenario, status, duration_ms, finished_at)
          SELECT tasks.job_id, tasks.n, jobs.environment, jobs.branch_name, tasks.scenario, tasks.status,
              CASE WHEN tasks.started_at IS NULL OR tasks.finished_at IS NULL THEN NULL
                  WHEN tasks.finished_at > tasks.started_at THEN tasks.finished_at - tasks.started_at ELSE 0 END,
              COALESCE(tasks.finished_at, jobs.finished_at, jobs.created_at)
          FROM tasks JOIN jobs ON jobs.id = tasks.job_id
-         WHERE tasks.job_id = {job} AND tasks.status NOT IN ('waiting', 'running')"
-    );
-    diesel::sql_query(insert).execute(connection)?;
+         WHERE tasks.job_id = $1 AND tasks.status NOT IN ('waiting', 'running')";
+    diesel::sql_query(insert).bind::<BigInt, _>(job.0).execute(connection)?;
     touch_later(connection, job)
 }
 
@@ -76,8 +78,7 @@ pub fn record(connection: &mut AnyConnection, job: JobId) -> QueryResult<()> {
 /// when these come, which may be in another order than that of their ends, and before they go. A run counts up to the
 /// next one on its branch that passed; one on a default branch also for the others.
 pub fn touch_later(connection: &mut AnyConnection, job: JobId) -> QueryResult<()> {
-    let touch = format!(
-        "UPDATE jobs SET revision = revision + 1, version = version + 1 WHERE id IN (
+    let touch = "UPDATE jobs SET revision = revision + 1, version = version + 1 WHERE id IN (
              SELECT later.job_id
              FROM runs AS passed
              JOIN runs AS later ON later.environment = passed.environment AND later.scenario = passed.scenario
@@ -87,13 +88,19 @@ pub fn touch_later(connection: &mut AnyConnection, job: JobId) -> QueryResult<()
                      WHERE next.environment = passed.environment AND next.branch_name = passed.branch_name
                          AND next.scenario = passed.scenario AND next.status = 'passed'
                          AND next.finished_at > passed.finished_at
-                 ), 9223372036854775807)
-             WHERE passed.job_id = {job} AND passed.status = 'passed'
+                 ), $1)
+             WHERE passed.job_id = $2 AND passed.status = 'passed'
                  AND later.status <> 'passed' AND later.job_id <> passed.job_id
-                 AND (later.branch_name = passed.branch_name OR passed.branch_name IN ('main', 'master'))
-         )"
-    );
-    diesel::sql_query(touch).execute(connection).map(drop)
+                 AND (later.branch_name = passed.branch_name OR passed.branch_name IN ($3, $4))
+         )";
+    let [main, other] = DEFAULT_BRANCHES;
+    diesel::sql_query(touch)
+        .bind::<BigInt, _>(i64::MAX)
+        .bind::<BigInt, _>(job.0)
+        .bind::<Text, _>(main)
+        .bind::<Text, _>(other)
+        .execute(connection)
+        .map(drop)
 }
 
 /// A page of a scenario's runs, newest first.
@@ -209,8 +216,7 @@ pub struct OpenTask {
 pub fn list_open_tasks(connection: &mut AnyConnection, environment: &str, limit: i64) -> QueryResult<Vec<OpenTask>> {
     let open_jobs = jobs::table
         .filter(jobs::environment.eq(environment))
-        // Not as parameters, or the partial index could not be used.
-        .filter(sql::<Bool>("jobs.status IN ('waiting', 'in_progress')"))
+        .filter(is_open())
         .order(jobs::id)
         .limit(limit)
         .select((jobs::id, jobs::position, jobs::started_at.is_not_null()))

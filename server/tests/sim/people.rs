@@ -124,7 +124,7 @@ impl People {
                 }
             }
             Act::ForceEnd => {
-                let Ok(Some((job, _))) = wishes.store.read(move |c| jobs::find_job(c, id)).await else { return };
+                let Ok(Some(job)) = wishes.store.read(move |c| jobs::find_job(c, id)).await else { return };
                 if !job.status.is_terminal() {
                     world.with_witness(|witness| witness.forced.insert(id));
                     let _ = wishes.force_end(job, audit(AuditAction::AbortJob), now).await;
@@ -159,7 +159,7 @@ impl People {
             timeout: world.roll(|dice| dice.seconds(40, 500)),
         };
         let (bell, now) = (process.wishes.bell.clone(), self.world.own_now());
-        let write = move |c: &mut server::store::AnyConnection| jobs::insert_job(c, &new, now);
+        let write = move |c: &mut server::store::AnyConnection| jobs::insert_job_after(c, JobId(0), &new, now);
         let ring = move |_: &jobs::Job| {
             bell.ring_work();
             bell.ring_saved();

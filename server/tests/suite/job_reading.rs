@@ -298,6 +298,6 @@ async fn only_a_job_that_has_not_ended_counts_as_looked_at() {
     ada.get("/api/job/1").await.expect(200);
     let mut looks = looks;
     looks.changed().await.unwrap();
-    let watched = move |connection: &mut _| Ok(find_job(connection, id)?.unwrap().0.watched_until);
+    let watched = move |connection: &mut _| Ok(find_job(connection, id)?.unwrap().watched_until);
     assert!(app.state.store.read(watched).await.unwrap() > Some(Timestamp::now()));
 }

@@ -69,7 +69,7 @@ impl Kept {
                     rerun_of: None,
                     timeout: Duration::from_hours(1),
                 };
-                jobs::insert_job(connection, &new, Timestamp(0))
+                jobs::insert_job_after(connection, JobId(0), &new, Timestamp(0))
             })
             .await
             .unwrap();

@@ -205,7 +205,7 @@ async fn the_queues_own_log_is_complete_once_the_job_has_ended_and_all_of_it_is_
     ] {
         let job = kept.job;
         let saved = move |connection: &mut _| {
-            let (before, _) = jobs::find_job(connection, job)?.unwrap();
+            let before = jobs::find_job(connection, job)?.unwrap();
             jobs::save_job(connection, &before, &jobs::Job { status, logs_state, ..before.clone() }, Vec::new())
         };
         assert!(kept.state.store.write(saved).await.unwrap());

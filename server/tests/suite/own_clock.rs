@@ -12,7 +12,7 @@ use server::poller::{self, Clock, Poller};
 use server::remote::Server;
 use server::store::audit::AuditEntry;
 use server::store::environments::find_environment_status;
-use server::store::jobs::{Job, NewJob, insert_job};
+use server::store::jobs::{Job, NewJob, insert_job_after};
 use server::store::tombstones::{NewTombstone, Wanted, insert_tombstone};
 use server::wishes::Wishes;
 use std::collections::HashMap;
@@ -164,7 +164,7 @@ async fn what_is_wanted_at_a_server_whose_clock_is_ahead_is_done_at_once() {
     };
     let audit = || AuditEntry::by_nobody(Via::System, AuditAction::AbortJob, "job:2".to_owned(), &json!({}));
     let id = JobId(2);
-    wishes.store.write(move |c| insert_job(c, &new, ahead).map(drop)).await.unwrap();
+    wishes.store.write(move |c| insert_job_after(c, JobId(0), &new, ahead).map(drop)).await.unwrap();
     wishes.bell.ring_work();
     becomes(&odd, id, "sent", |job| job.accepted_at.is_some()).await;
     wishes.abort(id, "aborted_by:ada".to_owned(), audit(), ahead).await.unwrap();

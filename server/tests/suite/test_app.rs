@@ -17,7 +17,7 @@ use server::auth::Hasher;
 use server::clock::Clock;
 use server::config::{Config, EnvironmentConfig, Variables};
 use server::state::{AppState, Parts};
-use server::store::jobs::{Job, NewJob, find_job, insert_job, save_job};
+use server::store::jobs::{Job, NewJob, find_job, insert_job_after, save_job};
 use server::store::tasks::{Task, find_tasks, save_mirrored};
 use server::store::users::{NewUser, User, find_user_by_login, insert_user};
 use std::net::SocketAddr;
@@ -133,7 +133,12 @@ impl TestApp {
             rerun_of: None,
             timeout: Duration::from_hours(1),
         };
-        self.state.store.write(move |connection| insert_job(connection, &new, Timestamp::now())).await.unwrap().id
+        self.state
+            .store
+            .write(move |connection| insert_job_after(connection, JobId(0), &new, Timestamp::now()))
+            .await
+            .unwrap()
+            .id
     }
 
     async fn user_id(&self, name: &str) -> UserId {
@@ -142,7 +147,7 @@ impl TestApp {
 
     /// Saves a job as the poller would.
     pub async fn change_job(&self, id: JobId, change: impl FnOnce(&mut Job, &mut [Task])) {
-        let read = move |connection: &mut _| Ok((find_job(connection, id)?.unwrap().0, find_tasks(connection, id)?));
+        let read = move |connection: &mut _| Ok((find_job(connection, id)?.unwrap(), find_tasks(connection, id)?));
         let (before, mut tasks) = self.state.store.read(read).await.unwrap();
         let (mut after, tasks_before) = (before.clone(), tasks.clone());
         change(&mut after, &mut tasks);
@@ -158,7 +163,7 @@ impl TestApp {
     }
 
     pub async fn find_job(&self, id: JobId) -> Option<Job> {
-        self.state.store.read(move |connection| find_job(connection, id)).await.unwrap().map(|(job, _)| job)
+        self.state.store.read(move |connection| find_job(connection, id)).await.unwrap()
     }
 }
 

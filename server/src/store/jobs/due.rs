@@ -10,6 +10,7 @@ use crate::store::{AnyConnection, QueryResult, installation};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable};
+use protocol::api::{CleanupState, SyncState};
 use protocol::{JobId, Timestamp};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -27,7 +28,7 @@ const FAR_AHEAD: Duration = Duration::from_mins(1);
 type Condition = diesel::expression::SqlLiteral<Bool>;
 
 /// The very words of the partial index `jobs_open`: with bound values `SQLite` could not prove that it may be used.
-fn is_open() -> Condition {
+pub(in crate::store) fn is_open() -> Condition {
     sql("status IN ('waiting', 'in_progress')")
 }
 
@@ -138,8 +139,7 @@ pub fn earliest_due(connection: &mut AnyConnection, environment: &str, lane: Lan
 }
 
 /// The environment can't be reached: nothing is known any more of its open jobs, and those that are to be deleted wait.
-/// `known_at` is when all of the synced
-/// ones were last known to be as they stand here. Whether any job changed.
+/// `known_at` is when all of the synced ones were last known to be as they stand here. Whether any job changed.
 pub fn mark_all_failing(
     connection: &mut AnyConnection,
     environment: &str,
@@ -151,16 +151,17 @@ pub fn mark_all_failing(
     let bump = || (jobs::revision.eq(jobs::revision + 1), jobs::version.eq(jobs::version + 1));
     // What the last round told of them must not be forgotten: no age ever jumps back.
     if let Some(known_at) = known_at {
-        let older = open().filter(jobs::sync_state.eq("synced")).filter(jobs::last_synced_at.lt(known_at.0));
+        let older =
+            open().filter(jobs::sync_state.eq(SyncState::Synced.as_str())).filter(jobs::last_synced_at.lt(known_at.0));
         diesel::update(older)
             .set((jobs::last_synced_at.eq(known_at.0), jobs::version.eq(jobs::version + 1)))
             .execute(connection)?;
     }
-    let synced = open().filter(jobs::sync_state.eq("synced"));
+    let synced = open().filter(jobs::sync_state.eq(SyncState::Synced.as_str()));
     let failed = diesel::update(synced)
-        .set((jobs::sync_state.eq("failing"), jobs::sync_error.eq(error), bump()))
+        .set((jobs::sync_state.eq(SyncState::Failing.as_str()), jobs::sync_error.eq(error), bump()))
         .execute(connection)?;
-    let pending = open().filter(jobs::sync_state.eq("pending")).filter(jobs::sync_error.is_null());
+    let pending = open().filter(jobs::sync_state.eq(SyncState::Pending.as_str())).filter(jobs::sync_error.is_null());
     let noted = diesel::update(pending).set((jobs::sync_error.eq(error), bump())).execute(connection)?;
     let to_be_deleted = jobs::table
         .filter(jobs::environment.eq(environment))
@@ -168,9 +169,9 @@ pub fn mark_all_failing(
         .filter(jobs::delete_requested_at.is_not_null())
         // Past those whose queue stays at the server for days.
         .filter(jobs::next_at.le(now.plus(LONGEST_RETRY_AFTER).0))
-        .filter(jobs::sync_state.eq("synced"));
+        .filter(jobs::sync_state.eq(SyncState::Synced.as_str()));
     let waiting = diesel::update(to_be_deleted)
-        .set((jobs::sync_state.eq("failing"), jobs::sync_error.eq(error), bump()))
+        .set((jobs::sync_state.eq(SyncState::Failing.as_str()), jobs::sync_error.eq(error), bump()))
         .execute(connection)?;
     Ok(failed + noted + waiting > 0)
 }
@@ -218,7 +219,7 @@ pub fn shift_times(connection: &mut AnyConnection, environment: &str, before: Ti
     // Also of what has ended here and may arrive there yet, or could so again by a clock that was put back, and of what
     // may be given up.
     let may_arrive = jobs::last_sent_at.assume_not_null().gt(before.minus(SUBMISSION_HORIZON).0.min(to_come));
-    let is_to_be_cleaned = jobs::cleanup_state.eq("pending");
+    let is_to_be_cleaned = jobs::cleanup_state.eq(CleanupState::Pending.as_str());
     let is_limited = is_open().or(may_arrive).or(is_to_be_cleaned);
     diesel::update(jobs::table.filter(jobs::environment.eq(environment)).filter(is_limited))
         .set((
