@@ -14,7 +14,6 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use protocol::api::SyncState;
 use protocol::{JobId, JobStatus, Timestamp, UserId};
-use std::cmp::Reverse;
 
 /// What is asked for. Empty means no condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -170,10 +169,9 @@ pub fn list_heads(connection: &mut AnyConnection, filter: &JobFilter, limit: usi
     ids.sort_unstable_by(|a, b| b.cmp(a));
     ids.dedup();
     ids.truncate(limit);
-    let ids: Vec<_> = ids.into_iter().map(JobId).collect();
-    let mut heads = find_heads(connection, &ids)?;
-    heads.sort_unstable_by_key(|head| Reverse(head.id));
-    Ok(heads)
+    // Each by itself, by a statement that stays prepared: one with a list in it is compiled anew, and its plan is not as
+    // sure to go by the ids. One that is removed in between is not there any more.
+    ids.into_iter().filter_map(|id| find_head(connection, JobId(id)).transpose()).collect()
 }
 
 /// Each status of its own is in the order of ids already; several together would have to be sorted.
