@@ -7,7 +7,7 @@ use crate::queue::{End, Verdict, verdict};
 use crate::results::Results;
 use crate::state::{InUse, State};
 use crate::store::{Finished, QueueRow, StoreResult, TaskRow};
-use crate::workspace::Wanted;
+use crate::workspace::{GitError, Wanted};
 use protocol::size::in_units;
 use protocol::{TaskStatus, Timestamp};
 use std::convert::Infallible;
@@ -46,34 +46,23 @@ pub async fn prepare(state: State, in_use: InUse, slot: usize, queue: QueueRow) 
         () = state.stop.cancelled() => None,
         result = checkout => Some(result),
     };
-    match result {
+    let failure = match end_of(&state, id, result).await {
         // Aborted: the store knows. Stopped: the next start of the runner begins again.
-        None => {
+        CheckoutEnd::CutOff => {
             state.note(id, "the checkout was cut off".to_owned()).await;
             clear_away(&state, id).await;
+            None
         }
-        Some(Ok(told)) => {
+        CheckoutEnd::Done(told) => {
             for line in told {
                 state.note(id, line).await;
             }
             state.note(id, format!("checked out after {:.1} s", start.elapsed().as_secs_f64())).await;
             insist(&state, id, || state.store.mark_prepared(queue.number)).await;
             state.no_room.note_room(queue.number);
+            None
         }
-        // Before it is cleared away, and the disk has room again.
-        Some(Err(error))
-            if has_all_room(&state, id).await && (error.is_for_want_of_room() || is_out_of_room(&state).await) =>
-        {
-            let root = state.layout.workspace_root().display();
-            let message = format!(
-                "the checkout needs more room than there is at {root}, where no other queue has files: {error}"
-            );
-            tracing::error!(queue = id, %error, "the checkout of queue {id} needs more room than there is");
-            state.note(id, message.clone()).await;
-            clear_away(&state, id).await;
-            insist(&state, id, || state.store.fail_queue(queue.number, message.clone(), Timestamp::now())).await;
-        }
-        Some(Err(error)) if error.is_for_want_of_room() || is_out_of_room(&state).await => {
+        CheckoutEnd::Waits(error) => {
             tracing::error!(queue = id, %error, "there was no room for the checkout of queue {id}; it waits");
             state
                 .note(id, format!("there is no room for the checkout, so the queue waits until there is: {error}"))
@@ -81,17 +70,50 @@ pub async fn prepare(state: State, in_use: InUse, slot: usize, queue: QueueRow) 
             clear_away(&state, id).await;
             state.no_room.note_failure(queue.number, Instant::now());
             insist(&state, id, || state.store.put_back(queue.number)).await;
+            None
         }
-        Some(Err(error)) => {
-            let message = format!("the checkout failed: {error}");
+        CheckoutEnd::NeedsTooMuch(error) => {
+            tracing::error!(queue = id, %error, "the checkout of queue {id} needs more room than there is");
+            let root = state.layout.workspace_root().display();
+            Some(format!(
+                "the checkout needs more room than there is at {root}, where no other queue has files: {error}"
+            ))
+        }
+        CheckoutEnd::Failed(error) => {
             tracing::error!(queue = id, %error, "the checkout of queue {id} failed");
-            state.note(id, message.clone()).await;
-            clear_away(&state, id).await;
-            insist(&state, id, || state.store.fail_queue(queue.number, message.clone(), Timestamp::now())).await;
+            Some(format!("the checkout failed: {error}"))
         }
+    };
+    if let Some(message) = failure {
+        state.note(id, message.clone()).await;
+        clear_away(&state, id).await;
+        insist(&state, id, || state.store.fail_queue(queue.number, message.clone(), Timestamp::now())).await;
     }
     drop(in_use);
     Ended { slot, prepared: Some(queue.number) }
+}
+
+/// How a checkout has ended.
+enum CheckoutEnd {
+    CutOff,
+    /// With what there is to tell of it.
+    Done(Vec<String>),
+    /// There was no room, and there may be when other queues are deleted.
+    Waits(GitError),
+    /// There was no room, and nothing to be deleted.
+    NeedsTooMuch(GitError),
+    Failed(GitError),
+}
+
+/// Asked before anything of the checkout is cleared away, and the disk has room again.
+async fn end_of(state: &State, id: &str, result: Option<Result<Vec<String>, GitError>>) -> CheckoutEnd {
+    match result {
+        None => CheckoutEnd::CutOff,
+        Some(Ok(told)) => CheckoutEnd::Done(told),
+        Some(Err(error)) if !error.is_for_want_of_room() && !is_out_of_room(state).await => CheckoutEnd::Failed(error),
+        Some(Err(error)) if has_all_room(state, id).await => CheckoutEnd::NeedsTooMuch(error),
+        Some(Err(error)) => CheckoutEnd::Waits(error),
+    }
 }
 
 /// Whether no other queue has files, so that no room can come of a deletion.
