@@ -2,7 +2,7 @@
 //! the words say what to do.
 
 use crate::clones::queue_on;
-use crate::test_runner::{TestRunner, git, statuses};
+use crate::test_runner::{TestRunner, git, statuses, wait_until};
 use protocol::QueueStatus;
 use protocol::TaskStatus::Passed;
 use protocol::remote::QueueRequest;
@@ -85,16 +85,11 @@ async fn folders_of_scenarios_that_a_clone_has_lost_are_fetched_anew_at_the_star
                 let mut git = std::process::Command::new("git");
                 git.arg("-C").arg(&server.config.repository).args(listing).output().unwrap()
             };
-            let start = Instant::now();
-            loop {
+            let is_there = async || {
                 let listed = list();
-                if listed.status.success() && String::from_utf8_lossy(&listed.stdout).contains("scenarios/pass") {
-                    break;
-                }
-                let words = String::from_utf8_lossy(&listed.stderr).into_owned();
-                assert!(start.elapsed() < Duration::from_mins(1), "{object} {content:?}: {words}");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+                listed.status.success() && String::from_utf8_lossy(&listed.stdout).contains("scenarios/pass")
+            };
+            wait_until(&format!("{object} after {content:?}"), is_there).await;
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::leftovers::{children, make_slow, start_other, until_exists};
 use crate::restart::address_in;
-use crate::test_runner::{Client, INSTANCE, TestRunner, refusal, statuses, tasks};
+use crate::test_runner::{Client, INSTANCE, TestRunner, refusal, statuses, tasks, wait_until};
 use protocol::QueueStatus;
 use protocol::TaskStatus::{Aborted, Error, Passed};
 use rustix::process::{Pid, Signal, kill_process};
@@ -110,11 +110,10 @@ async fn a_queue_whose_checkout_finds_no_room_waits_and_runs_when_there_is_some(
         server.submit("2", &["pass"]).await;
         server.submit("3", &["pass", "pass"]).await;
         std::fs::write(server.folder.path().join("go"), "").unwrap();
-        let start = Instant::now();
-        while !server.client.log("2").await.contains("no room for the checkout, so the queue waits") {
-            assert!(start.elapsed() < Duration::from_mins(1), "{disk}: {}", server.client.log("2").await);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        wait_until(&format!("a queue that waits on {disk}"), async || {
+            server.client.log("2").await.contains("no room for the checkout, so the queue waits")
+        })
+        .await;
         // The other slot may have tried the third.
         for (id, position) in [("2", 1), ("3", 2)] {
             let queue = server.client.until(id, |queue| queue.position == Some(position)).await;

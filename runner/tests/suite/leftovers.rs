@@ -1,7 +1,9 @@
 //! Nothing of a task outlives it, however it hides, and nothing that died stays behind unreaped.
 //! Some of these run the runner in a process of its own, as process 1 or to be killed.
 
-use crate::test_runner::{Client, INSTANCE, TestRunner, git, is_alive, statuses, tasks, until_dead, write_scenario};
+use crate::test_runner::{
+    Client, INSTANCE, TestRunner, git, is_alive, statuses, tasks, until_dead, wait_until, write_scenario,
+};
 use protocol::QueueStatus;
 use protocol::TaskStatus::{Aborted, Error, Passed};
 use std::collections::{BTreeMap, HashSet};
@@ -34,11 +36,7 @@ fn sleepers(seconds: &str) -> HashSet<String> {
 
 /// Waits until most of them have become what they are to be: each of them is three programs, one after the other.
 async fn until_most_sleep(seconds: &str) {
-    let start = Instant::now();
-    while sleepers(seconds).len() < 10 {
-        assert!(start.elapsed() < Duration::from_secs(30), "only {:?} sleep", sleepers(seconds));
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    wait_until("sleepers enough", async || sleepers(seconds).len() >= 10).await;
 }
 
 #[tokio::test]
@@ -162,15 +160,8 @@ async fn as_process_one_the_runner_leaves_no_dead_behind() {
     }
     let unshare = child.id().unwrap();
     let first = children(unshare)[0];
-    let start = Instant::now();
-    loop {
-        let dead: Vec<u32> = children(first).into_iter().filter(|pid| !is_alive(&pid.to_string())).collect();
-        if dead.is_empty() {
-            break;
-        }
-        assert!(start.elapsed() < Duration::from_secs(30), "{dead:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let all_live = async || children(first).into_iter().all(|pid| is_alive(&pid.to_string()));
+    wait_until("an end of those that died and were not reaped", all_live).await;
     child.kill().await.unwrap();
 }
 
@@ -222,11 +213,7 @@ pub fn make_slow(folder: &Path) {
 }
 
 pub async fn until_exists(path: &Path) {
-    let start = Instant::now();
-    while !path.exists() {
-        assert!(start.elapsed() < Duration::from_secs(30), "{} does not come", path.display());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    wait_until(&path.display().to_string(), async || path.exists()).await;
 }
 
 #[tokio::test]
@@ -236,13 +223,9 @@ async fn an_abort_during_a_checkout_ends_at_once_and_leaves_no_half_workspace() 
     queue.commit = server.git_at_source(&["rev-parse", "HEAD"]);
     assert_eq!(server.client.post_queue(&queue).await.status(), 202);
     until_exists(&server.folder.path().join("slow-began")).await;
-    let start = Instant::now();
     server.client.abort("1").await;
     assert_eq!(statuses(&server.client.ended("1").await), (QueueStatus::Aborted, vec![Aborted]));
-    while server.workspace("1").exists() {
-        assert!(start.elapsed() < Duration::from_secs(30), "half a workspace is left");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    wait_until("a workspace that is gone", async || !server.workspace("1").exists()).await;
     assert_eq!(server.client.delete("1").await.status(), 204);
 }
 

@@ -1,13 +1,12 @@
 //! Handing in, status, abort, delete: who may, what comes back, and what is remembered.
 //! Whole bodies are compared, with the times taken out.
 
-use crate::test_runner::{OTHER_INSTANCE, TestRunner, refusal, statuses, write_scenario};
+use crate::test_runner::{OTHER_INSTANCE, TestRunner, refusal, statuses, wait_until, write_scenario};
 use protocol::QueueStatus;
 use protocol::TaskStatus::{Aborted, Passed};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
-use std::time::{Duration, Instant};
 
 const PASS: (&str, &str) = ("smoke/pass.sh", "echo hello");
 /// Runs until it is killed, or its workspace holds a file `go`.
@@ -260,20 +259,12 @@ async fn a_queue_is_accepted_to_the_end_when_its_client_goes_away() {
     let (client, queue) = (server.client.clone(), server.queue("42", &["smoke/pass"]));
     let call = tokio::spawn(async move { client.post_queue(&queue).await });
     let hooks = server.config.repository.join(".git/hooks");
-    let start = Instant::now();
-    while !hooks.join("seen").exists() {
-        assert!(start.elapsed() < Duration::from_mins(1), "the hook was not asked");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    wait_until("a question to the hook", async || hooks.join("seen").exists()).await;
     call.abort();
     assert!(call.await.unwrap_err().is_cancelled());
     // A call that is answered after the connection has closed.
     server.client.get("/api/health").await;
     std::fs::write(hooks.join("go"), "").unwrap();
-    let start = Instant::now();
-    while server.client.get("/api/status/42").await.status() == 404 {
-        assert!(start.elapsed() < Duration::from_mins(1), "the queue was not accepted");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    wait_until("a queue that is accepted", async || server.client.get("/api/status/42").await.status() != 404).await;
     assert_eq!(statuses(&server.client.ended("42").await), (QueueStatus::Finished, vec![Passed]));
 }

@@ -1,7 +1,9 @@
 //! What a restart keeps, what it ends, and that two runners never share a data folder.
 //! One test kills a runner in a process of its own, as a crash would; the others stop it in good order.
 
-use crate::test_runner::{Client, INSTANCE, TestRunner, config_in, is_alive, refusal, statuses, tasks, until_dead};
+use crate::test_runner::{
+    Client, INSTANCE, TestRunner, config_in, is_alive, refusal, statuses, tasks, until_dead, wait_until,
+};
 use protocol::QueueStatus;
 use protocol::TaskStatus::{Aborted, Error, Passed};
 use std::net::SocketAddr;
@@ -74,14 +76,9 @@ async fn after_a_crash_what_ran_is_an_error_and_its_processes_are_ended() {
 }
 
 pub async fn address_in(folder: &Path) -> SocketAddr {
-    let start = Instant::now();
-    loop {
-        if let Ok(address) = std::fs::read_to_string(folder.join("address")) {
-            return address.parse().unwrap();
-        }
-        assert!(start.elapsed() < Duration::from_secs(30), "the other runner does not start");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let file = folder.join("address");
+    wait_until("the other runner's address", async || file.exists()).await;
+    std::fs::read_to_string(file).unwrap().parse().unwrap()
 }
 
 #[tokio::test]
@@ -158,18 +155,18 @@ async fn the_time_in_which_the_runner_is_down_counts_for_a_queues_limit() {
     })
     .await;
     let mut queue = server.queue("2", &["wait", "pass"]);
-    queue.timeout_s = 10;
+    queue.timeout_s = 4;
     assert_eq!(server.client.post_queue(&queue).await.status(), 202);
     server.client.logged("2-1", "pid").await;
     let running = Instant::now();
     server.shut_down().await;
-    while running.elapsed() < Duration::from_secs(10) {
+    while running.elapsed() < Duration::from_secs(4) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     server.start_again().await;
     let ended = server.client.ended("2").await;
     assert_eq!(statuses(&ended), (QueueStatus::Aborted, vec![Error, Aborted]));
-    assert_eq!(ended.message, "ended by the test server: it ran for longer than its limit of 10 s");
+    assert_eq!(ended.message, "ended by the test server: it ran for longer than its limit of 4 s");
 }
 
 #[tokio::test]

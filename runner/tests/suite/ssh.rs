@@ -4,7 +4,7 @@
 use crate::clones::queue_on;
 use crate::damage::{file_of, replace};
 use crate::fetches::{WHEN_TOLD, answer_by};
-use crate::test_runner::TestRunner;
+use crate::test_runner::{TestRunner, wait_until};
 use runner::SshConfig;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -118,11 +118,7 @@ async fn a_fetch_goes_on_when_the_one_who_asked_for_it_has_gone() {
     let repository = quoted(&ssh.server.config.repository);
     let line = format!("git -C {repository} fetch --quiet origin refs/heads/feature");
     let mut client = ssh.client("mine").arg(line).spawn().unwrap();
-    let start = Instant::now();
-    while !folder.join("first").exists() {
-        assert!(start.elapsed() < Duration::from_secs(30), "no fetch");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    wait_until("a fetch", async || folder.join("first").exists()).await;
     client.kill().await.unwrap();
     // Another connection is served after the first one's end has been seen.
     let present = format!("cat-file -e {}^{{commit}}", queue.commit);
@@ -235,11 +231,7 @@ async fn one_connection_serves_many_channels_at_once() {
     let mut master = ssh.client("mine");
     share(&mut master, "yes");
     let mut master = master.arg("-N").spawn().unwrap();
-    let start = Instant::now();
-    while !socket.exists() {
-        assert!(start.elapsed().as_secs() < 20, "no connection");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    wait_until("a connection", async || socket.exists()).await;
     let line = format!("git -C {} ls-remote --heads origin", quoted(&ssh.server.config.repository));
     let calls = (0..8).map(|_| {
         let mut call = ssh.client("mine");

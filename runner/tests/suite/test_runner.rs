@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 /// Longer than anything takes on a machine that is busy with other tests.
 const BOUND: Duration = Duration::from_mins(2);
+/// Between two looks.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// Tells a process that it runs one test alone.
 const ALONE: &str = "TEST_ALONE";
 pub const INSTANCE: &str = "6f3b1a52-8a47-4f0c-9c53-0f6f6f1f0001";
@@ -163,7 +165,7 @@ impl Client {
                 return queue;
             }
             assert!(start.elapsed() < BOUND, "still {queue:?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(LOOK_INTERVAL).await;
         }
     }
 
@@ -180,7 +182,7 @@ impl Client {
                 return log;
             }
             assert!(start.elapsed() < BOUND, "still {log:?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(LOOK_INTERVAL).await;
         }
     }
 }
@@ -255,13 +257,18 @@ pub fn is_alive(pid: &str) -> bool {
     status.lines().any(|line| line.starts_with("State:") && !line.contains('Z'))
 }
 
+/// Looks again and again until it is so; `what` is what has not come about if it never is.
+pub async fn wait_until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let start = Instant::now();
+    while !is_so().await {
+        assert!(start.elapsed() < BOUND, "{what}");
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+}
+
 /// Waits until no process of this id lives.
 pub async fn until_dead(pid: &str) {
-    let start = Instant::now();
-    while is_alive(pid) {
-        assert!(start.elapsed() < BOUND, "process {pid} is still alive");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    wait_until(&format!("the end of process {pid}"), async || !is_alive(pid)).await;
 }
 
 /// Whether this process runs one test alone.
