@@ -18,9 +18,11 @@ const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// What an entry takes beside its body, about.
 const ENTRY_BYTES: usize = 300;
 
-struct Kept<K, V> {
+/// Each entry for a moment, and all of them until there are too many.
+pub(crate) struct Kept<K, V> {
     entries: HashMap<K, Entry<V>>,
     bytes: usize,
+    most_bytes: usize,
 }
 
 struct Entry<V> {
@@ -31,20 +33,26 @@ struct Entry<V> {
 
 impl<K, V> Default for Kept<K, V> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), bytes: 0 }
+        Self::of_at_most(MAX_BYTES)
+    }
+}
+
+impl<K, V> Kept<K, V> {
+    pub(crate) fn of_at_most(most_bytes: usize) -> Self {
+        Self { entries: HashMap::new(), bytes: 0, most_bytes }
     }
 }
 
 impl<K: Eq + Hash, V> Kept<K, V> {
-    fn find(&self, key: &K) -> Option<&V> {
+    pub(crate) fn find(&self, key: &K) -> Option<&V> {
         self.entries.get(key).filter(|entry| entry.at.elapsed() < LASTS).map(|entry| &entry.value)
     }
 
-    fn keep(&mut self, key: K, value: V, body_bytes: usize) {
+    pub(crate) fn keep(&mut self, key: K, value: V, body_bytes: usize) {
         let bytes = body_bytes + ENTRY_BYTES;
-        if self.bytes + bytes > MAX_BYTES {
+        if self.bytes + bytes > self.most_bytes {
             // What is left by now was of use for a moment; all of it comes again if it is asked for.
-            *self = Self::default();
+            *self = Self::of_at_most(self.most_bytes);
         }
         self.bytes += bytes;
         if let Some(old) = self.entries.insert(key, Entry { value, bytes, at: Instant::now() }) {
@@ -142,7 +150,7 @@ where
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

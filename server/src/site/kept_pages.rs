@@ -1,17 +1,14 @@
 //! Pages as they were last drawn, each good for a moment and as long as the API answers what it was drawn from the same. Its
 //! questions are asked anew for every visitor, so it is right on every replica; what is spared is the drawing.
 
+use crate::kept::{Kept, locked};
 use axum::body::Bytes;
 use axum::http::HeaderName;
 use axum::http::request::Parts;
 use protocol::api::REQUEST_ID_HEADER;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
 
-/// A page also tells how old things are.
-const LASTS: Duration = Duration::from_secs(1);
 /// Some dozens of pages, and little beside what the rest of the server needs.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Each request's own.
@@ -41,13 +38,12 @@ impl Request {
 pub(super) struct Drawn {
     /// What it was drawn from.
     pub(super) told: String,
-    at: Instant,
     pieces: Vec<String>,
 }
 
 impl Drawn {
     pub(super) fn new(told: String, html: &str, nonce: &str) -> Self {
-        Self { told, at: Instant::now(), pieces: html.split(nonce).map(str::to_owned).collect() }
+        Self { told, pieces: html.split(nonce).map(str::to_owned).collect() }
     }
 
     pub(super) fn with_nonce(&self, nonce: &str) -> Bytes {
@@ -59,31 +55,24 @@ impl Drawn {
     }
 }
 
-#[derive(Clone, Default)]
-pub(super) struct KeptPages(Arc<Mutex<Kept>>);
+/// For no longer than a moment: a page also tells how old things are.
+#[derive(Clone)]
+pub(super) struct KeptPages(Arc<Mutex<Kept<Request, Arc<Drawn>>>>);
 
-#[derive(Default)]
-struct Kept {
-    pages: HashMap<Request, Arc<Drawn>>,
-    bytes: usize,
+impl Default for KeptPages {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Kept::of_at_most(MAX_BYTES))))
+    }
 }
 
 impl KeptPages {
     pub(super) fn find(&self, request: Request) -> Option<Arc<Drawn>> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.pages.get(&request).filter(|page| page.at.elapsed() < LASTS).cloned()
+        locked(&self.0).find(&request).cloned()
     }
 
     pub(super) fn keep(&self, request: Request, page: Drawn) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.bytes + page.size() > MAX_BYTES {
-            // Those who are still there have theirs again at once.
-            *kept = Kept::default();
-        }
-        kept.bytes += page.size();
-        if let Some(old) = kept.pages.insert(request, Arc::new(page)) {
-            kept.bytes -= old.size();
-        }
+        let size = page.size();
+        locked(&self.0).keep(request, Arc::new(page), size);
     }
 }
 
@@ -114,17 +103,5 @@ mod tests {
     fn each_visit_has_a_nonce_of_its_own() {
         let page = Drawn::new(String::new(), "<script nonce=\"one\"></script><link nonce=\"one\">", "one");
         assert_eq!(page.with_nonce("two"), "<script nonce=\"two\"></script><link nonce=\"two\">");
-    }
-
-    #[test]
-    fn what_is_kept_has_a_bound() {
-        let kept = KeptPages::default();
-        let html = " ".repeat(MAX_BYTES / 3);
-        for n in 0..10 {
-            let request = request(&format!("/jobs/{n}"), &[]);
-            kept.keep(request, Drawn::new(String::new(), &html, "nonce"));
-            kept.keep(request, Drawn::new(String::new(), &html, "nonce"));
-            assert!(kept.0.lock().unwrap().bytes <= MAX_BYTES && kept.find(request).is_some());
-        }
     }
 }
