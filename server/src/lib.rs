@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod poller;
 pub mod remote;
 pub mod restored;
+pub mod run;
 pub mod site;
 pub mod ssh_watch;
 pub mod state;

@@ -109,11 +109,14 @@ pub enum StateError {
     Mark(#[from] MarkError),
     #[error("{0}")]
     Environment(String),
+    #[error("{0}")]
+    SingleSignOn(String),
 }
 
 impl AppState {
     /// Opens the database, brings it up to date, and makes ready for every environment; talks to none of them yet.
-    pub async fn new(config: Config) -> Result<Self, StateError> {
+    /// What is at work with it ends with `shutdown`.
+    pub async fn new(config: Config, shutdown: CancellationToken) -> Result<Self, StateError> {
         make_folder(&config.data_dir)?;
         let store = open_store(&config).await?;
         let limits = KeepLimits { log_bytes: config.max_log_bytes, results_bytes: config.max_results_bytes };
@@ -128,7 +131,7 @@ impl AppState {
         let config = Arc::new(config);
         let parts = Parts {
             logs,
-            auth: Auth::new(Arc::clone(&config), store.clone()).map_err(StateError::Environment)?,
+            auth: Auth::new(Arc::clone(&config), store.clone()).map_err(StateError::SingleSignOn)?,
             config,
             store,
             environments: Arc::new(environments),
@@ -145,7 +148,7 @@ impl AppState {
             kept: Arc::default(),
             job_looks: JobLooks::default(),
             list_looks: ListLooks::default(),
-            shutdown: CancellationToken::new(),
+            shutdown,
         };
         Ok(parts.into())
     }

@@ -86,11 +86,12 @@ mod tests {
     use super::*;
     use crate::config::{Config, Variables};
     use std::collections::BTreeSet;
+    use tokio_util::sync::CancellationToken;
 
     async fn made() -> Value {
         let folder = tempfile::tempdir().unwrap();
         let config = Config::parse("", folder.path(), &Variables::default()).unwrap();
-        drop(crate::api::routes(AppState::new(config).await.unwrap()));
+        drop(crate::api::routes(AppState::new(config, CancellationToken::new()).await.unwrap()));
         serde_json::from_slice(&DOCUMENT.get().unwrap().json).unwrap()
     }
 

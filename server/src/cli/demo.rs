@@ -5,10 +5,10 @@ mod folder;
 mod repository;
 
 use super::CommandResult;
-use super::serve;
 use super::signals::shutdown_on_signal;
 use super::user::add_user;
 use crate::config::{Config, ConfigError, Variables};
+use crate::run::serve;
 use crate::state::AppState;
 use crate::store::Store;
 use crate::store::users::find_user_by_login;
@@ -61,7 +61,7 @@ pub(super) async fn run(options: DemoOptions) -> CommandResult {
     let runner = start_runner(&folder, &token).await?;
     let config = server_config(&folder, listener.local_addr()?, &runner, &variables.with(TOKEN_VARIABLE, &token))?;
     let url = config.public_url.clone();
-    let state = AppState::new(config).await?;
+    let state = AppState::new(config, shutdown_on_signal()?).await?;
     add_users(&state.store, &passwords).await?;
     greet(&url, &folder, &passwords)?;
     serve_until_the_end(state, listener, runner).await
@@ -156,8 +156,8 @@ fn greet(url: &str, folder: &Folder, passwords: &Passwords) -> io::Result<()> {
 
 /// Server and runner end together, whichever of them begins.
 async fn serve_until_the_end(state: AppState, listener: TcpListener, mut runner: Running) -> CommandResult {
-    let shutdown = shutdown_on_signal()?;
-    let serving = serve::serve(state, listener, shutdown.clone());
+    let shutdown = state.shutdown.clone();
+    let serving = serve(state, listener);
     tokio::pin!(serving);
     let early = tokio::select! {
         served = &mut serving => Some(served.map_err(Into::into)),

@@ -7,7 +7,7 @@ use axum::http::header::{ETAG, IF_NONE_MATCH};
 use axum::response::IntoResponse;
 use protocol::Timestamp;
 use serde_json::json;
-use server::cli::serve::pollers;
+use server::run::pollers;
 use server::poller::{self, Clock};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -4,8 +4,8 @@
 use crate::lab::{Lab, statuses, tick_all};
 use protocol::Timestamp;
 use serde_json::{Value, json};
-use server::cli::serve::pollers;
 use server::poller;
+use server::run::pollers;
 use server::state::AppState;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -132,7 +132,7 @@ async fn a_restart_of_testarena_loses_nothing() {
     lab.app.change_job(protocol::JobId(unsent), |job, _| job.next_at = Some(Timestamp(0))).await;
 
     // Another process on the same database: nothing of the first one's memory is left.
-    let restarted = AppState::new((*lab.app.state.config).clone()).await.unwrap();
+    let restarted = AppState::new((*lab.app.state.config).clone(), CancellationToken::new()).await.unwrap();
     assert_eq!(restarted.instance, lab.app.state.instance);
     lab.bench.open_gate();
     let tick = || tick_all(&restarted, Timestamp::now());

@@ -7,9 +7,9 @@ use crate::meddler::{Fault, Meddler};
 use crate::test_app::TestApp;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use server::cli::serve::pollers;
 use server::config::EnvironmentConfig;
 use server::poller;
+use server::run::pollers;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 

@@ -11,7 +11,7 @@ use futures_util::stream;
 use protocol::api::{CleanupState, Health, LogsState};
 use protocol::{JobStatus, Timestamp};
 use serde_json::{Value, json};
-use server::cli::serve::pollers;
+use server::run::pollers;
 use server::poller::{Clock, fetch_files, tick};
 use server::store::environments::{EnvironmentStatus, save_health};
 use std::collections::HashMap;

@@ -12,7 +12,7 @@ use futures_util::stream;
 use protocol::api::{CleanupState, LogsState, SyncState};
 use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
 use serde_json::{Value, json};
-use server::cli::serve::pollers;
+use server::run::pollers;
 use server::config::EnvironmentConfig;
 use server::poller::{self, Clock, Poller};
 use server::remote::Server;

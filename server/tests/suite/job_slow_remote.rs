@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use protocol::api::{CleanupState, LogsState};
 use protocol::{JobId, JobStatus, Timestamp};
 use serde_json::json;
-use server::cli::serve::pollers;
+use server::run::pollers;
 use server::config::HostKeyCheck;
 use server::poller::{self, fetch_files, tick};
 use server::store::jobs::watch;

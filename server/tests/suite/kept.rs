@@ -18,6 +18,7 @@ use server::store::tasks::{self, ResultFile};
 use server::store::{DatabaseUrl, users};
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 /// A server that keeps one job with two scenarios.
 pub(crate) struct Kept {
@@ -50,7 +51,7 @@ impl Answer {
 impl Kept {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let state = AppState::new(config(&folder)).await.unwrap();
+        let state = AppState::new(config(&folder), CancellationToken::new()).await.unwrap();
         let password_hash = state.auth.hasher().hash("a good password".to_owned()).await.unwrap();
         let ada =
             users::NewUser { username: "ada".to_owned(), password_hash, is_admin: false, must_change_password: false };

@@ -5,7 +5,7 @@ use crate::bench::Bench;
 use crate::test_app::{Answer, Client, TestApp};
 use protocol::Timestamp;
 use serde_json::{Value, json};
-use server::cli::serve::pollers;
+use server::run::pollers;
 use server::config::EnvironmentConfig;
 use server::poller::{Clock, clean, fetch_files, tick};
 use server::state::AppState;

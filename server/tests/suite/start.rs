@@ -10,6 +10,7 @@ use server::store::DatabaseUrl;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
 async fn replicas_that_start_at_once_are_one_installation() {
@@ -17,7 +18,7 @@ async fn replicas_that_start_at_once_are_one_installation() {
     let database = TestDatabase::create(folder.path());
     let mut config = Config::parse("", folder.path(), &Variables::default()).unwrap();
     config.database_url = database.url.clone();
-    let started = join_all((0..4).map(|_| AppState::new(config.clone()))).await;
+    let started = join_all((0..4).map(|_| AppState::new(config.clone(), CancellationToken::new()))).await;
     let instances: Vec<_> = started.into_iter().map(|state| state.unwrap().instance.clone()).collect();
     assert!(instances.iter().all(|instance| *instance == instances[0]), "{instances:?}");
 }

@@ -24,6 +24,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 
 /// Of every user of the tests.
 pub const PASSWORD: &str = "correct horse";
@@ -52,7 +53,7 @@ impl TestApp {
         let mut config = Config::parse("", folder.path(), &Variables::default()).unwrap();
         config.database_url = database.url.clone();
         change(&mut config);
-        let state = AppState::new(config).await.unwrap();
+        let state = AppState::new(config, CancellationToken::new()).await.unwrap();
         Self { router: server::build(state.clone()), state, _database: database, _folder: folder }
     }
 
@@ -64,7 +65,9 @@ impl TestApp {
 
     /// Somebody who is not signed in, at another server on the same database, which has a memory of its own.
     pub async fn replica(&self) -> Client {
-        Client::new(&server::build(AppState::new((*self.state.config).clone()).await.unwrap()))
+        Client::new(&server::build(
+            AppState::new((*self.state.config).clone(), CancellationToken::new()).await.unwrap(),
+        ))
     }
 
     /// What no call can bring about, such as the passing of time.
