@@ -91,8 +91,9 @@ async fn a_database_of_a_newer_version_is_left_alone() {
 }
 
 #[tokio::test]
+#[ignore = "for PostgreSQL"]
 async fn a_database_that_can_not_hold_every_character_is_refused() {
-    let Ok(server) = std::env::var("TEST_DATABASE_URL") else { return };
+    let server = std::env::var("TEST_DATABASE_URL").unwrap();
     let name = format!("latin_{}", uuid::Uuid::new_v4().simple());
     let latin = "ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'";
     execute_at(&server, &format!("CREATE DATABASE {name} {latin}"));

@@ -1,5 +1,5 @@
 //! PostgreSQL servers and a pooler of a test's own, on loopback, for what a shared one must not suffer. They are stopped
-//! and deleted when they are dropped. Without `TEST_DATABASE_URL` there is no PostgreSQL to test with.
+//! and deleted when they are dropped. The tests with them are for the run on PostgreSQL, since not every machine has one.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,10 +13,6 @@ use tokio::net::{TcpListener, TcpStream};
 
 const GERMAN: &str = "de_DE.UTF-8";
 const PATIENCE: Duration = Duration::from_mins(1);
-
-pub fn is_tested() -> bool {
-    std::env::var_os("TEST_DATABASE_URL").is_some()
-}
 
 pub struct PostgresServer {
     folder: TempDir,

@@ -47,10 +47,10 @@ async fn writes_that_are_made_durable_together_fail_each_by_itself() {
 
 #[tokio::test]
 async fn a_backup_that_locks_the_database_puts_off_writes_and_no_reads() {
-    let app = TestApp::start().await;
+    let app = TestApp::on_a_file().await;
     let ada = app.user("ada").await;
     let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
-    let Some(lock) = lock_out_writers(&app.state.config.database_url) else { return };
+    let lock = lock_out_writers(&app.state.config.database_url);
     let abort = format!("/api/job/{id}/abort");
     let calls = (0..3).map(|_| {
         let (ada, abort) = (ada.clone(), abort.clone());
@@ -74,21 +74,21 @@ async fn a_backup_that_locks_the_database_puts_off_writes_and_no_reads() {
 
 /// A limit of the database server's own, for its role or in the URL, and somebody who locks a table for long.
 #[tokio::test]
+#[ignore = "for PostgreSQL"]
 async fn a_time_limit_of_the_database_servers_puts_off_what_it_ends() {
     for limit in ["lock_timeout", "statement_timeout"] {
-        let mut outside = None;
+        let mut outside = String::new();
         let app = TestApp::with_config(|config| {
-            let DatabaseUrl::Postgres(url) = &config.database_url else { return };
-            outside = Some(url.clone());
+            let DatabaseUrl::Postgres(url) = &config.database_url else { panic!("for PostgreSQL") };
+            outside.clone_from(url);
             // Far longer than any statement takes here, those that make the tables among them.
             config.database_url = DatabaseUrl::Postgres(format!("{url}?options=-c%20{limit}%3D1500"));
         })
         .await;
-        let Some(url) = outside else { return };
         let ada = app.user("ada").await;
         let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
         let (job, abort) = (format!("/api/job/{id}"), format!("/api/job/{id}/abort"));
-        let lock = lock_table(&url, "jobs");
+        let lock = lock_table(&outside, "jobs");
         let (read, written) = tokio::join!(ada.get(&job), ada.send_nothing(&abort));
         for answer in [read, written] {
             assert_eq!(answer.code(), "unavailable", "{limit}");
@@ -119,10 +119,8 @@ async fn a_table_that_somebody_holds_puts_off_what_needs_it_and_is_told() {
 
 #[tokio::test]
 async fn a_full_disk_is_told_as_such_and_passes() {
-    let app = TestApp::start().await;
-    if !allow_growth(&app.state.store, false).await {
-        return;
-    }
+    let app = TestApp::on_a_file().await;
+    allow_growth(&app.state.store, false).await;
     let long = "x".repeat(1_000_000);
     let refused = app.state.store.write(move |connection| insert_counter(connection, &long)).await.unwrap_err();
     assert_eq!(refused.outage(), Some(Outage::Full), "{refused}");
@@ -132,11 +130,9 @@ async fn a_full_disk_is_told_as_such_and_passes() {
 
 #[tokio::test]
 async fn what_is_refused_for_a_full_disk_is_not_there_and_can_be_had_later() {
-    let app = TestApp::start().await;
+    let app = TestApp::on_a_file().await;
     let ada = app.user("ada").await;
-    if !allow_growth(&app.state.store, false).await {
-        return;
-    }
+    allow_growth(&app.state.store, false).await;
     let add = async |n: i64| ada.post("/api/tokens", json!({"name": format!("token {n}")})).await;
     let mut made = 0;
     // Some fit in where there was room left.
@@ -178,30 +174,28 @@ pub async fn becomes(client: &Client, path: &str, is_post: bool, wanted: u16) {
 }
 
 #[tokio::test]
+#[ignore = "for PostgreSQL"]
 async fn a_server_that_has_become_a_standby_is_left_for_the_new_one() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
     let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
     let abort = format!("/api/job/{id}/abort");
     for _ in 0..5 {
-        if !make_session_read_only(&app.state.store).await {
-            return;
-        }
+        make_session_read_only(&app.state.store).await;
         becomes(&ada, &abort, true, 202).await;
         becomes(&ada, "/readyz", false, 200).await;
     }
 }
 
 #[tokio::test]
+#[ignore = "for PostgreSQL"]
 async fn a_database_server_that_starts_again_is_found_again() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
     let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
     let (job, abort) = (format!("/api/job/{id}"), format!("/api/job/{id}/abort"));
     for _ in 0..3 {
-        if !end_connections(&app.state.config.database_url) {
-            return;
-        }
+        end_connections(&app.state.config.database_url);
         becomes(&ada, &job, false, 200).await;
         becomes(&ada, &abort, true, 202).await;
     }
@@ -217,9 +211,9 @@ async fn a_database_server_that_starts_again_is_found_again() {
 
 #[tokio::test]
 async fn a_database_file_that_is_gone_or_another_one_takes_nothing_in() {
-    let app = TestApp::start().await;
+    let app = TestApp::on_a_file().await;
     let ada = app.user("ada").await;
-    let DatabaseUrl::Sqlite(file) = app.state.config.database_url.clone() else { return };
+    let DatabaseUrl::Sqlite(file) = app.state.config.database_url.clone() else { panic!("no file") };
     let away = file.with_extension("away");
     let becomes = async |status: u16| {
         let start = Instant::now();

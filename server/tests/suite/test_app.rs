@@ -17,6 +17,7 @@ use server::auth::Hasher;
 use server::clock::Clock;
 use server::config::{Config, EnvironmentConfig, Variables};
 use server::state::{AppState, Parts};
+use server::store::DatabaseUrl;
 use server::store::jobs::{Job, NewJob, find_job, insert_job_after, save_job};
 use server::store::tasks::{Task, find_tasks, save_mirrored};
 use server::store::users::{NewUser, User, find_user_by_login, insert_user};
@@ -41,6 +42,12 @@ pub struct TestApp {
 impl TestApp {
     pub async fn start() -> Self {
         Self::with_environments(Vec::new()).await
+    }
+
+    /// With SQLite whatever else is tested: what happens to a file happens to no server.
+    pub async fn on_a_file() -> Self {
+        Self::with_config(|config| config.database_url = DatabaseUrl::Sqlite(config.data_dir.join("testarena.db")))
+            .await
     }
 
     pub async fn with_environments(environments: Vec<EnvironmentConfig>) -> Self {

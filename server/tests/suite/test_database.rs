@@ -115,11 +115,11 @@ pub fn insert_counter(connection: &mut AnyConnection, name: &str) -> QueryResult
 }
 
 /// Keeps everybody from writing to an SQLite file, as backup tools do, until it is dropped.
-pub fn lock_out_writers(url: &DatabaseUrl) -> Option<SqliteConnection> {
-    let DatabaseUrl::Sqlite(path) = url else { return None };
+pub fn lock_out_writers(url: &DatabaseUrl) -> SqliteConnection {
+    let DatabaseUrl::Sqlite(path) = url else { panic!("no file") };
     let mut connection = SqliteConnection::establish(&path.to_string_lossy()).unwrap();
     connection.batch_execute("BEGIN EXCLUSIVE").unwrap();
-    Some(connection)
+    connection
 }
 
 /// Keeps everybody from a table of a PostgreSQL database, as maintenance does, until it is unlocked.
@@ -134,37 +134,32 @@ pub fn unlock(mut locked: PgConnection) {
     locked.batch_execute("ROLLBACK").unwrap();
 }
 
-/// Lets an SQLite file take up no more room than it has, or as much as it wants; `false` with another database.
-pub async fn allow_growth(store: &Store, allowed: bool) -> bool {
+/// Lets an SQLite file take up no more room than it has, or as much as it wants.
+pub async fn allow_growth(store: &Store, allowed: bool) {
     let pages = if allowed { 1_000_000 } else { 1 };
     let set = move |connection: &mut AnyConnection| match connection {
-        AnyConnection::Sqlite(sqlite) => {
-            sqlite.batch_execute(&format!("PRAGMA max_page_count = {pages}")).map(|()| true)
-        }
-        AnyConnection::Postgresql(_) => Ok(false),
+        AnyConnection::Sqlite(sqlite) => sqlite.batch_execute(&format!("PRAGMA max_page_count = {pages}")),
+        AnyConnection::Postgresql(_) => panic!("no file"),
     };
     // There is one connection that writes.
-    store.write(set).await.unwrap()
+    store.write(set).await.unwrap();
 }
 
-/// Makes one of the connections that write a read-only one, as those to a former primary are.
-pub async fn make_session_read_only(store: &Store) -> bool {
+/// Makes one of the connections to PostgreSQL that write a read-only one, as those to a former primary are.
+pub async fn make_session_read_only(store: &Store) {
     let set = |connection: &mut AnyConnection| match connection {
-        AnyConnection::Sqlite(_) => Ok(false),
-        AnyConnection::Postgresql(postgres) => {
-            postgres.batch_execute("SET default_transaction_read_only = on").map(|()| true)
-        }
+        AnyConnection::Sqlite(_) => panic!("for PostgreSQL"),
+        AnyConnection::Postgresql(postgres) => postgres.batch_execute("SET default_transaction_read_only = on"),
     };
-    store.write(set).await.unwrap()
+    store.write(set).await.unwrap();
 }
 
 /// Ends all connections to a PostgreSQL database, as a restart of its server does.
-pub fn end_connections(url: &DatabaseUrl) -> bool {
-    let DatabaseUrl::Postgres(url) = url else { return false };
+pub fn end_connections(url: &DatabaseUrl) {
+    let DatabaseUrl::Postgres(url) = url else { panic!("for PostgreSQL") };
     let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
     run(url, others);
-    true
 }
 
 pub fn make_database_read_only(url: &DatabaseUrl, read_only: bool) {
