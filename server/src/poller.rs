@@ -4,11 +4,13 @@
 
 mod ask;
 mod breaker;
+mod calls;
 mod chance;
 mod feed;
 mod files;
 mod finish;
 mod health;
+mod identity;
 mod lanes;
 mod last_look;
 mod lease;
@@ -27,11 +29,19 @@ mod tombstones;
 
 pub use breaker::Breaker;
 pub use chance::Chance;
-pub use files::fetch_files;
 pub use lanes::Lanes;
 pub use lease::Lease;
 pub use marks::Marks;
 pub use sweep::{SweepError, sweep};
+
+/// What the loops do, once each, for whoever moves a poller by hand.
+pub mod passes {
+    pub use super::files::fetch_files;
+    pub use super::health::look as look_at_health;
+    pub use super::line::pass as work_off;
+    pub use super::rounds::round as ask_about_all;
+    pub use super::tombstones::advance as end_what_is_left;
+}
 
 pub use crate::clock::Clock;
 
@@ -42,6 +52,7 @@ use crate::logs::LogStore;
 use crate::remote::Remote;
 use crate::store::jobs::{self, Lane};
 use crate::store::{AnyConnection, Outage, QueryError, QueryResult, Store, StoreError, leases};
+use files::fetch_files;
 use lanes::PATIENCE;
 use protocol::Timestamp;
 use std::future::Future;
@@ -279,28 +290,4 @@ async fn next_due<R: Remote>(poller: &Poller<R>, lane: Lane) -> Duration {
 /// How long until a moment. One further away than any pause may be was set under a clock that has been put back since.
 fn until<R>(due: Timestamp, now: Timestamp, poller: &Poller<R>) -> Duration {
     due.since(now).min(poller.poll_interval)
-}
-
-/// One pass over what is to be cleaned up. For tests that move the poller by hand.
-///
-/// # Errors
-/// Only the store's.
-pub async fn clean<R: Remote>(poller: &Arc<Poller<R>>) -> Result<(), StoreError> {
-    line::pass(poller, Lane::Shell).await
-}
-
-/// One pass over an environment in all its lanes: what the loops do, once. For tests that move the poller by hand.
-///
-/// # Errors
-/// Only the store's: a remote server's failures are facts that are stored.
-pub async fn tick<R: Remote>(poller: &Arc<Poller<R>>) -> Result<(), StoreError> {
-    health::look(poller).await?;
-    for lane in [Lane::Send, Lane::Act] {
-        line::pass(poller, lane).await?;
-    }
-    rounds::round(poller).await?;
-    for lane in [Lane::Ask, Lane::Act] {
-        line::pass(poller, lane).await?;
-    }
-    tombstones::advance(poller).await
 }

@@ -2,7 +2,7 @@
 //! Rows are built from one fresh job, so that each case shows only what matters to it.
 
 use super::*;
-use crate::store::jobs::NewJob;
+use crate::store::jobs::{Lane, NewJob};
 use crate::store::tasks::Task;
 use protocol::remote::{QueueBody, QueueTask};
 use protocol::{JobId, QueueStatus, UserId};
@@ -138,7 +138,65 @@ fn each_state_of_a_job_has_its_next_step() {
     ];
     for (name, job, step) in cases {
         assert_eq!(next_step(&job, &LIMITS, NOW), step, "{name}");
+        assert!(is_taken_by(job.lane_now(), step), "{name}: {step:?} by {}", job.lane_now());
     }
+}
+
+/// Whether this is one of a lane's steps.
+fn is_taken_by(lane: Lane, step: Step) -> bool {
+    match lane {
+        Lane::Send => matches!(step, Step::Submit | Step::GiveUpWaiting),
+        // An abort is asked about where it was sent.
+        Lane::Act => !matches!(step, Step::Submit | Step::GiveUpWaiting | Step::Mirror | Step::CleanUp),
+        Lane::Ask => step == Step::Ask,
+        Lane::Files => step == Step::Mirror,
+        // A clean-up that would come too early waits.
+        Lane::Shell => matches!(step, Step::CleanUp | Step::Nothing),
+    }
+}
+
+/// The store decides who takes a job up, and this room what is done then: neither knows the other's rules.
+#[test]
+fn whatever_a_job_is_like_its_step_is_one_of_its_lanes() {
+    let times = [None, Some(NOW.minus(HOUR)), Some(NOW.minus(HOUR * 24 * 8))];
+    let starts = [fresh_job(), old_job(), accepted_job(), ended_job()];
+    let reasons = [None, Some(reason::LOST), Some(reason::ID_TAKEN)];
+    for base in &starts {
+        let (mut count, mut seen) = (0, Vec::new());
+        for (abort, deletion, attempt) in three(times) {
+            for (deleted, cleaned, ended) in three(times) {
+                for why in reasons {
+                    for logs_state in [LogsState::Mirroring, LogsState::Complete] {
+                        for cleanup_state in [CleanupState::Pending, CleanupState::Done, CleanupState::Failed] {
+                            let job = Job {
+                                abort_requested_at: abort,
+                                delete_requested_at: deletion,
+                                submit_attempted_at: attempt,
+                                remote_deleted_at: deleted,
+                                cleaned_at: cleaned,
+                                ended_here_at: ended,
+                                status_reason: why.map(str::to_owned),
+                                logs_state,
+                                cleanup_state,
+                                ..base.clone()
+                            };
+                            let (lane, step) = (job.lane_now(), next_step(&job, &LIMITS, NOW));
+                            assert!(is_taken_by(lane, step), "{step:?} by {lane}: {job:?}");
+                            count += 1;
+                            seen.push(step);
+                        }
+                    }
+                }
+            }
+        }
+        assert!(count > 10_000 && seen.iter().any(|step| *step != seen[0]));
+    }
+}
+
+fn three<T: Copy>(values: [T; 3]) -> impl Iterator<Item = (T, T, T)> {
+    values
+        .into_iter()
+        .flat_map(move |a| values.into_iter().flat_map(move |b| values.into_iter().map(move |c| (a, b, c))))
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Asks the remote server about a job's queue, or takes in what it said by itself, and saves what changed.
 //! What a queue's status leaves out is asked task by task, so that older servers are understood.
 
+use super::health::{self, About};
 use super::outcome::{After, fail, queue_of, save, take_refusal};
-use super::{Poller, health, marks};
+use super::{Poller, marks};
 use crate::lifecycle::{self, CLOCK_TOLERANCE, Heard, Observed, Seen};
 use crate::remote::{Answer, Reach, Refusal, Remote, RemoteError};
 use crate::store::StoreError;
@@ -17,8 +18,7 @@ use std::time::Duration;
 const OLD: Duration = Duration::from_secs(30);
 
 pub(super) async fn ask<R: Remote>(poller: &Poller<R>, job: &Job, heard: Heard) -> Result<After, StoreError> {
-    let answer = poller.remote.queue_status(queue_of(job), job.remote_etag.as_deref()).await;
-    health::note(poller, health::STATUS, &answer);
+    let answer = poller.queue_status(queue_of(job), job.remote_etag.as_deref()).await;
     match answer {
         Ok(Some(answer)) => take_status(poller, job, answer, heard).await,
         Ok(None) => take_unchanged(poller, job).await,
@@ -154,7 +154,7 @@ fn note_clock<R: Remote>(poller: &Poller<R>, job: &Job, answer: &Answer<QueueBod
         None if answer.body.created_at.is_none() => return,
         _ => None,
     };
-    health::trouble(poller, "clock", words.map(str::to_owned));
+    health::trouble(poller, About::Clock, words.map(str::to_owned));
 }
 
 pub(super) async fn take_failure<R: Remote>(
@@ -199,8 +199,7 @@ async fn complete_tasks<R: Remote>(
         if position.is_some_and(|at| says_all(&said[at], row, queue, heard)) {
             continue;
         }
-        let answer = poller.remote.task_status(queue_of(job), &task_id).await;
-        health::note(poller, "task status", &answer);
+        let answer = poller.task_status(queue_of(job), &task_id).await;
         let task = match answer {
             Ok(answer) => as_queue_task(task_id, answer.body),
             // It knows the queue: what that says of the task is all there is.

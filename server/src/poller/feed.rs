@@ -2,7 +2,7 @@
 //! a round is under way. It is only a faster way to see: whatever it misses, the plain rounds find.
 
 use super::outcome::After;
-use super::{Poller, ask, health, line, rounds};
+use super::{Poller, ask, lanes, rounds};
 use crate::lifecycle::Heard;
 use crate::remote::{Answer, ChangedQueue, Remote, RemoteError};
 use crate::store::StoreError;
@@ -64,8 +64,7 @@ async fn listen<R: Remote>(poller: &Arc<Poller<R>>) -> RemoteError {
     let mut pace = PACE;
     loop {
         let began = Instant::now();
-        let answer = poller.remote.changes(&poller.instance, cursor.as_deref(), WAIT).await;
-        health::note(poller, "changes", &answer);
+        let answer = poller.changes(cursor.as_deref(), WAIT).await;
         let news = match answer {
             Ok(news) => news,
             Err(error) => return error,
@@ -95,8 +94,9 @@ async fn listen<R: Remote>(poller: &Arc<Poller<R>>) -> RemoteError {
 async fn take<R: Remote>(poller: &Arc<Poller<R>>, news: News) -> Result<bool, StoreError> {
     let (server_now, now) = (news.server_now, poller.clock.now());
     let is_all = !news.body.reset && news.body.queues.len() < MAX_CHANGES;
-    let mut taken =
-        stream::iter(news.body.queues).map(|queue| take_queue(poller, queue, server_now)).buffer_unordered(line::TURNS);
+    let mut taken = stream::iter(news.body.queues)
+        .map(|queue| take_queue(poller, queue, server_now))
+        .buffer_unordered(lanes::JOBS_AT_ONCE);
     let mut is_whole = true;
     while let Some(was_taken) = taken.next().await {
         is_whole &= was_taken?;

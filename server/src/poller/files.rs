@@ -1,7 +1,7 @@
 //! The pass over logs and result files: of running jobs what is new, of ended ones all the rest.
-//! Apart from `tick`, so that large files and slow answers hold up no submission and no status. Nobody else writes there.
+//! Apart from the other lanes, so that large files and slow answers hold up no submission and no status. Nobody else writes there.
 
-use super::lanes::work_off;
+use super::lanes::work_off_files;
 use super::{Poller, mirror, steps};
 use crate::remote::Remote;
 use crate::store::StoreError;
@@ -33,7 +33,7 @@ pub async fn fetch_files<R: Remote>(poller: &Arc<Poller<R>>, now: Timestamp) -> 
         say_why(poller, jobs.collect(), words).await;
         return Ok(false);
     }
-    work_off(poller, Lane::Files, jobs, now, fetch).await;
+    work_off_files(poller, jobs, now, fetch).await;
     Ok(true)
 }
 

@@ -4,6 +4,7 @@
 use super::breaker::PROBE_INTERVAL;
 use super::own_clock::follow_clock;
 use super::{Poller, STORE_RETRY, locked, rounds};
+use crate::lifecycle::LONGEST_RETRY_AFTER;
 use crate::remote::{Reach, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::environments::{self, EnvironmentStatus, find_environment_status};
@@ -27,14 +28,27 @@ const LONG_TROUBLE: Duration = Duration::from_secs(30);
 /// Trouble that was not met again for so long is not told any more: nothing may have asked, and nothing may ever.
 const TROUBLE_LASTS: Duration = Duration::from_mins(10);
 
-/// The kind of call by which an environment is tried.
-pub(super) const STATUS: &str = "status";
+/// What a server may be in trouble about: a kind of call, or its clock. Of several troubles the first of these is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum About {
+    Abort,
+    Changes,
+    Clock,
+    Deletion,
+    Log,
+    ResultFile,
+    Results,
+    /// By which an environment is tried.
+    Status,
+    Submission,
+    TaskStatus,
+}
 
 /// What the other loops tell this one, and learn from it.
 #[derive(Default)]
 pub(super) struct Signals {
-    /// By what was asked: what the server answered wrongly the last time.
-    troubles: Mutex<BTreeMap<&'static str, Trouble>>,
+    /// What the server answered wrongly the last time.
+    troubles: Mutex<BTreeMap<About, Trouble>>,
     /// A kind of call that had failed for long has worked again.
     is_mended: AtomicBool,
     has_feed: watch::Sender<bool>,
@@ -80,11 +94,14 @@ pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, term: CancellationTok
 }
 
 /// Asks once and stores what is known now.
-pub(super) async fn look<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
+pub async fn look<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
     let answer = poller.remote.health(&poller.instance).await;
     poller.breaker.note_health(&answer);
-    let is_to_be_tried =
-        if poller.breaker.is_open() { poller.breaker.may_call().is_ok() } else { has_long_trouble(poller, STATUS) };
+    let is_to_be_tried = if poller.breaker.is_open() {
+        poller.breaker.may_call().is_ok()
+    } else {
+        has_long_trouble(poller, About::Status)
+    };
     if answer.is_ok() && is_to_be_tried {
         // It answers this, so that it is worth asking whether it does the rest; nothing may be due for long.
         rounds::ask_any(poller).await?;
@@ -149,8 +166,8 @@ async fn go_on_without<R: Remote>(
     round_at: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let name = poller.name().to_owned();
-    if poller.write(move |c| jobs::mark_all_failing(c, &name, &error, round_at, now)).await? {
+    let (name, soon) = (poller.name().to_owned(), now.plus(LONGEST_RETRY_AFTER));
+    if poller.write(move |c| jobs::mark_all_failing(c, &name, &error, round_at, soon)).await? {
         poller.bell.ring_saved();
     }
     Ok(())
@@ -168,7 +185,7 @@ async fn go_on_with<R: Remote>(poller: &Poller<R>, now: Timestamp) -> Result<(),
 }
 
 /// Notes what came of a call about a job: for the breaker, and for what the environment's health says.
-pub(super) fn note<R, T>(poller: &Poller<R>, call: &'static str, outcome: &Result<T, RemoteError>) {
+pub(super) fn note<R, T>(poller: &Poller<R>, call: About, outcome: &Result<T, RemoteError>) {
     poller.breaker.note(outcome);
     match outcome {
         // Busy, and it says so in the words of the contract.
@@ -188,7 +205,7 @@ pub(super) fn note<R, T>(poller: &Poller<R>, call: &'static str, outcome: &Resul
 
 /// Notes what came of a call for a log or for result files, to be told and nothing else: a server that fails at those
 /// alone does all the rest.
-pub(super) fn note_files<R, T>(poller: &Poller<R>, call: &'static str, outcome: &Result<T, RemoteError>) {
+pub(super) fn note_files<R, T>(poller: &Poller<R>, call: About, outcome: &Result<T, RemoteError>) {
     match outcome {
         Err(RemoteError::Transient { retry_after: Some(_), .. }) => {}
         // That one is told of its job.
@@ -199,22 +216,22 @@ pub(super) fn note_files<R, T>(poller: &Poller<R>, call: &'static str, outcome: 
 }
 
 /// What is wrong at the server with one kind of call, or with its clock; `None`: nothing any more.
-pub(super) fn trouble<R>(poller: &Poller<R>, about: &'static str, words: Option<String>) {
+pub(super) fn trouble<R>(poller: &Poller<R>, about: About, words: Option<String>) {
     let mut troubles = locked(&poller.signals.health.troubles);
     let Some(words) = words else {
-        troubles.remove(about);
+        troubles.remove(&about);
         return;
     };
     let now = poller.clock.now();
-    let since = troubles.get(about).map_or(now, |trouble| trouble.since);
+    let since = troubles.get(&about).map_or(now, |trouble| trouble.since);
     troubles.insert(about, Trouble { words, since, met_at: now });
 }
 
-fn has_long_trouble<R>(poller: &Poller<R>, call: &str) -> bool {
+fn has_long_trouble<R>(poller: &Poller<R>, call: About) -> bool {
     // Longer than from one round to the next: where one job fails each time and the others do not, nothing is mended.
     let (now, long) = (poller.clock.now(), LONG_TROUBLE.max(poller.poll_interval * 3 / 2));
     let troubles = locked(&poller.signals.health.troubles);
-    troubles.get(call).is_some_and(|trouble| now.since(trouble.since) >= long)
+    troubles.get(&call).is_some_and(|trouble| now.since(trouble.since) >= long)
 }
 
 fn first_trouble<R>(poller: &Poller<R>) -> Option<String> {

@@ -22,27 +22,37 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// Pause of a job that the store refuses to save.
 const SET_ASIDE: Duration = Duration::from_secs(30);
 
-#[derive(Default)]
 pub struct Lanes {
     send: Work,
     act: Work,
     ask: Work,
     files: Work,
     shell: Work,
+    /// Jobs whose files are fetched in a pass, and those that earlier passes have left to themselves.
+    file_turns: Semaphore,
     /// Running jobs whose logs may have grown.
     followed: Mutex<BTreeSet<JobId>>,
     all: TaskTracker,
 }
 
+#[derive(Default)]
 struct Work {
     is_due: Notify,
-    turns: Semaphore,
     under_way: Mutex<BTreeSet<JobId>>,
 }
 
-impl Default for Work {
+impl Default for Lanes {
     fn default() -> Self {
-        Self { is_due: Notify::new(), turns: Semaphore::new(JOBS_AT_ONCE), under_way: Mutex::default() }
+        Self {
+            send: Work::default(),
+            act: Work::default(),
+            ask: Work::default(),
+            files: Work::default(),
+            shell: Work::default(),
+            file_turns: Semaphore::new(JOBS_AT_ONCE),
+            followed: Mutex::default(),
+            all: TaskTracker::new(),
+        }
     }
 }
 
@@ -139,11 +149,11 @@ impl Drop for UnderWay {
     }
 }
 
-/// Does `work` for each job, several at once; whether all were seen through and saved. One that takes long holds up no
-/// other: the pass ends without it, and later passes leave it alone until it has ended.
-pub(super) async fn work_off<R, F>(
+/// Does `work` for each job whose files are to be fetched, several at once; whether all were seen through and saved. One
+/// that takes long holds up no other: the pass ends without it, and later passes leave it alone until it has ended.
+/// Unlike what a `Line` takes up, most of these are due by what a status said, and not by their rows.
+pub(super) async fn work_off_files<R, F>(
     poller: &Arc<Poller<R>>,
-    lane: Lane,
     jobs: impl IntoIterator<Item = JobId>,
     now: Timestamp,
     work: impl Fn(Arc<Poller<R>>, Job) -> F + Clone + Send + Sync + 'static,
@@ -154,13 +164,13 @@ where
 {
     let (mut pass, mut is_whole) = (JoinSet::new(), true);
     for id in jobs {
-        let Some(under_way) = UnderWay::begin(&poller.lanes, lane, id) else {
+        let Some(under_way) = UnderWay::begin(&poller.lanes, Lane::Files, id) else {
             is_whole = false;
             continue;
         };
         let (poller_of_job, work) = (Arc::clone(poller), work.clone());
         pass.spawn(poller.lanes.all.track_future(async move {
-            let outcome = work_on(&poller_of_job, lane, id, now, work).await;
+            let outcome = work_on(&poller_of_job, id, now, work).await;
             if let Err(error) = &outcome {
                 tracing::error!(job = id.0, %error, "poller.job: job {id} failed in the store");
                 set_aside(&poller_of_job, id, error).await;
@@ -183,7 +193,7 @@ where
 }
 
 /// A job that broke is a defect, which must end the loop and so the process.
-fn broken(error: JoinError) -> bool {
+pub(super) fn broken(error: JoinError) -> bool {
     match error.try_into_panic() {
         Ok(panic) => resume_unwind(panic),
         // Cut off at the very end.
@@ -193,7 +203,6 @@ fn broken(error: JoinError) -> bool {
 
 async fn work_on<R, F>(
     poller: &Arc<Poller<R>>,
-    lane: Lane,
     id: JobId,
     now: Timestamp,
     work: impl Fn(Arc<Poller<R>>, Job) -> F,
@@ -202,7 +211,7 @@ where
     R: Remote,
     F: Future<Output = Result<(), StoreError>>,
 {
-    let _turn = poller.lanes.of(lane).turns.acquire().await;
+    let _turn = poller.lanes.file_turns.acquire().await;
     // Since the pass found it, it may have been under way, or have waited long for its turn.
     match poller.store.read(move |c| jobs::find_job(c, id)).await? {
         // It has failed meanwhile, and has its own time to be tried again.

@@ -3,12 +3,12 @@
 
 mod batch;
 
+use super::Poller;
 use super::marks::{LastLook, Said, TaskLook};
 use super::mirror::{MirrorError, Progress, complete_without, mirror_log, mirror_task_log};
 use super::missing::{Missing, shown};
 use super::outcome::queue_of;
 use super::result_files::worth_keeping;
-use super::{Poller, health};
 use crate::logs::{Budget, LogId};
 use crate::remote::{Refusal, Remote, RemoteError};
 use crate::store::AnyConnection;
@@ -230,8 +230,7 @@ impl<'a, R: Remote> Pass<'a, R> {
 
     async fn list_files(&self, seen: &mut TaskSeen) -> Result<(), MirrorError> {
         let (id, n, task_id) = (self.job.id, seen.task.n, self.job.task_id(seen.task.n));
-        let answer = self.poller.remote.results(queue_of(self.job), &task_id).await;
-        health::note_files(self.poller, "results", &answer);
+        let answer = self.poller.results(queue_of(self.job), &task_id).await;
         let listed = match answer {
             Ok(Some(listed)) => listed,
             Ok(None) => {

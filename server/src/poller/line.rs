@@ -1,29 +1,24 @@
 //! The loop of a lane whose jobs need few and short calls: some at once, the most urgent first, and none waits for a slow
 //! one. What is to be sent goes in the order of submission, each after the answer to the one before it.
 
-use super::lanes::{UnderWay, set_aside};
+use super::lanes::{JOBS_AT_ONCE, PATIENCE, UnderWay, broken, set_aside};
 use super::{Poller, STORE_RETRY, steps, until};
 use crate::lifecycle::next_step;
 use crate::remote::Remote;
 use crate::store::StoreError;
 use crate::store::jobs::{self, Job, Lane};
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Jobs under way at once: enough to hide latency, few enough to spare the server.
-pub(super) const TURNS: usize = 8;
 /// A submission without an answer holds up the next one for so long, by the contract.
 const SEND_PATIENCE: Duration = Duration::from_secs(3);
 /// Most jobs that are looked through for what needs no word of a server that is away.
 const LOCAL_PER_LOOK: i64 = 500;
 /// Between two looks at the store while other processes may write into it: they ring a bell of their own.
 const SHARED_LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// A pass that has seen no job through for so long leaves those under way to themselves.
-const PASS_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Until `term` ends.
 pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, lane: Lane, term: CancellationToken) {
@@ -37,7 +32,7 @@ pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, lane: Lane, term: Can
         tokio::select! {
             biased;
             () = term.cancelled() => {}
-            Some(ended) = turns.running.join_next() => resume_panic(ended),
+            Some(ended) = turns.running.join_next() => see_off(ended),
             () = poller.lanes.woken(lane) => {}
             _ = work.changed() => {}
             () = tokio::time::sleep_until(wake_at) => {}
@@ -45,18 +40,18 @@ pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, lane: Lane, term: Can
     }
     // Each call has its time limit; the process cuts off what takes longer than its end may.
     while let Some(ended) = turns.running.join_next().await {
-        resume_panic(ended);
+        see_off(ended);
     }
 }
 
-/// Takes up what is due in a lane, once, and sees it through.
-pub(super) async fn pass<R: Remote>(poller: &Arc<Poller<R>>, lane: Lane) -> Result<(), StoreError> {
+/// The loop's work without its waiting: takes up what is due in a lane, and sees it through.
+pub async fn pass<R: Remote>(poller: &Arc<Poller<R>>, lane: Lane) -> Result<(), StoreError> {
     let mut turns = Line { poller: Arc::clone(poller), lane, running: JoinSet::new(), started_at: None };
     loop {
         turns.fill().await?;
-        match tokio::time::timeout(PASS_PATIENCE, turns.running.join_next()).await {
+        match tokio::time::timeout(PATIENCE, turns.running.join_next()).await {
             Ok(None) => return Ok(()),
-            Ok(Some(ended)) => resume_panic(ended),
+            Ok(Some(ended)) => see_off(ended),
             Err(_) => {
                 turns.running.detach_all();
                 return Ok(());
@@ -65,12 +60,9 @@ pub(super) async fn pass<R: Remote>(poller: &Arc<Poller<R>>, lane: Lane) -> Resu
     }
 }
 
-/// A job that broke is a defect, which must end the loop and so the process.
-fn resume_panic(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended
-        && let Ok(panic) = error.try_into_panic()
-    {
-        resume_unwind(panic);
+fn see_off(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        broken(error);
     }
 }
 
@@ -85,7 +77,7 @@ struct Line<R> {
 impl<R: Remote> Line<R> {
     /// Starts what is due, as far as there are turns; when to look again.
     async fn fill(&mut self) -> Result<Instant, StoreError> {
-        let free = TURNS.saturating_sub(self.running.len());
+        let free = JOBS_AT_ONCE.saturating_sub(self.running.len());
         if free == 0 {
             return Ok(self.latest());
         }

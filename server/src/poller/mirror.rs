@@ -1,9 +1,9 @@
 //! Keeps here what the remote server has of logs, piece by piece while a job runs; the rest follows in `finish`.
 //! The length of a log here is where the next piece begins, so a crash in between costs nothing.
 
+use super::Poller;
 use super::missing::{Missing, shown};
 use super::outcome::{queue_of, save};
-use super::{Poller, health};
 use crate::logs::{LogId, is_full};
 use crate::metrics::process;
 use crate::remote::{LogPiece, Reach, Remote, RemoteError};
@@ -195,8 +195,7 @@ pub(super) async fn mirror_log<R: Remote>(
             return Ok(done(size, Some(too_long())));
         }
         let turn = poller.marks.log_turns.acquire().await;
-        let answer = poller.remote.log_piece(queue_of(job), log_id, size).await;
-        health::note_files(poller, "log", &answer);
+        let answer = poller.log_piece(queue_of(job), log_id, size).await;
         let Some(LogPiece { mut bytes, total }) = answer? else {
             // What the server has told the size of, or given a part of, it keeps: then somebody else has answered.
             let missing = match said.filter(|said| *said > size) {

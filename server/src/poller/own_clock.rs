@@ -3,6 +3,7 @@
 
 use super::Poller;
 use crate::clock::Doubt;
+use crate::lifecycle;
 use crate::remote::Remote;
 use crate::store::{AnyConnection, environments, jobs, tombstones};
 use std::sync::Arc;
@@ -28,7 +29,7 @@ pub(super) async fn follow_clock<R: Remote>(poller: &Poller<R>) {
             // What was made of jobs meanwhile is not saved, since it was reckoned by neither clock.
             jobs::touch(c, &name)?;
         } else {
-            jobs::shift_times(c, &name, before, step)?;
+            jobs::shift_times(c, &name, before, step, lifecycle::SUBMISSION_HORIZON)?;
             environments::shift_times(c, &name, step)?;
             tombstones::shift_times(c, &name, before, step)?;
         }

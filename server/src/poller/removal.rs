@@ -1,7 +1,7 @@
 //! What takes a job's traces away: its workspace, its queue at the remote server, and at last its rows and files here.
 
+use super::Poller;
 use super::outcome::{After, fail, queue_of, save};
-use super::{Poller, health};
 use crate::lifecycle;
 use crate::remote::{Refusal, Remote, RemoteError};
 use crate::store::StoreError;
@@ -106,14 +106,12 @@ enum LastWord {
 /// A queue that is still there after its deletion was confirmed is not gone, and one that can't be asked about may be there.
 async fn delete_and_look<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<LastWord, RemoteError> {
     end_unseen(poller, job).await?;
-    let deleted = poller.remote.delete(queue_of(job)).await;
-    health::note(poller, "deletion", &deleted);
+    let deleted = poller.delete(queue_of(job)).await;
     match deleted {
         Ok(()) | Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) => {}
         Err(error) => return Err(error),
     }
-    let status = poller.remote.queue_status(queue_of(job), None).await;
-    health::note(poller, health::STATUS, &status);
+    let status = poller.queue_status(queue_of(job), None).await;
     match status {
         Ok(_) => {
             Err(RemoteError::transient("the remote server still knows the job that it has deleted; it is asked again"))
@@ -130,12 +128,10 @@ async fn end_unseen<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), Remo
     if !may_arrive && !job.may_still_run() {
         return Ok(());
     }
-    let status = poller.remote.queue_status(queue_of(job), None).await;
-    health::note(poller, health::STATUS, &status);
+    let status = poller.queue_status(queue_of(job), None).await;
     match status {
         Ok(Some(answer)) if !answer.body.status.is_terminal() => {
-            let aborted = poller.remote.abort(queue_of(job)).await;
-            health::note(poller, "abort", &aborted);
+            drop(poller.abort(queue_of(job)).await);
             Err(RemoteError::transient("the job runs at the remote server after all, and is aborted there first"))
         }
         Ok(_) | Err(RemoteError::Permanent(_)) => Ok(()),

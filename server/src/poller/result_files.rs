@@ -1,9 +1,9 @@
 //! A task's result files: which of those listed are fetched, and the fetching of one.
 
+use super::Poller;
 use super::mirror::MirrorError;
 use super::missing::{Missing, shown};
 use super::outcome::queue_of;
-use super::{Poller, health};
 use crate::logs::{Budget, Outcome};
 use crate::metrics::process;
 use crate::remote::{Remote, RemoteError};
@@ -73,8 +73,7 @@ async fn fetch_now<R: Remote>(
         return Ok(Err(too_many()));
     }
     let mut part = poller.logs.begin_result(job.id, n, &file.path, budget).map_err(MirrorError::local)?;
-    let answer = poller.remote.fetch_result(queue_of(job), &task_id, file, &mut part).await;
-    health::note_files(poller, "result file", &answer);
+    let answer = poller.fetch_result(queue_of(job), &task_id, file, &mut part).await;
     match answer {
         Ok(true) => {}
         Ok(false) => return Ok(Err(Missing::File { task_id, path })),

@@ -3,7 +3,7 @@
 //! Rounds run on the monotonic clock: whatever is done to the machine's, they come.
 
 use super::outcome::After;
-use super::{Poller, STORE_RETRY, ask, line, locked};
+use super::{Poller, STORE_RETRY, ask, lanes, locked};
 use crate::lifecycle::Heard;
 use crate::metrics::process;
 use crate::remote::Remote;
@@ -122,7 +122,7 @@ pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, term: CancellationTok
 }
 
 /// Asks about every open job that is not in a pause of its own; whether all of them answered.
-pub(super) async fn round<R: Remote>(poller: &Arc<Poller<R>>) -> Result<bool, StoreError> {
+pub async fn round<R: Remote>(poller: &Arc<Poller<R>>) -> Result<bool, StoreError> {
     if poller.breaker.is_open() {
         return Ok(false);
     }
@@ -164,7 +164,7 @@ async fn ask_all<R: Remote>(poller: &Arc<Poller<R>>, ids: Vec<JobId>) -> Result<
     let (mut found, mut under_way) = (VecDeque::new(), FuturesUnordered::new());
     let mut worst = Outcome::Known;
     loop {
-        while under_way.len() < line::TURNS {
+        while under_way.len() < lanes::JOBS_AT_ONCE {
             if found.is_empty()
                 && let Some(chunk) = chunks.next()
             {

@@ -1,16 +1,16 @@
 //! Carries out a job's steps at the remote server, one after the other, and saves what came of each.
 //! Every step may be repeated after a crash: the remote server's calls are idempotent, and each save is conditional.
 
+use super::identity::{Whose, whose};
 use super::outcome::{After, end_by_refusal, end_here, end_unsent, fail, queue_of, save, take_refusal};
-use super::{Poller, ask, finish, health, removal};
+use super::{Poller, ask, finish, removal};
 use crate::lifecycle::{self, Heard, Step, next_step};
 use crate::remote::{Answer, Reach, Refusal, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::jobs::{self, Job, Lane, OwnedJob};
 use crate::store::tasks::{self, Task};
-use protocol::remote::{QueueBody, QueueRequest, QueueTask, TaskRequest};
+use protocol::remote::{QueueBody, QueueRequest, TaskRequest};
 use protocol::{JobId, JobStatus, reason};
-use std::collections::HashMap;
 
 /// More steps than a job's whole life has: a bound, not a plan.
 const MAX_STEPS: usize = 12;
@@ -43,10 +43,15 @@ pub(super) async fn advance<R: Remote>(poller: &Poller<R>, job: Job, lane: Lane)
 async fn take_step<R: Remote>(poller: &Poller<R>, job: &Job, step: Step) -> Result<After, StoreError> {
     match step {
         Step::Submit => submit(poller, job).await,
-        Step::Ask if poller.breaker.is_open() && is_given_up_unseen(poller, job) => give_up_running(poller, job).await,
+        // Noted while the server is away, so that it is aborted as soon as it is back; should it have ended by itself,
+        // that wins.
+        Step::Ask if poller.breaker.is_open() && is_given_up_unseen(poller, job) => {
+            give_up(poller, job, reason::TIMEOUT, After::Later).await
+        }
         Step::Ask => ask::ask(poller, job, Heard::Asked).await,
         Step::Abort => abort(poller, job).await,
-        Step::GiveUpWaiting => give_up_waiting(poller, job).await,
+        // Before the next attempt to send it, so that it does not run after all when the server comes back.
+        Step::GiveUpWaiting => give_up(poller, job, reason::WAITED_TOO_LONG, After::Again).await,
         Step::EndUnsent => end_unsent(poller, job).await,
         Step::Mirror => finish::finish(poller, job, poller.clock.now()).await,
         Step::CleanUp => removal::clean_up(poller, job).await,
@@ -61,21 +66,12 @@ pub(super) fn is_given_up_unseen<R: Remote>(poller: &Poller<R>, job: &Job) -> bo
     lifecycle::runs_too_long_unseen(job, poller.clock.now())
 }
 
-/// Noted while the server is away, so that it is aborted as soon as it is back; should it have ended by itself, that wins.
-async fn give_up_running<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
-    let mut after = job.clone();
-    jobs::want_abort(&mut after, reason::TIMEOUT, poller.clock.now());
-    let saved = save(poller, job, &after, Vec::new()).await?;
-    Ok(After::Later.if_saved(saved))
-}
-
 /// What was sent before and not clearly answered may have arrived: the server is asked before it is sent again.
 async fn submit<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
     if job.submit_attempted_at.is_none() {
         return send(poller, job).await;
     }
-    let answer = poller.remote.queue_status(queue_of(job), None).await;
-    health::note(poller, health::STATUS, &answer);
+    let answer = poller.queue_status(queue_of(job), None).await;
     match answer {
         Ok(Some(answer)) => take_unless_anothers(poller, job, answer).await,
         Ok(None) => fail(poller, job, job.clone(), "it answered \"unchanged\" to a plain question", None).await,
@@ -106,8 +102,7 @@ async fn send<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreEr
         let saved = save(poller, &sent, &unsent, Vec::new()).await?;
         return Ok(After::Again.if_saved(saved));
     }
-    let answer = poller.remote.submit(&sent.instance, &request).await;
-    health::note(poller, "submission", &answer);
+    let answer = poller.submit(&sent.instance, &request).await;
     let mut after = sent.clone();
     match answer {
         Ok(()) => {
@@ -141,9 +136,9 @@ async fn take_unless_anothers<R: Remote>(
     answer: Answer<QueueBody>,
 ) -> Result<After, StoreError> {
     let Some((_, request)) = find_request(poller, job.id).await? else { return Ok(After::Later) };
-    match is_anothers(poller, job, &answer.body, &request).await {
-        Ok(true) => end_by_refusal(poller, job, &other_tasks()).await,
-        Ok(false) => ask::take_status(poller, job, answer, Heard::Asked).await,
+    match whose(poller, job, &answer.body, &request).await {
+        Ok(Whose::Anothers) => end_by_refusal(poller, job, &other_tasks()).await,
+        Ok(Whose::Ours | Whose::OursPerhaps) => ask::take_status(poller, job, answer, Heard::Asked).await,
         Err(error) => ask::take_failure(poller, job, error).await,
     }
 }
@@ -152,46 +147,17 @@ fn other_tasks() -> Refusal {
     Refusal::IdTaken("a queue with other tasks is there under it".to_owned())
 }
 
-/// Whether a queue has tasks that were not sent. Where the server lists none, the first one has to tell.
-async fn is_anothers<R: Remote>(
-    poller: &Poller<R>,
-    job: &Job,
-    queue: &QueueBody,
-    request: &QueueRequest,
-) -> Result<bool, RemoteError> {
-    if let Some(tasks) = &queue.tasks {
-        return Ok(has_others(tasks, request));
-    }
-    match first_task_is_ours(poller, job, request).await {
-        Ok(is_ours) => Ok(!is_ours),
-        // It knows the queue, and not yet its tasks.
-        Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-fn has_others(tasks: &[QueueTask], request: &QueueRequest) -> bool {
-    let sent: HashMap<&str, &str> =
-        request.tasks.iter().map(|task| (task.task_id.as_str(), task.scenario.as_str())).collect();
-    let was_sent = |task: &QueueTask| {
-        let scenario = sent.get(task.task_id.as_str());
-        scenario.is_some_and(|sent| task.scenario.is_empty() || task.scenario == *sent)
-    };
-    !tasks.iter().all(was_sent)
-}
-
 async fn take_if_ours<R: Remote>(
     poller: &Poller<R>,
     job: &Job,
     request: &QueueRequest,
     refusal: Refusal,
 ) -> Result<After, StoreError> {
-    let answer = poller.remote.queue_status(queue_of(job), None).await;
-    health::note(poller, health::STATUS, &answer);
+    let answer = poller.queue_status(queue_of(job), None).await;
     let ours = match answer {
         Ok(Some(answer)) => {
-            let is_ours = is_of_request(poller, job, &answer.body, request).await;
-            is_ours.map(|is_ours| is_ours.then_some(answer))
+            let whose = whose(poller, job, &answer.body, request).await;
+            whose.map(|whose| (whose == Whose::Ours).then_some(answer))
         }
         Ok(None) => Ok(None),
         Err(error) => Err(error),
@@ -203,38 +169,12 @@ async fn take_if_ours<R: Remote>(
     }
 }
 
-/// Whether a queue has the tasks that were sent. Where the server lists none, the first one has to tell.
-async fn is_of_request<R: Remote>(
-    poller: &Poller<R>,
-    job: &Job,
-    queue: &QueueBody,
-    request: &QueueRequest,
-) -> Result<bool, RemoteError> {
-    if let Some(tasks) = &queue.tasks {
-        let sent = request.tasks.iter().map(|task| (&task.task_id, &task.scenario));
-        return Ok(tasks.iter().map(|task| (&task.task_id, &task.scenario)).eq(sent));
-    }
-    first_task_is_ours(poller, job, request).await
-}
-
-async fn first_task_is_ours<R: Remote>(
-    poller: &Poller<R>,
-    job: &Job,
-    request: &QueueRequest,
-) -> Result<bool, RemoteError> {
-    let Some(first) = request.tasks.first() else { return Ok(false) };
-    let answer = poller.remote.task_status(queue_of(job), &first.task_id).await;
-    health::note(poller, "task status", &answer);
-    let scenario = answer?.body.scenario;
-    Ok(scenario.is_empty() || scenario == first.scenario)
-}
-
-/// Before the next attempt to send it, so that it does not run after all when the server comes back.
-async fn give_up_waiting<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
+/// It is to be aborted, and has not heard of it yet.
+async fn give_up<R: Remote>(poller: &Poller<R>, job: &Job, why: &str, then: After) -> Result<After, StoreError> {
     let mut after = job.clone();
-    jobs::want_abort(&mut after, reason::WAITED_TOO_LONG, poller.clock.now());
+    jobs::want_abort(&mut after, why, poller.clock.now());
     let saved = save(poller, job, &after, Vec::new()).await?;
-    Ok(After::Again.if_saved(saved))
+    Ok(then.if_saved(saved))
 }
 
 /// A job as it stands now, and as it is sent.
@@ -263,17 +203,15 @@ fn request_of(job: &Job, tasks: &[Task], submitted_by: String) -> QueueRequest {
 async fn abort<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
     if job.accepted_at.is_none() {
         // What is there may be another's, which is not ours to end.
-        let answer = poller.remote.queue_status(queue_of(job), None).await;
-        health::note(poller, health::STATUS, &answer);
+        let answer = poller.queue_status(queue_of(job), None).await;
         if let Ok(Some(answer)) = answer
             && let Some((_, request)) = find_request(poller, job.id).await?
-            && is_anothers(poller, job, &answer.body, &request).await.unwrap_or(false)
+            && let Ok(Whose::Anothers) = whose(poller, job, &answer.body, &request).await
         {
             return end_by_refusal(poller, job, &other_tasks()).await;
         }
     }
-    let answer = poller.remote.abort(queue_of(job)).await;
-    health::note(poller, "abort", &answer);
+    let answer = poller.abort(queue_of(job)).await;
     let now = poller.clock.now();
     let mut sent = job.clone();
     lifecycle::note_abort_sent(&mut sent, now);
@@ -308,8 +246,7 @@ async fn abort<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreE
 
 /// A queue that has ended by itself needs no abort, whatever keeps the server from one.
 async fn find_ended<R: Remote>(poller: &Poller<R>, job: &Job) -> Option<Answer<QueueBody>> {
-    let answer = poller.remote.queue_status(queue_of(job), None).await;
-    health::note(poller, health::STATUS, &answer);
+    let answer = poller.queue_status(queue_of(job), None).await;
     answer.ok().flatten().filter(|answer| answer.body.status.is_terminal())
 }
 

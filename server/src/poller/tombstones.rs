@@ -1,7 +1,7 @@
 //! Queues that no job follows any more: what is still wanted of each is tried until it is so, and each is looked for as
 //! long as a submission may still come to its server, which need not remember that it was deleted.
 
-use super::{Poller, SHORTEST_PAUSE, STORE_RETRY, health, line, locked, until};
+use super::{Poller, SHORTEST_PAUSE, STORE_RETRY, lanes, locked, until};
 use crate::lifecycle::{self, backoff};
 use crate::remote::{QueueRef, Refusal, Remote, RemoteError};
 use crate::store::StoreError;
@@ -89,13 +89,13 @@ async fn next_look<R: Remote>(poller: &Poller<R>) -> Duration {
 }
 
 /// Looks at those that are due.
-pub(super) async fn advance<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
+pub async fn advance<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
     if poller.breaker.is_open() {
         return Ok(());
     }
     let (name, now) = (poller.name().to_owned(), poller.clock.now());
     let due = poller.store.read(move |c| list_due_tombstones(c, &name, now, PER_PASS)).await?;
-    let looks = stream::iter(due).map(|tombstone| look_after(poller, tombstone)).buffer_unordered(line::TURNS);
+    let looks = stream::iter(due).map(|tombstone| look_after(poller, tombstone)).buffer_unordered(lanes::JOBS_AT_ONCE);
     looks.collect::<Vec<_>>().await.into_iter().collect()
 }
 
@@ -128,8 +128,7 @@ async fn look_after<R: Remote>(poller: &Poller<R>, tombstone: Tombstone) -> Resu
 
 async fn look<R: Remote>(poller: &Poller<R>, tombstone: &Tombstone) -> Result<Found, RemoteError> {
     let queue = QueueRef { instance: &tombstone.instance, queue_id: &tombstone.remote_queue_id };
-    let status = poller.remote.queue_status(queue, None).await;
-    health::note(poller, health::STATUS, &status);
+    let status = poller.queue_status(queue, None).await;
     let (now, words) = (poller.clock.now(), &poller.signals.words);
     let may_still_come = now < tombstone.look_until;
     match status {
@@ -158,15 +157,13 @@ async fn end<R: Remote>(
     said: &QueueBody,
 ) -> Result<Found, RemoteError> {
     if !said.status.is_terminal() {
-        let aborted = poller.remote.abort(queue).await;
-        health::note(poller, "abort", &aborted);
+        let aborted = poller.abort(queue).await;
         return aborted.map(|_| Found::Later);
     }
     if tombstone.wanted == Wanted::Abort {
         return Ok(Found::Done);
     }
-    let deleted = poller.remote.delete(queue).await;
-    health::note(poller, "deletion", &deleted);
+    let deleted = poller.delete(queue).await;
     deleted.map(|()| Found::Later)
 }
 

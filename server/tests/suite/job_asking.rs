@@ -2,13 +2,14 @@
 //! Each server is a real one on a loopback port that answers as its test tells it to.
 
 use crate::job_odd_remote::{JOB, Odd, healthy, says, silence, unknown_id};
+use crate::lab::tick;
 use axum::http::StatusCode;
 use axum::http::header::{ETAG, IF_NONE_MATCH};
 use axum::response::IntoResponse;
 use protocol::Timestamp;
 use serde_json::json;
-use server::run::pollers;
 use server::poller::{self, Clock};
+use server::run::pollers;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -49,7 +50,7 @@ async fn what_is_known_is_named_in_each_question_and_forgotten_with_a_failure() 
         for seconds in [0, 25, 50, 75, 100] {
             let now = Timestamp::now().plus(Duration::from_secs(seconds));
             Arc::get_mut(&mut poller).unwrap().clock = Clock::starting_at(now);
-            poller::tick(&poller).await.unwrap();
+            tick(&poller).await.unwrap();
         }
         let name = Some("\"a\"".to_owned());
         assert_eq!(*named.lock().unwrap(), [None, name.clone(), name.clone(), None, name]);

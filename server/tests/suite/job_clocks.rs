@@ -1,6 +1,7 @@
 //! Clocks of benches that are wrong: jobs are limited all the same, nothing lasts for decades, and admins are told.
 
 use crate::job_odd_remote::{JOB, Odd, healthy, says, unknown_id};
+use crate::lab::tick;
 use crate::test_app::PASSWORD;
 use protocol::{JobStatus, Timestamp};
 use serde_json::{Value, json};
@@ -212,7 +213,7 @@ async fn a_clock_that_differs_is_told_though_no_queue_seems_to_last_for_long() {
         odd.app.admin("root").await;
         let poller = odd.poller();
         for _ in 0..2 {
-            server::poller::tick(&poller).await.unwrap();
+            tick(&poller).await.unwrap();
         }
         let said = environment(&odd).await;
         assert_eq!(said["health"], "degraded", "{hours} h: {said:#}");

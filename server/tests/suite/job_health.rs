@@ -3,6 +3,7 @@
 
 use crate::job_faults::one_of_two_fails;
 use crate::job_odd_remote::{JOB, Odd, healthy, says, silence, unknown_id};
+use crate::lab::tick;
 use crate::test_app::PASSWORD;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
@@ -10,7 +11,8 @@ use protocol::JobId;
 use protocol::Timestamp;
 use protocol::api::SyncState;
 use serde_json::{Value, json};
-use server::poller::{Clock, Poller, fetch_files, tick};
+use server::poller::passes::fetch_files;
+use server::poller::{Clock, Poller};
 use server::remote::Server;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -2,6 +2,7 @@
 //! Each server is a real one on a loopback port that answers as its test tells it to.
 
 use crate::job_odd_remote::{JOB, Odd, healthy, says, unknown_id};
+use crate::lab::tick;
 use crate::remote_environment::environment_config;
 use crate::test_app::TestApp;
 use axum::body::{Body, Bytes};
@@ -11,8 +12,9 @@ use futures_util::stream;
 use protocol::api::{CleanupState, Health, LogsState};
 use protocol::{JobStatus, Timestamp};
 use serde_json::{Value, json};
+use server::poller::Clock;
+use server::poller::passes::fetch_files;
 use server::run::pollers;
-use server::poller::{Clock, fetch_files, tick};
 use server::store::environments::{EnvironmentStatus, save_health};
 use std::collections::HashMap;
 use std::convert::Infallible;

@@ -1,7 +1,7 @@
 //! Jobs at remote servers that are odd, broken or hostile: nothing is lost, nothing spins, nobody else waits.
 //! Each server is a real one on a loopback port that answers as its test tells it to.
 
-use crate::lab::tick_all;
+use crate::lab::{tick, tick_all};
 use crate::remote_environment::{environment_config, serve};
 use crate::test_app::{Client, TestApp};
 use axum::body::{Body, Bytes};
@@ -12,10 +12,11 @@ use futures_util::stream;
 use protocol::api::{CleanupState, LogsState, SyncState};
 use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
 use serde_json::{Value, json};
-use server::run::pollers;
 use server::config::EnvironmentConfig;
+use server::poller::passes::fetch_files;
 use server::poller::{self, Clock, Poller};
 use server::remote::Server;
+use server::run::pollers;
 use server::store::jobs::Job;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -107,7 +108,7 @@ impl Odd {
         let mut poller = self.poller();
         Arc::get_mut(&mut poller).unwrap().clock = Clock::told_by(|| STANDSTILL);
         for _ in 0..2 {
-            poller::tick(&poller).await.unwrap();
+            tick(&poller).await.unwrap();
         }
     }
 
@@ -204,7 +205,7 @@ async fn a_log_that_the_server_has_not_keeps_no_other_from_being_kept() {
     for (seconds, state) in [(0, "mirroring"), (31, "mirroring"), (62, "incomplete")] {
         let now = Timestamp::now().plus(Duration::from_secs(seconds));
         Arc::get_mut(&mut poller).unwrap().clock = Clock::starting_at(now);
-        poller::fetch_files(&poller, now).await.unwrap();
+        fetch_files(&poller, now).await.unwrap();
         assert_eq!(odd.job().await["logs"], json!({"state": state, "error": words}), "it may only be starting");
     }
     assert_eq!(odd.ada.get("/api/job/1/tasks/1-2/log").await.body, "here\n");

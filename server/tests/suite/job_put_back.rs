@@ -1,12 +1,14 @@
 //! Queues that run, and then wait again: their checkout found no room, or their server was restarted.
 
 use crate::job_odd_remote::{Odd, healthy, unknown_id};
+use crate::lab::tick;
 use axum::http::StatusCode;
 use axum::http::header::ETAG;
 use axum::response::IntoResponse;
 use protocol::Timestamp;
 use serde_json::{Value, json};
-use server::poller::{self, Clock, Poller};
+use server::poller::passes::fetch_files;
+use server::poller::{Clock, Poller};
 use server::remote::Server;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -51,8 +53,8 @@ async fn start() -> (Odd, Arc<AtomicUsize>) {
 
 async fn tick_at(odd: &Odd, poller: &mut Arc<Poller<Server>>, now: Timestamp) -> Value {
     Arc::get_mut(poller).unwrap().clock = Clock::starting_at(now);
-    poller::tick(poller).await.unwrap();
-    poller::fetch_files(poller, now).await.unwrap();
+    tick(poller).await.unwrap();
+    fetch_files(poller, now).await.unwrap();
     odd.job().await
 }
 

@@ -2,14 +2,16 @@
 //! Each server is a real one on a loopback port that answers as its test tells it to.
 
 use crate::job_odd_remote::{JOB, Odd, healthy, says, silence, unknown_id};
+use crate::lab::tick;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use protocol::api::{CleanupState, LogsState};
 use protocol::{JobId, JobStatus, Timestamp};
 use serde_json::json;
-use server::run::pollers;
 use server::config::HostKeyCheck;
-use server::poller::{self, fetch_files, tick};
+use server::poller;
+use server::poller::passes::fetch_files;
+use server::run::pollers;
 use server::store::jobs::watch;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

@@ -2,11 +2,10 @@
 //! and of every job afterwards.
 
 use crate::job_odd_remote::{JOB, Odd, healthy, says, unknown_id};
-use crate::lab::tick_all;
+use crate::lab::{tick, tick_all};
 use crate::test_app::TestApp;
 use protocol::{JobId, JobStatus, Timestamp};
 use serde_json::json;
-use server::poller::tick;
 use server::store::DatabaseUrl;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -5,10 +5,14 @@ use crate::bench::Bench;
 use crate::test_app::{Answer, Client, TestApp};
 use protocol::Timestamp;
 use serde_json::{Value, json};
-use server::run::pollers;
 use server::config::EnvironmentConfig;
-use server::poller::{Clock, clean, fetch_files, tick};
+use server::poller::passes::{ask_about_all, end_what_is_left, fetch_files, look_at_health, work_off};
+use server::poller::{Clock, Poller};
+use server::remote::Remote;
+use server::run::pollers;
 use server::state::AppState;
+use server::store::StoreError;
+use server::store::jobs::Lane;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -117,13 +121,27 @@ impl Lab {
     }
 }
 
+/// One pass over an environment in all its lanes but those of files and clean-ups, in an order in which one thing leads to
+/// the next. Of production's loops none waits for another.
+pub async fn tick<R: Remote>(poller: &Arc<Poller<R>>) -> Result<(), StoreError> {
+    look_at_health(poller).await?;
+    for lane in [Lane::Send, Lane::Act] {
+        work_off(poller, lane).await?;
+    }
+    ask_about_all(poller).await?;
+    for lane in [Lane::Ask, Lane::Act] {
+        work_off(poller, lane).await?;
+    }
+    end_what_is_left(poller).await
+}
+
 /// One full round over every environment of this TestArena, in all lanes, and over what the last of them left.
 pub async fn tick_all(state: &AppState, now: Timestamp) {
     for mut poller in pollers(state) {
         Arc::get_mut(&mut poller).unwrap().clock = Clock::starting_at(now);
         tick(&poller).await.unwrap();
         fetch_files(&poller, now).await.unwrap();
-        clean(&poller).await.unwrap();
+        work_off(&poller, Lane::Shell).await.unwrap();
         tick(&poller).await.unwrap();
         fetch_files(&poller, now).await.unwrap();
     }

@@ -1,12 +1,14 @@
 //! Logs and files of which one answer says that they are not there: whoever gives them later is believed.
 
 use crate::job_odd_remote::{JOB, Odd, healthy, says, unknown_id};
+use crate::lab::tick;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use protocol::Timestamp;
 use serde_json::{Value, json};
-use server::poller::{Clock, fetch_files, tick};
+use server::poller::Clock;
+use server::poller::passes::fetch_files;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -2,6 +2,8 @@
 //! when it is not, and what is missing is said.
 
 use crate::job_odd_remote::{JOB, Odd, healthy, says};
+use crate::lab::tick;
+use crate::own_clock::wait_until;
 use crate::remote_environment::{environment_config, serve};
 use crate::test_app::TestApp;
 use axum::body::Bytes;
@@ -13,7 +15,8 @@ use protocol::api::LogsState;
 use protocol::{JobStatus, TaskStatus, Timestamp};
 use serde_json::{Value, json};
 use server::logs::LogId;
-use server::poller::{Clock, fetch_files, tick};
+use server::poller::Clock;
+use server::poller::passes::fetch_files;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -362,9 +365,7 @@ async fn a_full_disk_is_said_and_everything_is_kept_when_there_is_room() {
     assert_eq!((before.logs_state, before.attempts), (LogsState::Mirroring, 0), "nothing is given up for it");
     std::fs::remove_file(folder.join("task-1.log")).unwrap();
     let poller = odd.poller();
-    while odd.app.state.logs.closed().is_some() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    wait_until("a mirror that is open again", async || odd.app.state.logs.closed().is_none()).await;
     fetch_files(&poller, Timestamp::now()).await.unwrap();
     assert_eq!(odd.job().await["logs"], json!({"state": "complete", "error": null}));
     assert_eq!(log_of(&odd).await, "here\n");

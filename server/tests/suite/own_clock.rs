@@ -118,7 +118,7 @@ fn run(poller: Arc<Poller<Server>>) -> DropGuard {
     shutdown.drop_guard()
 }
 
-async fn wait_until(what: &str, is_so: impl AsyncFn() -> bool) {
+pub async fn wait_until(what: &str, is_so: impl AsyncFn() -> bool) {
     let looking = async {
         let mut pace = tokio::time::interval(LOOK_INTERVAL);
         while !is_so().await {

@@ -5,6 +5,7 @@ use crate::test_app::TestApp;
 use protocol::api::{AuditAction, CleanupState, Via};
 use protocol::{JobId, JobStatus, Timestamp};
 use serde_json::json;
+use server::lifecycle::SUBMISSION_HORIZON;
 use server::store::audit::AuditEntry;
 use server::store::jobs;
 use server::store::tombstones::{
@@ -27,7 +28,7 @@ async fn one_job() -> TestApp {
 /// By so many milliseconds the clock, which stood at `before`, is set.
 async fn set_clock(app: &TestApp, before: Timestamp, step: i64) -> Timestamp {
     let shift = move |c: &mut _| {
-        jobs::shift_times(c, "bench-a", before, step)?;
+        jobs::shift_times(c, "bench-a", before, step, SUBMISSION_HORIZON)?;
         tombstones::shift_times(c, "bench-a", before, step)
     };
     app.state.store.write(shift).await.unwrap();

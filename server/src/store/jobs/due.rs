@@ -2,7 +2,6 @@
 //! Each loop asks for one environment and one lane at a time.
 
 use super::{Job, Lane};
-use crate::lifecycle::{LONGEST_RETRY_AFTER, SUBMISSION_HORIZON};
 use crate::store::connection::on_own;
 use crate::store::prepared::Prepared;
 use crate::store::schema::jobs;
@@ -139,13 +138,14 @@ pub fn earliest_due(connection: &mut AnyConnection, environment: &str, lane: Lan
 }
 
 /// The environment can't be reached: nothing is known any more of its open jobs, and those that are to be deleted wait.
-/// `known_at` is when all of the synced ones were last known to be as they stand here. Whether any job changed.
+/// `known_at` is when all of the synced ones were last known to be as they stand here; `soon` is when at the latest what is
+/// tried again comes, past which queues only stay for their retention. Whether any job changed.
 pub fn mark_all_failing(
     connection: &mut AnyConnection,
     environment: &str,
     error: &str,
     known_at: Option<Timestamp>,
-    now: Timestamp,
+    soon: Timestamp,
 ) -> QueryResult<bool> {
     let open = || jobs::table.filter(jobs::environment.eq(environment)).filter(is_open());
     let bump = || (jobs::revision.eq(jobs::revision + 1), jobs::version.eq(jobs::version + 1));
@@ -167,8 +167,7 @@ pub fn mark_all_failing(
         .filter(jobs::environment.eq(environment))
         .filter(jobs::lane.eq(Lane::Act.as_str()))
         .filter(jobs::delete_requested_at.is_not_null())
-        // Past those whose queue stays at the server for days.
-        .filter(jobs::next_at.le(now.plus(LONGEST_RETRY_AFTER).0))
+        .filter(jobs::next_at.le(soon.0))
         .filter(jobs::sync_state.eq(SyncState::Synced.as_str()));
     let waiting = diesel::update(to_be_deleted)
         .set((jobs::sync_state.eq(SyncState::Failing.as_str()), jobs::sync_error.eq(error), bump()))
@@ -204,8 +203,14 @@ pub fn end_waits(connection: &mut AnyConnection, environment: &str, now: Timesta
 
 /// The clock, which stood at `before`, was set by `step` milliseconds: what was still to come keeps its distance, and what
 /// has begun did so no longer ago than before. Where the clock was put back, only a moment ahead of it now is surely one
-/// of the old clock's.
-pub fn shift_times(connection: &mut AnyConnection, environment: &str, before: Timestamp, step: i64) -> QueryResult<()> {
+/// of the old clock's. What was sent may arrive for as long as `horizon`.
+pub fn shift_times(
+    connection: &mut AnyConnection,
+    environment: &str,
+    before: Timestamp,
+    step: i64,
+    horizon: Duration,
+) -> QueryResult<()> {
     let to_come = before.0.min(before.0.saturating_add(step));
     diesel::update(jobs::table.filter(jobs::environment.eq(environment)).filter(jobs::next_at.gt(to_come)))
         .set((jobs::next_at.eq(jobs::next_at + step), jobs::version.eq(jobs::version + 1)))
@@ -218,7 +223,7 @@ pub fn shift_times(connection: &mut AnyConnection, environment: &str, before: Ti
     };
     // Also of what has ended here and may arrive there yet, or could so again by a clock that was put back, and of what
     // may be given up.
-    let may_arrive = jobs::last_sent_at.assume_not_null().gt(before.minus(SUBMISSION_HORIZON).0.min(to_come));
+    let may_arrive = jobs::last_sent_at.assume_not_null().gt(before.minus(horizon).0.min(to_come));
     let is_to_be_cleaned = jobs::cleanup_state.eq(CleanupState::Pending.as_str());
     let is_limited = is_open().or(may_arrive).or(is_to_be_cleaned);
     diesel::update(jobs::table.filter(jobs::environment.eq(environment)).filter(is_limited))

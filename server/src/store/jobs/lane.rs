@@ -52,8 +52,8 @@ impl fmt::Display for Lane {
 }
 
 impl Job {
-    /// The lane of what is next for the job as it stands.
-    pub(super) fn lane_now(&self) -> Lane {
+    /// The lane of what is next for the job as it stands: `lifecycle::next_step` without limits and time.
+    pub(crate) fn lane_now(&self) -> Lane {
         if self.delete_requested_at.is_some() {
             let is_to_be_cleaned = self.status.is_terminal()
                 && may_be_there(self)
