@@ -45,7 +45,7 @@ only_in 'server/src/store|runner/src/store|server/tests/suite/test_database' '\b
 only_in 'server/src/remote/(ssh|known_hosts)|server/tests/|runner/(src/ssh|tests/)' '\brussh(::| as )' 'russh'
 only_in 'server/src/api\.rs|server/src/api/openapi' '\baide::' 'aide'
 only_in 'server/src/auth' '\bargon2(::| as )' 'argon2'
-only_in 'app/src/poll\.rs' '\bgloo_timers::' 'gloo-timers'
+only_in 'app/src/poll' '\bgloo_timers::' 'gloo-timers'
 only_in 'server/src/(remote/http|auth/oidc|cli)|(server|runner)/(tests|examples)/' '\breqwest(::| as )' 'reqwest'
 only_in 'app/|server/src/site\.rs' '\bleptos(_\w+)?::' 'leptos'
 only_in 'server/src/cli|server/tests/|runner/' '\brunner::' 'the runner'

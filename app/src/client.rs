@@ -1,6 +1,7 @@
 //! The JSON API as one function per endpoint. The only place that knows its URLs.
 //! The same on the server and in the browser: how a request leaves is `transport`'s business.
 
+use crate::browser;
 use crate::connection;
 use crate::json;
 use crate::paths::{encode, with_query};
@@ -76,7 +77,7 @@ pub(crate) async fn list_environments() -> Answer<Environments> {
 }
 
 pub(crate) async fn list_branches(environment: &str) -> Answer<Branches> {
-    get_in_time(with_query("/api/branches", &[("environment", environment)])).await
+    get_patiently(with_query("/api/branches", &[("environment", environment)])).await
 }
 
 pub(crate) async fn validate_branch(request: &ValidateBranchRequest) -> Answer<ValidatedBranch> {
@@ -87,12 +88,19 @@ pub(crate) async fn validate_branch(request: &ValidateBranchRequest) -> Answer<V
 }
 
 pub(crate) async fn list_scenarios(environment: &str, branch: &str) -> Answer<Scenarios> {
-    get_in_time(with_query("/api/scenarios", &[("environment", environment), ("branch", branch)])).await
+    get_patiently(with_query("/api/scenarios", &[("environment", environment), ("branch", branch)])).await
 }
 
 /// Of all scenarios that have run on that branch there.
 pub(crate) async fn scenario_stats(environment: &str, branch: &str) -> Answer<ScenarioStats> {
     get(with_query("/api/scenarios/stats", &[("environment", environment), ("branch", branch)])).await
+}
+
+/// For one wish of one user, so that its retry is known as such; no secret, hence no strong randomness.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "32 random bits")]
+pub(crate) fn new_idempotency_key() -> String {
+    let random = || (browser::random() * f64::from(u32::MAX)) as u32;
+    format!("page-{:x}-{:08x}{:08x}", browser::now().0, random(), random())
 }
 
 /// `idempotency_key`: the same for each try of the same wish, so that a retry makes no second job.
@@ -147,7 +155,7 @@ pub(crate) async fn read_log(log: &LogOf, lines: Lines) -> Answer<LogLines> {
 /// The matches from a line on.
 pub(crate) async fn search_log(log: &LogOf, words: &str, from: u64, limit: u64) -> Answer<LogMatches> {
     let (from, limit) = (from.to_string(), limit.to_string());
-    get_in_time(with_query(&(log_url(log) + "/search"), &[("q", words), ("from", &from), ("limit", &limit)])).await
+    get_patiently(with_query(&(log_url(log) + "/search"), &[("q", words), ("from", &from), ("limit", &limit)])).await
 }
 
 pub(crate) async fn list_results(job: JobId, task: &str) -> Answer<Results> {
@@ -207,7 +215,7 @@ async fn get<T: DeserializeOwned>(url: String) -> Answer<T> {
     read(&send(Method::Get, url, None, Vec::new(), Patience::Short).await?)
 }
 
-async fn get_in_time<T: DeserializeOwned>(url: String) -> Answer<T> {
+async fn get_patiently<T: DeserializeOwned>(url: String) -> Answer<T> {
     read(&send(Method::Get, url, None, Vec::new(), Patience::Long).await?)
 }
 

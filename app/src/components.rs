@@ -30,6 +30,7 @@ pub(crate) mod run_strip;
 pub(crate) mod scenario_tree;
 pub(crate) mod status_badge;
 pub(crate) mod switch;
+pub(crate) mod tab_icon;
 pub(crate) mod tabs;
 pub(crate) mod task_list;
 pub(crate) mod task_table;

@@ -1,18 +1,23 @@
-//! The single polling primitive: facts that keep themselves up to date while somebody looks at them.
-//! And the page's one clock, because timers live here only.
+//! Facts that keep themselves up to date while somebody looks at them: the one way in which a view asks again.
+//! Below it all else that goes by a timer: the page's clock, and what it asks about the server itself.
 
 use crate::browser;
 use crate::client::{ClientError, Fetched, Loaded};
 use gloo_timers::callback::Timeout;
-use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local_scoped_with_cancellation;
 use protocol::Timestamp;
 use protocol::api::ErrorCode;
 
 mod bell;
+mod clock;
+mod health;
 
 use bell::{Bell, Ring};
+pub(crate) use clock::Clock;
+#[cfg(not(feature = "ssr"))]
+pub(crate) use health::a_while;
+pub(crate) use health::{now_and_then, while_true};
 
 /// Between an answer and the next question. What a person still feels as live, at a cost of one 304.
 const INTERVAL_MS: u32 = 5_000;
@@ -20,10 +25,6 @@ const INTERVAL_MS: u32 = 5_000;
 const LONGEST_MS: u32 = 30_000;
 /// Pauses are up to so much longer, so that many open pages do not ask all at once.
 const JITTER_PERCENT: u32 = 20;
-/// For what changes once in weeks.
-const SELDOM_MS: u32 = 15 * 60 * 1_000;
-/// Ages and running times are shown in whole seconds.
-const TICK_MS: u32 = 1_000;
 
 /// Facts from the server, their age, and what keeps them from being renewed.
 pub(crate) struct Live<T: Send + Sync + 'static> {
@@ -53,7 +54,7 @@ impl<T: Send + Sync + 'static> Live<T> {
             value: RwSignal::new(seed.body),
             synced_at: RwSignal::new(seed.synced_at),
             trouble: RwSignal::new(None),
-            answered_at: RwSignal::new(expect_context::<Clock>().now.get_untracked()),
+            answered_at: RwSignal::new(expect_context::<Clock>().now_untracked()),
             etag: StoredValue::new(seed.etag),
             generation: StoredValue::new(0),
             bell: StoredValue::new(Bell::default()),
@@ -158,93 +159,11 @@ where
     live
 }
 
-/// Asks again and again while `is_wanted`, with growing pauses.
-pub(crate) fn while_true<Asking: Future<Output = ()> + 'static>(is_wanted: Memo<bool>, ask: fn() -> Asking) {
-    Effect::new(move |_| {
-        if !is_wanted.get() {
-            return;
-        }
-        spawn_local_scoped_with_cancellation(async move {
-            let mut failures = 0;
-            loop {
-                TimeoutFuture::new(pause(failures, browser::random())).await;
-                failures += 1;
-                if !browser::is_hidden() {
-                    ask().await;
-                }
-            }
-        });
-    });
-}
-
-/// Until something that failed is tried again.
-#[cfg(not(feature = "ssr"))]
-pub(crate) async fn a_while() {
-    TimeoutFuture::new(pause(0, browser::random())).await;
-}
-
-/// Asks every quarter of an hour while somebody looks, and at once when `is_ill` is over.
-pub(crate) fn now_and_then<Asking: Future<Output = ()> + 'static>(
-    is_ill: Memo<bool>,
-    ask: impl Fn() -> Asking + Copy + 'static,
-) {
-    Effect::new(move |was_ill: Option<bool>| {
-        let is_ill = is_ill.get();
-        spawn_local_scoped_with_cancellation(async move {
-            if was_ill == Some(true) && !is_ill {
-                ask().await;
-            }
-            loop {
-                TimeoutFuture::new(SELDOM_MS).await;
-                if !browser::is_hidden() {
-                    ask().await;
-                }
-            }
-        });
-        is_ill
-    });
-}
-
 /// In milliseconds: twice as long after each failure. `random` is from 0 to 1.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a few thousand at most
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few thousand at most")]
 fn pause(failures: u32, random: f64) -> u32 {
     let pause = INTERVAL_MS.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_MS);
     pause + (f64::from(pause / 100 * JITTER_PERCENT) * random) as u32
-}
-
-/// The server's time, each second: as it was when the page was drawn, until the page is live, so that both sides draw
-/// the same.
-#[derive(Clone, Copy)]
-pub(crate) struct Clock {
-    now: RwSignal<Option<Timestamp>>,
-    is_live: RwSignal<bool>,
-}
-
-impl Clock {
-    pub(crate) fn provide(drawn_at: Option<Timestamp>) {
-        let (now, is_live) = (RwSignal::new(drawn_at), RwSignal::new(false));
-        provide_context(Self { now, is_live });
-        Effect::new(move |_| {
-            is_live.set(true);
-            spawn_local_scoped_with_cancellation(async move {
-                loop {
-                    if !browser::is_hidden() {
-                        now.set(Some(browser::now()));
-                    }
-                    TimeoutFuture::new(TICK_MS).await;
-                }
-            });
-        });
-    }
-
-    pub(crate) fn now(self) -> Option<Timestamp> {
-        self.now.get()
-    }
-
-    /// Whether the browser has taken the page over; changes once, not each second.
-    pub(crate) fn is_live(self) -> bool {
-        self.is_live.get()
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ const MINUTE_MS: i64 = 60_000;
 /// The middle one of the calendar: over it, clocks are changed at about the same moments.
 const YEAR: i64 = 365 * 24 * 60 + 349;
 /// Two changes closer to each other than this are taken for none; nowhere is summer or winter as short.
-#[cfg(any(test, not(feature = "ssr")))]
 const STEP: i64 = 14 * 24 * 60;
 /// No zone is further from UTC.
 #[cfg(feature = "ssr")]
@@ -23,7 +22,6 @@ pub(crate) struct Zone(Vec<i64>);
 
 impl Zone {
     /// From a year before until a year after, as `offset_at` tells for a moment in minutes since 1970.
-    #[cfg(any(test, not(feature = "ssr")))]
     pub(crate) fn around(now: Timestamp, offset_at: impl Fn(i64) -> i64) -> Self {
         let now = now.0 / MINUTE_MS;
         let mut at = now - YEAR;
@@ -63,7 +61,6 @@ impl Zone {
         changes.chunks_exact(2).take_while(is_past).last().map_or(*first, |change| change[1])
     }
 
-    #[cfg(any(test, not(feature = "ssr")))]
     pub(crate) fn to_cookie(&self) -> String {
         self.0.iter().map(i64::to_string).collect::<Vec<_>>().join(".")
     }

@@ -6,13 +6,14 @@ use crate::client::{self, ClientError, Fetched, Loaded};
 use crate::components::notice::Failure;
 use crate::components::progress::JobProgress;
 use crate::components::status_badge::JobStatusBadge;
+use crate::components::tab_icon::show_status;
 use crate::components::tabs::{TabList, TabPanel};
 use crate::components::task_table::{TaskLinks, TaskTable};
 use crate::paths::{self, Query};
 use crate::poll::{self, Live};
 use crate::reload::{Reload, reload};
 use crate::session::Session;
-use crate::{browser, words};
+use crate::words;
 use futures_util::future::join;
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -172,7 +173,7 @@ fn Present(
         let branch = branch.clone();
         title_of(move || format!("{} #{id} {branch}", words::job_sign(status.get())))
     };
-    browser::show_status(status);
+    show_status(status);
     let links = TaskLinks {
         log: state.log_href,
         history: Callback::new(move |scenario: String| paths::scenario(&environment, &scenario, &branch)),

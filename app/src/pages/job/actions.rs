@@ -72,7 +72,7 @@ pub(super) fn JobActions(job: Live<Job>, id: JobId, user: Option<User>) -> impl 
         }
         let navigate = navigate.clone();
         let known = key.get_value().filter(|(of, _)| *of == deed).map(|(_, key)| key);
-        let this_key = known.unwrap_or_else(browser::new_idempotency_key);
+        let this_key = known.unwrap_or_else(client::new_idempotency_key);
         key.set_value(Some((deed, this_key.clone())));
         note.set(Some(deed.under_way().to_owned()));
         problem.set(None);

@@ -8,7 +8,7 @@ use crate::components::notice::{Alert, StatusNote};
 use crate::components::scenario_tree::Figures;
 use crate::components::toasts::Toasts;
 use crate::pending::Pending;
-use crate::{browser, paths, words};
+use crate::{paths, words};
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
@@ -24,7 +24,7 @@ pub(super) fn ReviewStep(draft: Draft, steps: Steps, environments: Vec<Environme
     let submit = move |_| {
         let Some(request) = draft.request() else { return };
         let navigate = navigate.clone();
-        let key = draft.idempotency_key.get_value().unwrap_or_else(browser::new_idempotency_key);
+        let key = draft.idempotency_key.get_value().unwrap_or_else(client::new_idempotency_key);
         draft.idempotency_key.set_value(Some(key.clone()));
         problem.set(None);
         let shown = draft.validated.get_untracked();
