@@ -15,10 +15,6 @@ impl Pending {
         self.0.get()
     }
 
-    pub(crate) fn get_untracked(self) -> bool {
-        self.0.get_untracked()
-    }
-
     /// For `aria-disabled`, which keeps the focus where `disabled` would lose it.
     pub(crate) fn as_aria(self) -> &'static str {
         if self.get() { "true" } else { "false" }
@@ -36,4 +32,13 @@ impl Pending {
             let _ = self.0.try_set(false);
         });
     }
+}
+
+/// Tells in `note` what is under way, until it has ended. What another one tells there meanwhile stays.
+pub(crate) async fn telling<T>(note: RwSignal<Option<String>>, words: String, work: impl Future<Output = T>) -> T {
+    note.set(Some(words.clone()));
+    let done = work.await;
+    // The view may have been left meanwhile.
+    let _ = note.try_update(|note| note.take_if(|now| *now == words));
+    done
 }

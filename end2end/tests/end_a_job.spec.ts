@@ -49,6 +49,37 @@ test('"Rerun failed" makes a new job of what failed', async ({ page, api }) => {
   await expect(page.getByRole('row', { name: 'smoke/boot' })).toHaveCount(0);
 });
 
+test('a rerun that had no answer is tried again as the same one, whatever was done meanwhile', async ({ page, api }) => {
+  const job = await api.submit('main', 'load/soak');
+  await api.untilRunning(job);
+  const keys: (string | undefined)[] = [];
+  let lose: () => void = () => {};
+  const lost = new Promise<void>((resolve) => (lose = resolve));
+  await page.route('**/rerun', async (route) => {
+    keys.push(route.request().headers()['idempotency-key']);
+    if (keys.length > 1) return route.continue();
+    // It comes to the server, and the answer is lost.
+    await route.fetch();
+    await lost;
+    await route.abort();
+  });
+  await open(page, `/jobs/${job.id}`);
+  const rerun = page.getByRole('button', { name: 'Rerun', exact: true });
+  await rerun.click();
+  await page.getByRole('button', { name: 'Abort', exact: true }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Abort job' }).click();
+  await expect(page.getByRole('button', { name: 'Abort', exact: true })).toHaveCount(0);
+  lose();
+  await expect(page.getByRole('alert').filter({ hasText: "Can't reach the server" }).first()).toBeVisible();
+  await rerun.click();
+  await expect(page).toHaveURL(/\/jobs\/\d+/);
+  await expect(page).not.toHaveURL(new RegExp(`/jobs/${job.id}(\\?|$)`));
+  expect(keys).toEqual([keys[0], keys[0]]);
+  const made = Number(page.url().split('/').pop());
+  await page.unrouteAll();
+  await api.abort({ ...job, id: made });
+});
+
 test.describe('an administrator', () => {
   test.use({ user: 'admin' });
 

@@ -124,8 +124,20 @@ test('an action that takes long swallows no other one', async ({ page, api }) =>
   const answer = await hold(page, '/rerun');
   await page.getByRole('button', { name: 'Rerun', exact: true }).click();
   await expect(page.getByText('Submitting the rerun…')).toBeVisible();
-  await page.getByRole('button', { name: 'Delete', exact: true }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Delete job' }).click();
+  const remove = page.getByRole('button', { name: 'Delete', exact: true });
+  const sure = page.getByRole('dialog').getByRole('button', { name: 'Delete job' });
+  // One that comes to nothing takes the other's words away as little.
+  await page.route(
+    (url) => url.pathname === `/api/job/${job.id}`,
+    (route) => (route.request().method() === 'DELETE' ? route.fulfill({ status: 503 }) : route.continue()),
+    { times: 1 },
+  );
+  await remove.click();
+  await sure.click();
+  await expect(page.getByRole('alert').filter({ hasText: "Can't reach the server" }).first()).toBeVisible();
+  await expect(page.getByText('Deleting…')).toBeHidden();
+  await remove.click();
+  await sure.click();
   await expect.poll(() => api.status(job.id), { timeout: 30_000 }).toBe(404);
   answer();
 });

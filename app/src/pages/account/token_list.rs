@@ -7,10 +7,11 @@ use crate::components::confirm_dialog::ConfirmDialog;
 use crate::components::notice::{Alert, Failure, StatusNote};
 use crate::components::time_stamp::TimeStamp;
 use crate::components::toasts::Toasts;
-use crate::pending::Pending;
+use crate::pending::telling;
 use crate::poll::Clock;
 use crate::reload::{Reload, reload};
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use protocol::api::{Token, TokenScope, Tokens};
 
 #[component]
@@ -50,13 +51,10 @@ fn TokenList(
     let asks = RwSignal::new(None::<Token>);
     let revoke = Callback::new(move |token: Token| {
         problem.set(None);
-        let told = format!("Revoking \"{}\"…", token.name);
-        note.set(Some(told.clone()));
         // Each by itself: none is swallowed because another one takes long.
-        Pending::new().run(async move {
-            let done = client::delete_token(token.id).await;
-            let _ = note.try_update(|note| note.take_if(|now| *now == told));
-            match done {
+        spawn_local(async move {
+            let told = format!("Revoking \"{}\"…", token.name);
+            match telling(note, told, client::delete_token(token.id)).await {
                 Ok(()) => toasts.done(format!("Token \"{}\" revoked.", token.name)),
                 Err(error) => problem.set(Some(error.message())),
             }

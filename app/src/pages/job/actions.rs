@@ -6,7 +6,7 @@ use crate::components::icon::Icon;
 use crate::components::menu::Menu;
 use crate::components::notice::{Alert, StatusNote};
 use crate::components::toasts::Toasts;
-use crate::pending::Pending;
+use crate::pending::{Pending, telling};
 use crate::poll::Live;
 use crate::reload::later;
 use crate::session::may_change;
@@ -31,25 +31,84 @@ enum Done {
     Gone,
 }
 
+/// By which a rerun of all and one of what failed are known that have had no answer: tried again, each is the same and
+/// makes no second job.
+type RerunKeys = StoredValue<[Option<String>; 2]>;
+
+/// What is asked before something is done, and on the button that does it.
+struct Question {
+    title: String,
+    text: &'static str,
+    confirm: &'static str,
+}
+
 impl Deed {
-    const fn under_way(self) -> &'static str {
+    /// The button's class, icon and words.
+    const fn look(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Abort { is_forced: false } => ("button is-danger", "stop", "Abort"),
+            Self::Abort { is_forced: true } => ("button is-danger", "stop", "Force abort"),
+            Self::Delete { is_forced: false } => ("button is-quiet is-icon", "trash", "Delete"),
+            Self::Delete { is_forced: true } => ("button is-danger", "trash", "Force delete"),
+            Self::Rerun { only_failed: false } => ("button", "rerun", "Rerun"),
+            Self::Rerun { only_failed: true } => ("button", "rerun", "Rerun failed"),
+        }
+    }
+
+    /// None of what harms nothing.
+    fn question(self, id: JobId) -> Option<Question> {
+        let (title, text, confirm) = match self {
+            Self::Abort { is_forced: false } => (
+                format!("Abort job #{id}?"),
+                "Running scenarios are stopped and waiting ones never start. What has come out so far stays.",
+                "Abort job",
+            ),
+            Self::Abort { is_forced: true } => (
+                format!("End job #{id} here?"),
+                "It ends here as an error, without the remote test server's word. Its abort is tried there in the background.",
+                "Force abort",
+            ),
+            Self::Delete { is_forced: false } => (
+                format!("Delete job #{id}?"),
+                "The job, its logs and its results are removed for everyone. A running job is stopped first.",
+                "Delete job",
+            ),
+            Self::Delete { is_forced: true } => (
+                format!("Delete job #{id} here?"),
+                "It goes here at once, without the remote test server's word. Its deletion is tried there in the background.",
+                "Force delete",
+            ),
+            Self::Rerun { .. } => return None,
+        };
+        Some(Question { title, text, confirm })
+    }
+
+    fn under_way(self) -> String {
         match self {
             Self::Abort { .. } => "Asking for the abort…",
             Self::Delete { .. } => "Deleting…",
             Self::Rerun { .. } => "Submitting the rerun…",
         }
+        .to_owned()
     }
 
-    async fn run(self, id: JobId, idempotency_key: String) -> Result<Done, ClientError> {
+    async fn run(self, id: JobId, keys: RerunKeys) -> Result<Done, ClientError> {
         match self {
             Self::Abort { is_forced } => client::abort_job(id, is_forced).await.map(Box::new).map(Done::Changed),
             Self::Delete { is_forced } => {
                 Ok(client::delete_job(id, is_forced).await?.map(Box::new).map_or(Done::Gone, Done::Changed))
             }
             Self::Rerun { only_failed } => {
+                let which = usize::from(only_failed);
+                let key = keys.get_value()[which].clone().unwrap_or_else(client::new_idempotency_key);
+                keys.update_value(|keys| keys[which] = Some(key.clone()));
                 let request = RerunRequest { only_failed, latest: false };
-                let job = client::rerun_job(id, &request, idempotency_key).await?;
-                Ok(Done::Made(job.summary.id))
+                let answer = client::rerun_job(id, &request, key).await;
+                if !matches!(answer, Err(ClientError::Unreachable)) {
+                    // The view may have been left meanwhile.
+                    let _ = keys.try_update_value(|keys| keys[which] = None);
+                }
+                Ok(Done::Made(answer?.summary.id))
             }
         }
     }
@@ -61,30 +120,15 @@ pub(super) fn JobActions(job: Live<Job>, id: JobId, user: Option<User>) -> impl 
     let toasts = Toasts::of_context();
     let note = RwSignal::new(None::<String>);
     let problem = RwSignal::new(None::<String>);
-    // Kept while the same wish has had no answer, so that trying again makes no second job.
-    let key = StoredValue::new(None::<(Deed, String)>);
+    let keys = RerunKeys::new([None, None]);
     // Each by itself, so that none is swallowed because another one takes long.
     let under_way = UnderWay { abort: Pending::new(), delete: Pending::new(), rerun: Pending::new() };
     let act = Callback::new(move |deed: Deed| {
-        let pending = under_way.of(deed);
-        if pending.get_untracked() {
-            return;
-        }
         let navigate = navigate.clone();
-        let known = key.get_value().filter(|(of, _)| *of == deed).map(|(_, key)| key);
-        let this_key = known.unwrap_or_else(client::new_idempotency_key);
-        key.set_value(Some((deed, this_key.clone())));
-        note.set(Some(deed.under_way().to_owned()));
-        problem.set(None);
-        pending.run(async move {
-            let done = deed.run(id, this_key).await;
+        under_way.of(deed).run(async move {
+            problem.set(None);
+            let done = telling(note, deed.under_way(), deed.run(id, keys)).await;
             let is_left = note.is_disposed();
-            if !is_left {
-                note.set(None);
-            }
-            if !matches!(done, Err(ClientError::Unreachable)) {
-                let _ = key.try_set_value(None);
-            }
             // Whoever has gone on to another view is told there, not taken away from it.
             match done {
                 Ok(Done::Changed(changed)) => {
@@ -152,13 +196,14 @@ fn accepted(deed: Deed, job: &Job) -> String {
     .to_owned()
 }
 
-/// What this user can do now; to run the job once more, always.
+/// What this user can do now.
 fn possible(job: &JobSummary, user: Option<&User>) -> Vec<Deed> {
     let (may, has_ended, counts) = (may_change(user, &job.user), job.status.is_terminal(), job.counts);
     let is_admin = user.is_some_and(|user| user.is_admin);
     let deeds = [
         (may && !has_ended && !job.abort_requested, Deed::Abort { is_forced: false }),
         (may && !job.delete_requested, Deed::Delete { is_forced: false }),
+        (true, Deed::Rerun { only_failed: false }),
         (has_ended && counts.failed + counts.error + counts.aborted > 0, Deed::Rerun { only_failed: true }),
         // Not to wait for the remote server's word any longer.
         (is_admin && !has_ended && job.abort_requested && !job.delete_requested, Deed::Abort { is_forced: true }),
@@ -167,52 +212,37 @@ fn possible(job: &JobSummary, user: Option<&User>) -> Vec<Deed> {
     deeds.into_iter().filter_map(|(is_possible, deed)| is_possible.then_some(deed)).collect()
 }
 
+/// Before the menu, in this order.
+const BEFORE_MENU: [Deed; 5] = [
+    Deed::Abort { is_forced: false },
+    Deed::Abort { is_forced: true },
+    Deed::Delete { is_forced: true },
+    Deed::Rerun { only_failed: false },
+    Deed::Rerun { only_failed: true },
+];
+
 #[component]
 fn Buttons(job: Live<Job>, id: JobId, user: Option<User>, act: Callback<Deed>, under_way: UnderWay) -> impl IntoView {
-    let asks_abort = RwSignal::new(false);
-    let asks_delete = RwSignal::new(false);
-    let asks_force_abort = RwSignal::new(false);
-    let asks_force_delete = RwSignal::new(false);
+    let asked = RwSignal::new(None::<Deed>);
     let possible = Memo::new(move |_| job.value.with(|job| possible(&job.summary, user.as_ref())));
-    let button = |look: &'static str, icon, label: &'static str, pending: Pending, press: Callback<()>| {
-        view! {
-            <button class=look type="button" aria-disabled=move || pending.as_aria() on:click=move |_| press.run(())>
-                <Icon name=icon />
-                {label}
-            </button>
-        }
-    };
-    let ask = |asks: RwSignal<bool>| Callback::new(move |()| asks.set(true));
-    let rerun = |only_failed| Callback::new(move |()| act.run(Deed::Rerun { only_failed }));
-    let (abort, delete, rerun_all, rerun_failed) = (ask(asks_abort), ask(asks_delete), rerun(false), rerun(true));
-    // Each by itself, so that none loses the focus because another one comes or goes.
-    let can = |deed: Deed| Memo::new(move |_| possible.with(|possible| possible.contains(&deed)));
-    let can_rerun_failed = can(Deed::Rerun { only_failed: true });
-    let (can_abort, can_force_abort) = (can(Deed::Abort { is_forced: false }), can(Deed::Abort { is_forced: true }));
-    let (can_delete, can_force_delete) =
-        (can(Deed::Delete { is_forced: false }), can(Deed::Delete { is_forced: true }));
     // A button that goes takes the focus with it.
-    Effect::new(move |could: Option<[bool; 3]>| {
-        let can = [can_abort, can_force_abort, can_force_delete].map(|can| can.get());
-        if could.is_some_and(|could| could.iter().zip(can).any(|(could, can)| *could && !can)) {
+    Effect::new(move |could: Option<Vec<Deed>>| {
+        let can = possible.get();
+        if could.is_some_and(|could| could.iter().any(|deed| !can.contains(deed))) {
             request_animation_frame(|| browser::focus_if_lost("main"));
         }
         can
     });
-    let abort_button =
-        move || can_abort.get().then(|| button("button is-danger", "stop", "Abort", under_way.abort, abort));
-    let rerun_failed_button = move || {
-        can_rerun_failed.get().then(|| button("button", "rerun", "Rerun failed", under_way.rerun, rerun_failed))
-    };
-    let delete_button = move || {
-        can_delete.get().then(|| {
-            view! {
-                <button class="button is-quiet is-icon" type="button" aria-label="Delete" title="Delete"
-                    aria-disabled=move || under_way.delete.as_aria() on:click=move |_| delete.run(())>
-                    <Icon name="trash" />
-                </button>
-            }
-        })
+    let press = Callback::new(move |deed: Deed| match deed.question(id) {
+        Some(_) => asked.set(Some(deed)),
+        None => act.run(deed),
+    });
+    let button = move |deed| view! { <DeedButton deed possible pending=under_way.of(deed) press /> };
+    let dialog = move || {
+        let deed = asked.get()?;
+        let Question { title, text, confirm } = deed.question(id)?;
+        let on_confirm = Callback::new(move |()| act.run(deed));
+        Some(view! { <ConfirmDialog is_open=RwSignal::new(true) title text confirm on_confirm /> })
     };
     let before = job_before(job);
     let compare = move || {
@@ -222,23 +252,10 @@ fn Buttons(job: Live<Job>, id: JobId, user: Option<User>, act: Callback<Deed>, u
             None => paths::with_query(paths::COMPARE, &[("b", &id.to_string())]),
         }
     };
-    let (force_abort, force_delete) = (ask(asks_force_abort), ask(asks_force_delete));
-    let force_abort_button = move || {
-        can_force_abort.get().then(|| button("button is-danger", "stop", "Force abort", under_way.abort, force_abort))
-    };
-    let force_delete_button = move || {
-        can_force_delete
-            .get()
-            .then(|| button("button is-danger", "trash", "Force delete", under_way.delete, force_delete))
-    };
     let edit = paths::with_query(paths::NEW_JOB, &[("from", &id.to_string())]);
     view! {
         <div class="actions">
-            {abort_button}
-            {force_abort_button}
-            {force_delete_button}
-            {button("button", "rerun", "Rerun", under_way.rerun, rerun_all)}
-            {rerun_failed_button}
+            {BEFORE_MENU.map(button).into_iter().collect_view()}
             <Menu label="More actions">
                 <a class="menu-item" href=edit><Icon name="edit" />"Edit and rerun"</a>
                 <a class="menu-item" href=compare><Icon name="compare" />"Compare with…"</a>
@@ -247,20 +264,29 @@ fn Buttons(job: Live<Job>, id: JobId, user: Option<User>, act: Callback<Deed>, u
                     "JUnit report"
                 </a>
             </Menu>
-            {delete_button}
+            {button(Deed::Delete { is_forced: false })}
         </div>
-        <ConfirmDialog is_open=asks_abort title=format!("Abort job #{id}?") confirm="Abort job"
-            text="Running scenarios are stopped and waiting ones never start. What has come out so far stays."
-            on_confirm=Callback::new(move |()| act.run(Deed::Abort { is_forced: false })) />
-        <ConfirmDialog is_open=asks_delete title=format!("Delete job #{id}?") confirm="Delete job"
-            text="The job, its logs and its results are removed for everyone. A running job is stopped first."
-            on_confirm=Callback::new(move |()| act.run(Deed::Delete { is_forced: false })) />
-        <ConfirmDialog is_open=asks_force_abort title=format!("End job #{id} here?") confirm="Force abort"
-            text="It ends here as an error, without the remote test server's word. Its abort is tried there in the background."
-            on_confirm=Callback::new(move |()| act.run(Deed::Abort { is_forced: true })) />
-        <ConfirmDialog is_open=asks_force_delete title=format!("Delete job #{id} here?") confirm="Force delete"
-            text="It goes here at once, without the remote test server's word. Its deletion is tried there in the background."
-            on_confirm=Callback::new(move |()| act.run(Deed::Delete { is_forced: true })) />
+        {dialog}
+    }
+}
+
+/// There while it is possible; by itself, so that it loses no focus because another one comes or goes.
+#[component]
+fn DeedButton(deed: Deed, possible: Memo<Vec<Deed>>, pending: Pending, press: Callback<Deed>) -> impl IntoView {
+    let (class, icon, words) = deed.look();
+    let is_icon = deed == Deed::Delete { is_forced: false };
+    let label = is_icon.then_some(words);
+    let is_possible = Memo::new(move |_| possible.with(|possible| possible.contains(&deed)));
+    move || {
+        is_possible.get().then(|| {
+            view! {
+                <button class=class type="button" aria-label=label title=label
+                    aria-disabled=move || pending.as_aria() on:click=move |_| press.run(deed)>
+                    <Icon name=icon />
+                    {(!is_icon).then_some(words)}
+                </button>
+            }
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use crate::client::{self, ClientError};
 use crate::components::confirm_dialog::ConfirmDialog;
 use crate::components::text_dialog::{Question, TextDialog};
 use crate::components::toasts::Toasts;
-use crate::pending::Pending;
+use crate::pending::{Pending, telling};
 use leptos::prelude::*;
 use protocol::api::{ChangeUserRequest, User};
 
@@ -110,12 +110,8 @@ pub(super) fn DeedDialog(
     let wrong = RwSignal::new(None::<String>);
     let act = Callback::new(move |(deed, user, typed, pending): (Deed, User, String, Pending)| {
         problem.set(None);
-        let told = deed.under_way(&user);
-        note.set(Some(told.clone()));
         pending.run(async move {
-            let done = deed.run(&user, typed).await;
-            // Of another one that has begun meanwhile it goes on being told.
-            let _ = note.try_update(|note| note.take_if(|now| *now == told));
+            let done = telling(note, deed.under_way(&user), deed.run(&user, typed)).await;
             // Another may have been asked for meanwhile, or the view left.
             let is_asked = asked.try_get_untracked().flatten().is_some_and(|(now, of)| now == deed && of.id == user.id);
             match done {
