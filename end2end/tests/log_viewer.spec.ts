@@ -303,8 +303,18 @@ test('lines so long that an answer has few of them are read, each once', async (
   }
 });
 
-test('the chosen lines are copied as plain text', async ({ page, api, context }) => {
+test('the chosen lines are copied as plain text, once', async ({ page, api, context }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  let writes = 0;
+  await page.exposeFunction('noteWrite', () => (writes += 1));
+  await page.addInitScript(() => {
+    const { clipboard } = navigator;
+    const write = clipboard.writeText.bind(clipboard);
+    clipboard.writeText = async (text) => {
+      await (window as unknown as { noteWrite: () => Promise<void> }).noteWrite();
+      return write(text);
+    };
+  });
   const job = await api.run('main', 'smoke/boot');
   await answerWithLog(page, 3_000, (number) => `\u001b[3${number % 8}mline\u001b[0m number ${number}`);
   await open(page, `/jobs/${job.id}?tab=scenarios`);
@@ -319,6 +329,7 @@ test('the chosen lines are copied as plain text', async ({ page, api, context })
   await expect(page.getByRole('status').filter({ hasText: '3 lines copied.' })).toBeVisible();
   const copied = await page.evaluate(() => navigator.clipboard.readText());
   expect(copied).toBe('line number 2990\nline number 2991\nline number 2992');
+  expect(writes).toBe(1);
 });
 
 test('"Download" gives the whole log, also by the Space key', async ({ page, api }) => {

@@ -212,16 +212,19 @@ fn copy_chosen(view: LogView, log: LogOf, toasts: Toasts) {
     let (first, chosen) = view.chosen();
     let last = chosen.min(first + MOST_COPIED - 1);
     spawn_local(async move {
-        match read_lines(&log, first, last).await {
-            Err(error) => toasts.failed(format!("The lines can't be copied. {}", error.message())),
-            Ok(lines) if browser::copy(&lines.join("\n")).await && last < chosen => {
-                let (copied, all) = (words::count(lines.len() as u64), words::count(chosen - first + 1));
-                toasts.done(format!("The first {copied} of {all} lines copied. Download the log to have all of them."));
-            }
-            Ok(lines) if last == chosen && browser::copy(&lines.join("\n")).await => {
-                toasts.done(format!("{} copied.", words::plural(lines.len() as u64, "line")));
-            }
-            Ok(_) => toasts.failed("Can't copy here: mark the lines and copy them by hand."),
+        let lines = match read_lines(&log, first, last).await {
+            Ok(lines) => lines,
+            Err(error) => return toasts.failed(format!("The lines can't be copied. {}", error.message())),
+        };
+        if !browser::copy(&lines.join("\n")).await {
+            return toasts.failed("Can't copy here: mark the lines and copy them by hand.");
+        }
+        let copied = lines.len() as u64;
+        if last < chosen {
+            let (copied, all) = (words::count(copied), words::count(chosen - first + 1));
+            toasts.done(format!("The first {copied} of {all} lines copied. Download the log to have all of them."));
+        } else {
+            toasts.done(format!("{} copied.", words::plural(copied, "line")));
         }
     });
 }
