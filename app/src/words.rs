@@ -165,11 +165,15 @@ pub(crate) fn plural(number: u64, one: &str) -> String {
     format!("{} {one}{ending}", count(number))
 }
 
+/// Of a share from 0 to 1, to the nearest.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=100 just before")]
+pub(crate) fn whole_percent(share: f64) -> u32 {
+    (share.clamp(0.0, 1.0) * 100.0 + 0.5) as u32
+}
+
 /// `90 %` of a share from 0 to 1, to the nearest; all but none and all but everything never read as none and everything.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped to 0..=100 just before
 pub(crate) fn percent(share: f64) -> String {
-    let nearest = (share.clamp(0.0, 1.0) * 100.0 + 0.5) as u32;
-    match nearest {
+    match whole_percent(share) {
         0 if share > 0.0 => "< 1 %".to_owned(),
         100 if share < 1.0 => "> 99 %".to_owned(),
         nearest => format!("{nearest} %"),

@@ -96,10 +96,8 @@ fn facts(figures: &ScenarioFigures) -> impl IntoView + use<> {
 }
 
 /// `20 % flaky`; nothing of what has always gone the same way.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped to 0..=100 just before
 fn flakiness(share: f64) -> Option<String> {
-    let percent = (share.clamp(0.0, 1.0) * 100.0).round() as u32;
-    (percent > 0).then(|| format!("{percent} % flaky"))
+    (share > 0.0).then(|| format!("{} flaky", words::percent(share)))
 }
 
 #[component]
@@ -179,7 +177,8 @@ mod tests {
 
     #[test]
     fn only_what_turns_is_called_flaky() {
-        assert_eq!((flakiness(0.0), flakiness(0.204)), (None, Some("20 % flaky".to_owned())));
+        let told = [0.0, 0.004, 0.204].map(flakiness);
+        assert_eq!(told, [None, Some("< 1 % flaky".to_owned()), Some("20 % flaky".to_owned())]);
     }
 
     #[test]

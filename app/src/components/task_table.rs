@@ -57,7 +57,7 @@ fn TaskRow(tasks: Signal<Vec<Task>>, at: usize, commit: StoredValue<String>, lin
     let task = Memo::new(move |_| tasks.with(|tasks| tasks.get(at).cloned()));
     let text = move |read: fn(&Task) -> &String| task.with(|task| task.as_ref().map(read).cloned().unwrap_or_default());
     let status = Memo::new(move |_| task.with(|task| task.as_ref().map(|task| task.status)));
-    let percent = Memo::new(move |_| task.with(|task| task.as_ref().and_then(percent)));
+    let share = Memo::new(move |_| task.with(|task| task.as_ref().and_then(progress_of)));
     let times = Memo::new(move |_| task.with(|task| task.as_ref().map(|task| (task.started_at, task.finished_at))));
     let log_size = Memo::new(move |_| task.with(|task| task.as_ref().map_or(0, |task| task.log_size)));
     let before = Memo::new(move |_| task.with(|task| task.as_ref().and_then(|task| task.last_passed.clone())));
@@ -67,11 +67,11 @@ fn TaskRow(tasks: Signal<Vec<Task>>, at: usize, commit: StoredValue<String>, lin
         .unwrap_or_default();
     let (progress_label, log_label) = (format!("Progress of {scenario}"), format!(", log of {scenario}"));
     let progress = move || {
-        percent.get().map(|percent| {
+        share.get().map(|share| {
+            let value = words::whole_percent(share).to_string();
             view! {
-                <progress class="task-progress" max="100" value=percent.to_string() aria-label=progress_label.clone()>
-                </progress>
-                <span class="progress-text">{format!("{percent} %")}</span>
+                <progress class="task-progress" max="100" value=value aria-label=progress_label.clone()></progress>
+                <span class="progress-text">{words::percent(share)}</span>
             }
         })
     };
@@ -128,8 +128,6 @@ fn Since(before: LastPassed, commit: String, links: TaskLinks) -> impl IntoView 
 }
 
 /// Of a running task that tells.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped to 0..=100 just before
-fn percent(task: &Task) -> Option<u32> {
-    let progress = task.progress.filter(|_| task.status == TaskStatus::Running)?;
-    Some((progress.clamp(0.0, 1.0) * 100.0) as u32)
+fn progress_of(task: &Task) -> Option<f64> {
+    task.progress.filter(|_| task.status == TaskStatus::Running)
 }
