@@ -65,6 +65,10 @@ pub(crate) struct Answer {
 /// For the way to the browser as lines of text: bodies are JSON already, and to wrap them in more of it would only
 /// escape all of it once more.
 impl Answer {
+    /// As many as `to_parts` makes.
+    #[cfg(feature = "ssr")]
+    const PARTS: usize = 5;
+
     /// None where there are no more.
     #[cfg(any(test, not(feature = "ssr")))]
     pub(crate) fn of_parts<'a>(parts: &mut impl Iterator<Item = &'a str>) -> Option<Self> {
@@ -75,8 +79,14 @@ impl Answer {
         Some(Self { url, response: response.map_err(|_| NoAnswer) })
     }
 
+    /// What was asked for, of all the parts of some.
     #[cfg(feature = "ssr")]
-    fn to_parts(&self) -> [String; 5] {
+    pub(crate) fn urls_of<'a>(parts: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {
+        parts.step_by(Self::PARTS)
+    }
+
+    #[cfg(feature = "ssr")]
+    fn to_parts(&self) -> [String; Self::PARTS] {
         let url = self.url.clone();
         match self.response.clone() {
             Err(NoAnswer) => [url, String::new(), String::new(), String::new(), String::new()],
@@ -100,6 +110,8 @@ mod tests {
             Answer { url: "/api/environments".to_owned(), response: Err(NoAnswer) },
         ];
         let parts: Vec<String> = answers.iter().flat_map(Answer::to_parts).collect();
+        let urls: Vec<&str> = Answer::urls_of(parts.iter().map(String::as_str)).collect();
+        assert_eq!(urls, ["/api/jobs", "/api/environments"]);
         let mut parts = parts.iter().map(String::as_str);
         let read = [Answer::of_parts(&mut parts), Answer::of_parts(&mut parts)];
         assert_eq!(read, answers.map(Some));

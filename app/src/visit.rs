@@ -65,7 +65,7 @@ mod server {
     use super::{SEPARATOR, Session, Visitor, json};
     use crate::paths;
     use crate::preferences::{Preferences, Theme};
-    use crate::transport::{self, Answers, ApiRouter};
+    use crate::transport::{self, Answer, Answers, ApiRouter};
     use axum::http::header::COOKIE;
     use axum::http::request::Parts;
     use leptos::prelude::*;
@@ -153,8 +153,8 @@ mod server {
         /// Puts the questions anew that were put for a page which was told `before`; whether all is answered the same.
         /// Where it is not, the drawing takes these answers.
         pub async fn is_told_again(&self, before: &str, request: &Parts) -> bool {
-            // Of each answer's five parts the first is what was asked for.
-            for url in before.split(SEPARATOR).skip(1).step_by(5) {
+            // The first part says who is there.
+            for url in Answer::urls_of(before.split(SEPARATOR).skip(1)) {
                 transport::ask(self.api.clone(), request, url, &self.answers).await;
             }
             self.told() == before
