@@ -46,6 +46,12 @@ pub(crate) trait Seed: 'static {
     }
 }
 
+impl<T: 'static> Seed for Result<T, ClientError> {
+    fn error(&self) -> Option<&ClientError> {
+        self.as_ref().err()
+    }
+}
+
 /// On the server it may be waited for by another thread than began it; a browser has but one.
 #[cfg(feature = "ssr")]
 pub(crate) trait Loading: Future + Send + 'static {}

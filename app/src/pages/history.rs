@@ -1,7 +1,7 @@
 //! A scenario's history: how its last runs ended and how long they took, and since when it fails.
 
+use super::At;
 use super::not_found::NotFoundPage;
-use super::{At, Seed};
 use crate::client::{self, ClientError};
 use crate::components::duration_chart::{DurationChart, Point};
 use crate::components::icon::Icon;
@@ -22,10 +22,6 @@ mod streak;
 
 use run_table::RunTable;
 use streak::Streak;
-
-pub(crate) struct History {
-    found: Found,
-}
 
 /// None: there is no such environment, or no scenario can be named so.
 type Found = Result<Option<ScenarioHistory>, ClientError>;
@@ -50,14 +46,8 @@ impl Asked {
     }
 }
 
-impl Seed for History {
-    fn error(&self) -> Option<&ClientError> {
-        self.found.as_ref().err()
-    }
-}
-
-pub(crate) async fn load(at: At) -> History {
-    History { found: find(Asked::of(&at.params, &at.query)).await }
+pub(crate) async fn load(at: At) -> Found {
+    find(Asked::of(&at.params, &at.query)).await
 }
 
 async fn find(asked: Asked) -> Found {
@@ -67,15 +57,15 @@ async fn find(asked: Asked) -> Found {
     }
 }
 
-pub(crate) fn draw(seed: History) -> AnyView {
+pub(crate) fn draw(seed: Found) -> AnyView {
     view! { <HistoryPage seed /> }.into_any()
 }
 
 #[component]
-fn HistoryPage(seed: History) -> impl IntoView {
+fn HistoryPage(seed: Found) -> impl IntoView {
     let (params, query) = (use_params_map(), Query::here());
     let asked = Memo::new(move |_| params.with(|params| query.with(|query| Asked::of(params, query))));
-    let Reload { value: found, again } = reload(asked, seed.found, find);
+    let Reload { value: found, again } = reload(asked, seed, find);
     let view = move || {
         match found.get() {
         Ok(Some(history)) => view! { <Present asked=asked.get_untracked() history /> }.into_any(),

@@ -2,7 +2,7 @@
 
 use super::Unshown;
 use crate::client::{self, AuditQuery, ClientError};
-use crate::pages::{At, Seed};
+use crate::pages::At;
 use crate::paths::{self, Query};
 use crate::reload::{Reload, reload};
 use leptos::prelude::*;
@@ -15,20 +15,10 @@ mod filters;
 use entries::Entries;
 use filters::AuditFilters;
 
-pub(crate) struct AuditSeed {
-    found: Found,
-}
-
 type Found = Result<AuditLog, ClientError>;
 
-impl Seed for AuditSeed {
-    fn error(&self) -> Option<&ClientError> {
-        self.found.as_ref().err()
-    }
-}
-
-pub(crate) async fn load(at: At) -> AuditSeed {
-    AuditSeed { found: find(query_of(&at.query)).await }
+pub(crate) async fn load(at: At) -> Found {
+    find(query_of(&at.query)).await
 }
 
 async fn find(query: AuditQuery) -> Found {
@@ -45,15 +35,15 @@ fn url(AuditQuery { actor, action, object, cursor }: &AuditQuery) -> String {
     paths::with_query(paths::ADMIN_AUDIT, &pairs)
 }
 
-pub(crate) fn draw(seed: AuditSeed) -> AnyView {
+pub(crate) fn draw(seed: Found) -> AnyView {
     view! { <AuditPage seed /> }.into_any()
 }
 
 #[component]
-fn AuditPage(seed: AuditSeed) -> impl IntoView {
+fn AuditPage(seed: Found) -> impl IntoView {
     let address = Query::here();
     let query = Memo::new(move |_| address.with(query_of));
-    let Reload { value: found, again } = reload(query, seed.found, find);
+    let Reload { value: found, again } = reload(query, seed, find);
     let view = move || match found.get() {
         Ok(log) => view! { <Entries log query=query.get_untracked() /> }.into_any(),
         Err(error) => view! { <Unshown title="The audit log can't be shown" error retry=again /> }.into_any(),

@@ -2,8 +2,8 @@
 
 use super::{NotAllowed, Unshown};
 use crate::client::{self, ClientError, Fetched, Loaded};
+use crate::pages::At;
 use crate::pages::dashboard::Freshness;
-use crate::pages::{At, Seed};
 use crate::poll::{self, Live};
 use crate::reload::{Reload, reload};
 use crate::session::Session;
@@ -16,35 +16,25 @@ mod check;
 
 use card::EnvironmentCard;
 
-pub(crate) struct EnvironmentsSeed {
-    found: Found,
-}
-
 type Found = Result<Loaded<Environments>, ClientError>;
 
-impl Seed for EnvironmentsSeed {
-    fn error(&self) -> Option<&ClientError> {
-        self.found.as_ref().err()
-    }
-}
-
-pub(crate) async fn load(_: At) -> EnvironmentsSeed {
-    EnvironmentsSeed { found: find().await }
+pub(crate) async fn load(_: At) -> Found {
+    find().await
 }
 
 async fn find() -> Found {
     client::watch_environments(None).await.and_then(Fetched::loaded)
 }
 
-pub(crate) fn draw(seed: EnvironmentsSeed) -> AnyView {
+pub(crate) fn draw(seed: Found) -> AnyView {
     view! { <EnvironmentsPage seed /> }.into_any()
 }
 
 #[component]
-fn EnvironmentsPage(seed: EnvironmentsSeed) -> impl IntoView {
+fn EnvironmentsPage(seed: Found) -> impl IntoView {
     // Everybody may ask for the list, but sees less of each.
     let is_admin = expect_context::<Session>().user.is_some_and(|user| user.is_admin);
-    let Reload { value: found, again } = reload(Memo::new(|_| ()), seed.found, |()| find());
+    let Reload { value: found, again } = reload(Memo::new(|_| ()), seed, |()| find());
     let view = move || match found.get() {
         Ok(seed) if is_admin => view! { <Present seed /> }.into_any(),
         Ok(_) => view! { <NotAllowed /> }.into_any(),

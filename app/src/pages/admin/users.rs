@@ -2,7 +2,7 @@
 
 use super::Unshown;
 use crate::client::{self, ClientError};
-use crate::pages::{At, Seed};
+use crate::pages::At;
 use crate::reload::{Reload, reload};
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -15,27 +15,19 @@ mod user_table;
 use new_user::NewUser;
 use user_table::UserTable;
 
-pub(crate) struct UsersSeed {
-    users: Result<Users, ClientError>,
+type Found = Result<Users, ClientError>;
+
+pub(crate) async fn load(_: At) -> Found {
+    client::list_users().await
 }
 
-impl Seed for UsersSeed {
-    fn error(&self) -> Option<&ClientError> {
-        self.users.as_ref().err()
-    }
-}
-
-pub(crate) async fn load(_: At) -> UsersSeed {
-    UsersSeed { users: client::list_users().await }
-}
-
-pub(crate) fn draw(seed: UsersSeed) -> AnyView {
+pub(crate) fn draw(seed: Found) -> AnyView {
     view! { <UsersPage seed /> }.into_any()
 }
 
 #[component]
-fn UsersPage(seed: UsersSeed) -> impl IntoView {
-    let Reload { value: found, again } = reload(Memo::new(|_| ()), seed.users, |()| client::list_users());
+fn UsersPage(seed: Found) -> impl IntoView {
+    let Reload { value: found, again } = reload(Memo::new(|_| ()), seed, |()| client::list_users());
     let is_shown = Memo::new(move |_| found.with(Result::is_ok));
     let users =
         Memo::new(move |_| found.with(|found| found.as_ref().map(|list| list.users.clone()).unwrap_or_default()));
