@@ -40,7 +40,7 @@ use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::hooks::{use_location, use_navigate};
 use leptos_router::{NavigateOptions, SsrMode, path};
 use pages::not_found::NotFoundPage;
-use pages::seldom::{Seldom, seldom};
+use pages::seldom::{Record, Seldom, Setting, seldom};
 use pages::{dashboard, login, page};
 use poll::Clock;
 use preferences::OpensLogs;
@@ -82,12 +82,12 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/login") view=page(login::load, login::draw) ssr=SsrMode::Async />
                     <Route path=path!("/jobs/new") view=seldom(Seldom::NewJob) ssr=SsrMode::Async />
                     <Route path=path!("/jobs/:id") view=seldom(Seldom::Job) ssr=SsrMode::Async />
-                    <Route path=path!("/scenarios/:environment/*name") view=seldom(Seldom::History) ssr=SsrMode::Async />
-                    <Route path=path!("/compare") view=seldom(Seldom::Compare) ssr=SsrMode::Async />
-                    <Route path=path!("/account") view=seldom(Seldom::Account) ssr=SsrMode::Async />
-                    <Route path=path!("/admin/users") view=seldom(Seldom::Users) ssr=SsrMode::Async />
-                    <Route path=path!("/admin/environments") view=seldom(Seldom::Environments) ssr=SsrMode::Async />
-                    <Route path=path!("/admin/audit") view=seldom(Seldom::Audit) ssr=SsrMode::Async />
+                    <Route path=path!("/scenarios/:environment/*name") view=seldom(Seldom::Record(Record::History)) ssr=SsrMode::Async />
+                    <Route path=path!("/compare") view=seldom(Seldom::Record(Record::Compare)) ssr=SsrMode::Async />
+                    <Route path=path!("/account") view=seldom(Seldom::Setting(Setting::Account)) ssr=SsrMode::Async />
+                    <Route path=path!("/admin/users") view=seldom(Seldom::Setting(Setting::Users)) ssr=SsrMode::Async />
+                    <Route path=path!("/admin/environments") view=seldom(Seldom::Setting(Setting::Environments)) ssr=SsrMode::Async />
+                    <Route path=path!("/admin/audit") view=seldom(Seldom::Setting(Setting::Audit)) ssr=SsrMode::Async />
                 </FlatRoutes>
             </Frame>
         </Router>

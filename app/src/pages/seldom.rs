@@ -15,12 +15,23 @@ use leptos_router::ChooseView;
 use leptos_router::hooks::use_url;
 use std::pin::Pin;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// By the file that it comes in.
+#[derive(Clone, Copy)]
 pub(crate) enum Seldom {
     Job,
     NewJob,
+    Record(Record),
+    Setting(Setting),
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Record {
     History,
     Compare,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Setting {
     Account,
     Users,
     Environments,
@@ -45,8 +56,8 @@ impl ChooseView for SeldomPage {
         match self.0 {
             Seldom::Job => open_job(at),
             Seldom::NewJob => open_new_job(at),
-            view @ (Seldom::History | Seldom::Compare) => open_record(view, at),
-            view => open_setting(view, at),
+            Seldom::Record(view) => open_record(view, at),
+            Seldom::Setting(view) => open_setting(view, at),
         }
         .await
     }
@@ -83,8 +94,8 @@ impl ChooseView for SeldomPage {
                 Err(error) => Err(error),
             },
             Seldom::NewJob => new_job_file(at).await,
-            view @ (Seldom::History | Seldom::Compare) => records_file(view, at).await,
-            view => settings_file(view, at).await,
+            Seldom::Record(view) => records_file(view, at).await,
+            Seldom::Setting(view) => settings_file(view, at).await,
         };
         if let Ok(opening) = opening {
             opening.await
@@ -130,13 +141,13 @@ fn new_job_file(at: At) -> Result<Opening, SplitLoaderError> {
 
 #[cfg(not(feature = "ssr"))]
 #[wasm_split(records, wasm_split_path = leptos::wasm_split, fallible, preload(load_records_file))]
-fn records_file(view: Seldom, at: At) -> Result<Opening, SplitLoaderError> {
+fn records_file(view: Record, at: At) -> Result<Opening, SplitLoaderError> {
     Ok(open_record(view, at))
 }
 
 #[cfg(not(feature = "ssr"))]
 #[wasm_split(settings, wasm_split_path = leptos::wasm_split, fallible, preload(load_settings_file))]
-fn settings_file(view: Seldom, at: At) -> Result<Opening, SplitLoaderError> {
+fn settings_file(view: Setting, at: At) -> Result<Opening, SplitLoaderError> {
     Ok(open_setting(view, at))
 }
 
@@ -148,18 +159,18 @@ fn open_new_job(at: At) -> Opening {
     Box::pin(drawn(new_job::load(at), new_job::draw))
 }
 
-fn open_record(view: Seldom, at: At) -> Opening {
+fn open_record(view: Record, at: At) -> Opening {
     match view {
-        Seldom::Compare => Box::pin(drawn(compare::load(at), compare::draw)),
-        _ => Box::pin(drawn(history::load(at), history::draw)),
+        Record::History => Box::pin(drawn(history::load(at), history::draw)),
+        Record::Compare => Box::pin(drawn(compare::load(at), compare::draw)),
     }
 }
 
-fn open_setting(view: Seldom, at: At) -> Opening {
+fn open_setting(view: Setting, at: At) -> Opening {
     match view {
-        Seldom::Users => Box::pin(drawn(admin::users::load(at), admin::users::draw)),
-        Seldom::Environments => Box::pin(drawn(admin::environments::load(at), admin::environments::draw)),
-        Seldom::Audit => Box::pin(drawn(admin::audit::load(at), admin::audit::draw)),
-        _ => Box::pin(drawn(account::load(at), account::draw)),
+        Setting::Account => Box::pin(drawn(account::load(at), account::draw)),
+        Setting::Users => Box::pin(drawn(admin::users::load(at), admin::users::draw)),
+        Setting::Environments => Box::pin(drawn(admin::environments::load(at), admin::environments::draw)),
+        Setting::Audit => Box::pin(drawn(admin::audit::load(at), admin::audit::draw)),
     }
 }
