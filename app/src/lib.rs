@@ -13,6 +13,7 @@ mod components;
 mod connection;
 #[cfg(feature = "ssr")]
 mod document;
+mod form_problem;
 mod json;
 mod keyboard;
 mod pages;

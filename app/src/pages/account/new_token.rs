@@ -2,11 +2,12 @@
 
 use super::token_list::scope;
 use crate::browser;
-use crate::client::{self, ClientError};
+use crate::client;
 use crate::components::field::{Field, Select};
 use crate::components::icon::Icon;
 use crate::components::notice::Alert;
 use crate::components::toasts::Toasts;
+use crate::form_problem::FormProblem;
 use crate::pending::Pending;
 use leptos::html::Input;
 use leptos::prelude::*;
@@ -22,7 +23,7 @@ pub(super) fn NewToken(on_change: Callback<()>) -> impl IntoView {
     let name = NodeRef::<Input>::new();
     let chosen_scope = RwSignal::new(TokenScope::Submit.as_str().to_owned());
     let life = RwSignal::new(USUAL_LIFE.to_owned());
-    let problem = RwSignal::new(None::<ClientError>);
+    let problem = FormProblem::new(&["name"]);
     let made = RwSignal::new(None::<(String, String)>);
     let pending = Pending::new();
     let submit = move |event: leptos::ev::SubmitEvent| {
@@ -49,19 +50,14 @@ pub(super) fn NewToken(on_change: Callback<()>) -> impl IntoView {
             }
         });
     };
-    let name_error = move || problem.with(|problem| problem.as_ref().and_then(|error| error.field("name")));
-    let other = move || {
-        let is_about_name = name_error().is_some();
-        problem.with(|problem| problem.as_ref().filter(|_| !is_about_name).map(ClientError::message))
-    };
     let scopes =
         TokenScope::ALL.iter().map(|one| (one.as_str().to_owned(), scope(*one).to_owned())).collect::<Vec<_>>();
     let lives = LIVES.map(|(days, words)| (days.to_owned(), words.to_owned())).to_vec();
     view! {
         <form class="panel-body stack" on:submit=submit>
-            <Alert message=Signal::derive(other) />
+            <Alert message=problem.above() />
             <div class="form-row">
-                <Field id="token-name" label="Name" error=Signal::derive(name_error)>
+                <Field id="token-name" label="Name" error=problem.at("name")>
                     <input id="token-name" node_ref=name type="text" required autocomplete="off"
                         maxlength=MAX_TOKEN_NAME_CHARS.to_string() placeholder="Where it is used"
                         aria-describedby="token-name-note" />

@@ -1,11 +1,12 @@
 //! Changing one's password. Where an administrator has set it, nothing else can be done before.
 
 use crate::browser;
-use crate::client::{self, ClientError};
+use crate::client;
 use crate::components::field::Field;
 use crate::components::icon::Icon;
 use crate::components::notice::Alert;
 use crate::components::toasts::Toasts;
+use crate::form_problem::FormProblem;
 use crate::paths::{self, Query};
 use crate::pending::Pending;
 use leptos::html::Input;
@@ -18,7 +19,7 @@ pub(super) fn PasswordPanel(username: String, must_change: bool) -> impl IntoVie
         Query::here().with_untracked(|query| paths::ours(query.get_str("next").unwrap_or(paths::HOME)).to_owned());
     let toasts = Toasts::of_context();
     let (current, new, again) = (NodeRef::<Input>::new(), NodeRef::<Input>::new(), NodeRef::<Input>::new());
-    let problem = RwSignal::new(None::<ClientError>);
+    let problem = FormProblem::new(&["current_password", "new_password"]);
     let differs = RwSignal::new(false);
     let pending = Pending::new();
     let submit = move |event: leptos::ev::SubmitEvent| {
@@ -52,11 +53,6 @@ pub(super) fn PasswordPanel(username: String, must_change: bool) -> impl IntoVie
             toasts.done("Password changed. Your other sessions have ended; tokens stay.");
         });
     };
-    let field = move |name: &'static str| problem.with(|problem| problem.as_ref().and_then(|error| error.field(name)));
-    let other = move || {
-        let about_fields = field("current_password").is_some() || field("new_password").is_some();
-        problem.with(|problem| problem.as_ref().filter(|_| !about_fields).map(ClientError::message))
-    };
     let told = must_change.then(|| {
         view! {
             <p class="notice is-warning">
@@ -71,14 +67,14 @@ pub(super) fn PasswordPanel(username: String, must_change: bool) -> impl IntoVie
             <h2 id="password-title">"Password"</h2>
             <form class="panel-body stack" on:submit=submit>
                 {told}
-                <Alert message=Signal::derive(other) />
+                <Alert message=problem.above() />
                 // For password managers, which keep the two together.
                 <input type="text" autocomplete="username" value=username hidden readonly />
-                <Field id="current-password" label="Current password" error=Signal::derive(move || field("current_password"))>
+                <Field id="current-password" label="Current password" error=problem.at("current_password")>
                     <input id="current-password" node_ref=current type="password" autocomplete="current-password"
                         maxlength="256" required aria-describedby="current-password-note" />
                 </Field>
-                <Field id="new-password" label="New password" error=Signal::derive(move || field("new_password"))>
+                <Field id="new-password" label="New password" error=problem.at("new_password")>
                     <input id="new-password" node_ref=new type="password" autocomplete="new-password" minlength="8"
                         maxlength="256" required aria-describedby="new-password-note new-password-rule" />
                     <p class="field-note is-hint" id="new-password-rule">"8 characters or more; a few words are easy to keep."</p>

@@ -1,9 +1,10 @@
 //! Making a user. The password is a first one: they are asked for their own when they sign in.
 
-use crate::client::{self, ClientError};
+use crate::client;
 use crate::components::field::Field;
 use crate::components::notice::Alert;
 use crate::components::toasts::Toasts;
+use crate::form_problem::FormProblem;
 use crate::pending::Pending;
 use leptos::html::Input;
 use leptos::prelude::*;
@@ -13,7 +14,7 @@ use protocol::api::CreateUserRequest;
 pub(super) fn NewUser(on_change: Callback<()>) -> impl IntoView {
     let toasts = Toasts::of_context();
     let (name, password, is_admin) = (NodeRef::<Input>::new(), NodeRef::<Input>::new(), NodeRef::<Input>::new());
-    let problem = RwSignal::new(None::<ClientError>);
+    let problem = FormProblem::new(&["username", "password"]);
     let pending = Pending::new();
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
@@ -45,22 +46,17 @@ pub(super) fn NewUser(on_change: Callback<()>) -> impl IntoView {
             }
         });
     };
-    let field = move |name: &'static str| problem.with(|problem| problem.as_ref().and_then(|error| error.field(name)));
-    let other = move || {
-        let is_about_fields = field("username").is_some() || field("password").is_some();
-        problem.with(|problem| problem.as_ref().filter(|_| !is_about_fields).map(ClientError::message))
-    };
     view! {
         <section class="panel" aria-labelledby="new-user-title">
             <h2 id="new-user-title">"New user"</h2>
             <form class="panel-body stack" on:submit=submit>
-                <Alert message=Signal::derive(other) />
+                <Alert message=problem.above() />
                 <div class="form-row">
-                    <Field id="new-username" label="Username" error=Signal::derive(move || field("username"))>
+                    <Field id="new-username" label="Username" error=problem.at("username")>
                         <input id="new-username" node_ref=name type="text" required maxlength="32" autocomplete="off"
                             autocapitalize="none" spellcheck="false" aria-describedby="new-username-note" />
                     </Field>
-                    <Field id="new-user-password" label="First password" error=Signal::derive(move || field("password"))>
+                    <Field id="new-user-password" label="First password" error=problem.at("password")>
                         <input id="new-user-password" node_ref=password type="password" required minlength="8"
                             maxlength="256" autocomplete="new-password" aria-describedby="new-user-password-note" />
                     </Field>
