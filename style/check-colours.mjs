@@ -100,6 +100,17 @@ for (const theme of ['light', 'dark']) {
   for (const text of ['on-accent']) for (const back of ['accent', 'accent-hover']) contrasts(text, back, AA_TEXT);
   for (const text of ['log-ink', 'ink-2', ...Array.from({ length: 16 }, (_, at) => `ansi-${at}`)]) contrasts(text, 'log-canvas', AA_TEXT);
   for (const text of ['log-ink', 'ink']) contrasts(text, 'mark', AA_TEXT);
+  // As ansi.css draws a text that asks for both; exact colours are between black and white, as far as they are clamped.
+  const asked = Array.from({ length: 16 }, (_, at) => [`ansi-${at}`, token(`ansi-${at}`, theme)]);
+  const ends = theme === 'dark' ? [0.72, 1] : [0, 0.53];
+  asked.push(...ends.map((lightness) => [`grey ${lightness}`, [lightness, 0, 0]]));
+  for (const [text, letters] of asked) {
+    for (const [back, ground] of asked) {
+      const front = mix(letters, token('log-ink', theme), 0.5);
+      const behind = mix(ground, token('log-canvas', theme), 0.22);
+      expect(`${text} on a ground of ${back}`, theme, contrast(front, behind), AA_TEXT);
+    }
+  }
 
   // Any two can be neighbours where a job has none of what stands between them.
   for (const kind of ['', '-fill']) {
