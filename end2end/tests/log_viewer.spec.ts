@@ -2,7 +2,7 @@
 
 import type { Page } from '@playwright/test';
 import { readFile } from 'node:fs/promises';
-import { expectNothingWider } from '../fixtures/axe';
+import { expectNoViolations, expectNothingWider } from '../fixtures/axe';
 import { type Api, expect, lastLine, logLines, open, tab, test } from '../fixtures/test';
 
 const log = (page: Page) => page.getByRole('region', { name: 'Log', exact: true });
@@ -137,6 +137,52 @@ test('find begins where one is, tells which of how many, and goes on with n and 
   await page.keyboard.press('Shift+N');
   await expect(told).toHaveText('2 of 2');
 });
+
+test('Enter right after another word finds that one', async ({ page, api }) => {
+  await openLogOf(page, api, 3_000);
+  const asked: string[] = [];
+  await page.route(
+    (url) => url.pathname.endsWith('/log/search'),
+    (route) => {
+      const words = new URL(route.request().url()).searchParams.get('q') ?? '';
+      asked.push(words);
+      const lines = words === 'old' ? [10, 20] : [30, 40];
+      const matches = lines.map((line) => ({ line, text: `line number ${line}` }));
+      return route.fulfill({ json: { matches, total: 2, next_from: null } });
+    },
+  );
+  const search = page.getByRole('textbox', { name: 'Find in log' });
+  await search.fill('old');
+  await expect(page.getByText('1 of 2', { exact: true })).toBeVisible();
+  await search.fill('new');
+  await search.press('Enter');
+  await expect(line(page, 30)).toBeInViewport();
+  await expect(page.getByText('1 of 2', { exact: true })).toBeVisible();
+  // And what the typing itself would have asked for is not asked for again.
+  await page.waitForLoadState('networkidle');
+  expect(asked).toEqual(['old', 'new']);
+  await search.press('Enter');
+  await expect(line(page, 40)).toBeInViewport();
+});
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test.describe(`in ${colorScheme}`, () => {
+    test.use({ colorScheme });
+
+    test('any colour can be read on any ground', async ({ page, api }) => {
+      const job = await api.run('main', 'smoke/boot');
+      const codes = ['30', '31', '34', '37', '90', '93', '97', '38;2;255;255;255', '38;2;0;0;0', '2', '39'];
+      const grounds = ['40', '41', '42', '43', '44', '47', '100', '107', '48;2;0;0;0', '48;2;255;255;255', '49'];
+      await answerWithLog(page, grounds.length, (number) =>
+        codes.map((code) => `\u001b[${code};${grounds[number - 1]}m ${code} \u001b[0m`).join(''),
+      );
+      await open(page, `/jobs/${job.id}?tab=scenarios`);
+      await page.getByRole('link', { name: 'Log of smoke/boot' }).click();
+      await expect(line(page, grounds.length)).toBeInViewport();
+      await expectNoViolations(page);
+    });
+  });
+}
 
 test('the first line that tells of an error is one press away', async ({ page, api }) => {
   const job = await api.run('main', 'firmware/checksum');

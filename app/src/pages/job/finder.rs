@@ -21,7 +21,8 @@ const MOST_LOOKS: usize = 20;
 #[derive(Clone, Copy)]
 pub(super) struct Finder {
     view: LogView,
-    log: StoredValue<LogOf>,
+    /// And of which words the latest search in it was.
+    log: StoredValue<(LogOf, String)>,
     words: RwSignal<String>,
     found: RwSignal<Option<Result<Found, ClientError>>>,
     /// The match that one is at, among those that are here.
@@ -48,7 +49,7 @@ impl Finder {
     pub(super) fn new(view: LogView, log: LogOf, words: String) -> Self {
         Self {
             view,
-            log: StoredValue::new(log),
+            log: StoredValue::new((log, String::new())),
             words: RwSignal::new(words),
             found: RwSignal::new(None),
             at: RwSignal::new(0),
@@ -70,10 +71,25 @@ impl Finder {
         self.words.try_get_untracked().is_some()
     }
 
+    /// What is typed need not be looked for again where a key was faster.
+    pub(super) fn search_typed(self, wanted: String) {
+        if !self.is_sought(&wanted) {
+            self.search(wanted);
+        }
+    }
+
+    /// Whether that was found or is being looked for.
+    fn is_sought(self, wanted: &str) -> bool {
+        let is_there = self.found.with_untracked(Option::is_some) || self.searches.get_untracked() > 0;
+        is_there && self.log.with_value(|(_, sought)| sought == wanted)
+    }
+
     pub(super) fn search(self, wanted: String) {
         self.note.set(None);
+        // Those of other words are no way to go on.
+        self.found.set(None);
+        self.log.update_value(|(_, sought)| sought.clone_from(&wanted));
         if wanted.is_empty() {
-            self.found.set(None);
             self.view.forget_matches();
             return;
         }
@@ -94,7 +110,7 @@ impl Finder {
         before: Option<u64>,
         choose: impl Fn(&Found) -> Result<usize, u64> + 'static,
     ) {
-        let Some(log) = self.log.try_get_value() else { return };
+        let Some((log, _)) = self.log.try_get_value() else { return };
         self.searches.update(|count| *count += 1);
         let searched = self.view.total_untracked();
         // Not held back by one under way: an answer to what was typed before comes too late and is dropped.
@@ -132,8 +148,9 @@ impl Finder {
 
     /// To the next match or the one before; round and round.
     pub(super) fn step(self, forward: bool) {
-        let Some(found) = self.found.with_untracked(|found| found.as_ref()?.as_ref().ok().cloned()) else {
-            let wanted = self.wanted();
+        let wanted = self.wanted();
+        let found = self.found.with_untracked(|found| found.as_ref()?.as_ref().ok().cloned());
+        let Some(found) = found.filter(|_| self.is_sought(&wanted)) else {
             if !wanted.is_empty() {
                 self.search(wanted);
             }
@@ -144,11 +161,11 @@ impl Finder {
         match found.step(at, forward, grown) {
             Some(Step::To(at)) => {
                 self.at.set(at);
-                self.view.show_match(found.lines[at], self.wanted());
+                self.view.show_match(found.lines[at], wanted);
             }
             Some(Step::Ask { from, before }) => {
                 let here = found.lines.get(at).copied().unwrap_or(1);
-                self.ask(self.wanted(), from, before, move |found| {
+                self.ask(wanted, from, before, move |found| {
                     if forward && found.lines.is_empty() && from > 1 {
                         // Nothing new there: round again.
                         return Err(1);
@@ -162,7 +179,7 @@ impl Finder {
 
     /// To the first line that tells of an error, wherever it is.
     pub(super) fn find_error(self) {
-        let Some(log) = self.log.try_get_value() else { return };
+        let Some((log, _)) = self.log.try_get_value() else { return };
         self.note.set(None);
         self.searches.update(|count| *count += 1);
         spawn_local(async move {

@@ -17,7 +17,7 @@ pub(super) fn LogSearch(finder: Finder) -> impl IntoView {
     let mut search_soon = debounce(TYPING_PAUSE, move |text: String| {
         // The log may have been left meanwhile.
         if finder.is_there() {
-            finder.search(text);
+            finder.search_typed(text);
         }
     });
     let mut typed = move |text: String| {
