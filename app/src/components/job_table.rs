@@ -60,10 +60,10 @@ fn JobRow(jobs: Signal<Vec<JobSummary>>, seed: JobSummary, href: fn(JobId) -> St
             </td>
             <td role="cell" class="job-status">
                 {move || view! { <JobStatusBadge status=status.get() /> }}
-                <span class="job-hint">{move || job.with(hint)}</span>
+                <span class="job-hint" title=move || job.with(hint)>{move || job.with(hint)}</span>
             </td>
             <td role="cell" class="job-branch">
-                <span class="branch">{branch}</span>
+                <span class="branch" title=branch.clone()>{branch.clone()}</span>
                 <code class="job-commit">{commit}</code>
             </td>
             <td role="cell" class="job-environment">{environment}</td>
@@ -99,5 +99,10 @@ fn hint(job: &JobSummary) -> String {
     }
     // That some scenarios could not be run says the bar beside it.
     let reason = job.status_reason.as_deref().filter(|reason| *reason != reason::TASKS_ERRORED);
-    reason.map(words::status_reason).unwrap_or_default()
+    // The badge says what was done.
+    let told = |reason: &str| match reason.strip_prefix("aborted_by:") {
+        Some(username) => format!("by {username}"),
+        None => words::status_reason(reason),
+    };
+    reason.map(told).unwrap_or_default()
 }

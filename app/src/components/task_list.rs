@@ -61,8 +61,8 @@ fn Row(
     let is_chosen = move || chosen.with(|chosen| chosen.as_deref().unwrap_or_default() == id);
     view! {
         <li>
-            <a href=address aria-current=move || is_chosen().then_some("true") data-noscroll="">
-                <span class="scenario">{name}</span>
+            <a href=address title=name.clone() aria-current=move || is_chosen().then_some("true") data-noscroll="">
+                <span class="scenario">{name.clone()}</span>
                 {move || status.get().map(|status| view! { <TaskStatusBadge status /> })}
             </a>
         </li>

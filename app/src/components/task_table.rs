@@ -80,7 +80,7 @@ fn TaskRow(tasks: Signal<Vec<Task>>, at: usize, commit: StoredValue<String>, lin
     view! {
         <tr role="row" data-status=move || status.get().map(TaskStatus::as_str)>
             <td role="cell" class="task-scenario">
-                <a class="scenario" href=history title="How it went before">{scenario}</a>
+                <a class="scenario" href=history title=scenario.clone()>{scenario.clone()}</a>
                 <span class="task-message">{move || text(|task| &task.message)}</span>
                 {since}
             </td>
