@@ -18,9 +18,13 @@ mod storage;
 pub(crate) use clock::{now, remember_zone, zone_offset_minutes};
 #[cfg(not(feature = "ssr"))]
 pub(crate) use clock::{set_clock, set_clock_roughly};
-pub(crate) use focus::{focus, focus_first, focus_if_lost, focus_search};
+pub(crate) use focus::{focus, focus_first, focus_if_lost, focus_search, has_dialog};
+#[cfg(not(feature = "ssr"))]
+pub(crate) use scroll::scroll_to_left;
 pub(crate) use scroll::{goes_back, keep_place, scroll_soon_to, scroll_top, watch_ways};
-pub(crate) use storage::{forget_user, recent_branches, remember_branch, session_item, set_cookie, set_session_item};
+pub(crate) use storage::{
+    forget_user, keep_only_of, recent_branches, remember_branch, session_item, set_cookie, set_session_item,
+};
 
 /// From 0 to 1.
 pub(crate) fn random() -> f64 {

@@ -21,6 +21,15 @@
         else target.click();
       });
     },
+    // What is typed then is typed into the search.
+    keydown(event) {
+      const { key, target } = event;
+      if (key !== '/' || target.closest('input, select, textarea')) return;
+      const search = document.querySelector('main input[type=search]') ?? document.querySelector('header input[type=search]');
+      if (!search) return;
+      event.preventDefault();
+      search.focus();
+    },
     submit(event) {
       const { target: form, submitter } = event;
       if (form.hasAttribute('action')) return;

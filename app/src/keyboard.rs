@@ -1,4 +1,5 @@
-//! The keys that work everywhere. None of them while something is typed or with a modifier, which are others' keys.
+//! The keys that work everywhere. None of them while something is typed or asked, or with a modifier, which are others'
+//! keys.
 
 use crate::browser;
 use leptos::ev;
@@ -10,7 +11,7 @@ use web_sys::{HtmlElement, KeyboardEvent};
 pub(crate) fn listen(helps: RwSignal<bool>) {
     Effect::new(move |_| {
         let pressed = window_event_listener(ev::keydown, move |event| {
-            if event.default_prevented() || has_modifier(&event) || is_typing(&event) {
+            if event.default_prevented() || has_modifier(&event) || is_typing(&event) || browser::has_dialog() {
                 return;
             }
             match event.key().as_str() {

@@ -67,6 +67,9 @@ pub fn App() -> impl IntoView {
     Clock::provide(drawn_at);
     Toasts::provide();
     Connection::provide(drawn_at).watch(session.user.as_ref());
+    if let Some(id) = session.user.as_ref().map(|user| user.id) {
+        Effect::new(move |_| browser::keep_only_of(id));
+    }
     provide_context(session.clone());
     OpensLogs::provide(&preferences);
     provide_context(preferences);

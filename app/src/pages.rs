@@ -142,6 +142,7 @@ async fn drawn<S: Seed>(loading: impl Loading<Output = S>, draw: fn(S) -> AnyVie
         // What is there stays until the browser has left it.
         return std::future::pending().await;
     }
+    crate::browser::scroll_to_left();
     draw(seed)
 }
 

@@ -77,6 +77,16 @@ test('the outcomes of a job, and the question before an abort', async ({ page, a
   await expect.poll(async () => (await api.job(job.id)).status, { timeout: 30_000 }).toBe('aborted');
 });
 
+test('`/`, and what is looked for then', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  const comeAlive = await openEarly(page, '/');
+  await page.keyboard.press('/');
+  await page.keyboard.type(`#${job.id}`);
+  await comeAlive();
+  await expect(page).toHaveURL(/search=/);
+  await expect(page.getByRole('row', { name: `Job #${job.id}` })).toBeVisible();
+});
+
 test('"Rerun", once however often it is pressed', async ({ page, api }) => {
   const job = await api.run('main', 'smoke/boot');
   const comeAlive = await openEarly(page, `/jobs/${job.id}?tab=scenarios`);

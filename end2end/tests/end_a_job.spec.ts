@@ -70,7 +70,7 @@ test('a rerun that had no answer is tried again as the same one, whatever was do
   await page.getByRole('dialog').getByRole('button', { name: 'Abort job' }).click();
   await expect(page.getByRole('button', { name: 'Abort', exact: true })).toHaveCount(0);
   lose();
-  await expect(page.getByRole('alert').filter({ hasText: "Can't reach the server" }).first()).toBeVisible();
+  await expect(page.getByRole('alert').filter({ hasText: 'The server did not answer.' })).toBeVisible();
   await rerun.click();
   await expect(page).toHaveURL(/\/jobs\/\d+/);
   await expect(page).not.toHaveURL(new RegExp(`/jobs/${job.id}(\\?|$)`));

@@ -134,7 +134,7 @@ test('an action that takes long swallows no other one', async ({ page, api }) =>
   );
   await remove.click();
   await sure.click();
-  await expect(page.getByRole('alert').filter({ hasText: "Can't reach the server" }).first()).toBeVisible();
+  await expect(page.getByRole('alert').filter({ hasText: 'The server did not answer.' })).toBeVisible();
   await expect(page.getByText('Deleting…')).toBeHidden();
   await remove.click();
   await sure.click();
@@ -217,6 +217,38 @@ test('of very many result files the first ones are listed, and all when that is 
   await page.getByRole('button', { name: 'Show all 5000 files' }).click();
   await expect(items).toHaveCount(5_000);
   await expect(page.getByRole('button', { name: 'Show all 5000 files' })).toHaveCount(0);
+});
+
+for (const [width, height] of [[1440, 900], [1366, 657], [390, 800]]) {
+  test(`at ${width}x${height} many result files leave the tasks and the log in sight`, async ({ page, api }) => {
+    await page.setViewportSize({ width, height });
+    const job = await api.run('main', 'firmware/report', 'smoke/boot');
+    const files = Array.from({ length: 200 }, (_, n) => ({ path: `part-${n}.txt`, size: n, content_type: 'text/plain' }));
+    await page.route(`**/tasks/${job.id}-1/results`, (route) => route.fulfill({ json: { files } }));
+    await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1`);
+    await expect(page.getByRole('list', { name: 'Result files' }).getByRole('listitem')).toHaveCount(200);
+    await expect(page.getByRole('list', { name: 'Tasks' }).getByRole('link', { name: 'smoke/boot' })).toBeInViewport({ ratio: 1 });
+    await expect(page.getByRole('textbox', { name: 'Find in log' })).toBeInViewport({ ratio: 1 });
+    const [content, screen] = await page.evaluate(() => [document.documentElement.scrollHeight, window.innerHeight]);
+    // On a phone the page scrolls, a little.
+    expect(content).toBeLessThanOrEqual(width < 900 ? 2 * screen : screen);
+  });
+}
+
+test('back from a scenario\'s history one is where one was in the job', async ({ page, api }) => {
+  const job = await api.run('main', 'firmware/checksum', 'firmware/report', 'smoke/boot');
+  await page.setViewportSize({ width: 900, height: 320 });
+  await open(page, `/jobs/${job.id}?tab=scenarios`);
+  await page.getByRole('link', { name: 'smoke/boot', exact: true }).scrollIntoViewIfNeeded();
+  const top = () => page.evaluate(() => window.scrollY);
+  await expect.poll(top).toBeGreaterThan(30);
+  const before = await top();
+  await page.getByRole('link', { name: 'smoke/boot', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'History of smoke/boot' })).toBeVisible();
+  await expect.poll(top).toBe(0);
+  await page.goBack();
+  await expect(page.getByRole('table', { name: 'Scenarios' })).toBeVisible();
+  await expect.poll(async () => Math.abs((await top()) - before)).toBeLessThan(2);
 });
 
 test('a result file is shown in place of the log', async ({ page, api }) => {

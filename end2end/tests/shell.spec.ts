@@ -34,6 +34,26 @@ test('`?` opens the list of keys, Escape closes it', async ({ page }) => {
   await expect(keys).toBeHidden();
 });
 
+test('keys do nothing behind a question', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  await open(page, `/jobs/${job.id}`);
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
+  await expect(page.getByRole('dialog')).toBeVisible();
+  await page.keyboard.press('?');
+  await expect(page.getByRole('dialog')).toHaveCount(1);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('?');
+  await expect(page.getByRole('dialog', { name: 'Keyboard' })).toBeVisible();
+});
+
+test('where there is no room for the search, `/` leads to the list that has one', async ({ page, api }) => {
+  await page.setViewportSize({ width: 700, height: 700 });
+  const job = await api.run('main', 'smoke/boot');
+  await open(page, `/jobs/${job.id}`);
+  await page.keyboard.press('/');
+  await expect(page.getByRole('heading', { name: 'Jobs' })).toBeVisible();
+});
+
 test('the navigation tells where one is, and leads by keyboard', async ({ page }) => {
   await open(page, '/jobs/new');
   const jobs = page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Jobs' });

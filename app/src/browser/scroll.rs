@@ -1,7 +1,7 @@
 //! Where in a view the reader is, and whether they come back to it.
 
 use leptos::prelude::{document, request_animation_frame, window, window_event_listener_untyped};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use web_sys::HtmlElement;
 use web_sys::wasm_bindgen::JsCast;
 
@@ -10,17 +10,45 @@ const KEPT_PLACES: usize = 20;
 
 thread_local! {
     static GOES_BACK: Cell<bool> = const { Cell::new(false) };
+    /// How far down one was at each address.
+    static TOPS: RefCell<Vec<(String, f64)>> = const { RefCell::new(Vec::new()) };
+    /// How far down one was at what is gone back to, until that is shown.
+    static LEFT_AT: Cell<Option<f64>> = const { Cell::new(None) };
 }
 
-/// Notes for `goes_back` which way the reader goes. To be called before the router is made, which listens as well and
+/// Notes for `goes_back` which way the reader goes, and where they were. To be called before the router is made, which listens as well and
 /// then loads what is gone back to.
 pub(crate) fn watch_ways() {
     if cfg!(feature = "ssr") {
         return;
     }
-    let _ = window_event_listener_untyped("popstate", |_| GOES_BACK.set(true));
+    let _ = window_event_listener_untyped("popstate", |_| {
+        GOES_BACK.set(true);
+        // Before the browser has scrolled in what is still shown.
+        let here = address();
+        LEFT_AT.set(TOPS.with_borrow(|tops| tops.iter().find(|(of, _)| *of == here).map(|(_, top)| *top)));
+    });
+    let _ = window_event_listener_untyped("scroll", |_| {
+        let here = address();
+        TOPS.with_borrow_mut(|tops| match tops.iter_mut().find(|(of, _)| *of == here) {
+            Some((_, top)) => *top = scroll_top(),
+            None => tops.push((here, scroll_top())),
+        });
+    });
     for begins_anew in ["pointerdown", "keydown"] {
         let _ = window_event_listener_untyped(begins_anew, |_| GOES_BACK.set(false));
+    }
+}
+
+fn address() -> String {
+    window().location().href().unwrap_or_default()
+}
+
+/// In a view that was just opened: to where it was left, if one goes back to it.
+#[cfg(not(feature = "ssr"))]
+pub(crate) fn scroll_to_left() {
+    if let Some(top) = LEFT_AT.take().filter(|_| goes_back()) {
+        scroll_soon_to(top);
     }
 }
 

@@ -2,9 +2,13 @@
 
 use js_sys::Reflect;
 use leptos::prelude::{document, window};
+use protocol::UserId;
+use web_sys::Storage;
 
 const RECENT_KEY: &str = "testarena.branches";
 const RECENT: usize = 5;
+/// Of whom the rest is.
+const USER_KEY: &str = "testarena.user";
 
 /// For a year; without a value it is forgotten.
 pub(crate) fn set_cookie(name: &str, value: Option<&str>) {
@@ -29,15 +33,31 @@ pub(crate) fn set_session_item(key: &str, value: Option<&str>) {
     };
 }
 
-/// What one user began or was offered again is nothing for the next.
-pub(crate) fn forget_user() {
-    for storage in [window().session_storage(), window().local_storage()].into_iter().flatten().flatten() {
-        let keys = (0..storage.length().unwrap_or(0)).filter_map(|at| storage.key(at).ok()?);
-        // Other programs may stand behind the same host.
-        let ours: Vec<String> = keys.filter(|key| key.starts_with("testarena.")).collect();
-        for key in ours {
-            let _ = storage.remove_item(&key);
+/// What one user began or was offered again is nothing for the next, also where the one before has not signed out.
+pub(crate) fn keep_only_of(user: UserId) {
+    let user = user.to_string();
+    for storage in storages() {
+        if storage.get_item(USER_KEY).ok().flatten().is_some_and(|before| before != user) {
+            forget(&storage);
         }
+        let _ = storage.set_item(USER_KEY, &user);
+    }
+}
+
+pub(crate) fn forget_user() {
+    storages().for_each(|storage| forget(&storage));
+}
+
+fn storages() -> impl Iterator<Item = Storage> {
+    [window().session_storage(), window().local_storage()].into_iter().flatten().flatten()
+}
+
+fn forget(storage: &Storage) {
+    let keys = (0..storage.length().unwrap_or(0)).filter_map(|at| storage.key(at).ok()?);
+    // Other programs may stand behind the same host.
+    let ours: Vec<String> = keys.filter(|key| key.starts_with("testarena.")).collect();
+    for key in ours {
+        let _ = storage.remove_item(&key);
     }
 }
 

@@ -52,7 +52,7 @@ impl ClientError {
                 let end = if problem.detail.ends_with(['.', '!', '?']) { "" } else { "." };
                 format!("{}: {}{end}", problem.title, problem.detail)
             }
-            Self::Unreachable => "Can't reach the server. Check your network and try again.".to_owned(),
+            Self::Unreachable => "The server did not answer. Check your network and try again.".to_owned(),
             Self::Unreadable { status } => {
                 format!(
                     "The server's answer (HTTP {status}) can't be read. Reload the page; if it stays, tell your administrator."

@@ -158,6 +158,12 @@ pub(super) fn JobActions(job: Live<Job>, id: JobId, user: Option<User>) -> impl 
             }
         });
     });
+    let has_ended = Memo::new(move |_| job.value.with(|job| job.summary.status.is_terminal()));
+    Effect::new(move |_| {
+        if has_ended.get() {
+            note.update(|note| drop(note.take_if(|now| now == ABORT_REQUESTED)));
+        }
+    });
     view! {
         <Buttons job id user act under_way />
         <StatusNote message=note />
@@ -183,12 +189,13 @@ impl UnderWay {
     }
 }
 
+/// True until the job ends.
+const ABORT_REQUESTED: &str = "Abort requested. It ends as soon as the remote test server agrees.";
+
 fn accepted(deed: Deed, job: &Job) -> String {
     match deed {
         Deed::Abort { is_forced: true } => "Ended here. The remote test server is still asked to abort it.",
-        Deed::Abort { .. } if job.summary.abort_requested => {
-            "Abort requested. It ends as soon as the remote test server agrees."
-        }
+        Deed::Abort { .. } if job.summary.abort_requested => ABORT_REQUESTED,
         Deed::Abort { .. } => "Aborted.",
         Deed::Delete { .. } => "Deletion requested. The job goes as soon as the remote test server agrees.",
         Deed::Rerun { .. } => "Rerun submitted.",

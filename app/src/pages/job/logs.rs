@@ -176,10 +176,11 @@ fn OpenLog(job: Live<Job>, log: LogOf, lines: LogLines, has_preview: Memo<bool>)
             return format!("Not all lines could be read. {}", error.message());
         }
         growing.value.with(|log| {
+            let is_all = log.is_complete || is_given_up();
             if log.total == 0 {
-                return "Nothing in this log yet.".to_owned();
+                return if is_all { "Nothing was printed." } else { "Nothing in this log yet." }.to_owned();
             }
-            let more = if log.is_complete || is_given_up() { "" } else { ", growing" };
+            let more = if is_all { "" } else { ", growing" };
             format!("{}, {}{more}", words::plural(log.total, "line"), words::size(log.bytes))
         })
     };
