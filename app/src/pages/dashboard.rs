@@ -16,7 +16,7 @@ use crate::{browser, words};
 use futures_util::future::join;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use protocol::api::{DEFAULT_PAGE, Environment, JobList, MAX_PAGE};
+use protocol::api::{DEFAULT_PAGE, Environment, Environments, JobList, MAX_PAGE};
 
 mod filters;
 mod freshness;
@@ -86,12 +86,9 @@ fn DashboardPage(seed: Dashboard) -> impl IntoView {
     let query = Memo::new(move |_| address.with(query_of));
     let Reload { value: found, again } = reload(query, seed.found, find);
     let seed = Loaded { body: seed.environments, etag: None, synced_at: None };
-    let ask = |_: &Vec<Environment>, _| async {
-        let environments = client::list_environments().await?.environments;
-        Ok(Fetched::Modified(Loaded { body: environments, etag: None, synced_at: None }))
-    };
-    let environments = poll::live(seed, ask, |shown: &mut Vec<Environment>, fresh| *shown = fresh, |_| false);
-    // Most of the time the answer is what is shown.
+    let ask = |_: &Vec<Environment>, etag| client::watch_environments(etag);
+    let merge = |shown: &mut Vec<Environment>, fresh: Environments| *shown = fresh.environments;
+    let environments = poll::live(seed, ask, merge, |_| false);
     let environments = Memo::new(move |_| environments.value.get());
     let names = Memo::new(move |_| environments.with(|all| all.iter().map(|one| one.name.clone()).collect::<Vec<_>>()));
     let list = move || match found.get() {

@@ -5,7 +5,9 @@ use crate::client::{self, ClientError};
 use crate::components::confirm_dialog::ConfirmDialog;
 use crate::components::text_dialog::{Question, TextDialog};
 use crate::components::toasts::Toasts;
+use crate::paths;
 use crate::pending::{Pending, telling};
+use crate::session::Session;
 use leptos::prelude::*;
 use protocol::api::{ChangeUserRequest, User};
 
@@ -107,6 +109,7 @@ pub(super) fn DeedDialog(
     on_change: Callback<()>,
 ) -> impl IntoView {
     let toasts = Toasts::of_context();
+    let me = expect_context::<Session>().user.map(|user| user.id);
     let wrong = RwSignal::new(None::<String>);
     let act = Callback::new(move |(deed, user, typed, pending): (Deed, User, String, Pending)| {
         problem.set(None);
@@ -118,6 +121,10 @@ pub(super) fn DeedDialog(
                 Ok(told) => {
                     if is_asked {
                         asked.set(None);
+                    }
+                    if me == Some(user.id) {
+                        // Who one is stands all over the page: as a new document it is told anew.
+                        return browser::go(paths::ADMIN_USERS);
                     }
                     toasts.done(told);
                     let _ = on_change.try_run(());
