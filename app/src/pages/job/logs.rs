@@ -25,6 +25,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
+use protocol::TaskStatus;
 use protocol::api::{ErrorCode, Job, LogLines, LogsState, Task};
 use web_sys::HtmlElement;
 use web_sys::wasm_bindgen::JsCast;
@@ -257,15 +258,15 @@ fn press_by_space(event: KeyboardEvent) {
     }
 }
 
-/// Reads what is added, from the last line that is known: that one may have been unfinished. A running task's log is asked
-/// for when the job says that there is more of it.
+/// Reads what is added, from the last line that is known: that one may have been unfinished. It is asked for by itself, since
+/// a task that only prints changes nothing else of its job, and earlier where the job says that there is more.
 fn read_on(job: Live<Job>, log: LogOf, lines: LogLines) -> Live<LogBuffer> {
     let seed = Loaded { body: LogBuffer::of(lines), etag: None, synced_at: None };
     let task = log.task.clone();
     let told = Memo::new(move |_| {
         job.value.with(|job| {
             let task = job.tasks.iter().find(|one| Some(&one.task_id) == task.as_ref());
-            (job.summary.logs.state, task.map(|task| (task.status.is_terminal(), task.log_size)))
+            (job.summary.logs.state, task.map(|task| (task.status, task.log_size)))
         })
     });
     let ask = move |known: &LogBuffer, _| {
@@ -280,8 +281,8 @@ fn read_on(job: Live<Job>, log: LogOf, lines: LogLines) -> Live<LogBuffer> {
     };
     let is_final = move |log: &LogBuffer| {
         let (state, task) = told.get_untracked();
-        let is_all = task.is_some_and(|(has_ended, size)| !has_ended && size <= log.bytes);
-        log.is_complete || is_all || state == LogsState::Incomplete
+        let has_begun = task.is_none_or(|(status, _)| status != TaskStatus::Waiting);
+        log.is_complete || !has_begun || state == LogsState::Incomplete
     };
     let live = poll::live(seed, ask, |known: &mut LogBuffer, lines| known.add(lines), is_final);
     Effect::new(move |before: Option<_>| {
