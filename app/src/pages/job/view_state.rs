@@ -51,9 +51,9 @@ impl ViewState {
             // The tab that a job was opened with is in the URL as well. On the way to another view the URL is no longer
             // this job's, and its effects not yet gone.
             if tab.get_untracked() == LOGS && pathname.get_untracked() == paths::job(id) {
-                go.run(
-                    listing.with_untracked(|listing| listing.url_of(LOGS, &task.get_untracked().unwrap_or_default())),
-                );
+                let task = task.get_untracked().unwrap_or_default();
+                let url = listing.with_untracked(|listing| listing.url_of(LOGS, &task));
+                once_there(id, pathname, move || go.run(url));
             }
         });
         Self {
@@ -105,6 +105,17 @@ fn task_of(query: &Query) -> Option<String> {
 /// The log that the URL asks for, while the tab with the logs is shown.
 pub(super) fn open_log(id: Option<JobId>, tab: &str, query: &Query) -> Option<LogOf> {
     (tab == LOGS).then_some(LogOf { job: id?, task: task_of(query) })
+}
+
+/// Not before the way to the job stands in the browser's history: a replacement that comes earlier takes its place, and with
+/// it that of the view before.
+fn once_there(id: JobId, pathname: Memo<String>, then: impl FnOnce() + 'static) {
+    let job = paths::job(id);
+    if window().location().pathname().is_ok_and(|there| there == job) {
+        then();
+    } else if pathname.try_get_untracked().is_some_and(|wanted| wanted == job) {
+        request_animation_frame(move || once_there(id, pathname, then));
+    }
 }
 
 fn known_tab(name: &str) -> Option<&'static str> {
