@@ -1,6 +1,6 @@
 // A job that runs for a while: its log grows in the open page, and what the reader chose stays chosen.
 
-import { expect, expectAt, isLive, jobRow, lastLine, logLines, open, tab, test, topOf } from '../fixtures/test';
+import { expect, expectAt, hold, isLive, jobRow, lastLine, logLines, open, tab, test, topOf } from '../fixtures/test';
 
 test('the log of a running task grows without a reload', { tag: '@firefox' }, async ({ page, api }) => {
   const job = await api.submit('main', 'load/soak');
@@ -50,6 +50,35 @@ test('the tab used last is the one that the next job opens with', async ({ page,
   await expect(tab(page, 'Logs')).toHaveAttribute('aria-selected', 'true');
   await open(page, `/jobs/${second.id}`);
   await expect(tab(page, 'Logs')).toHaveAttribute('aria-selected', 'true');
+});
+
+test('the list stays in the history behind a job that opens with its logs', async ({ page, api }) => {
+  const first = await api.run('main', 'smoke/boot');
+  const second = await api.run('main', 'smoke/storage');
+  await open(page, `/jobs/${first.id}`);
+  await tab(page, 'Logs').click();
+  await expect(page).toHaveURL(/tab=logs/);
+  await open(page, '/?status=passed');
+  await jobRow(page, second).getByRole('link').first().click();
+  await expect(page).toHaveURL(`/jobs/${second.id}?tab=logs`);
+  await expect(tab(page, 'Logs')).toHaveAttribute('aria-selected', 'true');
+  await page.goBack();
+  await expect(page).toHaveURL('/?status=passed');
+  await expect(jobRow(page, second)).toBeVisible();
+});
+
+test('of two jobs that are clicked one after the other the second is shown', async ({ page, api }) => {
+  const first = await api.run('main', 'smoke/boot');
+  const second = await api.run('main', 'smoke/storage');
+  await open(page, '/');
+  const letGo = await hold(page, `/api/job/${first.id}`);
+  const isAsked = page.waitForRequest((request) => request.url().endsWith(`/api/job/${first.id}`));
+  await jobRow(page, first).getByRole('link').first().click();
+  await isAsked;
+  await jobRow(page, second).getByRole('link').first().click();
+  await expect(page).toHaveURL(new RegExp(`/jobs/${second.id}`));
+  letGo();
+  await expect(page.getByRole('heading', { level: 1 })).toContainText(`#${second.id}`);
 });
 
 test('a log of 200,000 lines puts only what is visible into the page', async ({ page, api }) => {

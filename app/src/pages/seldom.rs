@@ -12,7 +12,9 @@ use leptos::prelude::*;
 use leptos::wasm_split::{SplitLoaderError, wasm_split};
 use leptos_router::ChooseView;
 #[cfg(not(feature = "ssr"))]
-use leptos_router::hooks::use_url;
+use leptos_router::hooks::{use_location, use_url};
+#[cfg(not(feature = "ssr"))]
+use leptos_router::location::Location;
 use std::pin::Pin;
 
 /// By the file that it comes in.
@@ -66,24 +68,43 @@ impl ChooseView for SeldomPage {
 }
 
 #[cfg(not(feature = "ssr"))]
+impl SeldomPage {
+    /// Another view is wanted by now. Where it is of this very route, the router takes its address for this view's, and
+    /// would draw neither.
+    async fn give_way(self, location: &Location) -> AnyView {
+        let path = location.pathname.try_get_untracked().unwrap_or_default();
+        let is_of_this_route = match self.0 {
+            Seldom::Job => path.strip_prefix("/jobs/").is_some_and(|id| id.starts_with(|c: char| c.is_ascii_digit())),
+            Seldom::Record(Record::History) => path.starts_with("/scenarios/"),
+            _ => false,
+        };
+        if is_of_this_route {
+            let query = location.search.try_get_untracked().filter(|query| !query.is_empty());
+            crate::browser::go(&query.map_or_else(|| path.clone(), |query| format!("{path}?{query}")));
+        }
+        std::future::pending().await
+    }
+}
+
+#[cfg(not(feature = "ssr"))]
 impl ChooseView for SeldomPage {
     async fn choose(self) -> AnyView {
-        let (at, url) = (At::here(), use_url());
+        let (at, url, location) = (At::here(), use_url(), use_location());
         let to = super::address(url);
         let path = to.split('?').next().unwrap_or_default();
+        let is_left = || location.pathname.try_get_untracked().is_some_and(|wanted| wanted != path);
         // While the server is away what is shown stays, and it is asked again.
         while prepare(path).await.is_err() {
             let script = crate::browser::own_script().unwrap_or_default();
             let is_answered = crate::transport::is_served(&script).await.is_some();
-            if is_answered || super::address(url) != to {
+            if is_answered || is_left() {
                 break;
             }
             crate::connection::note(Some(&crate::client::ClientError::Unreachable));
             crate::poll::a_while().await;
         }
-        if super::address(url) != to {
-            // Another view is wanted by now.
-            return std::future::pending().await;
+        if is_left() {
+            return self.give_way(&location).await;
         }
         let opening = match self.0 {
             Seldom::Job => match log_file().await {
@@ -97,13 +118,13 @@ impl ChooseView for SeldomPage {
             Seldom::Record(view) => records_file(view, at).await,
             Seldom::Setting(view) => settings_file(view, at).await,
         };
-        if let Ok(opening) = opening {
-            opening.await
-        } else {
+        let Ok(opening) = opening else {
             // Another version is served by now, with other files: as a new document it is told which.
             crate::browser::go(&to);
-            std::future::pending().await
-        }
+            return std::future::pending().await;
+        };
+        let view = opening.await;
+        if is_left() { self.give_way(&location).await } else { view }
     }
 
     async fn preload(&self) {}
