@@ -139,10 +139,10 @@ pub async fn tick<R: Remote>(poller: &Arc<Poller<R>>) -> Result<(), StoreError> 
 pub async fn tick_all(state: &AppState, now: Timestamp) {
     for mut poller in pollers(state) {
         Arc::get_mut(&mut poller).unwrap().clock = Clock::starting_at(now);
-        tick(&poller).await.unwrap();
+        Box::pin(tick(&poller)).await.unwrap();
         fetch_files(&poller, now).await.unwrap();
         work_off(&poller, Lane::Shell).await.unwrap();
-        tick(&poller).await.unwrap();
+        Box::pin(tick(&poller)).await.unwrap();
         fetch_files(&poller, now).await.unwrap();
     }
 }

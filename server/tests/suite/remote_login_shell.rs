@@ -104,7 +104,7 @@ async fn a_shell_that_swallows_how_commands_end_is_told() {
         let error = environment.server.clean_up("42").await.unwrap_err();
         assert!(error.private().contains("swallows their exit status"), "{swallows}: {error:?}");
         assert!(bench.path("workspaces/42").exists());
-        let checks = environment.check("test").await;
+        let checks = Box::pin(environment.check("test")).await;
         let wrong: Vec<_> = checks.iter().filter(|check| !check.ok).map(|check| check.detail.as_str()).collect();
         assert!(wrong.iter().any(|detail| detail.contains("swallows their exit status")), "{swallows}: {wrong:?}");
     }

@@ -161,7 +161,9 @@ async fn a_server_that_takes_few_sessions_at_once_is_asked_one_after_the_other()
         bench.sshd.bashrc("sleep 0.3");
         let environment = bench.environment();
         let branches = ["b1", "b2", "b3", "b4", "b5"];
-        branches.iter().for_each(|branch| bench.push(branch));
+        for branch in branches {
+            bench.push(branch);
+        }
         let asked = branches.map(|branch| environment.repository.resolve(branch));
         for (branch, found) in branches.iter().zip(futures_util::future::join_all(asked).await) {
             assert_eq!(found.as_deref(), Ok(commit.as_str()), "{branch}, {most}");
