@@ -159,14 +159,10 @@ pub(super) fn JobActions(job: Live<Job>, id: JobId, user: Option<User>) -> impl 
         });
     });
     let has_ended = Memo::new(move |_| job.value.with(|job| job.summary.status.is_terminal()));
-    Effect::new(move |_| {
-        if has_ended.get() {
-            note.update(|note| drop(note.take_if(|now| now == ABORT_REQUESTED)));
-        }
-    });
+    let told = Signal::derive(move || note.get().filter(|told| told != ABORT_REQUESTED || !has_ended.get()));
     view! {
         <Buttons job id user act under_way />
-        <StatusNote message=note />
+        <StatusNote message=told />
         <Alert message=problem />
     }
 }
