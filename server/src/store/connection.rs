@@ -60,20 +60,6 @@ macro_rules! on_own {
 
 pub(super) use on_own;
 
-/// Reads with queries that all see the same moment.
-pub(super) fn read_at_once<T>(
-    connection: &mut AnyConnection,
-    read: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
-) -> QueryResult<T> {
-    connection.transaction(|connection| {
-        // In SQLite a transaction sees one moment as it is; here, without this, each statement sees its own.
-        if let AnyConnection::Postgresql(postgres) = connection {
-            postgres.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
-        }
-        read(connection)
-    })
-}
-
 /// Where the database is, from `database_url`.
 #[derive(Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {

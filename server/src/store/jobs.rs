@@ -14,7 +14,7 @@ pub use lane::{Lane, has_own_queue, may_be_there};
 pub use wanted::{request_abort, request_delete, want_abort};
 
 use super::audit::{AuditEntry, insert_audit_entry};
-use super::connection::{on_own, read_at_once};
+use super::connection::on_own;
 use super::environments::find_environment_status;
 use super::installation;
 use super::prepared::Prepared;
@@ -27,9 +27,13 @@ use super::values::{
 };
 use super::{AnyConnection, QueryResult, next_id};
 use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use protocol::api::{AuditAction, CleanupState, LogsState, SyncState, TaskCounts, Via};
 use protocol::{JobId, JobStatus, Timestamp, UserId};
 use std::time::Duration;
+
+/// For a job and its tasks of one revision; far more than a job ever changes meanwhile.
+const MOST_LOOKS: usize = 20;
 
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable, AsChangeset)]
 #[diesel(table_name = jobs, treat_none_as_null = true, treat_none_as_default_value = false)]
@@ -310,14 +314,23 @@ pub fn find_owned_job(connection: &mut AnyConnection, id: JobId) -> QueryResult<
     on_own!(connection, |own| job.first(own)).optional()
 }
 
-/// A job with its tasks, all of one moment.
+/// A job with its tasks, all of one revision; `None` if there is no such job.
+///
+/// # Errors
+/// The job changed whenever it was looked at: the database is busy.
 pub fn find_whole_job(connection: &mut AnyConnection, id: JobId) -> QueryResult<Option<WholeJob>> {
-    read_at_once(connection, |connection| {
-        let Some(OwnedJob { job, username }) = find_owned_job(connection, id)? else {
-            return Ok(None);
-        };
-        Ok(Some(WholeJob { job, username, tasks: find_tasks(connection, id)? }))
-    })
+    let mut found = find_owned_job(connection, id)?;
+    // Two queries see two moments, and one transaction would be of no use where each statement is pooled by itself.
+    for _ in 0..MOST_LOOKS {
+        let Some(OwnedJob { job, username }) = found else { return Ok(None) };
+        let tasks = find_tasks(connection, id)?;
+        found = find_owned_job(connection, id)?;
+        if found.as_ref().is_some_and(|again| again.job.revision == job.revision) {
+            return Ok(Some(WholeJob { job, username, tasks }));
+        }
+    }
+    let told = "the job changed whenever it was looked at".to_owned();
+    Err(DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, Box::new(told)))
 }
 
 /// Saves what came of looking at a job, unless somebody changed it meanwhile: then `false`, and nothing is saved.
