@@ -544,3 +544,16 @@ test('a copy that is cut says so', async ({ page, api, context }) => {
   await page.getByRole('button', { name: 'Copy' }).click();
   await expect(page.getByRole('status').filter({ hasText: 'The first 10,000 of 20,000 lines copied.' })).toBeVisible();
 });
+
+test('a match is marked where it stands in its line, and scrolled to', async ({ page, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  await page.setViewportSize({ width: 320, height: 800 });
+  await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-1`);
+  const marked = () =>
+    page.evaluate(() => [...(CSS.highlights.get('match') ?? [])].map((range) => String(range as Range)).join());
+  await page.getByLabel('Find in log').fill(`FOR ${job.id}-1`);
+  await expect.poll(marked).toBe(`for ${job.id}-1`);
+  await expect.poll(() => page.getByRole('region', { name: 'Log' }).evaluate((log) => log.scrollLeft)).toBeGreaterThan(0);
+  await page.getByLabel('Find in log').fill('');
+  await expect.poll(marked).toBe('');
+});
