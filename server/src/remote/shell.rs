@@ -161,6 +161,10 @@ impl Inner {
                     break;
                 }
             }
+            if matches!(result, Err(SshError::NoSession(_))) {
+                // It takes none although none of ours is open: over a new connection it may.
+                self.kept.lock().await.connection = None;
+            }
         }
         drop(share);
         result.map_err(Stop::Ssh)

@@ -174,6 +174,17 @@ async fn a_server_that_takes_few_sessions_at_once_is_asked_one_after_the_other()
 }
 
 #[tokio::test]
+async fn a_connection_over_which_no_session_can_be_had_is_not_kept() {
+    let bench = Bench::start();
+    let environment = bench.environment();
+    bench.sshd.reconfigure("MaxSessions 0");
+    assert!(unreachable(environment.repository.resolve("main").await).contains("see its MaxSessions"));
+    // What a server's configuration says holds for connections to come.
+    bench.sshd.reconfigure("MaxSessions 10");
+    assert!(environment.repository.resolve("main").await.is_ok());
+}
+
+#[tokio::test]
 async fn a_server_that_exchanges_keys_by_nist_curves_alone_is_reached() {
     let bench = Bench::start();
     bench.sshd.reconfigure("KexAlgorithms ecdh-sha2-nistp256");
