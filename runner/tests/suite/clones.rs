@@ -224,8 +224,7 @@ async fn submodules_are_there_at_the_recorded_commits_also_relative_and_nested_o
     let recorded = git(&lib, &["rev-parse", "HEAD"]);
     std::fs::write(lib.join("tool"), "newer").unwrap();
     git(&lib, &["commit", "--quiet", "--all", "--message", "newer"]);
-    let mut queue = server.queue("42", &["lib"]);
-    queue.commit = server.git_at_source(&["rev-parse", "HEAD"]);
+    let queue = server.queue_of_newest("42", &["lib"]);
     assert_eq!(server.client.post_queue(&queue).await.status(), 202);
     let ended = server.client.ended("42").await;
     assert_eq!(ended.status, QueueStatus::Finished, "{ended:?}");
@@ -246,8 +245,7 @@ async fn a_checkout_reaches_servers_as_its_clone_does() {
         git(&config.repository, &["config", "core.sshCommand", "ssh -i \"deploy key\""]);
     })
     .await;
-    let mut queue = server.queue("42", &["lib"]);
-    queue.commit = server.git_at_source(&["rev-parse", "HEAD"]);
+    let queue = server.queue_of_newest("42", &["lib"]);
     assert_eq!(server.client.post_queue(&queue).await.status(), 202);
     let ended = server.client.ended("42").await;
     assert_eq!(ended.status, QueueStatus::Finished, "{ended:?}");
@@ -262,8 +260,7 @@ async fn a_clone_that_keeps_its_own_branches_like_the_sources_takes_new_commits(
     })
     .await;
     server.git_at_source(&["commit", "--quiet", "--allow-empty", "--message", "newer"]);
-    let mut queue = server.queue("42", &["pass"]);
-    queue.commit = server.git_at_source(&["rev-parse", "HEAD"]);
+    let queue = server.queue_of_newest("42", &["pass"]);
     let answer = server.client.post_queue(&queue).await;
     assert_eq!(answer.status(), 202, "{}", answer.text().await.unwrap());
     assert_eq!(server.client.ended("42").await.status, QueueStatus::Finished);
@@ -276,8 +273,7 @@ async fn submodules_that_are_not_wanted_are_told_and_one_that_can_not_be_had_is_
         config.submodules = false;
     })
     .await;
-    let mut queue = server.queue("42", &["lib"]);
-    queue.commit = server.git_at_source(&["rev-parse", "HEAD"]);
+    let queue = server.queue_of_newest("42", &["lib"]);
     server.client.post_queue(&queue).await;
     server.client.ended("42").await;
     let log = server.client.log("42").await;
@@ -286,8 +282,7 @@ async fn submodules_that_are_not_wanted_are_told_and_one_that_can_not_be_had_is_
     server.config.submodules = true;
     std::fs::remove_dir_all(server.folder.path().join("lib")).unwrap();
     server.start_again().await;
-    let mut queue = server.queue("43", &["lib"]);
-    queue.commit = server.git_at_source(&["rev-parse", "HEAD"]);
+    let queue = server.queue_of_newest("43", &["lib"]);
     server.client.post_queue(&queue).await;
     let ended = server.client.ended("43").await;
     assert_eq!(ended.status, QueueStatus::Error);
@@ -304,8 +299,7 @@ async fn without_git_lfs_a_pointer_is_told_from_a_program_and_a_required_filter_
     std::fs::write(source.join(".gitattributes"), "scenarios/blob filter=lfs\n").unwrap();
     server.git_at_source(&["add", "--all"]);
     server.git_at_source(&["commit", "--quiet", "--message", "pointer"]);
-    let mut queue = server.queue("42", &["blob"]);
-    queue.commit = server.git_at_source(&["rev-parse", "HEAD"]);
+    let mut queue = server.queue_of_newest("42", &["blob"]);
     server.client.post_queue(&queue).await;
     let ended = server.client.ended("42").await;
     assert_eq!(statuses(&ended), (QueueStatus::Finished, vec![protocol::TaskStatus::Error]));
@@ -337,8 +331,7 @@ async fn a_submodule_that_nobody_says_where_from_keeps_no_other_away() {
         git(&source, &["commit", "--quiet", "--message", "newer", "lib"]);
     })
     .await;
-    let mut queue = server.queue("42", &["lib"]);
-    queue.commit = server.git_at_source(&["rev-parse", "HEAD"]);
+    let queue = server.queue_of_newest("42", &["lib"]);
     assert_eq!(server.client.post_queue(&queue).await.status(), 202);
     let ended = server.client.ended("42").await;
     assert_eq!(ended.status, QueueStatus::Finished, "{ended:?}");
@@ -367,8 +360,7 @@ async fn what_the_clones_file_system_can_not_do_is_done_in_a_checkout() {
         },
     )
     .await;
-    let mut queue = server.queue("42", &["a"]);
-    queue.commit = server.git_at_source(&["rev-parse", "HEAD"]);
+    let queue = server.queue_of_newest("42", &["a"]);
     assert_eq!(server.client.post_queue(&queue).await.status(), 202);
     server.client.ended("42").await;
     assert_eq!(server.client.log("42-1").await, "x\nsame\n");

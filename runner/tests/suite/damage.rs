@@ -63,8 +63,7 @@ async fn what_git_can_do_without_or_make_anew_holds_up_no_new_commit() {
         git(repository, &["repack", "-q", "-a", "-d"]);
         std::fs::write(repository.join(".git").join(file), [0; 100]).unwrap();
         server.git_at_source(&["commit", "--quiet", "--allow-empty", "--message", "newer"]);
-        let mut queue = server.queue("42", &["pass"]);
-        queue.commit = server.git_at_source(&["rev-parse", "HEAD"]);
+        let queue = server.queue_of_newest("42", &["pass"]);
         insist(&server, &queue).await;
         let ended = server.client.ended("42").await;
         assert_eq!(statuses(&ended), (QueueStatus::Finished, vec![Passed]), "{file}: {ended:?}");

@@ -219,8 +219,7 @@ pub async fn until_exists(path: &Path) {
 #[tokio::test]
 async fn an_abort_during_a_checkout_ends_at_once_and_leaves_no_half_workspace() {
     let server = TestRunner::start_in(&[("a", "true")], |_, folder| make_slow(folder)).await;
-    let mut queue = server.queue("1", &["a"]);
-    queue.commit = server.git_at_source(&["rev-parse", "HEAD"]);
+    let queue = server.queue_of_newest("1", &["a"]);
     assert_eq!(server.client.post_queue(&queue).await.status(), 202);
     until_exists(&server.folder.path().join("slow-began")).await;
     server.client.abort("1").await;
@@ -234,8 +233,7 @@ async fn a_runner_killed_during_a_checkout_runs_the_queue_once_after_its_start()
     let mut server = TestRunner::start_in(&[("a", "true")], |_, folder| make_slow(folder)).await;
     server.shut_down().await;
     let mut other = start_other(&mut server, &["env"]).await;
-    let mut queue = server.queue("1", &["a"]);
-    queue.commit = server.git_at_source(&["rev-parse", "HEAD"]);
+    let queue = server.queue_of_newest("1", &["a"]);
     assert_eq!(server.client.post_queue(&queue).await.status(), 202);
     until_exists(&server.folder.path().join("slow-began")).await;
     other.kill().await.unwrap();

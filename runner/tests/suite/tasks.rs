@@ -144,8 +144,7 @@ async fn a_scenario_that_can_not_start_is_an_error() {
     let source = server.folder.path().join("source");
     std::fs::write(source.join("scenarios/a"), "#!/no/such/interpreter\n").unwrap();
     server.git_at_source(&["commit", "--quiet", "--all", "--message", "broken"]);
-    let mut queue = server.queue("42", &["a"]);
-    queue.commit = server.git_at_source(&["rev-parse", "HEAD"]);
+    let queue = server.queue_of_newest("42", &["a"]);
     assert_eq!(server.client.post_queue(&queue).await.status(), 202);
     let queue = server.client.ended("42").await;
     assert_eq!(statuses(&queue), (QueueStatus::Finished, vec![Error]));
@@ -171,8 +170,7 @@ async fn a_file_that_is_no_program_is_an_error_in_clear_words() {
     }
     server.git_at_source(&["-c", "core.autocrlf=false", "commit", "--quiet", "--all", "--message", "odd"]);
     let scenarios: Vec<&str> = files.iter().map(|(name, _, _)| *name).collect();
-    let mut queue = server.queue("42", &scenarios);
-    queue.commit = server.git_at_source(&["rev-parse", "HEAD"]);
+    let queue = server.queue_of_newest("42", &scenarios);
     assert_eq!(server.client.post_queue(&queue).await.status(), 202);
     let ended = server.client.ended("42").await;
     for (task, (_, _, words)) in tasks(&ended).iter().zip(files) {

@@ -90,6 +90,11 @@ impl TestRunner {
         }
     }
 
+    /// Of the source's last commit, whatever the runner was started with.
+    pub fn queue_of_newest(&self, id: &str, scenarios: &[&str]) -> QueueRequest {
+        QueueRequest { commit: self.git_at_source(&["rev-parse", "HEAD"]), ..self.queue(id, scenarios) }
+    }
+
     pub async fn submit(&self, id: &str, scenarios: &[&str]) {
         let answer = self.client.post_queue(&self.queue(id, scenarios)).await;
         assert_eq!(answer.status(), 202, "{}", answer.text().await.unwrap());
