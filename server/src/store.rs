@@ -2,7 +2,8 @@
 //! Queries are plain functions on a connection, one file per table; `Store` runs them off the async threads.
 
 pub mod audit;
-pub mod connection;
+mod connection;
+mod connector;
 pub mod environments;
 mod failure;
 mod group;
@@ -12,13 +13,17 @@ pub mod installation;
 pub mod jobs;
 pub mod leases;
 pub mod listing;
+mod migrations;
 pub mod oidc;
 mod pooler;
+mod postgres;
 mod prepared;
+mod probe;
 pub mod rights;
 pub mod runs;
 pub mod schema;
 pub mod sessions;
+mod sqlite;
 pub mod ssh_status;
 pub mod tasks;
 pub mod tokens;
@@ -32,7 +37,8 @@ pub use failure::{Outage, StoreError};
 
 use crate::inline::Inline;
 use crate::together::Together;
-use connection::{Connector, on_own};
+use connection::on_own;
+use connector::Connector;
 use diesel::result::Error as DieselError;
 use group::{Mode, work};
 use held::Held;
@@ -139,7 +145,7 @@ impl Store {
         let migrate = move || {
             let mut connection = connector.connect().map_err(|error| StoreError::not_connected(&error))?;
             connector.look_at(&mut connection).map_err(|error| StoreError::Query(Arc::new(error)))?;
-            connection::migrate(&mut connection).map_err(|error| StoreError::Migration(error.to_string()))
+            migrations::migrate(&mut connection).map_err(|error| StoreError::Migration(error.to_string()))
         };
         match self.0.place {
             Place::Here { .. } => migrate(),
@@ -162,9 +168,9 @@ impl Store {
     /// Whether the database answers, and takes writes.
     pub async fn ping(&self) -> Result<(), StoreError> {
         if self.0.has_trouble.load(Ordering::Relaxed) {
-            return self.write(connection::try_to_write).await;
+            return self.write(probe::try_to_write).await;
         }
-        if self.read(connection::takes_writes).await? {
+        if self.read(probe::takes_writes).await? {
             return Ok(());
         }
         self.0.connector.give_up_all();
@@ -217,7 +223,7 @@ impl Store {
         let store = self.clone();
         let question = move || {
             let store = store.clone();
-            async move { store.read(connection::snapshot).await.map(|snapshot| Mark::Snapshot(snapshot.into())) }
+            async move { store.read(probe::snapshot).await.map(|snapshot| Mark::Snapshot(snapshot.into())) }
         };
         self.0.marks.ask((), question).await.unwrap_or(Err(StoreError::Interrupted))
     }

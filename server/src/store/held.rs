@@ -1,8 +1,8 @@
 //! A thread's own connection: opened when it is first needed, and given up when it is of no more use.
 
-use super::connection::Connector;
+use super::connector::{Connector, MOVED_WORDS};
 use super::group::{Mode, Transactions, Work, run_plain, run_together};
-use super::{AnyConnection, Outage, StoreError, connection};
+use super::{AnyConnection, Outage, StoreError, sqlite};
 use diesel::connection::TransactionManager;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -60,7 +60,7 @@ impl Held {
             self.connector.give_up_all();
         }
         match (is_gone, self.is_gone_told) {
-            (true, false) => tracing::error!("nothing is taken in any more: {}", connection::MOVED_WORDS),
+            (true, false) => tracing::error!("nothing is taken in any more: {}", MOVED_WORDS),
             (false, true) => tracing::info!("the database file is back in its place"),
             _ => {}
         }
@@ -69,7 +69,7 @@ impl Held {
             return;
         }
         if let Some(open) = &mut self.open {
-            let _ = connection::tidy_log(&mut open.connection);
+            let _ = sqlite::tidy_log(&mut open.connection);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The threads on which queries run, each with a connection of its own, and the queue that feeds them.
 //! Nobody waits for long: a call that no thread has taken within `WAIT_LIMIT` is answered with "busy".
 
-use super::connection::Connector;
+use super::connector::Connector;
 use super::group::{Mode, Work, work};
 use super::held::Held;
 use super::{AnyConnection, Outage, QueryResult, StoreError};
