@@ -54,6 +54,7 @@ only_in 'server/src/site\.rs|frontend/' '\bapp::' 'the page'
 never '\.route\("[^"]*", (get|post|patch|delete)\(' 'routes of the API are documented: api_route' server/src/api.rs
 never '\bcrate::(poller\b|\{[^}]*\bpoller\b)' 'api never names the poller' server/src/api.rs server/src/api
 never '\bcrate::(api\b|\{[^}]*\bapi\b)' 'the poller never names api' server/src/poller.rs server/src/poller
+never '\bcrate::(api\b|\{[^}]*\bapi\b)' 'api stands on the state, and around both' server/src/state.rs server/src/around.rs server/src/around
 never '\bcrate::(lifecycle\b|\{[^}]*\blifecycle\b)' 'the store knows no rules of jobs' server/src/store.rs server/src/store
 never '\.await|\basync fn' 'lifecycle decides; it does no I/O' server/src/lifecycle.rs server/src/lifecycle
 

@@ -31,11 +31,6 @@ mod submission;
 mod tokens;
 mod users;
 
-pub use estimate::Estimates;
-pub use jobs::JobLooks;
-pub use listing::ListLooks;
-pub use metrics::Counted;
-
 use crate::state::AppState;
 use crate::{around, auth, error};
 use axum::Router;

@@ -3,12 +3,12 @@
 
 mod ask;
 mod compress;
+mod counted;
 mod request_id;
 mod safe_headers;
 
 pub use ask::MAX_BODY_BYTES;
 
-use crate::api::Counted;
 use crate::error::ApiError;
 use crate::metrics::Metrics;
 use crate::state::AppState;
@@ -17,6 +17,7 @@ use axum::extract::{Request, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use counted::Counted;
 use futures_util::FutureExt;
 use protocol::Timestamp;
 use protocol::api::{NOW_HEADER, PAGE_HEADER};

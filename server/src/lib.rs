@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod encoding;
 pub mod error;
+mod estimates;
 pub mod housekeeping;
 pub mod inline;
 pub mod kept;
@@ -29,6 +30,7 @@ pub mod state;
 pub mod store;
 pub mod together;
 pub mod turns;
+pub mod version;
 pub mod waiters;
 pub mod wishes;
 

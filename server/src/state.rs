@@ -1,19 +1,21 @@
 //! What every handler can reach: configuration, store, logs, environments and the memory of who is signed in.
 //! Cheap to clone, since each request does so several times; knows nothing of the pages.
 
-use crate::api::{Estimates, JobLooks, ListLooks};
 use crate::auth::Auth;
 use crate::bell::Bell;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::kept::KeptBodies;
+use crate::estimates::Estimates;
+use crate::kept::{KeptBodies, Looks};
 use crate::key_locks::KeyedLocks;
 use crate::logs::{KeepLimits, LogStore};
 use crate::metrics::Metrics;
 use crate::remote::Environment;
 use crate::restored::{self, LastJob, MarkError};
+use crate::store::listing::JobFilter;
 use crate::store::{DatabaseUrl, Store, StoreError, installation, jobs};
 use crate::turns::{Rules, Turns};
+use crate::version::{Known, Looked};
 use crate::waiters::Waiters;
 use crate::wishes::Wishes;
 use axum::extract::FromRef;
@@ -77,9 +79,10 @@ pub struct Parts {
     pub waiters: Waiters,
     /// Bodies of jobs as they were last written.
     pub kept: Arc<KeptBodies>,
-    /// Looks at jobs and at lists, shared by those who ask for the same.
-    pub job_looks: JobLooks,
-    pub list_looks: ListLooks,
+    /// Looks at jobs, by job and what the client has of it, shared by those who ask for the same.
+    pub job_looks: Looks<(JobId, Known), Arc<Looked>>,
+    /// The same of lists, by filter, how many at most, and what the client has.
+    pub list_looks: Looks<((JobFilter, usize), Known), Arc<Looked>>,
     /// Cancelled when the server is about to end: those who wait for a job to change get their answer.
     pub shutdown: CancellationToken,
 }
@@ -146,8 +149,8 @@ impl AppState {
             estimates: Estimates::default(),
             waiters: Waiters::default(),
             kept: Arc::default(),
-            job_looks: JobLooks::default(),
-            list_looks: ListLooks::default(),
+            job_looks: Looks::default(),
+            list_looks: Looks::default(),
             shutdown,
         };
         Ok(parts.into())

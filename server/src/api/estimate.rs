@@ -3,6 +3,7 @@
 
 use super::history::median;
 use crate::error::ApiResult;
+use crate::estimates::Reckoning;
 use crate::state::AppState;
 use crate::store::environments::find_environment_status;
 use crate::store::runs::{self, OpenTask, Series};
@@ -11,41 +12,11 @@ use protocol::api::Estimate;
 use protocol::{JobId, TaskStatus, Timestamp};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
-/// How long a reckoning is good: the page asks as often.
-const KEPT_FOR: Duration = Duration::from_secs(5);
 /// Of how many tasks at the head of the line the future is told.
 const MAX_TASKS: i64 = 5_000;
 /// From how many of its last runs a scenario's usual duration is taken.
 const USUAL_RUNS: i64 = 20;
-
-/// What one look at the line has come to.
-#[derive(Default)]
-struct Reckoning {
-    by_job: HashMap<JobId, Estimate>,
-    /// Of those that stood in the line.
-    newest: Option<JobId>,
-}
-
-/// The last reckoning of each environment. Cheap to clone; all clones share one memory.
-#[derive(Clone, Default)]
-pub struct Estimates(Arc<Mutex<HashMap<String, (Instant, Reckoning)>>>);
-
-impl Estimates {
-    /// `None`: the line is to be looked at anew, also for a job that has joined it since.
-    fn known(&self, environment: &str, job: JobId) -> Option<Estimate> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, reckoning) = kept.get(environment).filter(|(at, _)| at.elapsed() < KEPT_FOR)?;
-        let was_there = reckoning.newest.is_some_and(|newest| job <= newest);
-        was_there.then(|| reckoning.by_job.get(&job).copied().unwrap_or_default())
-    }
-
-    fn keep(&self, environment: String, reckoning: Reckoning) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(environment, (Instant::now(), reckoning));
-    }
-}
 
 /// Of a job that has not ended.
 pub(super) async fn estimate(state: &AppState, environment: &str, job: JobId) -> ApiResult<Estimate> {

@@ -1,16 +1,17 @@
 //! One job: shown, waited for, and told whether it has changed.
 
 use super::bodies::{Shown, Surroundings};
-use super::conditional::{Conditional, Known, Looked, Version};
+use super::conditional::Conditional;
 use super::estimate::estimate;
 use super::history::last_passed;
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Path, Query, given};
-use crate::kept::{Body, Looks};
+use crate::kept::Body;
 use crate::state::AppState;
 use crate::store::jobs::WholeJob;
 use crate::store::listing::{Head, find_head};
 use crate::store::{AnyConnection, QueryResult, jobs as store, runs};
+use crate::version::{Known, Looked, Version};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -78,9 +79,6 @@ fn too_many_wait() -> ApiError {
     let told = "too many are waiting for jobs already; ask without waiting, or come again";
     ApiError::new(ErrorCode::Unavailable, told).retry_after(COME_AGAIN)
 }
-
-/// Looks at jobs, by job and what the client has of it.
-pub type JobLooks = Looks<(JobId, Known), Arc<Looked>>;
 
 /// What one look into the store has found.
 enum Found {

@@ -1,17 +1,18 @@
 //! The list of jobs: filters, search, and paging by key.
 
 use super::bodies::{Shown, Surroundings};
-use super::conditional::{Conditional, Known, Looked, Version};
+use super::conditional::Conditional;
 use super::cursor::Cursors;
 use super::estimate::estimate;
 use super::jobs::version_of;
 use crate::auth::CurrentUser;
-use crate::error::{ApiError, ApiResult, Query, is_number};
-use crate::kept::{Body, Looks};
+use crate::error::{ApiError, ApiResult, Filter, Query, given};
+use crate::kept::Body;
 use crate::state::AppState;
 use crate::store::jobs::OwnedJob;
 use crate::store::listing::{self, Head, JobFilter, Search};
 use crate::store::{AnyConnection, QueryResult};
+use crate::version::{Known, Looked, Version};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -59,9 +60,6 @@ pub(super) async fn list_jobs(
 
 /// What is asked for, and how many at most.
 type Wanted = (JobFilter, usize);
-
-/// Looks at lists, by what is wanted and known already.
-pub type ListLooks = Looks<(Wanted, Known), Arc<Looked>>;
 
 /// The list's version, and its body unless the client has it.
 async fn look(state: &AppState, wanted: Wanted, known: Known) -> ApiResult<Arc<Looked>> {

@@ -8,10 +8,9 @@ use crate::state::AppState;
 use crate::store::StoreError;
 use crate::store::environments::list_environment_status;
 use crate::store::listing::{count_due, count_jobs};
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, Method};
-use axum::response::Response;
 use protocol::api::{ErrorCode, Health};
 use protocol::{JobStatus, Timestamp};
 use sha2::{Digest, Sha256};
@@ -20,39 +19,6 @@ use std::time::{Duration, Instant};
 /// Counting a million jobs takes a moment; nobody needs the figures of the last second.
 const ASKED_EVERY: Duration = Duration::from_secs(10);
 const CHALLENGE: &str = "Bearer realm=\"TestArena\"";
-
-/// A request that is counted by method, route and status when it has its answer; a page asking its own API in the
-/// process is not one.
-pub struct Counted {
-    begun_at: Instant,
-    method: &'static str,
-    /// The route, not the path: ids would make a series each.
-    route: Option<MatchedPath>,
-}
-
-impl Counted {
-    pub fn begin(request: &Request) -> Self {
-        let route = request.extensions().get::<MatchedPath>().cloned();
-        Self { begun_at: Instant::now(), method: known_method(request.method()), route }
-    }
-
-    pub fn end(self, metrics: &Metrics, response: &Response) {
-        let route = self.route.as_ref().map_or("other", MatchedPath::as_str);
-        metrics.count_request(self.method, route, response.status().as_u16(), self.begun_at.elapsed());
-    }
-}
-
-/// Clients may make up methods, and each would be a series of its own.
-fn known_method(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        _ => "other",
-    }
-}
 
 pub(super) async fn show_metrics(State(state): State<AppState>, headers: HeaderMap) -> ApiResult<Figures> {
     require_token(&state, &headers)?;
