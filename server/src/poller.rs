@@ -257,7 +257,7 @@ async fn run_files<R: Remote>(poller: Arc<Poller<R>>, term: CancellationToken) {
     while !term.is_cancelled() {
         let now = poller.clock.now();
         let pause = match fetch_files(&poller, now).await {
-            Ok(true) => next_due(&poller, lane).await,
+            Ok(true) => pause_until_due(&poller, lane).await,
             // What is due waits until the server is back, of which the loop that watches its health tells.
             Ok(false) => poller.poll_interval,
             Err(error) => {
@@ -277,7 +277,7 @@ async fn run_files<R: Remote>(poller: Arc<Poller<R>>, term: CancellationToken) {
 
 /// How long until the next job is due in a lane, and never no time: what could not be done, or is still under way,
 /// must not spin.
-async fn next_due<R: Remote>(poller: &Poller<R>, lane: Lane) -> Duration {
+async fn pause_until_due<R: Remote>(poller: &Poller<R>, lane: Lane) -> Duration {
     let environment = poller.name().to_owned();
     let due = match poller.store.read(move |c| jobs::earliest_due(c, &environment, lane)).await {
         Ok(due) => due.map_or(poller.poll_interval, |due| until(due, poller.clock.now(), poller)),
