@@ -1,7 +1,7 @@
 //! What is said of a remote server as a whole, and what follows from it: servers that hang or fail at some of their calls.
 //! Each server is a real one on a loopback port that answers as its test tells it to.
 
-use crate::job_faults::one_of_two_fails;
+use crate::job_ages::one_of_two_fails;
 use crate::job_odd_remote::{JOB, Odd, healthy, says, silence, unknown_id};
 use crate::lab::tick;
 use crate::test_app::PASSWORD;
