@@ -282,10 +282,12 @@ pub fn is_forced(job: &Job) -> bool {
     job.status_reason.as_deref() == Some(reason::FORCED)
 }
 
-/// The remote server has spoken about this job.
+/// The remote server has spoken about this job. The words of one that has ended stay: they say why.
 pub fn mark_synced(job: &mut Job, now: Timestamp) {
     job.sync_state = SyncState::Synced;
-    job.sync_error = None;
+    if !job.status.is_terminal() {
+        job.sync_error = None;
+    }
     job.last_synced_at = job.last_synced_at.max(Some(now));
     (job.unknown_since, job.unknown_count) = (None, 0);
     job.attempts = 0;

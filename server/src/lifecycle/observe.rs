@@ -1,7 +1,8 @@
 //! What a queue's status at the remote server makes of the job and its tasks here.
 //! Facts only move forward: an ended task or job never changes status again, whatever a late answer says.
 
-use super::{CLOCK_TOLERANCE, Limits, OVERTIME, asks_after_abort, end, mark_synced, timeout, verdict, waits_since};
+use super::verdict::{verdict, why_in_error};
+use super::{CLOCK_TOLERANCE, Limits, OVERTIME, asks_after_abort, end, mark_synced, timeout, waits_since};
 use crate::store::jobs::{Job, want_abort};
 use crate::store::tasks::Task;
 use protocol::api::TaskCounts;
@@ -97,8 +98,8 @@ pub fn observe(before: &Job, tasks: &[Task], seen: Seen<'_>, limits: &Limits, no
             let ran_too_long = ran_for(&job, seen, now) >= timeout(&job);
             let (status, why) = verdict(seen.queue.status, &statuses, wanted.as_deref(), ran_too_long);
             end(&mut job, counts, status, why, now);
-            if status == JobStatus::Error && !seen.queue.message.is_empty() {
-                job.sync_error = Some(seen.queue.message.clone());
+            if status == JobStatus::Error {
+                job.sync_error = Some(why_in_error(&seen.queue.message, &after));
             }
         }
     }

@@ -294,6 +294,34 @@ fn an_ended_queue_ends_the_job_with_a_verdict() {
 }
 
 #[test]
+fn a_queue_that_ended_in_error_says_why_as_well_as_its_server_does() {
+    use TaskStatus::{Error, Failed, Passed};
+    for (status, message, statuses, words) in [
+        (QueueStatus::Finished, "", [Error, Error, Passed], "2 of 3 tasks ended in error: task 2"),
+        (QueueStatus::Finished, "", [Error, Passed, Passed], "1 of 3 tasks ended in error"),
+        (QueueStatus::Finished, "no room", [Passed, Error, Passed], "no room"),
+        (QueueStatus::Error, "no room", [Passed, Passed, Passed], "no room"),
+        (QueueStatus::Error, "", [Passed, Passed, Error], "1 of 3 tasks ended in error: task 3"),
+        (QueueStatus::Error, "", [Passed; 3], "the remote server ended the queue in error and does not say why"),
+    ] {
+        let mut answer = [said(1, statuses[0]), said(2, statuses[1]), said(3, statuses[2])];
+        for (n, task) in answer.iter_mut().enumerate().skip(1) {
+            task.message = format!("task {}", n + 1);
+        }
+        let body = QueueBody { message: message.to_owned(), ..queue(status) };
+        let seen = see(&accepted_job(), &tasks_of(&[TaskStatus::Running; 3]), &body, &answer, None);
+        assert_eq!((seen.job.status, seen.job.sync_error.as_deref()), (JobStatus::Error, Some(words)));
+        // They stay when the server says the same again.
+        let again = see(&seen.job, &seen.changed_tasks, &body, &answer, None);
+        assert_eq!(again.job.sync_error.as_deref(), Some(words));
+    }
+    let body = QueueBody { message: "as it should be".to_owned(), ..queue(QueueStatus::Finished) };
+    let answer = [said(1, Failed), said(2, Error)];
+    let seen = see(&accepted_job(), &tasks_of(&[TaskStatus::Running; 2]), &body, &answer, None);
+    assert_eq!((seen.job.status, seen.job.sync_error), (JobStatus::Failed, None));
+}
+
+#[test]
 fn a_queue_that_the_server_ended_past_its_limit_timed_out() {
     let body = QueueBody {
         started_at: Some(NOW.minus(HOUR * 2)),

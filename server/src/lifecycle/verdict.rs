@@ -2,6 +2,7 @@
 //! A verdict is given once, and only on the remote server's word.
 
 use super::reason;
+use crate::store::tasks::Task;
 use protocol::{JobStatus, QueueStatus, TaskStatus};
 
 /// The verdict of a queue that has ended, with its `status_reason`.
@@ -32,6 +33,22 @@ pub fn verdict(
         return (JobStatus::Error, Some(reason::TASKS_ERRORED.to_owned()));
     }
     (JobStatus::Passed, None)
+}
+
+/// Why a queue has ended in error: in its server's words where it has some, or else in those of its first task that did.
+pub fn why_in_error(queue_message: &str, tasks: &[Task]) -> String {
+    if !queue_message.is_empty() {
+        return queue_message.to_owned();
+    }
+    let errored: Vec<&Task> = tasks.iter().filter(|task| task.status == TaskStatus::Error).collect();
+    if errored.is_empty() {
+        return "the remote server ended the queue in error and does not say why".to_owned();
+    }
+    let told = format!("{} of {} tasks ended in error", errored.len(), tasks.len());
+    match errored.iter().find(|task| !task.message.is_empty()) {
+        Some(task) => format!("{told}: {}", task.message),
+        None => told,
+    }
 }
 
 #[cfg(test)]

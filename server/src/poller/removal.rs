@@ -59,8 +59,6 @@ pub(super) async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job) -> Re
     match deleted {
         Ok(word) => {
             lifecycle::mark_synced(&mut after, now);
-            // The words of a job that has ended stay.
-            after.sync_error.clone_from(&job.sync_error);
             after.unknown_since = (word == LastWord::Unknown).then_some(now);
         }
         Err(RemoteError::Permanent(refusal)) => {

@@ -119,7 +119,9 @@ async fn a_restart_of_the_remote_server_ends_what_ran_and_runs_what_waited() {
 
     let job = lab.tick_until_status(running[0], "error").await;
     assert_eq!((&job["status_reason"], statuses(&job)), (&json!("tasks_errored"), vec!["error"]));
-    assert!(!job["tasks"][0]["message"].as_str().unwrap().is_empty());
+    let message = job["tasks"][0]["message"].as_str().unwrap();
+    assert!(!message.is_empty());
+    assert_eq!(job["sync"]["error"], format!("1 of 1 tasks ended in error: {message}"));
     lab.tick_until_status(waiting, "passed").await;
 }
 
