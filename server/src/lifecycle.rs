@@ -259,6 +259,15 @@ pub fn end_open_tasks(job: &Job, tasks: Vec<Task>, status: TaskStatus, now: Time
     (counts, ended.collect())
 }
 
+/// The job aborted that was never sent, and those of its tasks that end with it. The remote server has said nothing about
+/// it, so it stays as little synced as it was.
+pub fn abort_unsent(job: &Job, tasks: Vec<Task>, now: Timestamp) -> (Job, Vec<Task>) {
+    let (counts, ended_tasks) = end_open_tasks(job, tasks, TaskStatus::Aborted, now);
+    let mut aborted = Job { sync_error: None, ..job.clone() };
+    end(&mut aborted, counts, JobStatus::Aborted, job.abort_reason.clone(), now);
+    (aborted, ended_tasks)
+}
+
 /// The job ended here without the remote server's word, and those of its tasks that end with it.
 /// Nobody follows it any more: what is still at the remote server is given up in the background.
 pub fn force(job: &Job, tasks: Vec<Task>, now: Timestamp) -> (Job, Vec<Task>) {

@@ -32,12 +32,22 @@ pub enum RemovalError {
 impl Wishes {
     /// Notes that a job is to be aborted, and why; `false` if it has ended or an abort is noted already.
     pub async fn abort(&self, id: JobId, why: String, audit: AuditEntry, now: Timestamp) -> Result<bool, StoreError> {
+        let write = move |connection: &mut AnyConnection| note_abort(connection, id, &why, audit, now);
+        self.store.write_then(write, self.ring()).await
+    }
+
+    /// The same of a job whose environment is not configured here, so that no poller of this process follows it: one
+    /// that was never sent ends at once, since there is nothing anywhere to wait for. `false`: nothing was to be done.
+    pub async fn abort_unfollowed(
+        &self,
+        id: JobId,
+        why: String,
+        audit: AuditEntry,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let write = move |connection: &mut AnyConnection| {
-            let is_new = jobs::request_abort(connection, id, &why, now)?;
-            if is_new {
-                insert_audit_entry(connection, audit, now)?;
-            }
-            Ok(is_new)
+            let is_new = note_abort(connection, id, &why, audit, now)?;
+            Ok(end_if_unsent(connection, id, now)? || is_new)
         };
         self.store.write_then(write, self.ring()).await
     }
@@ -109,6 +119,32 @@ impl Wishes {
             bell.ring_saved();
         }
     }
+}
+
+fn note_abort(
+    connection: &mut AnyConnection,
+    id: JobId,
+    why: &str,
+    audit: AuditEntry,
+    now: Timestamp,
+) -> QueryResult<bool> {
+    let is_new = jobs::request_abort(connection, id, why, now)?;
+    if is_new {
+        insert_audit_entry(connection, audit, now)?;
+    }
+    Ok(is_new)
+}
+
+/// Another process, where the environment is still configured, notes a sending before it sends, and on the version of the
+/// row that it has seen: whoever is first here keeps the other one from it.
+fn end_if_unsent(connection: &mut AnyConnection, id: JobId, now: Timestamp) -> QueryResult<bool> {
+    let Some(before) = jobs::change_job(connection, id, |_| false)? else { return Ok(false) };
+    if before.status.is_terminal() || before.submit_attempted_at.is_some() {
+        return Ok(false);
+    }
+    let tasks = find_tasks(connection, id)?;
+    let (after, ended_tasks) = lifecycle::abort_unsent(&before, tasks, now);
+    jobs::save_job(connection, &before, &after, ended_tasks)
 }
 
 /// Removes a job whose queue is gone, as far as is known; a tombstone goes on looking where that is not sure. `false`:

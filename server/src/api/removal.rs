@@ -56,7 +56,7 @@ pub(super) async fn abort_job(State(state): State<AppState>, wish: Wish, _: NoBo
     if is_forced {
         force_end(&state, &user, job.id).await?;
     } else {
-        request_abort(&state, &user, job.id).await?;
+        request_abort(&state, &user, &job).await?;
     }
     let (_, job) = shown_job(&state, job.id).await?;
     Ok(Accepted(job))
@@ -69,10 +69,17 @@ fn require_open(job: &Job) -> ApiResult<()> {
     Ok(())
 }
 
-async fn request_abort(state: &AppState, user: &CurrentUser, id: JobId) -> ApiResult<()> {
+async fn request_abort(state: &AppState, user: &CurrentUser, job: &Job) -> ApiResult<()> {
+    let (id, now) = (job.id, Timestamp::now());
     let audit = user.audit(AuditAction::AbortJob, format!("job:{id}"), &json!({}));
     let why = reason::aborted_by(&user.user.username);
-    if state.wishes().abort(id, why, audit, Timestamp::now()).await? {
+    let wishes = state.wishes();
+    let is_done = if state.environments.contains_key(&job.environment) {
+        wishes.abort(id, why, audit, now).await?
+    } else {
+        wishes.abort_unfollowed(id, why, audit, now).await?
+    };
+    if is_done {
         return Ok(());
     }
     // Asked for before, which is fine, or ended in this very moment, which is not.

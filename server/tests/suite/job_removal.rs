@@ -5,7 +5,7 @@ use protocol::api::{CleanupState, LogsState, SyncState};
 use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
 use serde_json::json;
 use server::lifecycle::{Limits, Step, next_step};
-use server::store::jobs::{Job, Lane, list_due, save_job};
+use server::store::jobs::{Job, Lane, list_due, save_job, want_abort};
 use server::store::tombstones::list_due_tombstones;
 use std::time::Duration;
 
@@ -49,6 +49,35 @@ async fn an_abort_is_noted_once_and_wakes_the_poller() {
     assert_eq!(ada.post("/api/job/1/abort", json!({})).await.code(), "job_finished");
     assert_eq!(ada.get("/api/job/1").await.expect(200)["abort_requested"], false);
     assert_eq!(ada.post("/api/job/2/abort", json!({})).await.code(), "not_found");
+}
+
+/// Nobody here follows such a job: its environment is not configured.
+#[tokio::test]
+async fn an_abort_ends_at_once_what_was_never_sent_to_where_nobody_goes_any_more() {
+    let (app, ada, bob, _) = start().await;
+    let abort = async |client: &Client, id: i64| client.send_nothing(&format!("/api/job/{id}/abort")).await;
+    assert_eq!(abort(&bob, 1).await.code(), "forbidden");
+    let job = abort(&ada, 1).await.expect(202);
+    let told = json!([job["status"], job["status_reason"], job["abort_requested"], job["counts"]["aborted"]]);
+    assert_eq!(told, json!(["aborted", "aborted_by:ada", false, 2]));
+    assert_eq!((&job["tasks"][0]["status"], &job["logs"]["state"]), (&json!("aborted"), &json!("complete")));
+    assert_eq!(abort(&ada, 1).await.code(), "job_finished");
+    ada.delete("/api/job/1").await.expect(204);
+
+    // Aborted before its environment went, and noted once.
+    let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    app.change_job(id, |job, _| want_abort(job, "aborted_by:bob", Timestamp(1))).await;
+    let noted = app.count("audit_log").await;
+    assert_eq!(abort(&ada, 2).await.expect(202)["status_reason"], "aborted_by:bob");
+    assert_eq!(app.count("audit_log").await, noted);
+
+    // What may have arrived there stays until somebody who may forces it.
+    let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    app.change_job(id, |job, _| job.submit_attempted_at = Some(Timestamp(1))).await;
+    let job = abort(&ada, 3).await.expect(202);
+    assert_eq!((&job["status"], &job["abort_requested"]), (&json!("waiting"), &json!(true)));
+    assert_eq!(abort(&ada, 3).await.expect(202)["status"], "waiting");
+    assert_eq!(ada.delete("/api/job/3").await.expect(202)["delete_requested"], true);
 }
 
 #[tokio::test]

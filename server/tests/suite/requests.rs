@@ -71,7 +71,7 @@ async fn an_address_or_headers_without_end_are_refused() {
 async fn of_two_headers_where_one_is_meant_none_is_believed() {
     let site = Site::start(|_| {}).await;
     let _ada = site.app.user("ada").await;
-    site.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    site.app.store_sent_job("ada", "bench-a", "main", &["smoke/boot"]).await;
     let abort = async |headers: &str| send(&site, &request("POST /api/job/1/abort", headers)).await;
     for (one, other) in [
         ("Origin: http://a\r\n", "Origin: http://evil.example\r\n"),

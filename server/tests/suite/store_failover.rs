@@ -17,7 +17,7 @@ async fn after_a_failover_the_new_server_is_used_within_seconds() {
     let forwarder = Forwarder::start(old.address()).await;
     let app = TestApp::with_config(|config| config.database_url = DatabaseUrl::Postgres(forwarder.url())).await;
     let ada = app.user("ada").await;
-    let ids = [(); 3].map(|()| app.store_job("ada", "bench-a", "main", &["smoke/boot"]));
+    let ids = [(); 3].map(|()| app.store_sent_job("ada", "bench-a", "main", &["smoke/boot"]));
     let mut jobs = Vec::new();
     for id in ids {
         jobs.push(format!("/api/job/{}", id.await));
@@ -37,7 +37,7 @@ async fn after_a_failover_the_new_server_is_used_within_seconds() {
     }
     becomes(&ada, "/readyz", false, 200).await;
     assert!(start.elapsed() < Duration::from_mins(1), "{:?}", start.elapsed());
-    app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    app.store_sent_job("ada", "bench-a", "main", &["smoke/boot"]).await;
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn behind_a_pooler_of_transactions_everything_works() {
     let ada = app.user("ada").await;
     app.admin("root").await;
     for _ in 0..5 {
-        app.store_job("ada", "bench-a", "main", &["smoke/boot", "smoke/net"]).await;
+        app.store_sent_job("ada", "bench-a", "main", &["smoke/boot", "smoke/net"]).await;
     }
     // More at once than the pooler has sessions, each statement many times.
     let calls = (0..60).map(|n| {
@@ -80,7 +80,7 @@ async fn a_pooler_that_is_busy_is_recognized_as_well() {
     let pooler = Pooler::start(&server);
     let app = TestApp::with_config(|config| config.database_url = DatabaseUrl::Postgres(pooler.url())).await;
     let ada = app.user("ada").await;
-    app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    app.store_sent_job("ada", "bench-a", "main", &["smoke/boot"]).await;
     let busy = (0..20).map(|_| {
         let ada = ada.clone();
         tokio::spawn(async move {
@@ -114,7 +114,7 @@ async fn what_a_server_says_in_another_language_is_understood_as_far_as_it_can_b
 
     let app = TestApp::with_config(|config| config.database_url = DatabaseUrl::Postgres(server.url())).await;
     let ada = app.user("ada").await;
-    app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    app.store_sent_job("ada", "bench-a", "main", &["smoke/boot"]).await;
     for _ in 0..3 {
         let defect = app.state.store.write(|c| execute(c, "SELECT 1/0")).await.unwrap_err();
         assert!(!defect.is_unavailable(), "the database is there: {defect}");
@@ -135,7 +135,7 @@ async fn what_a_server_says_in_another_language_is_understood_as_far_as_it_can_b
 async fn a_session_that_lost_its_prepared_statements_costs_no_answer_but_not_now() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
-    let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    let id = app.store_sent_job("ada", "bench-a", "main", &["smoke/boot"]).await;
     let (job, abort) = (format!("/api/job/{id}"), format!("/api/job/{id}/abort"));
     for _ in 0..3 {
         ada.get(&job).await.expect(200);

@@ -49,7 +49,7 @@ async fn writes_that_are_made_durable_together_fail_each_by_itself() {
 async fn a_backup_that_locks_the_database_puts_off_writes_and_no_reads() {
     let app = TestApp::on_a_file().await;
     let ada = app.user("ada").await;
-    let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    let id = app.store_sent_job("ada", "bench-a", "main", &["smoke/boot"]).await;
     let lock = lock_out_writers(&app.state.config.database_url);
     let abort = format!("/api/job/{id}/abort");
     let calls = (0..3).map(|_| {
@@ -86,7 +86,7 @@ async fn a_time_limit_of_the_database_servers_puts_off_what_it_ends() {
         })
         .await;
         let ada = app.user("ada").await;
-        let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+        let id = app.store_sent_job("ada", "bench-a", "main", &["smoke/boot"]).await;
         let (job, abort) = (format!("/api/job/{id}"), format!("/api/job/{id}/abort"));
         let lock = lock_table(&outside, "jobs");
         let (read, written) = tokio::join!(ada.get(&job), ada.send_nothing(&abort));
@@ -178,7 +178,7 @@ pub async fn becomes(client: &Client, path: &str, is_post: bool, wanted: u16) {
 async fn a_server_that_has_become_a_standby_is_left_for_the_new_one() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
-    let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    let id = app.store_sent_job("ada", "bench-a", "main", &["smoke/boot"]).await;
     let abort = format!("/api/job/{id}/abort");
     for _ in 0..5 {
         make_session_read_only(&app.state.store).await;
@@ -192,7 +192,7 @@ async fn a_server_that_has_become_a_standby_is_left_for_the_new_one() {
 async fn a_database_server_that_starts_again_is_found_again() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
-    let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    let id = app.store_sent_job("ada", "bench-a", "main", &["smoke/boot"]).await;
     let (job, abort) = (format!("/api/job/{id}"), format!("/api/job/{id}/abort"));
     for _ in 0..3 {
         end_connections(&app.state.config.database_url);

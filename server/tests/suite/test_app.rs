@@ -151,6 +151,13 @@ impl TestApp {
             .id
     }
 
+    /// One that may have arrived where it was sent to, so that an abort of it waits for that server's word.
+    pub async fn store_sent_job(&self, owner: &str, environment: &str, branch: &str, scenarios: &[&str]) -> JobId {
+        let id = self.store_job(owner, environment, branch, scenarios).await;
+        self.change_job(id, |job, _| job.submit_attempted_at = Some(Timestamp(1))).await;
+        id
+    }
+
     async fn user_id(&self, name: &str) -> UserId {
         self.find_user(name).await.id
     }
