@@ -9,6 +9,7 @@ mod demo;
 mod hold;
 mod log;
 mod migrate;
+mod password;
 mod runner;
 mod say;
 mod signals;

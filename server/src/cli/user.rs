@@ -2,6 +2,7 @@
 //! Works on the database directly; a running server notices within a second.
 
 use super::CommandResult;
+use super::password::ask_password;
 use super::say::say;
 use crate::auth::{Hasher, check_rules};
 use crate::config::Config;
@@ -54,13 +55,13 @@ pub(super) async fn run(command: UserCommand) -> CommandResult {
     match command {
         UserCommand::Add { name, admin, config } => {
             let store = open(&config).await?;
-            add_user(&store, &name, admin, read_password()?).await?;
+            add_user(&store, &name, admin, read_password().await?).await?;
             say(format_args!("Added {}.", name.to_ascii_lowercase()))?;
         }
         UserCommand::Passwd { name, config } => {
             let store = open(&config).await?;
             let user = find(&store, &name).await?;
-            set_password(&store, user.id, read_password()?).await?;
+            set_password(&store, user.id, read_password().await?).await?;
             say(format_args!("Changed the password of {}.", user.username))?;
         }
         UserCommand::List { config } => {
@@ -155,15 +156,15 @@ async fn find(store: &Store, name: &str) -> Result<User, Box<dyn std::error::Err
 }
 
 /// Asked for twice at a terminal, else the first line of standard input.
-fn read_password() -> io::Result<String> {
+async fn read_password() -> io::Result<String> {
     if !io::stdin().is_terminal() {
         let mut line = String::new();
         io::stdin().read_line(&mut line)?;
         // As PowerShell pipes it.
         return Ok(line.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']).to_owned());
     }
-    let password = rpassword::prompt_password("Password: ")?;
-    if rpassword::prompt_password("Again: ")? != password {
+    let password = ask_password("Password: ").await?;
+    if ask_password("Again: ").await? != password {
         return Err(io::Error::other("the two passwords differ"));
     }
     Ok(password)

@@ -1,8 +1,9 @@
 //! The command-line client at a terminal: the live view, colours, completions and the manual.
 
 use crate::client_desk::{Desk, PATIENCE, Working, bare_client, finish};
+use std::path::Path;
 use std::process::Stdio;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
 /// The client on a terminal of its own.
@@ -49,6 +50,60 @@ async fn a_terminal_shows_what_is_going_on_in_place() {
     assert!(plain.contains("passed") && !plain.contains('\x1b'), "{plain}");
     let dumb = finish(terminal(&desk, "job wait 1", &[("TERM", "dumb")])).await.out;
     assert!(dumb.contains("passed") && !dumb.contains('\x1b'), "{dumb}");
+}
+
+const INTERRUPT_KEY: &[u8] = b"\x03";
+
+/// What a shell's terminal shows of a command whose password prompt ends in another way than by a password, and of the
+/// terminal after it. `end`: with the process's id.
+async fn ended_while_asking(
+    folder: &Path,
+    words: &str,
+    answers: &str,
+    end: impl AsyncFn(&str) -> &'static [u8],
+) -> String {
+    let asking = format!("echo pid $$; exec {} {words}", env!("CARGO_BIN_EXE_testarena"));
+    let shell = format!("trap : INT QUIT; sh -c '{asking}'; echo \"code $?\"; stty -a");
+    let mut command = Command::new("script");
+    command.args(["-qec", &shell, "/dev/null"]).env_clear().env("SHELL", "/bin/sh").env("XDG_CONFIG_HOME", folder);
+    command.env("PATH", std::env::var_os("PATH").unwrap()).current_dir(folder);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut shown = Working::start(command);
+    let mut keys = shown.child.stdin.take().unwrap();
+    let mut screen = Vec::new();
+    let typing = async {
+        keys.write_all(answers.as_bytes()).await.unwrap();
+        while !screen.ends_with(b"Password: ") {
+            screen.push(shown.out.read_u8().await.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&screen))));
+        }
+        let told = String::from_utf8_lossy(&screen).into_owned();
+        let pid = told.split_once("pid ").unwrap().1.split_whitespace().next().unwrap();
+        keys.write_all(end(pid).await).await.unwrap();
+        shown.out.read_to_end(&mut screen).await.unwrap();
+    };
+    tokio::time::timeout(PATIENCE, typing).await.unwrap();
+    String::from_utf8_lossy(&screen).into_owned()
+}
+
+#[tokio::test]
+async fn a_terminal_has_its_echo_back_however_a_password_prompt_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("testarena.toml"), "").unwrap();
+    let kill = async |signal: &str, pid: &str| {
+        assert!(Command::new("kill").args([signal, pid]).status().await.unwrap().success());
+        &b""[..]
+    };
+    for (words, answers) in [("login --url http://127.0.0.1:9", "ada\n"), ("user add ada --config testarena.toml", "")]
+    {
+        for (code, screen) in [
+            (130, ended_while_asking(folder.path(), words, answers, async |_| INTERRUPT_KEY).await),
+            (131, ended_while_asking(folder.path(), words, answers, async |pid| kill("-QUIT", pid).await).await),
+            (143, ended_while_asking(folder.path(), words, answers, async |pid| kill("-TERM", pid).await).await),
+        ] {
+            assert!(screen.contains(&format!("code {code}\r\n")), "{words}: {screen}");
+            assert!(screen.contains(" echo ") && !screen.contains(" -echo "), "{words}: {screen}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use super::failure::Failure;
 use super::out::{Out, note};
 use super::settings::{self, Kept};
 use super::{CodeResult, DONE, Format};
+use crate::cli::password::ask_password;
 use crate::config::{Secret, Variables};
 use clap::Args;
 use protocol::TokenId;
@@ -31,7 +32,7 @@ pub(super) async fn login(options: LoginOptions, variables: &Variables) -> CodeR
         (None, None, None) => return Err(Failure::Usage("say where to sign in with --url".to_owned())),
     };
     warn_of_listeners(&url);
-    let (username, password) = ask_who()?;
+    let (username, password) = ask_who().await?;
     let api = Api::new(&url, Credentials::Password { username, password: Secret::new(password) })?;
     let request = CreateTokenRequest { name: machine_name(), scope: None, expires_in_days: None };
     let made: CreatedToken = api.post("/api/tokens").json(&request).send().await?.read()?;
@@ -101,10 +102,10 @@ async fn delete_token(kept: &Kept) -> Result<bool, Failure> {
 }
 
 /// Name and password: asked for at a terminal, else the first two lines of standard input.
-fn ask_who() -> Result<(String, String), Failure> {
+async fn ask_who() -> Result<(String, String), Failure> {
     let unreadable = |error: io::Error| Failure::Usage(format!("no password could be read: {error}"));
     let (username, password) = if io::stdin().is_terminal() {
-        (ask("Username: ")?, rpassword::prompt_password("Password: ").map_err(unreadable)?)
+        (ask("Username: ")?, ask_password("Password: ").await.map_err(unreadable)?)
     } else {
         (read_line()?, read_line()?)
     };
