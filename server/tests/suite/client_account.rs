@@ -18,6 +18,8 @@ async fn a_token_is_made_kept_for_its_owner_alone_and_deleted_again() {
     assert_eq!(told.code, 0, "{told:?}");
     assert!(told.out.contains(&format!("as ada. The token \"{host}\" is kept in ")), "{told:?}");
     assert!(!told.out.contains("ta_") && !told.err.contains("ta_"), "{told:?}");
+    // What to do next, and how somebody does without this.
+    assert!(told.out.contains("testarena job submit") && told.out.contains("TESTARENA_URL"), "{told:?}");
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&desk.kept_file()), mode(desk.kept_file().parent().unwrap())), (0o600, 0o700));
     assert_eq!(finish(client(&["env", "list"])).await.code, 0);
@@ -69,7 +71,7 @@ async fn a_wrong_password_leaves_nothing_behind() {
         assert!(told.code == 3 && told.err.contains(why), "{input:?}: {told:?}");
     }
     let told = finish_with_input(bare_client(&desk.home(), &["login"]), "ada\nx\n").await;
-    assert!(told.code == 3 && told.err.contains("--url"), "{told:?}");
+    assert!(told.code == 3 && told.err.contains("--url, or in TESTARENA_URL"), "{told:?}");
     assert!(!desk.kept_file().exists());
     // A token that can't be kept is not left at the server either.
     fs::write(desk.home(), "a file in the way").unwrap();

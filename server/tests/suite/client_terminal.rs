@@ -123,6 +123,23 @@ async fn completions_and_manual_know_every_command() {
     {
         assert!(page.contains(words), "{words} is not in {page}");
     }
+    for (words, has, has_not) in [
+        (
+            &["man"][..],
+            &["TESTARENA_TOKEN", "TESTARENA_METRICS_TOKEN", ".B 130, 143", "config.toml", ".I .env"][..],
+            "\0",
+        ),
+        (&["man", "login"], &["TESTARENA_TOKEN", ".B 4", "config.toml"], "TESTARENA_METRICS_TOKEN"),
+        (&["man", "job", "wait"], &["TESTARENA_TOKEN", ".B 2", "config.toml"], "TESTARENA_METRICS_TOKEN"),
+        (&["man", "serve"], &["TESTARENA_METRICS_TOKEN", ".B 1", "\\-\\-config"], "TESTARENA_TOKEN"),
+        (&["man", "user", "add"], &["TESTARENA_DATABASE_URL", ".I FILE", ".I .env"], "TESTARENA_TOKEN"),
+    ] {
+        let page = finish(bare_client(home.path(), words)).await.out;
+        for words in [".SH \"EXIT STATUS\"", ".SH ENVIRONMENT", ".SH FILES"].iter().chain(has) {
+            assert_eq!(page.matches(words).count().min(1), 1, "{words} is not in {page}");
+        }
+        assert!(!page.contains(has_not), "{page}");
+    }
     let page = finish(bare_client(home.path(), &["man", "job", "submit"])).await.out;
     assert!(page.contains("testarena\\-job\\-submit") || page.contains("testarena-job-submit"), "{page}");
 }

@@ -28,8 +28,12 @@ pub(super) async fn login(options: LoginOptions, variables: &Variables) -> CodeR
         (Some(url), _, _) => settings::read_url("--url", &url)?,
         (None, Some(url), _) => settings::read_url("TESTARENA_URL", &url)?,
         (None, None, Some(url)) => url.clone(),
-        (None, None, None) if io::stdin().is_terminal() => settings::read_url("Address", &ask("Address: ")?)?,
-        (None, None, None) => return Err(Failure::Usage("say where to sign in with --url".to_owned())),
+        (None, None, None) if io::stdin().is_terminal() => {
+            settings::read_url("Address", &ask("Address, such as https://tests.example.org: ")?)?
+        }
+        (None, None, None) => {
+            return Err(Failure::Usage("say where to sign in: with --url, or in TESTARENA_URL".to_owned()));
+        }
     };
     warn_of_listeners(&url);
     let (username, password) = ask_who().await?;
@@ -56,6 +60,8 @@ pub(super) async fn login(options: LoginOptions, variables: &Variables) -> CodeR
     let me: User = reply.read()?;
     let name = &made.about.name;
     out.line(format!("Signed in at {url} as {}. The token \"{name}\" is kept in {}.", me.username, file.display()))?;
+    out.line("Next: `testarena env list`, `testarena scenarios --branch B`, `testarena job submit --branch B --scenario PATTERN`")?;
+    out.line("Elsewhere, such as in a pipeline: set TESTARENA_URL and TESTARENA_TOKEN, with a token of its own.")?;
     if me.must_change_password {
         note(format_args!("your password was set by an administrator; choose your own at {url}/account"));
     }

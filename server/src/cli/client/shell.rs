@@ -2,15 +2,21 @@
 
 use super::failure::Failure;
 use super::out::write_all;
-use super::{CodeResult, DONE};
+use super::{ClientCommand, CodeResult, DONE};
 use crate::cli::Cli;
-use clap::{Command, CommandFactory};
+use clap::{Command, CommandFactory, Subcommand};
 use clap_mangen::Man;
 use std::fmt::Write;
 
-/// What the options alone do not tell.
-const MORE: &str = r#".SH "EXIT STATUS"
-Of the client's commands (login, logout, job, env, branches, scenarios):
+/// What the options alone do not tell: of the client's commands, and of those that run a server or look after it.
+struct More {
+    exit_status: &'static str,
+    environment: &'static str,
+    files: &'static str,
+}
+
+const OF_CLIENT: More = More {
+    exit_status: r"Of the client's commands (login, logout, job, env, branches, scenarios):
 .TP
 .B 0
 done; of a job that was waited for: passed
@@ -28,8 +34,13 @@ wrong usage, or the server refused (4xx)
 the server can't be reached, or says 5xx
 .TP
 .B 130, 143
-interrupted (Ctrl\-C, SIGTERM) while waiting; the job goes on
-.SH ENVIRONMENT
+interrupted (Ctrl\-C, SIGTERM): while waiting, the job goes on
+.TP
+.B 141
+nobody reads the output any more
+.PP
+",
+    environment: r"Of the client's commands:
 .TP
 .B TESTARENA_URL, TESTARENA_TOKEN
 the server to talk to, and the token to show it; they win over the file
@@ -39,11 +50,53 @@ what to log, such as debug
 .TP
 .B HTTP_PROXY, HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, NO_COLOR
 as elsewhere
-.SH FILES
-.TP
+.PP
+",
+    files: r".TP
 .I ~/.config/testarena/config.toml
 address and token that login keeps ($XDG_CONFIG_HOME is honoured)
-"#;
+",
+};
+
+const OF_SERVER: More = More {
+    exit_status: r"Of the server's commands (serve, demo, runner, user, migrate, check):
+.TP
+.B 0
+done, or ended as it was asked to by SIGTERM or SIGINT
+.TP
+.B 1
+it failed; standard error says why
+.TP
+.B 3
+wrong usage
+.TP
+.B 130, 143
+interrupted (Ctrl\-C, SIGTERM) while a password was asked for
+.TP
+.B 141
+nobody reads the output any more
+.PP
+",
+    environment: r"Of the server's commands:
+.TP
+.B TESTARENA_DATABASE_URL, TESTARENA_LISTEN, ...
+each top\-level key of the configuration in capitals; they win over the file
+.TP
+.B TESTARENA_OIDC_SECRET, TESTARENA_METRICS_TOKEN
+secrets, which no configuration file holds
+.TP
+.B TESTARENA_LOG, TESTARENA_LOG_FORMAT
+what to log, such as debug; text or json
+.PP
+",
+    files: r".TP
+.I FILE
+the configuration that \-\-config names; relative paths in it are relative to it
+.TP
+.I .env
+in the working folder: variables that the environment does not have
+",
+};
 
 pub(super) fn completions(shell: clap_complete::Shell) -> CodeResult {
     let mut text = Vec::new();
@@ -69,13 +122,25 @@ pub(super) fn man(words: &[String]) -> CodeResult {
         man.render_synopsis_section(&mut page).map_err(broken)?;
         man.render_description_section(&mut page).map_err(broken)?;
         page.extend_from_slice(all_commands(&root).as_bytes());
-        page.extend_from_slice(MORE.as_bytes());
+        page.extend_from_slice(sections(&[OF_CLIENT, OF_SERVER]).as_bytes());
         man.render_version_section(&mut page).map_err(broken)?;
     } else {
         Man::new(command.clone()).render(&mut page).map_err(broken)?;
+        let is_clients = words.first().is_some_and(|word| ClientCommand::has_subcommand(word));
+        page.extend_from_slice(sections(&[if is_clients { OF_CLIENT } else { OF_SERVER }]).as_bytes());
     }
     write_all(&page)?;
     Ok(DONE)
+}
+
+fn sections(parts: &[More]) -> String {
+    let all = |part: fn(&More) -> &'static str| parts.iter().map(part).collect::<String>();
+    format!(
+        ".SH \"EXIT STATUS\"\n{}.SH ENVIRONMENT\n{}.SH FILES\n{}",
+        all(|more| more.exit_status),
+        all(|more| more.environment),
+        all(|more| more.files)
+    )
 }
 
 /// Each command with its options, in roff.
