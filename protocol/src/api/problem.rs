@@ -15,6 +15,7 @@ words! {
         TooSlow = "too_slow",
         TooLarge = "too_large",
         HeadersTooLarge = "headers_too_large",
+        MalformedRequest = "malformed_request",
         MalformedJson = "malformed_json",
         InvalidInput = "invalid_input",
         UnsupportedMediaType = "unsupported_media_type",
@@ -41,7 +42,7 @@ impl ErrorCode {
     /// The HTTP status that goes with the code.
     pub const fn status(self) -> u16 {
         match self {
-            Self::MalformedJson => 400,
+            Self::MalformedRequest | Self::MalformedJson => 400,
             Self::Unauthenticated => 401,
             Self::Forbidden | Self::CrossSite => 403,
             Self::NotFound => 404,
@@ -80,6 +81,7 @@ impl ErrorCode {
             Self::TooSlow => "Request too slow",
             Self::TooLarge => "Request too large",
             Self::HeadersTooLarge => "Headers too large",
+            Self::MalformedRequest => "Malformed request",
             Self::MalformedJson => "Malformed JSON",
             Self::InvalidInput => "Invalid input",
             Self::UnsupportedMediaType => "Unsupported media type",

@@ -1,11 +1,12 @@
-//! What may be asked at all: no endless headers, and a body that comes whole, in time and within its limit,
+//! What may be asked at all: one host, no endless headers, and a body that comes whole, in time and within its limit,
 //! whoever reads it then.
 
 use crate::error::{ApiError, too_large};
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
-use axum::http::HeaderMap;
-use axum::http::header::EXPECT;
+use axum::http::header::{EXPECT, HOST};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Version};
 use futures_util::{Stream, StreamExt};
 use protocol::api::ErrorCode;
 use std::time::Duration;
@@ -28,6 +29,7 @@ pub(super) async fn take(request: Request) -> Result<Request, ApiError> {
         let told = "a request may have at most 100 headers and 32 KiB of them";
         return Err(ApiError::new(ErrorCode::HeadersTooLarge, told));
     }
+    require_host(&request)?;
     if request.body().is_end_stream() {
         return Ok(request);
     }
@@ -51,6 +53,25 @@ pub(super) async fn take(request: Request) -> Result<Request, ApiError> {
         Ok(Read::Broken) => Err(ApiError::new(ErrorCode::MalformedJson, "the body could not be read to its end")),
         Err(_) => Err(ApiError::new(ErrorCode::TooSlow, "the body did not come within 30 s")),
     }
+}
+
+/// As HTTP/1.1 wants it: of two hosts a proxy may have gone by the other one.
+fn require_host(request: &Request) -> Result<(), ApiError> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let told = match (hosts.next(), hosts.next()) {
+        (Some(host), None) if is_host(host) => return Ok(()),
+        (None, _) if request.version() < Version::HTTP_11 => return Ok(()),
+        (None, _) => "a request of HTTP/1.1 needs a Host header",
+        (Some(_), Some(_)) => "a request may have one Host header",
+        (Some(_), None) => "the Host header has to be a host, with or without a port",
+    };
+    Err(ApiError::new(ErrorCode::MalformedRequest, told))
+}
+
+/// Empty is what somebody says who asks for nothing that has a host.
+fn is_host(value: &HeaderValue) -> bool {
+    let host = value.as_bytes();
+    host.is_empty() || (!host.contains(&b'@') && Authority::try_from(host).is_ok())
 }
 
 fn size_of(headers: &HeaderMap) -> usize {

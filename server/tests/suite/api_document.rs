@@ -3,7 +3,7 @@
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderValue};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use flate2::read::GzDecoder;
 use jsonschema::Validator;
@@ -16,6 +16,9 @@ use tower::ServiceExt;
 
 /// What is wrong at any path before a handler is found.
 const ANYWHERE: [&str; 5] = ["not_found", "cross_site", "invalid_input", "unauthenticated", "rate_limited"];
+
+/// Of a request whose test does not say one.
+const SOME_HOST: HeaderValue = HeaderValue::from_static("arena.test");
 
 /// One request with its answer.
 pub struct Exchange<'a> {
@@ -37,7 +40,7 @@ pub async fn document(read: impl Future<Output = Bytes>) -> &'static Document {
 
 /// As a router serves it.
 pub async fn document_of(router: &Router) -> &'static Document {
-    let request = Request::get("/api/openapi.json").body(Body::empty()).unwrap();
+    let request = Request::get("/api/openapi.json").header(HOST, SOME_HOST).body(Body::empty()).unwrap();
     let read =
         async { to_bytes(router.clone().oneshot(request).await.unwrap().into_body(), usize::MAX).await.unwrap() };
     document(read).await
@@ -45,7 +48,8 @@ pub async fn document_of(router: &Router) -> &'static Document {
 
 /// Sends a request and compares the answer with the document; the answer with its body.
 pub async fn send(router: &Router, request: Request<Body>) -> (StatusCode, HeaderMap, Bytes) {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    parts.headers.entry(HOST).or_insert(SOME_HOST);
     let sent = to_bytes(body, usize::MAX).await.unwrap();
     let (method, path) = (parts.method.clone(), parts.uri.to_string());
     let request = Request::from_parts(parts, Body::from(sent.clone()));

@@ -153,6 +153,39 @@ async fn a_body_where_none_is_read_is_no_trouble() {
 }
 
 #[tokio::test]
+async fn a_request_says_once_to_which_host_it_goes() {
+    let site = Site::start(|_| {}).await;
+    let ask = async |line: &str, headers: &str| {
+        let request = format!("{line}\r\nConnection: close\r\n{headers}\r\n");
+        read(&rest(site.say(&request).await).await)
+    };
+    for path in ["/api/login/options", "/api/nothing", "/healthz", "/login"] {
+        let line = format!("GET {path} HTTP/1.1");
+        for wrong in [
+            "",
+            "Host: a\r\nHost: b\r\n",
+            "Host: a\r\nHost: a\r\n",
+            "Host: a b\r\n",
+            "Host: a/b\r\n",
+            "Host: a, b\r\n",
+            "Host: x@a\r\n",
+            "Host: http://a\r\n",
+            "Host: caf\u{e9}\r\n",
+        ] {
+            let told = ask(&line, wrong).await;
+            assert_eq!((told.status, told.code().as_str()), (400, "malformed_request"), "{path} {wrong:?}");
+        }
+        for right in ["Host: a\r\n", "Host: a:3000\r\n", "host: [::1]:3000\r\n", "Host: 127.0.0.1\r\n", "Host:\r\n"] {
+            assert_ne!(ask(&line, right).await.status, 400, "{path} {right:?}");
+        }
+        // An older client does not know of hosts, and two are wrong from it as well.
+        let line = format!("GET {path} HTTP/1.0");
+        assert_ne!(ask(&line, "").await.status, 400, "{path}");
+        assert_eq!(ask(&line, "Host: a\r\nHost: b\r\n").await.code(), "malformed_request", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_length_that_is_none_is_refused() {
     let site = Site::start(|_| {}).await;
     let _ada = site.app.user("ada").await;

@@ -107,7 +107,12 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
     if path.starts_with("/api/") {
         // A query that the call does not have.
         codes.push(ErrorCode::InvalidInput);
-        codes.extend([ErrorCode::HeadersTooLarge, ErrorCode::TooSlow, ErrorCode::TooLarge]);
+        codes.extend([
+            ErrorCode::MalformedRequest,
+            ErrorCode::HeadersTooLarge,
+            ErrorCode::TooSlow,
+            ErrorCode::TooLarge,
+        ]);
         codes.push(ErrorCode::Internal);
         codes.push(ErrorCode::Unavailable);
         if method != "get" {
