@@ -2,9 +2,12 @@
 //! A 500 tells the client nothing; its cause is logged once, with the request's id.
 
 mod extract;
+mod query;
 mod stray;
+mod words;
 
-pub use extract::{Form, Json, NoBody, OptionalJson, Path, Query, given, id, is_number, too_large};
+pub use extract::{Form, Json, NoBody, OptionalJson, Path, too_large};
+pub use query::{Filter, Query, given, id};
 pub use stray::{NoQuery, refuse_stray_query};
 
 use crate::store::StoreError;

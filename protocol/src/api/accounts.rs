@@ -1,5 +1,6 @@
 //! Bodies about accounts: users and their passwords, personal API tokens, and the log of who did what.
 
+use super::or_no;
 use crate::{AuditId, Timestamp, TokenId, UserId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -72,7 +73,8 @@ pub struct Users {
 pub struct CreateUserRequest {
     pub username: String,
     pub password: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_no")]
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<bool>"))]
     pub is_admin: bool,
 }
 

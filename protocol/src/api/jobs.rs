@@ -1,7 +1,7 @@
 //! Jobs: what is asked for, and what is known of each and of its tasks.
 //! In a list a job stands without its tasks and scenarios.
 
-use super::{Estimate, LastPassed, UserRef};
+use super::{Estimate, LastPassed, UserRef, or_no};
 use crate::{JobId, JobStatus, TaskStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -24,10 +24,12 @@ pub struct SubmitJobRequest {
 #[serde(deny_unknown_fields)]
 pub struct RerunRequest {
     /// Only the tasks that failed, ended as error or were aborted.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_no")]
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<bool>"))]
     pub only_failed: bool,
     /// The branch's present commit instead of the one that ran.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_no")]
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<bool>"))]
     pub latest: bool,
 }
 

@@ -3,7 +3,7 @@
 use super::cursor::Cursors;
 use super::listing::read_limit;
 use crate::auth::Admin;
-use crate::error::{ApiResult, Query};
+use crate::error::{ApiResult, Filter, Query, given};
 use crate::state::AppState;
 use crate::store::audit::{AuditFilter, NotedEntry, list_entries};
 use axum::extract::State;
@@ -14,19 +14,23 @@ use serde::Deserialize;
 /// The place is the last id of the page before.
 const CURSORS: Cursors = Cursors { mark: "noted before", giver: "a page of the audit log" };
 
-/// An empty value is none, as a form with untouched fields sends it.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuditQuery {
-    #[schemars(with = "Option<u32>", range(min = 1, max = 200))]
-    limit: Option<String>,
-    cursor: Option<String>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 200))]
+    limit: Option<u32>,
+    #[serde(default)]
+    cursor: Filter,
     /// A user's whole name, as it was.
-    actor: Option<String>,
+    #[serde(default)]
+    actor: Filter,
     /// Such as `job.abort`.
-    action: Option<String>,
+    #[serde(default)]
+    action: Filter,
     /// Such as `job:42`.
-    object: Option<String>,
+    #[serde(default)]
+    object: Filter,
 }
 
 pub(super) async fn list_audit(
@@ -34,12 +38,11 @@ pub(super) async fn list_audit(
     _: Admin,
     Query(query): Query<AuditQuery>,
 ) -> ApiResult<axum::Json<AuditLog>> {
-    let limit = read_limit(query.limit.as_deref())?;
+    let limit = read_limit(query.limit)?;
     let before = CURSORS.read(query.cursor, |place| place.parse().ok())?;
+    let actor = query.actor.0.map(|actor| actor.to_ascii_lowercase());
+    let filter = AuditFilter { actor, action: query.action.0, object: query.object.0 };
     // One more than asked for tells whether there is another page.
-    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let actor = given(query.actor).map(|actor| actor.to_ascii_lowercase());
-    let filter = AuditFilter { actor, action: given(query.action), object: given(query.object) };
     let found = state.store.read(move |connection| list_entries(connection, filter, before, i64::from(limit) + 1));
     let found = found.await?;
     let has_more = found.len() > limit as usize;

@@ -1,6 +1,6 @@
 //! Where the next page of a list begins. Opaque to clients, so that paging can change.
 
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiResult, Filter};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fmt;
@@ -18,15 +18,9 @@ impl Cursors {
         URL_SAFE_NO_PAD.encode(format!("{} {place}", self.mark))
     }
 
-    /// The place that a request's cursor means; an empty one is none, as a form sends it.
-    pub(super) fn read<T>(
-        &self,
-        cursor: Option<String>,
-        place: impl FnOnce(&str) -> Option<T>,
-    ) -> ApiResult<Option<T>> {
-        let Some(cursor) = cursor.filter(|cursor| !cursor.is_empty()) else {
-            return Ok(None);
-        };
+    /// The place that a request's cursor means.
+    pub(super) fn read<T>(&self, cursor: Filter, place: impl FnOnce(&str) -> Option<T>) -> ApiResult<Option<T>> {
+        let Some(cursor) = cursor.0 else { return Ok(None) };
         let text = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         let place = text.and_then(|text| place(text.strip_prefix(self.mark)?.strip_prefix(' ')?));
         let foreign = || ApiError::invalid("cursor", format!("this is no cursor that {} has given", self.giver));
@@ -42,7 +36,7 @@ mod tests {
     const ENTRIES: Cursors = Cursors { mark: "noted before", giver: "a page of the audit log" };
 
     fn read(cursors: &Cursors, cursor: &str) -> ApiResult<Option<i64>> {
-        cursors.read(Some(cursor.to_owned()), |place| place.parse().ok())
+        cursors.read(Filter::from(cursor.to_owned()), |place| place.parse().ok())
     }
 
     #[test]

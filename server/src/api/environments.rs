@@ -3,7 +3,7 @@
 
 use super::questions::{Questions, in_time};
 use crate::auth::{Admin, CurrentUser};
-use crate::error::{ApiError, ApiResult, Json, NoBody, Path, Query};
+use crate::error::{ApiError, ApiResult, Filter, Json, NoBody, Path, Query};
 use crate::remote::Environment;
 use crate::ssh_watch::{SshFacts, facts};
 use crate::state::AppState;
@@ -59,7 +59,8 @@ fn environment_body(
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BranchesQuery {
-    environment: Option<String>,
+    #[serde(default)]
+    environment: Filter,
 }
 
 pub(super) async fn list_branches(
@@ -67,7 +68,7 @@ pub(super) async fn list_branches(
     user: CurrentUser,
     Query(query): Query<BranchesQuery>,
 ) -> ApiResult<axum::Json<Branches>> {
-    let environment = environment_of_query(&state, query.environment.as_deref())?;
+    let environment = choose_environment(&state, query.environment.as_deref())?;
     let branches = in_time(Questions::new(environment, &user, None).branches()).await?;
     Ok(axum::Json(Branches { branches: Arc::unwrap_or_clone(branches) }))
 }
@@ -89,7 +90,8 @@ pub(super) async fn validate_branch(
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ScenariosQuery {
-    environment: Option<String>,
+    #[serde(default)]
+    environment: Filter,
     branch: String,
 }
 
@@ -98,7 +100,7 @@ pub(super) async fn list_scenarios(
     user: CurrentUser,
     Query(query): Query<ScenariosQuery>,
 ) -> ApiResult<axum::Json<Scenarios>> {
-    let environment = environment_of_query(&state, query.environment.as_deref())?;
+    let environment = choose_environment(&state, query.environment.as_deref())?;
     require_branch_name("branch", &query.branch)?;
     let questions = Questions::new(environment, &user, Some("branch"));
     let (commit, found) = in_time(questions.scenarios(&query.branch)).await?;
@@ -122,25 +124,20 @@ pub(super) async fn check_environment(
     Ok(axum::Json(Checks { checks: Box::pin(environment.check(&state.instance)).await }))
 }
 
-/// In a query an empty name is none, as a form sends it.
-pub(super) fn environment_of_query<'a>(state: &'a AppState, name: Option<&str>) -> ApiResult<&'a Environment> {
-    choose_environment(state, name.filter(|name| !name.is_empty()))
-}
-
 /// The environment of that name; without a name the only one there is.
 pub(super) fn choose_environment<'a>(state: &'a AppState, name: Option<&str>) -> ApiResult<&'a Environment> {
     match name {
-        Some(name) => {
-            let unknown =
-                || ApiError::new(ErrorCode::EnvironmentNotFound, format!("no environment is called \"{name}\""));
-            state.environments.get(name).map(Arc::as_ref).ok_or_else(unknown)
-        }
+        Some(name) => state.environments.get(name).map(Arc::as_ref).ok_or_else(|| no_such_environment(name)),
         None if state.environments.len() == 1 => {
             let only = state.environments.values().next();
             only.map(Arc::as_ref).ok_or_else(|| ApiError::not_found("no environment is configured"))
         }
         None => Err(ApiError::invalid("environment", "name one; not exactly one is configured")),
     }
+}
+
+pub(super) fn no_such_environment(name: &str) -> ApiError {
+    ApiError::new(ErrorCode::EnvironmentNotFound, format!("no environment is called \"{name}\""))
 }
 
 pub(super) fn require_branch_name(field: &str, name: &str) -> ApiResult<()> {

@@ -1,10 +1,10 @@
 //! A scenario's runs over time, and figures about them: how often it passes, how long it takes, how flaky it is.
 
 use super::cursor::Cursors;
-use super::environments::environment_of_query;
+use super::environments::choose_environment;
 use super::listing::read_limit;
 use crate::auth::CurrentUser;
-use crate::error::{ApiError, ApiResult, Query};
+use crate::error::{ApiError, ApiResult, Filter, Query, given};
 use crate::state::AppState;
 use crate::store::runs::{self as store, Before, PassedRun, Run, RunOfJob, Series};
 use crate::store::{AnyConnection, QueryResult};
@@ -22,14 +22,18 @@ const CURSORS: Cursors = Cursors { mark: "run before", giver: "a page of runs" }
 #[serde(deny_unknown_fields)]
 pub(super) struct HistoryQuery {
     /// May be left out when exactly one is configured.
-    environment: Option<String>,
+    #[serde(default)]
+    environment: Filter,
     scenario: String,
     /// All branches, if left out.
-    branch: Option<String>,
-    #[schemars(with = "Option<u32>", range(min = 1, max = 200))]
-    limit: Option<String>,
+    #[serde(default)]
+    branch: Filter,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 200))]
+    limit: Option<u32>,
     /// The `next_cursor` of the page before.
-    cursor: Option<String>,
+    #[serde(default)]
+    cursor: Filter,
 }
 
 pub(super) async fn list_history(
@@ -37,12 +41,12 @@ pub(super) async fn list_history(
     _: CurrentUser,
     Query(query): Query<HistoryQuery>,
 ) -> ApiResult<axum::Json<ScenarioHistory>> {
-    let limit = read_limit(query.limit.as_deref())?;
+    let limit = read_limit(query.limit)?;
     let before = CURSORS.read(query.cursor, read_place)?;
     if !names::is_scenario_name(&query.scenario) {
         return Err(ApiError::invalid("scenario", "this is no name that a scenario can have"));
     }
-    let environment = environment_of_query(&state, query.environment.as_deref())?;
+    let environment = choose_environment(&state, query.environment.as_deref())?;
     let series = Series {
         environment: environment.config.name.clone(),
         scenario: query.scenario,
@@ -65,9 +69,11 @@ pub(super) async fn list_history(
 #[serde(deny_unknown_fields)]
 pub(super) struct StatsQuery {
     /// May be left out when exactly one is configured.
-    environment: Option<String>,
+    #[serde(default)]
+    environment: Filter,
     /// All branches, if left out.
-    branch: Option<String>,
+    #[serde(default)]
+    branch: Filter,
 }
 
 pub(super) async fn list_stats(
@@ -75,7 +81,7 @@ pub(super) async fn list_stats(
     _: CurrentUser,
     Query(query): Query<StatsQuery>,
 ) -> ApiResult<axum::Json<ScenarioStats>> {
-    let environment = environment_of_query(&state, query.environment.as_deref())?.config.name.clone();
+    let environment = choose_environment(&state, query.environment.as_deref())?.config.name.clone();
     let branch = read_branch(query.branch)?;
     let found = state.store.read(move |connection| {
         let scenarios = store::list_scenarios(connection, &environment, branch.as_deref())?;
@@ -96,10 +102,9 @@ fn figures(runs: &[Run]) -> Option<ScenarioFigures> {
     Some(ScenarioFigures { last_status: last.status, last_job_id: last.job_id, runs, median_ms, flakiness })
 }
 
-fn read_branch(branch: Option<String>) -> ApiResult<Option<String>> {
-    let branch = branch.filter(|branch| !branch.is_empty());
+fn read_branch(branch: Filter) -> ApiResult<Option<String>> {
     if branch.as_deref().is_none_or(names::is_branch_name) {
-        return Ok(branch);
+        return Ok(branch.0);
     }
     Err(ApiError::invalid("branch", "this is no name that a git branch can have"))
 }

@@ -29,18 +29,23 @@ use std::sync::Arc;
 /// The place is the last id of the page before.
 const CURSORS: Cursors = Cursors { mark: "before", giver: "a page of jobs" };
 
-/// An empty value is no filter, as a form with untouched fields sends it.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
-    search: Option<String>,
+    #[serde(default)]
+    search: Filter,
+    /// An empty one is left out.
     #[serde(default)]
     status: Vec<String>,
-    environment: Option<String>,
-    branch: Option<String>,
-    #[schemars(with = "Option<u32>", range(min = 1, max = 200))]
-    limit: Option<String>,
-    cursor: Option<String>,
+    #[serde(default)]
+    environment: Filter,
+    #[serde(default)]
+    branch: Filter,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 200))]
+    limit: Option<u32>,
+    #[serde(default)]
+    cursor: Filter,
 }
 
 pub(super) async fn list_jobs(
@@ -49,7 +54,7 @@ pub(super) async fn list_jobs(
     Query(query): Query<ListQuery>,
     headers: HeaderMap,
 ) -> ApiResult<Conditional<JobList>> {
-    let limit = read_limit(query.limit.as_deref())? as usize;
+    let limit = read_limit(query.limit)? as usize;
     let filter = read_filter(query, &user)?;
     let looked = look(&state, (filter, limit), Known::of(&headers)).await?;
     Ok(match &looked.json {
@@ -174,8 +179,8 @@ fn read_filter(query: ListQuery, user: &CurrentUser) -> ApiResult<JobFilter> {
         owner: only_own.then(|| user.id()),
         search,
         statuses: read_statuses(&query.status)?,
-        environment: query.environment.filter(|name| !name.is_empty()),
-        branch: query.branch.filter(|name| !name.is_empty()),
+        environment: query.environment.0,
+        branch: query.branch.0,
         before: CURSORS.read(query.cursor, |place| place.parse().ok())?,
     })
 }
@@ -191,13 +196,9 @@ fn read_statuses(words: &[String]) -> ApiResult<Vec<JobStatus>> {
     Ok(if some.len() == JobStatus::ALL.len() { Vec::new() } else { some })
 }
 
-pub(super) fn read_limit(text: Option<&str>) -> ApiResult<u32> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else {
-        return Ok(DEFAULT_PAGE);
-    };
-    let limit = Some(text)
-        .filter(|text| is_number(text))
-        .and_then(|text| text.parse().ok())
-        .filter(|limit| (1..=MAX_PAGE).contains(limit));
-    limit.ok_or_else(|| ApiError::invalid("limit", format!("a number from 1 to {MAX_PAGE}")))
+pub(super) fn read_limit(limit: Option<u32>) -> ApiResult<u32> {
+    match limit.unwrap_or(DEFAULT_PAGE) {
+        limit @ 1..=MAX_PAGE => Ok(limit),
+        _ => Err(ApiError::invalid("limit", format!("must be a number from 1 to {MAX_PAGE}"))),
+    }
 }

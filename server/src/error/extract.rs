@@ -2,18 +2,17 @@
 //! What no database takes is refused here for all calls: the character U+0000 in a path or a query.
 
 use super::ApiError;
+use super::query::is_id;
+use super::words::{in_our_words, quoted_field};
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use percent_encoding::percent_decode_str;
 use protocol::api::ErrorCode;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, Error as _, IgnoredAny};
-use std::fmt::Display;
-use std::str::FromStr;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 /// A JSON body.
 pub struct Json<T>(pub T);
@@ -22,10 +21,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let is_json = is_json(request.headers());
-        let body = read_body(request, state).await?;
-        require_json(is_json, &body)?;
-        parse_json(&body).map(Self)
+        parse_json(&read_json(request, state).await?).map(Self)
     }
 }
 
@@ -36,13 +32,8 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJ
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let is_json = is_json(request.headers());
-        let body = read_body(request, state).await?;
-        if body.is_empty() {
-            return Ok(Self(T::default()));
-        }
-        require_json(is_json, &body)?;
-        parse_json(&body).map(Self)
+        let body = read_json(request, state).await?;
+        if is_left_out(&body) { Ok(Self(T::default())) } else { parse_json(&body).map(Self) }
     }
 }
 
@@ -57,15 +48,17 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let is_json = is_json(request.headers());
-        let body = read_body(request, state).await?;
-        require_json(is_json, &body)?;
-        // Some clients write the body that they were not given as JSON, too.
-        if !body.is_empty() && body.trim_ascii() != b"null" {
+        let body = read_json(request, state).await?;
+        if !is_left_out(&body) {
             parse_json::<Nothing>(&body)?;
         }
         Ok(Self)
     }
+}
+
+/// Some clients write the body that they were not given as JSON, too.
+fn is_left_out(body: &[u8]) -> bool {
+    body.is_empty() || body.trim_ascii() == b"null"
 }
 
 /// The fields of a plain HTML form.
@@ -75,6 +68,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        refuse_encoded(request.headers())?;
         let form = axum::Form::from_request(request, state).await;
         form.map(|axum::Form(fields)| Self(fields)).map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => too_large(),
@@ -101,93 +95,39 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     }
 }
 
-/// One way to write a number, so that a thing has one address: no sign, no leading zeros.
-fn is_id(text: &str) -> bool {
-    is_number(text) && (text.len() == 1 || !text.starts_with('0'))
-}
-
-/// The query; a key may be repeated where the type is a list.
-pub struct Query<T>(pub T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        if let Some(field) = field_with_nul(parts.uri.query().unwrap_or_default()) {
-            return Err(ApiError::invalid(&field, "must not contain the character U+0000"));
-        }
-        let query = axum_extra::extract::Query::from_request_parts(parts, state).await;
-        query.map(|axum_extra::extract::Query(values)| Self(values)).map_err(|rejection| {
-            let text = rejection.to_string();
-            refuse_query(text.strip_prefix(QUERY_REJECTION).unwrap_or(&text))
-        })
+/// The body of a call that takes JSON. One that is not there has no type; what is missing in it is told elsewhere.
+async fn read_json<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+    let is_readable = refuse_encoded(request.headers()).and_then(|()| require_json(request.headers()));
+    let body = Bytes::from_request(request, state).await;
+    let body = body.map_err(|rejection: BytesRejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+        _ => ApiError::new(ErrorCode::MalformedJson, "the body could not be read to its end"),
+    })?;
+    if !body.is_empty() {
+        is_readable?;
     }
+    Ok(body)
 }
 
-/// For a number of a query that may be left out: one that is there has to be a number, and no empty text.
-pub fn given<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(value: D) -> Result<Option<T>, D::Error> {
-    let text = String::deserialize(value)?;
-    // Or else a sign would pass, which a reader takes for something else.
-    if !is_number(&text) {
-        return Err(D::Error::custom("digits only"));
-    }
-    text.parse().map(Some).map_err(D::Error::custom)
-}
-
-/// For an id in a query, which is written as in a path.
-pub fn id<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(value: D) -> Result<T, D::Error> {
-    let text = String::deserialize(value)?;
-    if !is_id(&text) {
-        return Err(D::Error::custom("digits only, without zeros in front"));
-    }
-    text.parse().map_err(D::Error::custom)
-}
-
-/// Digits, and nothing else that a number can be written with.
-pub fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// The parameter that holds a NUL, in its name or its value.
-fn field_with_nul(query: &str) -> Option<String> {
-    let pair = query.split('&').find(|pair| pair.contains("%00"))?;
-    let name = percent_decode_str(pair.split('=').next()?).decode_utf8_lossy().replace('\0', "");
-    Some(name)
-}
-
-/// What axum puts before the cause.
-const QUERY_REJECTION: &str = "Failed to deserialize query string: ";
-
-/// The cause is "name: why", or names the field in the middle.
-fn refuse_query(cause: &str) -> ApiError {
-    let is_name = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    match cause.split_once(": ").filter(|(field, _)| is_name(field)) {
-        Some((field, why)) => ApiError::invalid(field, why),
-        None => ApiError::invalid(quoted_field(cause).unwrap_or("query"), cause),
-    }
-}
-
-/// Whether a body says that it is JSON, with or without parameters. One that says nothing is not taken for JSON.
-fn is_json(headers: &HeaderMap) -> bool {
+/// With or without parameters. A body that says nothing is not taken for JSON.
+fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = content_type.split(';').next().unwrap_or_default().trim();
-    kind.eq_ignore_ascii_case("application/json")
-}
-
-/// A body that is not there has no type; what is missing in it is told elsewhere.
-fn require_json(is_json: bool, body: &[u8]) -> Result<(), ApiError> {
-    if is_json || body.is_empty() {
+    if kind.eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
     let told = "send the body as JSON, with the header Content-Type: application/json";
     Err(ApiError::new(ErrorCode::UnsupportedMediaType, told))
 }
 
-async fn read_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
-    Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-        _ => ApiError::new(ErrorCode::MalformedJson, "the body could not be read to its end"),
-    })
+/// A few bytes could unpack to any number of them; what is worth sending here is small as it is.
+fn refuse_encoded(headers: &HeaderMap) -> Result<(), ApiError> {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    if encodings.all(|encoding| encoding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity")) {
+        return Ok(());
+    }
+    let told = "send the body as it is, not compressed: no Content-Encoding is read";
+    Err(ApiError::new(ErrorCode::UnsupportedMediaType, told))
 }
 
 pub fn too_large() -> ApiError {
@@ -210,27 +150,12 @@ fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     }
     let mut reader = serde_json::Deserializer::from_str(body);
     serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let (path, why) = (error.path().to_string(), without_value(&error.inner().to_string()));
+        let (path, why) = (error.path().to_string(), error.inner().to_string());
         // Of a field that is missing or unknown the path may name what it is missing in.
         let is_whole = path == "." || path == "?";
         let field = if is_whole { quoted_field(&why).unwrap_or("body").to_owned() } else { path };
-        ApiError::invalid(&field, why)
+        ApiError::invalid(&field, in_our_words(&why))
     })
-}
-
-/// Serde's "invalid type: integer `7`, expected a string" names what it has found, which may be a secret.
-fn without_value(why: &str) -> String {
-    let is_of_value = why.starts_with("invalid type: ") || why.starts_with("invalid value: ");
-    match why.rsplit_once(", expected ").filter(|_| is_of_value) {
-        Some((_, expected)) => format!("expected {expected}"),
-        None => why.to_owned(),
-    }
-}
-
-/// The name in serde's "missing field `x`".
-fn quoted_field(message: &str) -> Option<&str> {
-    let (_, rest) = message.split_once(" field `")?;
-    rest.split_once('`').map(|(field, _)| field)
 }
 
 #[cfg(test)]
@@ -254,24 +179,6 @@ mod tests {
         assert_eq!(error.code, ErrorCode::MalformedJson);
         for body in ["[]", "null", "7", "\u{feff}{}", " [null,\"main\",[\"a\"],null]"] {
             assert_eq!(refused(body).0, ErrorCode::InvalidInput, "{body}");
-        }
-    }
-
-    #[test]
-    fn an_id_has_one_way_to_be_written() {
-        for (text, is) in [("42", true), ("0", true), ("+42", false), ("042", false), ("-1", false), ("4.2", false)] {
-            assert_eq!(is_id(text), is, "{text}");
-        }
-    }
-
-    #[test]
-    fn the_wrong_part_of_a_query_is_named() {
-        for (cause, field) in [
-            ("wait: invalid digit found in string", "wait"),
-            ("missing field `branch`", "branch"),
-            ("no idea: at all", "query"),
-        ] {
-            assert!(refuse_query(cause).fields.unwrap().contains_key(field), "{cause}");
         }
     }
 

@@ -17,6 +17,9 @@ use tower::ServiceExt;
 /// What is wrong at any path before a handler is found.
 const ANYWHERE: [&str; 5] = ["not_found", "cross_site", "invalid_input", "unauthenticated", "rate_limited"];
 
+/// Fields of a body by name: whether each is needed, and its type.
+type Fields = Vec<(String, (bool, String))>;
+
 /// Of a request whose test does not say one.
 const SOME_HOST: HeaderValue = HeaderValue::from_static("arena.test");
 
@@ -88,6 +91,38 @@ impl Document {
             calls.extend(item.as_object().unwrap().keys().map(|method| (method.to_uppercase(), path.clone())));
         }
         calls
+    }
+
+    /// Every parameter of a query: its call's method and template, its name, whether it is a text, and whether it is needed.
+    pub fn query_parameters(&self) -> Vec<(String, String, String, bool, bool)> {
+        let mut found = Vec::new();
+        for (method, path) in self.calls() {
+            let parameters = self.json["paths"][&path][method.to_lowercase()]["parameters"].as_array();
+            for parameter in parameters.into_iter().flatten().filter(|parameter| parameter["in"] == "query") {
+                let name = parameter["name"].as_str().unwrap().to_owned();
+                let is_text = ["string", "array"].contains(&parameter["schema"]["type"].as_str().unwrap());
+                found.push((method.clone(), path.clone(), name, is_text, parameter["required"] == true));
+            }
+        }
+        found
+    }
+
+    /// By method and template of every call with a JSON body: its fields, whether each is needed, and of what type it is.
+    pub fn bodies(&self) -> HashMap<(String, String), Fields> {
+        let mut found = HashMap::new();
+        for (method, path) in self.calls() {
+            let operation = &self.json["paths"][&path][method.to_lowercase()];
+            let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+            let Some(reference) = schema["$ref"].as_str() else { continue };
+            let schema = self.json.pointer(reference.trim_start_matches('#')).unwrap();
+            let field = |(name, about): (&String, &Value)| {
+                let is_required = schema["required"].as_array().is_some_and(|names| names.contains(&json!(name)));
+                let kind = about["type"].as_str().or_else(|| about["type"][0].as_str()).unwrap_or_default();
+                (name.clone(), (is_required, kind.to_owned()))
+            };
+            found.insert((method, path), schema["properties"].as_object().unwrap().iter().map(field).collect());
+        }
+        found
     }
 
     /// The template that a path without its query is an address of; what is written out goes before parameters.

@@ -1,12 +1,11 @@
 //! What every call has in common when it says no, and what the process tells those who watch it.
 
 use crate::api_document;
-use crate::remote_environment::environment_config;
 use crate::test_app::{Client, PASSWORD, TestApp};
 use axum::body::Body;
 use axum::http::Method;
 use protocol::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 use server::config::Secret;
 use std::time::Duration;
 
@@ -55,41 +54,6 @@ async fn a_wrong_method_is_a_problem_outside_of_the_api_as_well() {
     assert_eq!(app.anybody().get("/login").await.status, 200);
 }
 
-/// Such as a script that leaves out the quotes of a password sends it.
-#[tokio::test]
-async fn a_value_of_the_wrong_type_is_not_repeated() {
-    let app = TestApp::start().await;
-    let root = app.admin("root").await;
-    let change = |password: Value| json!({"current_password": password, "new_password": "battery staple"});
-    for secret in [
-        json!(31_415_926),
-        json!(-31_415_926),
-        json!(3_141.592_6),
-        json!(true),
-        json!(["31415926"]),
-        json!({"a": "31415926"}),
-    ] {
-        for (path, field, body) in [
-            ("/api/login", "password", json!({"username": "ada", "password": secret})),
-            ("/api/me/password", "current_password", change(secret.clone())),
-            ("/api/users", "password", json!({"username": "ada", "password": secret})),
-        ] {
-            let refused = root.post(path, body).await;
-            let problem = refused.problem();
-            assert_eq!(problem.code.as_str(), "invalid_input", "{path}");
-            assert!(problem.fields.unwrap()[field].starts_with("expected a string"), "{}", refused.body);
-            for part in ["31415926", "3141.5926", "true"] {
-                assert!(!refused.body.contains(part), "{}", refused.body);
-            }
-        }
-    }
-    // Where it stands in the field beside it.
-    let misplaced = json!({"username": "ada", "password": PASSWORD, "is_admin": format!("{PASSWORD}, expected x")});
-    let refused = root.post("/api/users", misplaced).await;
-    assert!(refused.problem().fields.unwrap()["is_admin"].starts_with("expected a boolean"), "{}", refused.body);
-    assert!(!refused.body.contains(PASSWORD), "{}", refused.body);
-}
-
 #[tokio::test]
 async fn a_body_as_windows_writes_it_is_read_or_refused_in_words() {
     let app = TestApp::start().await;
@@ -104,48 +68,6 @@ async fn a_body_as_windows_writes_it_is_read_or_refused_in_words() {
         assert_eq!(utf16.code(), "malformed_json");
         assert!(utf16.problem().detail.contains("it is UTF-16; send UTF-8"), "{}", utf16.problem().detail);
     }
-}
-
-#[tokio::test]
-async fn an_id_has_one_way_to_be_written() {
-    let app = TestApp::start().await;
-    let ada = app.user("ada").await;
-    let id = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
-    ada.get(&format!("/api/job/{id}")).await.expect(200);
-    for other in ["+1", "01", "0001", "%2B1", "1.0", "99999999999999999999", "%00", "1%00"] {
-        assert_eq!(ada.get(&format!("/api/job/{other}")).await.code(), "not_found", "{other}");
-        assert_eq!(ada.get(&format!("/api/job/{other}/log/lines")).await.code(), "not_found", "{other}");
-        assert_eq!(ada.send_nothing(&format!("/api/job/{other}/abort")).await.code(), "not_found", "{other}");
-    }
-}
-
-#[tokio::test]
-async fn a_number_in_a_query_is_written_in_digits() {
-    let app = TestApp::with_environments(vec![environment_config("http://127.0.0.1:9".to_owned())]).await;
-    let root = app.admin("root").await;
-    app.store_job("root", "bench-a", "main", &["smoke/boot"]).await;
-    for (path, field) in [
-        ("/api/jobs?limit=", "limit"),
-        ("/api/audit?limit=", "limit"),
-        ("/api/scenarios/history?environment=bench-a&scenario=smoke/boot&limit=", "limit"),
-        ("/api/job/1?wait=", "wait"),
-        ("/api/job/1/log/lines?from=", "from"),
-        ("/api/job/1/log/lines?limit=", "limit"),
-        ("/api/job/1/tasks/1-1/log/lines?tail=", "tail"),
-        ("/api/job/1/log/search?q=x&from=", "from"),
-        ("/api/job/1/log/search?q=x&limit=", "limit"),
-        ("/api/compare?a=1&b=", "b"),
-        ("/api/compare?b=1&a=", "a"),
-    ] {
-        root.get(&format!("{path}1")).await.expect(200);
-        for bad in ["%2B1", "+1", "1+", "-1", "1.0", "1e0", "0x1", "%C2%B9", "%D9%A1", "1_0", "99999999999999999999"] {
-            let problem = root.get(&format!("{path}{bad}")).await.problem();
-            assert_eq!(problem.code.as_str(), "invalid_input", "{path}{bad}");
-            assert!(problem.fields.unwrap().contains_key(field), "{path}{bad}");
-        }
-    }
-    // A job has one number, wherever it is written.
-    assert_eq!(root.get("/api/compare?a=01&b=1").await.code(), "invalid_input");
 }
 
 #[tokio::test]

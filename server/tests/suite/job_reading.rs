@@ -220,7 +220,7 @@ async fn plain_users_see_their_own_jobs_and_find_everybodys() {
     }
     let list = async |client: &Client, query: &str| ids(&client.get(&format!("/api/jobs{query}")).await.expect(200));
     assert_eq!(list(&ada, "").await, [1]);
-    assert_eq!(list(&ada, "?search=&status=&environment=&branch=&limit=&cursor=").await, [1]);
+    assert_eq!(list(&ada, "?search=&status=&environment=&branch=&cursor=").await, [1]);
     assert_eq!(list(&admin, "").await, [3, 2, 1]);
     assert_eq!(list(&bob, "?search=AD").await, [3, 1]);
     assert_eq!(list(&bob, "?search=ada").await, [3, 1]);
@@ -246,7 +246,7 @@ async fn the_list_is_filtered() {
     assert_eq!(list("search=ad&status=passed&status=error").await, [1]);
     assert_eq!(list("search=2&status=passed").await, [0; 0]);
     assert_eq!(list("search=2&status=waiting&status=failed").await, [2]);
-    for wrong in ["status=done", "limit=0", "limit=201", "limit=x", "cursor=x", "search=a&search=b"] {
+    for wrong in ["status=done", "limit=", "limit=0", "limit=201", "limit=x", "cursor=x", "search=a&search=b"] {
         let problem = ada.get(&format!("/api/jobs?{wrong}")).await.problem();
         let field = wrong.split('=').next().unwrap();
         assert!(problem.fields.as_ref().unwrap().contains_key(field), "{problem:?}");

@@ -14,7 +14,9 @@ use std::collections::BTreeMap;
 
 const ABOUT: &str = "Submits jobs to remote test servers, watches them, and reads their logs and results. \
     Every answer carries `X-Request-Id`. A refusal is `application/problem+json` with a stable `code`. \
-    Unknown fields and unknown query parameters are refused.";
+    Unknown fields and unknown query parameters are refused. `null` leaves out a field that may be left out, an empty \
+    text in a query a parameter that may be; a whole number is written in digits alone (`60`, not `60.0`). \
+    Bodies are not taken compressed. Headers over 32 KiB are answered `431`, a body that takes over 30 s `408`.";
 const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
 
 /// Begins a table of routes whose handlers are collected for the document.
