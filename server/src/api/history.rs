@@ -1,11 +1,12 @@
 //! A scenario's runs over time, and figures about them: how often it passes, how long it takes, how flaky it is.
 
 use super::cursor::Cursors;
-use super::environments::choose_environment;
+use super::environments::{choose_environment, no_such_environment};
 use super::listing::read_limit;
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Filter, Query, given};
 use crate::state::AppState;
+use crate::store::listing::has_jobs_of;
 use crate::store::runs::{self as store, Before, PassedRun, Run, RunOfJob, Series};
 use crate::store::{AnyConnection, QueryResult};
 use axum::extract::State;
@@ -21,7 +22,7 @@ const CURSORS: Cursors = Cursors { mark: "run before", giver: "a page of runs" }
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HistoryQuery {
-    /// May be left out when exactly one is configured.
+    /// May be left out when exactly one is configured; one that is not any more is known as long as its jobs are here.
     #[serde(default)]
     environment: Filter,
     scenario: String,
@@ -46,13 +47,13 @@ pub(super) async fn list_history(
     if !names::is_scenario_name(&query.scenario) {
         return Err(ApiError::invalid("scenario", "this is no name that a scenario can have"));
     }
-    let environment = choose_environment(&state, query.environment.as_deref())?;
-    let series = Series {
-        environment: environment.config.name.clone(),
-        scenario: query.scenario,
-        branch: read_branch(query.branch)?,
-    };
+    let place = Place::of(&state, query.environment.as_deref())?;
+    let series =
+        Series { environment: place.name.clone(), scenario: query.scenario, branch: read_branch(query.branch)? };
     let found = state.store.read(move |connection| {
+        if !place.is_known(connection)? {
+            return Ok(Err(no_such_environment(&place.name)));
+        }
         let summary = summary(&store::last_runs(connection, &series, SUMMARY_RUNS.into())?);
         // One more than asked for tells whether there is another page.
         let mut found = store::list_runs(connection, &series, before, i64::from(limit) + 1)?;
@@ -60,15 +61,35 @@ pub(super) async fn list_history(
         found.truncate(limit as usize);
         let next_cursor = found.last().filter(|_| has_more).map(|(last, ..)| CURSORS.write(place_of(last)));
         let runs = found.into_iter().map(|run| run_body(connection, run)).collect::<QueryResult<_>>()?;
-        Ok(ScenarioHistory { runs, summary, next_cursor })
+        Ok(Ok(ScenarioHistory { runs, summary, next_cursor }))
     });
-    Ok(axum::Json(found.await?))
+    found.await?.map(axum::Json)
+}
+
+/// Where something has run: also an environment that is not configured any more, as long as its jobs are here.
+struct Place {
+    name: String,
+    is_configured: bool,
+}
+
+impl Place {
+    fn of(state: &AppState, name: Option<&str>) -> ApiResult<Self> {
+        if let Some(gone) = name.filter(|name| !state.environments.contains_key(*name)) {
+            return Ok(Self { name: gone.to_owned(), is_configured: false });
+        }
+        let name = choose_environment(state, name)?.config.name.clone();
+        Ok(Self { name, is_configured: true })
+    }
+
+    fn is_known(&self, connection: &mut AnyConnection) -> QueryResult<bool> {
+        Ok(self.is_configured || has_jobs_of(connection, &self.name)?)
+    }
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StatsQuery {
-    /// May be left out when exactly one is configured.
+    /// May be left out when exactly one is configured; one that is not any more is known as long as its jobs are here.
     #[serde(default)]
     environment: Filter,
     /// All branches, if left out.
@@ -81,9 +102,13 @@ pub(super) async fn list_stats(
     _: CurrentUser,
     Query(query): Query<StatsQuery>,
 ) -> ApiResult<axum::Json<ScenarioStats>> {
-    let environment = choose_environment(&state, query.environment.as_deref())?.config.name.clone();
+    let place = Place::of(&state, query.environment.as_deref())?;
     let branch = read_branch(query.branch)?;
     let found = state.store.read(move |connection| {
+        if !place.is_known(connection)? {
+            return Ok(Err(no_such_environment(&place.name)));
+        }
+        let environment = place.name;
         let scenarios = store::list_scenarios(connection, &environment, branch.as_deref())?;
         let mut found = BTreeMap::new();
         for scenario in scenarios {
@@ -91,9 +116,9 @@ pub(super) async fn list_stats(
             let runs = store::last_runs(connection, &series, SUMMARY_RUNS.into())?;
             found.extend(figures(&runs).map(|figures| (series.scenario, figures)));
         }
-        Ok(ScenarioStats { stats: found })
+        Ok(Ok(ScenarioStats { stats: found }))
     });
-    Ok(axum::Json(found.await?))
+    found.await?.map(axum::Json)
 }
 
 fn figures(runs: &[Run]) -> Option<ScenarioFigures> {

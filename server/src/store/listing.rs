@@ -204,6 +204,12 @@ pub fn find_owned_jobs(connection: &mut AnyConnection, ids: &[JobId]) -> QueryRe
     on_own!(connection, |own| rows.load(own))
 }
 
+/// Whether any job here is of that environment.
+pub fn has_jobs_of(connection: &mut AnyConnection, environment: &str) -> QueryResult<bool> {
+    let found = jobs::table.filter(jobs::environment.eq(environment)).select(jobs::id).first::<i64>(connection);
+    Ok(found.optional()?.is_some())
+}
+
 /// How many jobs there are of each status and environment, for the metrics.
 pub fn count_jobs(connection: &mut AnyConnection) -> QueryResult<Vec<(String, String, i64)>> {
     jobs::table

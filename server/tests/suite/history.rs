@@ -113,6 +113,35 @@ async fn what_failed_tells_where_it_had_passed_last() {
 }
 
 #[tokio::test]
+async fn what_ran_where_nothing_runs_any_more_is_told_as_long_as_its_jobs_are_here() {
+    let (app, ada) = start().await;
+    for at_s in [1, 2] {
+        let id = app.store_job("ada", "bench-gone", "main", &["smoke/boot"]).await;
+        app.change_job(id, |job, tasks| {
+            (job.status, job.finished_at) = (JobStatus::Passed, Some(Timestamp(at_s * 1_000)));
+            (tasks[0].status, tasks[0].finished_at) = (TaskStatus::Passed, Some(Timestamp(at_s * 1_000)));
+        })
+        .await;
+    }
+    // One that has only been waiting there is known as well.
+    app.store_job("ada", "bench-left", "main", &["smoke/boot"]).await;
+    let history = async |environment: &str| ada.get(&format!("{ROUTE}&environment={environment}")).await;
+    let stats = async |environment: &str| ada.get(&format!("/api/scenarios/stats?environment={environment}")).await;
+    assert_eq!(job_ids(&history("bench-gone").await.expect(200)), [2, 1]);
+    assert_eq!(stats("bench-gone").await.expect(200)["stats"]["smoke/boot"]["runs"], 2);
+    assert_eq!(job_ids(&history("bench-left").await.expect(200)), Vec::<i64>::new());
+    assert_eq!(stats("bench-left").await.expect(200), json!({"stats": {}}));
+    let root = app.admin("root").await;
+    for id in 1..=2 {
+        assert_eq!(root.delete(&format!("/api/job/{id}?force=true")).await.status, 204);
+    }
+    for unknown in ["bench-gone", "bench-never"] {
+        assert_eq!(history(unknown).await.code(), "environment_not_found", "{unknown}");
+        assert_eq!(stats(unknown).await.code(), "environment_not_found", "{unknown}");
+    }
+}
+
+#[tokio::test]
 async fn questions_about_history_that_can_not_be_are_refused() {
     let (_app, ada) = start().await;
     for (path, code) in [
