@@ -56,6 +56,7 @@ pub struct User {
     pub id: UserId,
     pub username: String,
     pub is_admin: bool,
+    /// An administrator has set the password: the page insists on a new one after sign-in, the API does not.
     pub must_change_password: bool,
     pub created_at: Timestamp,
     pub last_login_at: Option<Timestamp>,
@@ -85,6 +86,7 @@ pub struct CreateUserRequest {
 pub struct ChangeUserRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
+    /// Of somebody else, who then has to change it (`must_change_password`) and is signed out everywhere; tokens stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

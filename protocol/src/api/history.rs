@@ -40,8 +40,9 @@ pub struct RunSummary {
     pub passed: u32,
     pub failed: u32,
     pub error: u32,
-    /// Of the runs that passed or failed.
+    /// Of the runs that passed or failed: the middle one, or half way between the two in the middle, rounded down.
     pub median_ms: Option<i64>,
+    /// Of the same runs: the shortest time that nine tenths of them did not exceed.
     pub p90_ms: Option<i64>,
     /// How often a run's outcome differs from that of the run before it on the same branch, 0.0 to 1.0.
     pub flakiness: Option<f64>,
@@ -68,6 +69,7 @@ pub struct ScenarioFigures {
     pub last_status: TaskStatus,
     pub last_job_id: JobId,
     pub runs: u32,
+    /// As in a `RunSummary`, of the last 50 runs.
     pub median_ms: Option<i64>,
     pub flakiness: Option<f64>,
 }

@@ -39,7 +39,8 @@ pub(super) const CALLS: &[(&str, &[Call])] = &[
         &[
             call(
                 "sign_in",
-                "Starts a session, which the cookie of the answer carries.",
+                "Starts a session, which the cookie of the answer carries. A script needs neither `Origin` nor \
+                 `Sec-Fetch-Site` here; where one of them is there, it has to be of our own origin.",
                 &[Unauthenticated, RateLimited],
             ),
             call("show_login_options", "How people may sign in here besides a name and a password.", &[]),
@@ -139,14 +140,22 @@ pub(super) const CALLS: &[(&str, &[Call])] = &[
         "Administration",
         &[
             call("list_users", "Everybody who may sign in.", &[]),
-            call("create_user", "Adds a user, who has to change the password at the first sign-in.", &[UsernameTaken]),
+            call(
+                "create_user",
+                "Adds a user. The page has them change the password at the first sign-in, the API does not insist.",
+                &[UsernameTaken],
+            ),
             call(
                 "change_user",
                 "Renames a user, sets the password, makes or unmakes an administrator.",
                 &[UsernameTaken, LastAdmin],
             ),
             call("delete_user", "Deletes a user; the jobs stay, shown under the name.", &[LastAdmin]),
-            call("list_audit", "Who did what, newest first.", &[]),
+            call(
+                "list_audit",
+                "Who did what, newest first; of several filters each has to hold, and each takes the whole word.",
+                &[],
+            ),
         ],
     ),
     (
