@@ -28,7 +28,7 @@ pub struct Marks {
     jobs: Mutex<HashMap<JobId, Mark>>,
     /// Files in all the lists that are kept there.
     listed: AtomicUsize,
-    /// Whether the last status told how large each of its logs is.
+    /// Whether the last status that could told how large each of its logs is.
     tells_log_sizes: AtomicBool,
     pub(super) log_turns: Semaphore,
     pub(super) file_turns: Semaphore,
@@ -105,7 +105,9 @@ impl Marks {
 
     /// Takes in what a queue's status says of its logs.
     pub(super) fn heard(&self, job: JobId, queue: &QueueBody) {
-        self.tells_log_sizes.store(tells_log_sizes(queue), Ordering::Relaxed);
+        if let Some(tells) = tells_log_sizes(queue) {
+            self.tells_log_sizes.store(tells, Ordering::Relaxed);
+        }
         if queue.status == QueueStatus::Waiting {
             if let Some(mark) = self.locked().get_mut(&job) {
                 // It ran, and its own log says why it waits again.
@@ -206,9 +208,11 @@ impl Marks {
     }
 }
 
-fn tells_log_sizes(queue: &QueueBody) -> bool {
-    let said = queue.tasks.as_deref().unwrap_or_default();
-    !said.is_empty() && said.iter().all(|task| task.log_size.is_some())
+/// `None` where no task has a log yet.
+fn tells_log_sizes(queue: &QueueBody) -> Option<bool> {
+    let mut begun = queue.tasks.iter().flatten().filter(|task| task.status != TaskStatus::Waiting).peekable();
+    begun.peek()?;
+    Some(begun.all(|task| task.log_size.is_some()))
 }
 
 /// Whether one of the logs that a status speaks of may have grown since it was read.
@@ -218,11 +222,33 @@ pub(super) fn may_have_grown(queue: &QueueBody, rows: &[Task]) -> bool {
         rows.iter().find(|row| Some(row.n) == n).and_then(|row| u64::try_from(row.log_size).ok())
     };
     let mut said = queue.tasks.iter().flatten();
-    !tells_log_sizes(queue) || said.any(|task| task.log_size > kept(&task.task_id) || task.status.is_terminal())
+    tells_log_sizes(queue) != Some(true)
+        || said.any(|task| task.log_size > kept(&task.task_id) || task.status.is_terminal())
 }
 
 impl LastLook {
     fn listed(&self) -> usize {
         self.tasks.values().map(|task| task.again.len() + task.files.as_ref().map_or(0, VecDeque::len)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn queue(tasks: serde_json::Value) -> QueueBody {
+        serde_json::from_value(json!({"id": "1", "kind": "queue", "status": "running", "tasks": tasks})).unwrap()
+    }
+
+    #[test]
+    fn whether_sizes_are_told_say_the_tasks_that_have_begun() {
+        let waiting = json!({"task_id": "1-2", "scenario": "b", "status": "waiting"});
+        let sized = json!({"task_id": "1-1", "scenario": "a", "status": "running", "log_size": 4});
+        let bare = json!({"task_id": "1-1", "scenario": "a", "status": "running"});
+        assert_eq!(tells_log_sizes(&queue(json!([sized, waiting]))), Some(true));
+        assert_eq!(tells_log_sizes(&queue(json!([bare, waiting]))), Some(false));
+        assert_eq!(tells_log_sizes(&queue(json!([waiting]))), None);
+        assert_eq!(tells_log_sizes(&queue(json!(null))), None);
     }
 }
