@@ -201,6 +201,7 @@ async fn serve_term<R: Remote>(poller: &Arc<Poller<R>>, term: &CancellationToken
         tokio::time::sleep(STORE_RETRY).await;
         return Ok(());
     }
+    poller.lanes.serve(term);
     let mut loops = JoinSet::new();
     for lane in [Lane::Send, Lane::Act, Lane::Ask, Lane::Shell] {
         spawn(&mut loops, poller, term, move |poller, term| line::run(poller, lane, term));

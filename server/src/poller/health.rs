@@ -71,7 +71,8 @@ pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, term: CancellationTok
     while !term.is_cancelled() {
         follow_clock(&poller).await;
         let earliest = Instant::now() + PACE;
-        let pause = match look(&poller).await {
+        let Some(looked) = term.run_until_cancelled(look(&poller)).await else { return };
+        let pause = match looked {
             Ok(()) if poller.breaker.is_open() => PROBE_INTERVAL,
             Ok(()) => poller.poll_interval,
             Err(error) => {

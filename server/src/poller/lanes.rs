@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Jobs under way at once per lane: enough to hide latency, few enough to spare the server.
@@ -33,6 +34,8 @@ pub struct Lanes {
     /// Running jobs whose logs may have grown.
     followed: Mutex<BTreeSet<JobId>>,
     all: TaskTracker,
+    /// The term that all of these serve.
+    term: Mutex<CancellationToken>,
 }
 
 #[derive(Default)]
@@ -52,6 +55,7 @@ impl Default for Lanes {
             file_turns: Semaphore::new(JOBS_AT_ONCE),
             followed: Mutex::default(),
             all: TaskTracker::new(),
+            term: Mutex::default(),
         }
     }
 }
@@ -109,18 +113,30 @@ impl Lanes {
         now
     }
 
-    /// Does `work` for so long, and then leaves it to itself: `None`.
+    /// What is begun from now on is left where it stands when this term ends.
+    pub(super) fn serve(&self, term: &CancellationToken) {
+        *locked(&self.term) = term.clone();
+    }
+
+    /// `work` until it is done, or its term is over: a file may take hours, and whoever polls next begins it anew, from
+    /// what is here of it.
+    fn within_term<T, W: Future<Output = T>>(&self, work: W) -> impl Future<Output = Option<T>> + use<T, W> {
+        let term = locked(&self.term).clone();
+        self.all.track_future(term.run_until_cancelled_owned(work))
+    }
+
+    /// Does `work` for so long, and then leaves it to itself: `None`. The same where its term is over.
     pub(super) async fn within<T: Send + 'static>(
         &self,
         patience: Duration,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
-        let working = self.all.spawn(work);
+        let working = tokio::spawn(self.within_term(work));
         let done = tokio::time::timeout(patience, working).await.ok()?;
-        done.map_err(broken).ok()
+        done.map_err(broken).ok().flatten()
     }
 
-    /// Until all that was left to itself has ended.
+    /// Until all that was left to itself has ended, or been left with its term.
     pub(super) async fn ended(&self) {
         self.all.close();
         self.all.wait().await;
@@ -169,7 +185,7 @@ where
             continue;
         };
         let (poller_of_job, work) = (Arc::clone(poller), work.clone());
-        pass.spawn(poller.lanes.all.track_future(async move {
+        pass.spawn(poller.lanes.within_term(async move {
             let outcome = work_on(&poller_of_job, id, now, work).await;
             if let Err(error) = &outcome {
                 tracing::error!(job = id.0, %error, "poller.job: job {id} failed in the store");
@@ -182,7 +198,8 @@ where
     loop {
         match tokio::time::timeout(PATIENCE, pass.join_next()).await {
             Ok(None) => return is_whole,
-            Ok(Some(ended)) => is_whole &= ended.unwrap_or_else(broken),
+            Ok(Some(Ok(is_done))) => is_whole &= is_done == Some(true),
+            Ok(Some(Err(error))) => is_whole &= broken(error),
             Err(_) => {
                 // They end by themselves: every call has its time limit.
                 pass.detach_all();

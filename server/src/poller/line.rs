@@ -38,10 +38,13 @@ pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, lane: Lane, term: Can
             () = tokio::time::sleep_until(wake_at) => {}
         }
     }
-    // Each call has its time limit; the process cuts off what takes longer than its end may.
-    while let Some(ended) = turns.running.join_next().await {
+    // What answers soon needs not be asked again. Whatever is cut off is looked at by whoever polls next, who may be this
+    // process, and then nothing is asked before.
+    let until = Instant::now() + PATIENCE;
+    while let Ok(Some(ended)) = tokio::time::timeout_at(until, turns.running.join_next()).await {
         see_off(ended);
     }
+    turns.running.shutdown().await;
 }
 
 /// The loop's work without its waiting: takes up what is due in a lane, and sees it through.

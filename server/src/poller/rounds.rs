@@ -105,7 +105,9 @@ impl Drop for Asking<'_> {
 /// Until `term` ends.
 pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, term: CancellationToken) {
     while !term.is_cancelled() {
-        let is_whole = round(&poller).await.unwrap_or_else(|error| {
+        // Whoever polls next begins with a round of their own.
+        let Some(asked) = term.run_until_cancelled(round(&poller)).await else { return };
+        let is_whole = asked.unwrap_or_else(|error| {
             tracing::error!(environment = poller.name(), %error, "poller.round failed for {}", poller.name());
             false
         });

@@ -60,7 +60,9 @@ impl Words {
 pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, term: CancellationToken) {
     let mut work = poller.bell.listen_for_work();
     while !term.is_cancelled() {
-        let pause = match advance(&poller).await {
+        // Each of them is looked at again by whoever polls next.
+        let Some(advanced) = term.run_until_cancelled(advance(&poller)).await else { return };
+        let pause = match advanced {
             Ok(()) => next_look(&poller).await,
             Err(error) => {
                 tracing::error!(environment = poller.name(), %error, "poller.tombstones failed for {}", poller.name());

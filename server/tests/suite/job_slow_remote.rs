@@ -3,8 +3,10 @@
 
 use crate::job_odd_remote::{JOB, Odd, healthy, says, silence, unknown_id};
 use crate::lab::tick;
+use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use futures_util::stream;
 use protocol::api::{CleanupState, LogsState};
 use protocol::{JobId, JobStatus, Timestamp};
 use serde_json::json;
@@ -13,6 +15,7 @@ use server::poller;
 use server::poller::passes::fetch_files;
 use server::run::pollers;
 use server::store::jobs::watch;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -129,6 +132,43 @@ async fn a_log_that_never_comes_keeps_no_other_from_being_fetched() {
         became = odd.becomes(|job| job.logs_error.is_some()) => assert!(became),
         () = end_when_it_hangs => {}
     }
+}
+
+/// Bytes that come fast enough for the call to go on, and have no end.
+fn trickle() -> Response {
+    let piece = |(): ()| async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        Some((Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 4096])), ()))
+    };
+    Body::from_stream(stream::unfold((), piece)).into_response()
+}
+
+#[tokio::test]
+async fn a_file_that_still_comes_when_the_lease_is_lost_keeps_nobody_from_polling_again() {
+    let comes = Arc::new(Notify::new());
+    let does_come = Arc::clone(&comes);
+    let answer = move |call: &str| match call {
+        "GET /api/results/2-1" => {
+            let dump = json!({"path": "dump", "size": 1 << 30, "content_type": "application/octet-stream"});
+            says(json!({"task_id": "2-1", "files": [dump]}))
+        }
+        "GET /api/results/2-1/dump" => {
+            does_come.notify_one();
+            trickle()
+        }
+        call if call.starts_with("GET /api/logs/") => "".into_response(),
+        call => runs_the_first_job(call),
+    };
+    let odd = Odd::with(|config| config.http_timeout = VERY_LONG, answer).await;
+    odd.app.change_job(JOB, |job, _| job.next_at = None).await;
+    let ended = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    odd.end_of(ended).await;
+    let lost = async {
+        comes.notified().await;
+        // As if another process had taken it over, and given it back.
+        odd.app.sql("UPDATE leases SET fence = fence + 1, holder = ''").await;
+    };
+    assert!(goes_on(&odd, lost).await);
 }
 
 #[tokio::test]
