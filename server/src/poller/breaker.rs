@@ -86,7 +86,7 @@ impl Breaker {
         }
     }
 
-    /// What came of `GET /api/health`.
+    /// What came of `GET /api/health`; a failure is that there was no answer.
     pub(super) fn note_health<T>(&self, outcome: &Result<T, RemoteError>) {
         let Err(error) = outcome else {
             let mut state = locked(&self.state);

@@ -35,6 +35,8 @@ pub(super) enum About {
     Changes,
     Clock,
     Deletion,
+    /// The question about its health itself, of which no job is any worse.
+    Health,
     Log,
     ResultFile,
     Results,
@@ -96,7 +98,7 @@ pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, term: CancellationTok
 
 /// Asks once and stores what is known now.
 pub async fn look<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
-    let answer = poller.remote.health(&poller.instance).await;
+    let answer = ask_for_health(poller).await;
     poller.breaker.note_health(&answer);
     let is_to_be_tried = if poller.breaker.is_open() {
         poller.breaker.may_call().is_ok()
@@ -107,8 +109,13 @@ pub async fn look<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
         // It answers this, so that it is worth asking whether it does the rest; nothing may be due for long.
         rounds::ask_any(poller).await?;
     }
-    if let Ok(said) = &answer {
-        let has_feed = said.as_ref().is_some_and(|said| said.features.iter().any(|word| word == FEATURE_CHANGES));
+    let features = match &answer {
+        Ok(Said::Health(said)) => Some(said.features.as_slice()),
+        Ok(Said::Nothing) => Some([].as_slice()),
+        Ok(Said::Odd) | Err(_) => None,
+    };
+    if let Some(features) = features {
+        let has_feed = features.iter().any(|word| word == FEATURE_CHANGES);
         poller.signals.health.has_feed.send_if_modified(|known| std::mem::replace(known, has_feed) != has_feed);
     }
     let name = poller.name().to_owned();
@@ -117,7 +124,11 @@ pub async fn look<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
     let known = known.unwrap_or_else(|| EnvironmentStatus::unknown(poller.name(), now));
     let was_away = known.health == Health::Unreachable;
     let round_at = known.round_at;
-    let status = status_now(poller, known.clone(), answer.ok().flatten(), now);
+    let said = match answer {
+        Ok(Said::Health(said)) => Some(said),
+        _ => None,
+    };
+    let status = status_now(poller, known.clone(), said, now);
     if was_away && poller.breaker.outage().is_none() {
         // Once this is saved, be its answer heard or not, its health tells nothing of it any more.
         poller.signals.health.is_mended.store(true, Ordering::Relaxed);
@@ -132,6 +143,27 @@ pub async fn look<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
             .inspect_err(|_| poller.signals.health.is_mended.store(true, Ordering::Relaxed)),
         None => Ok(()),
     }
+}
+
+/// What a server has answered to the question about its health.
+enum Said {
+    Health(HealthBody),
+    /// It is an older one, which does not offer that.
+    Nothing,
+    /// Something that says nothing of it: an error, or some other program's page.
+    Odd,
+}
+
+/// Any answer is one of a server that is there: how it fares is then told by the other calls.
+async fn ask_for_health<R: Remote>(poller: &Poller<R>) -> Result<Said, RemoteError> {
+    let answer = poller.remote.health(&poller.instance).await;
+    let (said, words) = match answer {
+        Ok(said) => (said.map_or(Said::Nothing, Said::Health), None),
+        Err(error) if error.reach() == Reach::Answered => (Said::Odd, Some(error.private())),
+        Err(error) => return Err(error),
+    };
+    trouble(poller, About::Health, words);
+    Ok(said)
 }
 
 fn status_now<R: Remote>(

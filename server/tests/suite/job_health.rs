@@ -170,3 +170,39 @@ async fn where_one_job_fails_each_time_and_the_others_do_not_nothing_is_mended()
     let attempts = odd.app.find_job(JOB).await.unwrap().attempts;
     assert!(attempts >= 6, "its pauses grow: {attempts} attempts");
 }
+
+/// A proxy or an older server may have something else under that address.
+#[tokio::test]
+async fn a_server_whose_health_alone_is_answered_oddly_is_degraded_and_does_all_the_rest() {
+    let oddities: [(fn() -> axum::response::Response, &str); 4] = [
+        (|| StatusCode::INTERNAL_SERVER_ERROR.into_response(), "500"),
+        (|| StatusCode::UNAUTHORIZED.into_response(), "401"),
+        (|| "I am well".into_response(), "no JSON of the contract"),
+        (|| says(json!({"state": "UP"})), "no JSON of the contract"),
+    ];
+    for (health, words) in oddities {
+        let odd = Odd::start(move |call| match call {
+            "GET /api/health" => health(),
+            "GET /api/status/1" => {
+                let task = json!({"task_id": "1-1", "scenario": "smoke/boot", "status": "running", "progress": 0.1,
+                    "started_at": Timestamp::now(), "log_size": 5});
+                says(json!({"id": "1", "kind": "queue", "status": "running", "tasks": [task]}))
+            }
+            "GET /api/logs/1-1" => "here\n".into_response(),
+            _ => unknown_id(),
+        })
+        .await;
+        odd.app.admin("root").await;
+        odd.accept().await;
+        let mut poller = odd.poller();
+        for seconds in [0, 1, 2] {
+            tick_after(&mut poller, seconds).await;
+        }
+        assert!(fetch_files(&poller, Timestamp::now()).await.unwrap());
+        let said = environment(&odd).await;
+        assert_eq!(said["health"], "degraded", "{said:#}");
+        assert!(said["last_error"].as_str().unwrap().contains(words), "{said:#}");
+        assert_eq!(sync_states(&odd, &[JOB]).await, [SyncState::Synced], "{words}");
+        assert_eq!(odd.ada.get("/api/job/1/tasks/1-1/log").await.body, "here\n", "{words}");
+    }
+}
