@@ -10,7 +10,7 @@ use super::missing::{Missing, shown};
 use super::outcome::queue_of;
 use super::result_files::worth_keeping;
 use crate::logs::{Budget, LogId};
-use crate::remote::{Refusal, Remote, RemoteError};
+use crate::remote::{Reach, Refusal, Remote, RemoteError};
 use crate::store::AnyConnection;
 use crate::store::jobs::Job;
 use crate::store::tasks::{self, Task};
@@ -27,7 +27,7 @@ const PASS_TIME: Duration = Duration::from_secs(2);
 const PASS_BYTES: u64 = 64 * 1024 * 1024;
 /// Enough to hide latency, few enough to spare the server.
 const TASKS_AT_ONCE: usize = 8;
-/// Failures of files in one pass after which the server is left alone for a while.
+/// Failures in one pass after which the server is left alone for a while.
 const MAX_FAILURES: usize = 8;
 
 pub(super) struct Pass<'a, R> {
@@ -38,7 +38,7 @@ pub(super) struct Pass<'a, R> {
     bytes: u64,
     /// The first thing that is missing and may yet come.
     doubted: Option<Missing>,
-    /// The first failure that is no reason to leave the others behind.
+    /// The first failure, which is no reason to leave the others behind unless there are many.
     failure: Option<MirrorError>,
     failures: usize,
     files: u64,
@@ -95,16 +95,25 @@ impl<'a, R: Remote> Pass<'a, R> {
         let open = self.close_unstarted(rows).await?;
         let said = self.said().await;
         let mut has_more = false;
-        let mut open = open.into_iter().peekable();
+        // Behind those with which the last pass has stopped, so that what fails each time keeps the same others from
+        // being looked at in none.
+        let (before, behind): (Vec<_>, Vec<_>) = open.into_iter().partition(|task| task.n <= self.look.stopped_at);
+        let mut open = behind.into_iter().chain(before).peekable();
         while open.peek().is_some() {
             if self.is_spent() {
                 return Ok(Progress::More);
             }
             let group: Vec<Task> = open.by_ref().take(TASKS_AT_ONCE).collect();
+            let last = group.last().map_or(0, |task| task.n);
             let group = self.look_at(group, &said).await?;
             has_more |= group.has_more;
+            // Also where their logs have failed: what could be listed is here before it is left.
             if self.fetch_files(group.tasks).await? == Progress::More {
                 return Ok(Progress::More);
+            }
+            self.look.stopped_at = last;
+            if self.has_enough() {
+                break;
             }
         }
         has_more |= self.mirror_queue_log().await? == Progress::More;
@@ -184,7 +193,7 @@ impl<'a, R: Remote> Pass<'a, R> {
             group.tasks.push(seen.task);
             match seen.failure {
                 Some(error @ (MirrorError::Full(_) | MirrorError::Store(_))) => worst = Some(error),
-                Some(error) => self.fail(error)?,
+                Some(error) => self.fail(error),
                 None => {}
             }
         }
@@ -196,12 +205,16 @@ impl<'a, R: Remote> Pass<'a, R> {
         if !seen.task.log_complete && !seen.look.log_is_done {
             seen.failure = self.look_at_log(&mut seen, said).await.err();
         }
-        if seen.failure.is_none()
-            && !seen.task.results_complete
-            && !seen.look.results_are_done
-            && seen.look.files.is_none()
-        {
-            seen.failure = self.list_files(&mut seen).await.err();
+        // A log that can't be read, such as one on a bad block, says nothing of the files.
+        let is_answered = match &seen.failure {
+            None => true,
+            Some(MirrorError::Remote(error)) => error.reach() == Reach::Answered,
+            Some(_) => false,
+        };
+        let is_to_be_listed = !seen.task.results_complete && !seen.look.results_are_done && seen.look.files.is_none();
+        if is_answered && is_to_be_listed {
+            let failure = self.list_files(&mut seen).await.err();
+            seen.failure = seen.failure.or(failure);
         }
         seen
     }
@@ -278,14 +291,13 @@ impl<'a, R: Remote> Pass<'a, R> {
         }
     }
 
-    /// Notes a failure that the others need not suffer from, unless there are many.
-    fn fail(&mut self, error: MirrorError) -> Result<(), MirrorError> {
+    fn fail(&mut self, error: MirrorError) {
         self.failures += 1;
-        if self.failures >= MAX_FAILURES {
-            return Err(error);
-        }
         self.failure.get_or_insert(error);
-        Ok(())
+    }
+
+    fn has_enough(&self) -> bool {
+        self.failures >= MAX_FAILURES
     }
 
     async fn mirror_queue_log(&mut self) -> Result<Progress, MirrorError> {

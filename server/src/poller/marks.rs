@@ -66,6 +66,8 @@ pub(super) type Said = BTreeMap<i64, u64>;
 #[derive(Default)]
 pub(super) struct LastLook {
     pub(super) tasks: BTreeMap<i64, TaskLook>,
+    /// The last of the tasks that a pass had looked at when it had enough.
+    pub(super) stopped_at: i64,
     /// The first thing that can't be had.
     pub(super) missing: Option<Missing>,
     pub(super) doubt: Option<Doubt>,

@@ -195,6 +195,40 @@ async fn logs_that_can_not_be_had_are_given_up_in_the_end() {
     assert!(row.logs_error.is_some_and(|why| why.contains("500")));
 }
 
+/// As where a bench's disk has bad blocks.
+#[tokio::test]
+async fn logs_that_stay_unreadable_lose_nothing_but_themselves() {
+    let odd = Odd::start(|call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/results/2-1" => says(files("2-1", &["a.xml".to_owned()])),
+        call if call.starts_with("GET /api/results/") && !call.ends_with(".xml") => says(files("2-2", &[])),
+        call if (1..=9).any(|n| call == format!("GET /api/logs/2-{n}")) => {
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+        call if call.starts_with("GET /api/logs/") || call.contains("/results/") => "here\n".into_response(),
+        _ => unknown_id(),
+    })
+    .await;
+    let job = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"; 20]).await;
+    odd.end_of(job).await;
+    let (mut poller, mut now) = (odd.poller(), Timestamp::now());
+    for _ in 0..3 {
+        fetch_files(&poller, now).await.unwrap();
+        now = now.plus(Duration::from_mins(10));
+        Arc::get_mut(&mut poller).unwrap().clock = Clock::starting_at(now);
+    }
+    let tasks = odd.ada.get("/api/job/2").await.expect(200)["tasks"].clone();
+    for n in 10..=20 {
+        let log = odd.ada.get(&format!("/api/job/2/tasks/2-{n}/log")).await.body;
+        assert_eq!(log, "here\n", "of task {n}: {tasks:#}");
+    }
+    for kept in ["tasks/2-1/results/a.xml", "log"] {
+        assert_eq!(odd.ada.get(&format!("/api/job/2/{kept}")).await.body, "here\n", "{kept}");
+    }
+    let row = odd.app.find_job(job).await.unwrap();
+    assert_eq!((row.logs_state, row.attempts), (LogsState::Mirroring, 3), "the others are still wanted");
+}
+
 #[tokio::test]
 async fn thousands_of_small_result_files_are_listed_once_and_soon_here() {
     let calls = Arc::new(Mutex::new(HashMap::new()));

@@ -23,7 +23,7 @@ impl<R: Remote> Pass<'_, R> {
             let batch = self.next_batch(&group);
             let is_last = batch.is_empty();
             self.fetch_batch(batch, &group).await?;
-            if is_last {
+            if is_last || self.has_enough() {
                 return Ok(Progress::UpToDate);
             }
             if self.is_spent() {
@@ -85,7 +85,7 @@ impl<R: Remote> Pass<'_, R> {
         for failure in failures {
             match failure {
                 MirrorError::Full(_) | MirrorError::Store(_) => return Err(failure),
-                failure => self.fail(failure)?,
+                failure => self.fail(failure),
             }
         }
         Ok(())
