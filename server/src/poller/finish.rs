@@ -14,9 +14,11 @@ use protocol::Timestamp;
 use protocol::api::LogsState;
 
 /// Mirrors the rest of a job that has ended; its logs are complete, or incomplete with a reason, or due again.
-pub(super) async fn finish<R: Remote>(poller: &Poller<R>, job: &Job, now: Timestamp) -> Result<After, StoreError> {
+pub(super) async fn finish<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
     let mut pass = Pass::new(poller, job);
     let outcome = pass.run().await;
+    // A pass may take minutes, which are no part of the pause after it.
+    let now = poller.clock.now();
     let (mut look, doubted) = pass.into_parts();
     let mut after = job.clone();
     let (message, retry_after) = match outcome {

@@ -53,7 +53,7 @@ async fn take_step<R: Remote>(poller: &Poller<R>, job: &Job, step: Step) -> Resu
         // Before the next attempt to send it, so that it does not run after all when the server comes back.
         Step::GiveUpWaiting => give_up(poller, job, reason::WAITED_TOO_LONG, After::Again).await,
         Step::EndUnsent => end_unsent(poller, job).await,
-        Step::Mirror => finish::finish(poller, job, poller.clock.now()).await,
+        Step::Mirror => finish::finish(poller, job).await,
         Step::CleanUp => removal::clean_up(poller, job).await,
         Step::DeleteQueue => removal::delete_queue(poller, job).await,
         Step::Remove => removal::remove(poller, job).await,

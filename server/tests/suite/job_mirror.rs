@@ -1,7 +1,7 @@
 //! Logs and results that can't be had, or are very many: every job comes to its end, and holds up no other.
 //! Each server is a real one on a loopback port that answers as its test tells it to.
 
-use crate::job_odd_remote::{JOB, Odd, healthy, says, unknown_id};
+use crate::job_odd_remote::{JOB, Odd, healthy, says, silence, unknown_id};
 use crate::lab::tick;
 use crate::remote_environment::environment_config;
 use crate::test_app::TestApp;
@@ -227,6 +227,18 @@ async fn logs_that_stay_unreadable_lose_nothing_but_themselves() {
     }
     let row = odd.app.find_job(job).await.unwrap();
     assert_eq!((row.logs_state, row.attempts), (LogsState::Mirroring, 3), "the others are still wanted");
+}
+
+#[tokio::test]
+async fn the_pause_after_a_pass_that_took_long_begins_with_its_end() {
+    let answer = |call: &str| if call == "GET /api/health" { healthy(&[]) } else { silence() };
+    let odd = Odd::with(|config| config.http_timeout = Duration::from_millis(600), answer).await;
+    odd.end().await;
+    let before = Timestamp::now();
+    fetch_files(&odd.poller(), before).await.unwrap();
+    let row = odd.app.find_job(JOB).await.unwrap();
+    // The status, the tasks' logs and the queue's own each in all of a call's time, and then the pause.
+    assert!(row.attempts == 1 && row.next_at >= Some(before.plus(Duration::from_secs(2))), "{before:?} {row:?}");
 }
 
 #[tokio::test]
