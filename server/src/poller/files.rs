@@ -1,7 +1,7 @@
 //! The pass over logs and result files: of running jobs what is new, of ended ones all the rest.
 //! Apart from the other lanes, so that large files and slow answers hold up no submission and no status. Nobody else writes there.
 
-use super::lanes::work_off_files;
+use super::lanes::{Errand, work_off_files};
 use super::{Poller, mirror, steps};
 use crate::remote::Remote;
 use crate::store::StoreError;
@@ -28,9 +28,13 @@ pub async fn fetch_files<R: Remote>(poller: &Arc<Poller<R>>, now: Timestamp) -> 
     let (name, under_way) = (poller.name().to_owned(), poller.lanes.under_way(Lane::Files));
     let ended =
         poller.store.read(move |c| jobs::list_due(c, &name, Lane::Files, now, &under_way, ENDED_PER_PASS)).await?;
-    let jobs = poller.lanes.take_followed().into_iter().chain(ended.into_iter().map(|job| job.id));
+    let ended: Vec<JobId> = ended.into_iter().map(|job| job.id).collect();
+    // One that has ended since it was spoken of is no running one any more.
+    let followed =
+        poller.lanes.take_followed().into_iter().filter(|id| !ended.contains(id)).map(|id| (id, Errand::Follow));
+    let jobs = followed.chain(ended.iter().map(|id| (*id, Errand::Finish)));
     if let Some(words) = poller.logs.closed() {
-        say_why(poller, jobs.collect(), words).await;
+        say_why(poller, jobs.map(|(id, _)| id).collect(), words).await;
         return Ok(false);
     }
     work_off_files(poller, jobs, now, fetch).await;

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -29,8 +29,7 @@ pub struct Lanes {
     ask: Work,
     files: Work,
     shell: Work,
-    /// Jobs whose files are fetched in a pass, and those that earlier passes have left to themselves.
-    file_turns: Semaphore,
+    file_turns: Turns,
     /// Running jobs whose logs may have grown.
     followed: Mutex<BTreeSet<JobId>>,
     all: TaskTracker,
@@ -44,6 +43,43 @@ struct Work {
     under_way: Mutex<BTreeSet<JobId>>,
 }
 
+/// What a job's files are fetched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Errand {
+    /// It runs, and what its logs have grown by is fetched.
+    Follow,
+    /// It has ended, and all the rest is fetched, however long that takes.
+    Finish,
+}
+
+impl Errand {
+    pub(super) fn of(job: &Job) -> Self {
+        if job.status.is_terminal() { Self::Finish } else { Self::Follow }
+    }
+}
+
+/// As many at once of each errand: ended jobs, whose files may take hours, take no turn away from the logs of running
+/// ones.
+pub(super) struct Turns {
+    follow: Semaphore,
+    finish: Semaphore,
+}
+
+impl Turns {
+    pub(super) fn of(at_once: usize) -> Self {
+        Self { follow: Semaphore::new(at_once), finish: Semaphore::new(at_once) }
+    }
+
+    /// Nobody closes them, so that there is always a turn to come.
+    pub(super) async fn take(&self, errand: Errand) -> Option<SemaphorePermit<'_>> {
+        let turns = match errand {
+            Errand::Follow => &self.follow,
+            Errand::Finish => &self.finish,
+        };
+        turns.acquire().await.ok()
+    }
+}
+
 impl Default for Lanes {
     fn default() -> Self {
         Self {
@@ -52,7 +88,7 @@ impl Default for Lanes {
             ask: Work::default(),
             files: Work::default(),
             shell: Work::default(),
-            file_turns: Semaphore::new(JOBS_AT_ONCE),
+            file_turns: Turns::of(JOBS_AT_ONCE),
             followed: Mutex::default(),
             all: TaskTracker::new(),
             term: Mutex::default(),
@@ -170,7 +206,7 @@ impl Drop for UnderWay {
 /// Unlike what a `Line` takes up, most of these are due by what a status said, and not by their rows.
 pub(super) async fn work_off_files<R, F>(
     poller: &Arc<Poller<R>>,
-    jobs: impl IntoIterator<Item = JobId>,
+    jobs: impl IntoIterator<Item = (JobId, Errand)>,
     now: Timestamp,
     work: impl Fn(Arc<Poller<R>>, Job) -> F + Clone + Send + Sync + 'static,
 ) -> bool
@@ -179,14 +215,14 @@ where
     F: Future<Output = Result<(), StoreError>> + Send + 'static,
 {
     let (mut pass, mut is_whole) = (JoinSet::new(), true);
-    for id in jobs {
+    for (id, errand) in jobs {
         let Some(under_way) = UnderWay::begin(&poller.lanes, Lane::Files, id) else {
             is_whole = false;
             continue;
         };
         let (poller_of_job, work) = (Arc::clone(poller), work.clone());
         pass.spawn(poller.lanes.within_term(async move {
-            let outcome = work_on(&poller_of_job, id, now, work).await;
+            let outcome = work_on(&poller_of_job, id, errand, now, work).await;
             if let Err(error) = &outcome {
                 tracing::error!(job = id.0, %error, "poller.job: job {id} failed in the store");
                 set_aside(&poller_of_job, id, error).await;
@@ -221,6 +257,7 @@ pub(super) fn broken(error: JoinError) -> bool {
 async fn work_on<R, F>(
     poller: &Arc<Poller<R>>,
     id: JobId,
+    errand: Errand,
     now: Timestamp,
     work: impl Fn(Arc<Poller<R>>, Job) -> F,
 ) -> Result<(), StoreError>
@@ -228,11 +265,16 @@ where
     R: Remote,
     F: Future<Output = Result<(), StoreError>>,
 {
-    let _turn = poller.lanes.file_turns.acquire().await;
+    let _turn = poller.lanes.file_turns.take(errand).await;
     // Since the pass found it, it may have been under way, or have waited long for its turn.
     match poller.store.read(move |c| jobs::find_job(c, id)).await? {
         // It has failed meanwhile, and has its own time to be tried again.
         Some(job) if job.attempts > 0 && job.next_at.is_some_and(|at| at > now) => Ok(()),
+        // It has ended meanwhile, and the rest is another errand.
+        Some(job) if Errand::of(&job) != errand => {
+            poller.lanes.wake(Lane::Files);
+            Ok(())
+        }
         Some(job) => work(Arc::clone(poller), job).await,
         None => Ok(()),
     }

@@ -1,6 +1,7 @@
 //! What is remembered of each job's files between passes: what its status said of its logs, and how far the last look
 //! has come. Lost at a restart, which costs some calls and nothing else.
 
+use super::lanes::Turns;
 use super::missing::{Doubt, Missing};
 use crate::store::tasks::Task;
 use protocol::remote::{QueueBody, RemoteFile};
@@ -16,7 +17,7 @@ use tokio::time::Instant;
 const MOST_MARKS: usize = 50_000;
 /// Most listed files that are remembered, over all jobs; past that a list is asked for once more.
 const MOST_LISTED: usize = 200_000;
-/// Pieces of logs that are held in memory at once, of a few MiB each.
+/// Pieces of logs that are held in memory at once, of running jobs and of ended ones each, of a few MiB.
 const LOG_PIECES_AT_ONCE: usize = 8;
 /// Result files on their way at once, over all jobs of the environment.
 const FILES_AT_ONCE: usize = 32;
@@ -30,7 +31,7 @@ pub struct Marks {
     listed: AtomicUsize,
     /// Whether the last status that could told how large each of its logs is.
     tells_log_sizes: AtomicBool,
-    pub(super) log_turns: Semaphore,
+    pub(super) log_turns: Turns,
     pub(super) file_turns: Semaphore,
 }
 
@@ -40,7 +41,7 @@ impl Default for Marks {
             jobs: Mutex::default(),
             listed: AtomicUsize::new(0),
             tells_log_sizes: AtomicBool::new(false),
-            log_turns: Semaphore::new(LOG_PIECES_AT_ONCE),
+            log_turns: Turns::of(LOG_PIECES_AT_ONCE),
             file_turns: Semaphore::new(FILES_AT_ONCE),
         }
     }

@@ -2,6 +2,7 @@
 //! The length of a log here is where the next piece begins, so a crash in between costs nothing.
 
 use super::Poller;
+use super::lanes::Errand;
 use super::missing::{Missing, shown};
 use super::outcome::{queue_of, save};
 use crate::logs::{LogId, is_full};
@@ -194,7 +195,7 @@ pub(super) async fn mirror_log<R: Remote>(
             // With the mark that says so.
             return Ok(done(size, Some(too_long())));
         }
-        let turn = poller.marks.log_turns.acquire().await;
+        let turn = poller.marks.log_turns.take(Errand::of(job)).await;
         let answer = poller.log_piece(queue_of(job), log_id, size).await;
         let Some(LogPiece { mut bytes, total }) = answer? else {
             // What the server has told the size of, or given a part of, it keeps: then somebody else has answered.

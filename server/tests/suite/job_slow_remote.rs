@@ -16,7 +16,7 @@ use server::poller::passes::fetch_files;
 use server::run::pollers;
 use server::store::jobs::watch;
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -272,6 +272,61 @@ async fn logs_that_never_come_keep_nobody_from_the_log_of_another_job() {
     let polling = poller::run(pollers(&odd.app.state), CancellationToken::new());
     let log = format!("/api/job/{id}/tasks/{id}-1/log", id = MUTE_JOBS + 1);
     let comes = async {
+        let mut pace = tokio::time::interval(Duration::from_millis(50));
+        while odd.ada.get(&log).await.body != "here\n" {
+            pace.tick().await;
+        }
+    };
+    tokio::select! {
+        ended = polling => panic!("{ended:?}"),
+        came = tokio::time::timeout(SOON, comes) => came.unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn large_files_of_ended_jobs_keep_nobody_from_the_log_of_a_running_one() {
+    let (comes, all_come) = (AtomicUsize::new(0), Arc::new(Notify::new()));
+    let do_come = Arc::clone(&all_come);
+    let running = format!("GET /api/logs/{}-1", MUTE_JOBS + 1);
+    let answer = move |call: &str| match call {
+        "GET /api/health" => healthy(&[]),
+        call if call == running => "here\n".into_response(),
+        call if call.starts_with("GET /api/logs/") && call.contains('-') => "".into_response(),
+        call if call.ends_with("/dump") => {
+            if comes.fetch_add(1, Ordering::Relaxed) == 7 {
+                do_come.notify_one();
+            }
+            trickle()
+        }
+        call if call.starts_with("GET /api/results/") => {
+            let dump = json!({"path": "dump", "size": 1 << 30, "content_type": "application/octet-stream"});
+            says(json!({"task_id": &call[17..], "files": [dump]}))
+        }
+        call => match call.strip_prefix("GET /api/status/") {
+            Some(id) => {
+                let task = json!({"task_id": format!("{id}-1"), "status": "running", "message": "x",
+                    "started_at": Timestamp::now()});
+                says(json!({"id": id, "kind": "queue", "status": "running", "tasks": [task]}))
+            }
+            None => unknown_id(),
+        },
+    };
+    let odd = Odd::with(|config| config.http_timeout = VERY_LONG, answer).await;
+    odd.end().await;
+    for _ in 1..MUTE_JOBS {
+        let ended = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+        odd.end_of(ended).await;
+    }
+    let (mut poller, now) = (odd.poller(), Timestamp::now());
+    Arc::get_mut(&mut poller).unwrap().poll_interval = Duration::from_secs(1);
+    let polling = poller::run(vec![poller], CancellationToken::new());
+    let log = format!("/api/job/{id}/tasks/{id}-1/log", id = MUTE_JOBS + 1);
+    let comes = async {
+        all_come.notified().await;
+        let running = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+        odd.accept_of(running).await;
+        odd.app.state.store.write(move |c| watch(c, running, now)).await.unwrap();
+        odd.app.state.bell.ring_work();
         let mut pace = tokio::time::interval(Duration::from_millis(50));
         while odd.ada.get(&log).await.body != "here\n" {
             pace.tick().await;
