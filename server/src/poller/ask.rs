@@ -61,8 +61,8 @@ pub(super) async fn take_status<R: Remote>(
     heard: Heard,
 ) -> Result<After, StoreError> {
     let id = job.id;
-    poller.marks.heard(id, &answer.body);
     let rows = poller.store.read(move |c| tasks::find_tasks(c, id)).await?;
+    poller.marks.heard(job, &rows, &answer.body);
     let Completed { said, failure } = complete_tasks(poller, job, &rows, &answer.body, heard).await;
     note_clock(poller, job, &answer, &said);
     let now = poller.clock.now();
@@ -83,7 +83,7 @@ pub(super) async fn take_status<R: Remote>(
         tracing::info!(job = job.id.0, status = %after.status, "job {} ended as {}", job.id, after.status);
     } else {
         let waits_again = answer.body.status == QueueStatus::Waiting && job.seen_running_at.is_some();
-        if marks::may_have_grown(&answer.body, &rows) || waits_again {
+        if marks::may_have_grown(job, &rows, &answer.body) || waits_again {
             poller.lanes.follow(&after);
         }
     }

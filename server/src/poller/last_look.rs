@@ -92,8 +92,8 @@ impl<'a, R: Remote> Pass<'a, R> {
         let (rows, kept) = self.poller.store.read(read).await?;
         self.files = kept.files;
         self.budget = Budget::new(self.poller.logs.limits().results_bytes.saturating_sub(kept.bytes));
+        let said = self.said(&rows).await;
         let open = self.close_unstarted(rows).await?;
-        let said = self.said().await;
         let mut has_more = false;
         // Behind those with which the last pass has stopped, so that what fails each time keeps the same others from
         // being looked at in none.
@@ -151,7 +151,7 @@ impl<'a, R: Remote> Pass<'a, R> {
     }
 
     /// How large the last status said the logs are. After a restart nobody remembers, so it is asked for again.
-    async fn said(&self) -> Said {
+    async fn said(&self, rows: &[Task]) -> Said {
         if let Some(said) = self.poller.marks.said(self.job.id) {
             return said;
         }
@@ -159,7 +159,7 @@ impl<'a, R: Remote> Pass<'a, R> {
             return Said::new();
         }
         if let Ok(Some(answer)) = self.poller.remote.queue_status(queue_of(self.job), None).await {
-            self.poller.marks.heard(self.job.id, &answer.body);
+            self.poller.marks.heard(self.job, rows, &answer.body);
             // That it knows the queue need not be asked again.
             let _ = self.knows_queue.set(());
         }

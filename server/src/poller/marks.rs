@@ -3,8 +3,9 @@
 
 use super::lanes::Turns;
 use super::missing::{Doubt, Missing};
+use crate::store::jobs::Job;
 use crate::store::tasks::Task;
-use protocol::remote::{QueueBody, RemoteFile};
+use protocol::remote::{QueueBody, QueueTask, RemoteFile};
 use protocol::{JobId, QueueStatus, TaskStatus, names};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -107,23 +108,19 @@ impl Marks {
     }
 
     /// Takes in what a queue's status says of its logs.
-    pub(super) fn heard(&self, job: JobId, queue: &QueueBody) {
+    pub(super) fn heard(&self, job: &Job, rows: &[Task], queue: &QueueBody) {
         if let Some(tells) = tells_log_sizes(queue) {
             self.tells_log_sizes.store(tells, Ordering::Relaxed);
         }
         if queue.status == QueueStatus::Waiting {
-            if let Some(mark) = self.locked().get_mut(&job) {
+            if let Some(mark) = self.locked().get_mut(&job.id) {
                 // It ran, and its own log says why it waits again.
                 (mark.is_followed, mark.queue_log_asked_at) = (false, None);
             }
             return;
         }
-        let sizes = queue.tasks.iter().flatten().filter_map(|task| {
-            let (_, n) = names::split_task_id(&task.task_id)?;
-            Some((i64::from(n), task.log_size?))
-        });
-        let said: Said = sizes.collect();
-        self.with(job, |mark| (mark.said, mark.is_followed) = (Some(said), false));
+        let said: Said = own(job, rows, queue).filter_map(|(task, row)| Some((row.n, task.log_size?))).collect();
+        self.with(job.id, |mark| (mark.said, mark.is_followed) = (Some(said), false));
     }
 
     /// Whether the server tells in its statuses how long the logs are.
@@ -218,15 +215,22 @@ fn tells_log_sizes(queue: &QueueBody) -> Option<bool> {
     Some(begun.all(|task| task.log_size.is_some()))
 }
 
+/// What a status says of the job's own tasks, each with its row. Whatever else a server lists, and however much of it, is
+/// nobody's.
+fn own<'a>(job: &Job, rows: &'a [Task], queue: &'a QueueBody) -> impl Iterator<Item = (&'a QueueTask, &'a Task)> {
+    queue.tasks.iter().flatten().filter_map(move |task| {
+        let (queue_id, n) = names::split_task_id(&task.task_id)?;
+        let at = rows.binary_search_by_key(&i64::from(n), |row| row.n).ok()?;
+        (queue_id == job.remote_queue_id).then(|| (task, &rows[at]))
+    })
+}
+
 /// Whether one of the logs that a status speaks of may have grown since it was read.
-pub(super) fn may_have_grown(queue: &QueueBody, rows: &[Task]) -> bool {
-    let kept = |task_id: &str| {
-        let n = names::split_task_id(task_id).map(|(_, n)| i64::from(n));
-        rows.iter().find(|row| Some(row.n) == n).and_then(|row| u64::try_from(row.log_size).ok())
+pub(super) fn may_have_grown(job: &Job, rows: &[Task], queue: &QueueBody) -> bool {
+    let has_news = |(said, row): (&QueueTask, &Task)| {
+        said.log_size > u64::try_from(row.log_size).ok() || said.status.is_terminal()
     };
-    let mut said = queue.tasks.iter().flatten();
-    tells_log_sizes(queue) != Some(true)
-        || said.any(|task| task.log_size > kept(&task.task_id) || task.status.is_terminal())
+    tells_log_sizes(queue) != Some(true) || own(job, rows, queue).any(has_news)
 }
 
 impl LastLook {
@@ -238,6 +242,8 @@ impl LastLook {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::jobs::NewJob;
+    use protocol::{Timestamp, UserId};
     use serde_json::json;
 
     fn queue(tasks: serde_json::Value) -> QueueBody {
@@ -253,5 +259,26 @@ mod tests {
         assert_eq!(tells_log_sizes(&queue(json!([bare, waiting]))), Some(false));
         assert_eq!(tells_log_sizes(&queue(json!([waiting]))), None);
         assert_eq!(tells_log_sizes(&queue(json!(null))), None);
+    }
+
+    #[test]
+    fn what_is_listed_beside_the_jobs_own_tasks_is_not_remembered() {
+        let new = NewJob {
+            instance: "i".to_owned(),
+            user_id: UserId(1),
+            environment: "bench-a".to_owned(),
+            queue_id_prefix: String::new(),
+            branch_name: "main".to_owned(),
+            commit: "c".repeat(40),
+            scenarios: vec!["a".to_owned(), "b".to_owned()],
+            rerun_of: None,
+            timeout: Duration::from_hours(1),
+        };
+        let (job, marks) = (Job::new(JobId(1), &new, Timestamp(1)), Marks::default());
+        let rows = [1, 2].map(|n| Task::new(job.id, n, "a".to_owned()));
+        let sized = |id: String| json!({"task_id": id, "scenario": "a", "status": "running", "log_size": 4});
+        let ids = (1..=5).map(|n| format!("1-{n}")).chain(["2-2", "1", "1-x", ""].map(str::to_owned));
+        marks.heard(&job, &rows, &queue(json!(ids.map(sized).collect::<Vec<_>>())));
+        assert_eq!(marks.said(job.id), Some(Said::from([(1, 4), (2, 4)])));
     }
 }

@@ -77,6 +77,30 @@ async fn an_empty_answer_is_not_the_end_of_a_log_that_the_status_calls_longer() 
     }
 }
 
+/// Of another queue, or of a task that the job has not.
+#[tokio::test]
+async fn what_a_status_says_of_anothers_log_is_said_of_no_other() {
+    let odd = Odd::start(move |call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/status/1" => {
+            let task = |id: &str, log_size: u64| {
+                json!({"task_id": id, "status": "passed", "started_at": "2026-01-04T10:00:00Z",
+                    "finished_at": "2026-01-04T10:00:01Z", "log_size": log_size})
+            };
+            let tasks = [("1-1", 5), ("1-2", 5), ("41-1", 999_999), ("1-3", 999_999)];
+            let tasks = tasks.map(|(id, log_size)| task(id, log_size));
+            says(json!({"id": "1", "kind": "queue", "status": "finished", "tasks": tasks}))
+        }
+        "GET /api/logs/1-1" | "GET /api/logs/1-2" => "here\n".into_response(),
+        "GET /api/logs/1" => "".into_response(),
+        call if call.starts_with("GET /api/results/") => no_results("1-1"),
+        _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    })
+    .await;
+    odd.end().await;
+    assert_eq!(look(&odd, &[0]).await, json!({"state": "complete", "error": null}));
+}
+
 #[tokio::test]
 async fn a_log_that_stays_shorter_than_its_status_says_is_given_up_with_words() {
     let odd = ended_with_log(9, |_| "here\n".into_response()).await;
