@@ -27,6 +27,8 @@ use tokio::time::Instant;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest answer that is read as a whole, by the contract.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+/// Far more than any hash has, in whatever quotes.
+const MAX_ETAG_BYTES: usize = 1024;
 /// Most of an error answer that is read: its message is for people.
 const MAX_ERROR_BYTES: usize = 16 * 1024;
 /// All but RFC 3986's unreserved characters are encoded in a path's segment.
@@ -187,8 +189,9 @@ impl Reply {
         server_time(self.headers()).map(Timestamp::from)
     }
 
+    /// It is kept with its job, and sent back with each question: one without measure counts as none.
     pub fn etag(&self) -> Option<String> {
-        self.header(ETAG).map(ToOwned::to_owned)
+        self.header(ETAG).filter(|etag| etag.len() <= MAX_ETAG_BYTES).map(ToOwned::to_owned)
     }
 
     /// The call's name for messages: method and path.

@@ -8,6 +8,7 @@ use crate::remote_environment::{
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
 use axum::http::StatusCode;
+use axum::http::header::ETAG;
 use axum::response::{IntoResponse, Redirect};
 use futures_util::{StreamExt, stream};
 use protocol::remote::{HealthBody, QueueRequest, TaskRequest};
@@ -261,4 +262,19 @@ fn addresses_that_can_not_work_stop_the_start() {
     assert!(refused(|config| config.paths.status = "/status".into()).contains("paths.status"));
     assert!(refused(|config| config.paths.queue = "queue".into()).contains("paths.queue"));
     assert!(Environment::new(environment_config("https://bench/lab".into())).is_ok());
+}
+
+#[tokio::test]
+async fn an_etag_without_measure_counts_as_none() {
+    for (length, is_kept) in [(200, true), (20_000, false)] {
+        let etag = format!("\"{}\"", "a".repeat(length));
+        let known = etag.clone();
+        let url = serve(move |_: Request| {
+            let etag = etag.clone();
+            async move { ([(ETAG, etag)], r#"{"id":"42","kind":"queue","status":"waiting"}"#).into_response() }
+        })
+        .await;
+        let answer = server_with(url, |_| {}).queue_status(QUEUE, None).await.unwrap().unwrap();
+        assert_eq!(answer.etag, is_kept.then_some(known));
+    }
 }
