@@ -24,6 +24,8 @@ const PACE: Duration = Duration::from_millis(250);
 const FRESHNESS: Duration = Duration::from_secs(5);
 /// How often what the feed said of a job is taken in against others who save it at the same moment.
 const ATTEMPTS: u32 = 5;
+/// Of the largest id.
+const MOST_DIGITS: usize = 19;
 
 type News = Answer<Changes<ChangedQueue>>;
 
@@ -140,18 +142,35 @@ async fn take_queue<R: Remote>(
 }
 
 async fn find_job_of<R: Remote>(poller: &Poller<R>, queue_id: &str) -> Result<Option<Job>, StoreError> {
-    let number = queue_id.strip_prefix(&poller.environment.queue_id_prefix).and_then(|id| id.parse::<JobId>().ok());
-    let Some(id) = number else { return Ok(None) };
-    let found = poller.store.read(move |c| jobs::find_job(c, id)).await?;
     let is_of_queue = |job: &Job| {
         job.remote_queue_id == queue_id && job.environment == poller.name() && *job.instance == *poller.instance
     };
-    Ok(found.filter(is_of_queue))
+    let number = queue_id.strip_prefix(&poller.environment.queue_id_prefix).and_then(|id| id.parse::<JobId>().ok());
+    if let Some(id) = number
+        && let Some(job) = poller.store.read(move |c| jobs::find_job(c, id)).await?.filter(is_of_queue)
+    {
+        return Ok(Some(job));
+    }
+    // A job keeps the prefix under which it was made, whatever is set since.
+    let ids = ids_at_the_end(queue_id);
+    if ids.is_empty() {
+        return Ok(None);
+    }
+    let found = poller.store.read(move |c| jobs::find_jobs(c, &ids)).await?;
+    Ok(found.into_iter().find(is_of_queue))
+}
+
+/// Which jobs' a queue may be by the end of its id. The prefix before that may end in digits itself.
+fn ids_at_the_end(queue_id: &str) -> Vec<JobId> {
+    let digits = queue_id.bytes().rev().take(MOST_DIGITS).take_while(u8::is_ascii_digit).count();
+    let ends = (queue_id.len() - digits..queue_id.len()).map(|at| &queue_id[at..]);
+    ends.filter(|end| !end.starts_with('0')).filter_map(|end| end.parse().ok()).collect()
 }
 
 /// All that the feed did not report is as it was: every synced job's facts are as fresh as the feed.
 async fn note_freshness<R: Remote>(poller: &Poller<R>, now: Timestamp) -> Result<(), StoreError> {
     let name = poller.name().to_owned();
+    // The feed is this instance's: it says nothing of jobs that an earlier one made.
     let instance = Arc::clone(&poller.instance);
     let found = poller.store.read(move |c| {
         let round_at = find_environment_status(c, &name)?.and_then(|status| status.round_at);
@@ -159,8 +178,21 @@ async fn note_freshness<R: Remote>(poller: &Poller<R>, now: Timestamp) -> Result
         if round_at.is_none_or(|round| now.since(round) < FRESHNESS) {
             return Ok(false);
         }
-        // The feed is this instance's: it says nothing of jobs that an earlier one made.
         Ok(!jobs::has_open_of_other_instance(c, &name, &instance)?)
     });
     if found.await? { rounds::note_freshness(poller, now).await } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_may_be_any_job_by_whose_number_its_id_ends() {
+        let ids = |queue_id| ids_at_the_end(queue_id).iter().map(|id| id.0).collect::<Vec<_>>();
+        assert_eq!(ids("42"), [42, 2]);
+        assert_eq!(ids("lab2.107"), [107, 7]);
+        assert_eq!(ids("lab2x"), [0_i64; 0]);
+        assert_eq!(ids(&"9".repeat(300)).len(), 18, "a number that no job has is none");
+    }
 }

@@ -111,8 +111,9 @@ pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, term: CancellationTok
             tracing::error!(environment = poller.name(), %error, "poller.round failed for {}", poller.name());
             false
         });
-        // Beside a feed it would be long until the next one.
-        let is_rare = is_whole && poller.signals.rounds.feed_is_live.load(Ordering::Relaxed);
+        // Beside a feed that tells of all of them it would be long until the next one.
+        let is_rare =
+            is_whole && poller.signals.rounds.feed_is_live.load(Ordering::Relaxed) && are_all_in_feed(&poller).await;
         let pause = if is_rare { ROUND_BESIDE_FEED.max(poller.poll_interval) } else { poller.poll_interval };
         tokio::select! {
             biased;
@@ -121,6 +122,13 @@ pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, term: CancellationTok
             () = tokio::time::sleep(pause) => {}
         }
     }
+}
+
+/// A feed is one instance's: of open jobs that an earlier one made, before a restore, only the rounds tell.
+async fn are_all_in_feed<R: Remote>(poller: &Poller<R>) -> bool {
+    let (name, instance) = (poller.name().to_owned(), Arc::clone(&poller.instance));
+    let found = poller.store.read(move |c| jobs::has_open_of_other_instance(c, &name, &instance)).await;
+    found.is_ok_and(|has_others| !has_others)
 }
 
 /// Asks about every open job that is not in a pause of its own; whether all of them answered.

@@ -189,3 +189,59 @@ async fn news_of_a_job_that_is_being_asked_about_are_asked_for_afterwards() {
     odd.app.change_job(JOB, |job, _| job.next_at = None).await;
     assert!(odd.becomes(|job| job.status == JobStatus::Error).await);
 }
+
+#[tokio::test]
+async fn news_of_a_job_from_before_the_prefix_was_set_are_taken_in() {
+    let is_asked = AtomicBool::new(false);
+    let answer = move |call: &str| match call {
+        "GET /api/health" => healthy(&["changes"]),
+        "GET /api/status/1" => {
+            is_asked.store(true, Ordering::Relaxed);
+            says(json!({"id": "1", "kind": "queue", "status": "waiting"}))
+        }
+        "GET /api/changes" if is_asked.load(Ordering::Relaxed) => {
+            let over = json!({"id": "1", "kind": "queue", "status": "error"});
+            says(json!({"cursor": "c", "reset": false, "queues": [over]}))
+        }
+        "GET /api/changes" => says(json!({"cursor": "c", "reset": false, "queues": []})),
+        _ => unknown_id(),
+    };
+    let odd = Odd::with(|config| config.queue_id_prefix = "lab.1".to_owned(), answer).await;
+    odd.accept().await;
+    assert!(odd.becomes(|job| job.status == JobStatus::Error).await);
+}
+
+/// After a restore, a feed tells nothing of the jobs from before it.
+#[tokio::test]
+async fn rounds_are_not_rarer_beside_a_feed_that_says_nothing_of_some_jobs() {
+    let (asked, listens) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let odd = Odd::start(move |call| match call {
+        "GET /api/health" => healthy(&["changes"]),
+        "GET /api/status/1" => {
+            // Over only after the rounds that the start of the feed itself brings.
+            let is_late = listens.load(Ordering::Relaxed) && asked.fetch_add(1, Ordering::Relaxed) >= 3;
+            says(json!({"id": "1", "kind": "queue", "status": if is_late { "error" } else { "waiting" }}))
+        }
+        "GET /api/changes" => {
+            let is_first = !listens.swap(true, Ordering::Relaxed);
+            says(json!({"cursor": "c", "reset": is_first, "queues": []}))
+        }
+        _ => unknown_id(),
+    })
+    .await;
+    odd.accept().await;
+    odd.app.sql("UPDATE jobs SET instance = 'of before'").await;
+    let mut poller = odd.poller();
+    Arc::get_mut(&mut poller).unwrap().poll_interval = Duration::from_secs(1);
+    let polling = poller::run(vec![poller], CancellationToken::new());
+    let ends = async {
+        let mut saved = odd.app.state.bell.listen_for_saved();
+        while odd.app.find_job(JOB).await.unwrap().status != JobStatus::Error {
+            saved.changed().await.unwrap();
+        }
+    };
+    tokio::select! {
+        ended = polling => panic!("{ended:?}"),
+        came = tokio::time::timeout(Duration::from_secs(15), ends) => came.unwrap(),
+    }
+}
