@@ -20,6 +20,12 @@ pub fn is_reconciled(world: &World) {
         if !job.status.is_terminal() && is_there && job.sync_state != SyncState::Synced {
             world.breaks(format!("job {} is not known again a minute after the faults: {job:?}", job.id));
         }
+        // What ended jobs wait for is tried again as well.
+        let is_to_be_deleted = job.delete_requested_at.is_some() && job.sync_state == SyncState::Failing;
+        let is_to_be_mirrored = job.logs_state == LogsState::Mirroring && job.attempts > 0;
+        if job.status.is_terminal() && is_there && (is_to_be_deleted || is_to_be_mirrored) {
+            world.breaks(format!("job {} still waits for its retry a minute after the faults: {job:?}", job.id));
+        }
     }
 }
 

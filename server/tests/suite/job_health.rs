@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use protocol::JobId;
 use protocol::Timestamp;
-use protocol::api::SyncState;
+use protocol::api::{CleanupState, LogsState, SyncState};
 use serde_json::{Value, json};
 use server::poller::passes::fetch_files;
 use server::poller::{Clock, Poller};
@@ -205,4 +205,41 @@ async fn a_server_whose_health_alone_is_answered_oddly_is_degraded_and_does_all_
         assert_eq!(sync_states(&odd, &[JOB]).await, [SyncState::Synced], "{words}");
         assert_eq!(odd.ada.get("/api/job/1/tasks/1-1/log").await.body, "here\n", "{words}");
     }
+}
+
+#[tokio::test]
+async fn what_ended_jobs_wait_for_goes_on_as_soon_as_their_server_is_back() {
+    let is_away = Arc::new(AtomicBool::new(true));
+    let away = Arc::clone(&is_away);
+    let answer = move |call: &str| match call {
+        _ if away.load(Ordering::Relaxed) => silence(),
+        "GET /api/health" => healthy(&[]),
+        "DELETE /api/delete/1" => StatusCode::NO_CONTENT.into_response(),
+        call if call.starts_with("GET /api/logs/") => "here\n".into_response(),
+        call if call.starts_with("GET /api/results/") => says(json!({"task_id": "2-1", "files": []})),
+        _ => unknown_id(),
+    };
+    let odd = Odd::with(|config| config.http_timeout = Duration::from_millis(200), answer).await;
+    odd.app.admin("root").await;
+    let mirrored = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    for job in [JOB, mirrored] {
+        odd.end_of(job).await;
+        // As after many failures.
+        let next_at = Some(Timestamp::now().plus(Duration::from_mins(6)));
+        odd.app.change_job(job, move |job, _| (job.attempts, job.next_at) = (12, next_at)).await;
+    }
+    odd.app
+        .change_job(JOB, |job, _| {
+            (job.logs_state, job.cleanup_state) = (LogsState::Complete, CleanupState::Done);
+            (job.cleaned_at, job.delete_requested_at) = (Some(Timestamp(10)), Some(Timestamp(11)));
+        })
+        .await;
+    let mut poller = odd.poller();
+    tick_after(&mut poller, 0).await;
+    assert_eq!(environment(&odd).await["health"], "unreachable");
+    is_away.store(false, Ordering::Relaxed);
+    tick_after(&mut poller, 1).await;
+    assert!(odd.app.find_job(JOB).await.is_none(), "it was to be deleted");
+    fetch_files(&poller, Timestamp::now().plus(Duration::from_secs(2))).await.unwrap();
+    assert_eq!(odd.app.find_job(mirrored).await.unwrap().logs_state, LogsState::Complete);
 }

@@ -180,6 +180,18 @@ pub fn forget_pauses(connection: &mut AnyConnection, environment: &str, now: Tim
     let paused = jobs::table.filter(jobs::environment.eq(environment)).filter(is_open()).filter(jobs::attempts.gt(0));
     diesel::update(paused)
         .set((jobs::next_at.eq(now.0), jobs::attempts.eq(0), jobs::version.eq(jobs::version + 1)))
+        .execute(connection)?;
+    // Of ended jobs what somebody waits for: deletions, logs and results. How often those have failed decides when they are
+    // given up, so that is kept.
+    let ended = |lane: Lane| {
+        let of_lane = jobs::table.filter(jobs::environment.eq(environment)).filter(jobs::lane.eq(lane.as_str()));
+        of_lane.filter(jobs::next_at.gt(now.0)).filter(jobs::attempts.gt(0))
+    };
+    diesel::update(ended(Lane::Act).filter(jobs::delete_requested_at.is_not_null()))
+        .set((jobs::next_at.eq(now.0), jobs::attempts.eq(0), jobs::version.eq(jobs::version + 1)))
+        .execute(connection)?;
+    diesel::update(ended(Lane::Files))
+        .set((jobs::next_at.eq(now.0), jobs::version.eq(jobs::version + 1)))
         .execute(connection)
         .map(drop)
 }
