@@ -41,6 +41,7 @@ pub(super) async fn follow_clock<R: Remote>(poller: &Poller<R>) {
     match poller.write_in_doubt(shift, move |()| clock.move_by(step)).await {
         Ok(()) => {
             poller.signals.rounds.forget_freshness();
+            poller.signals.words.move_by(step);
             poller.lanes.wake_all();
             poller.bell.ring_work();
         }

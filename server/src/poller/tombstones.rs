@@ -4,11 +4,11 @@
 use super::{Poller, SHORTEST_PAUSE, STORE_RETRY, lanes, locked, until};
 use crate::lifecycle::{self, backoff};
 use crate::remote::{QueueRef, Refusal, Remote, RemoteError};
-use crate::store::StoreError;
 use crate::store::audit::{AuditEntry, insert_audit_entry};
 use crate::store::tombstones::{
     Tombstone, Wanted, earliest_tombstone, list_due_tombstones, postpone_tombstone, remove_tombstone,
 };
+use crate::store::{AnyConnection, StoreError};
 use futures_util::stream::{self, StreamExt};
 use protocol::Timestamp;
 use protocol::api::{AuditAction, Via};
@@ -36,11 +36,34 @@ enum Found {
     Unsure,
 }
 
-/// How often a server has said, one time after the other, that it does not know a queue, and since when. That it was asked
-/// to delete the queue makes no single one of them believed: it may have done nothing, and lack its store just now. Lost at
-/// a restart, which costs a minute.
+/// What has come of the looks for each queue so far. Lost at a restart, which costs a minute, and begins the time anew in
+/// which a workspace has to be removed.
 #[derive(Default)]
-pub(super) struct Words(Mutex<HashMap<i64, (i64, Timestamp)>>);
+pub(super) struct Words(Mutex<HashMap<i64, Word>>);
+
+#[derive(Default)]
+struct Word {
+    /// That the server does not know it. That it was asked to delete the queue makes no single one of these believed: it
+    /// may have done nothing, and lack its store just now.
+    unknown: InARow,
+    /// That its workspace could not be removed. Looks that never came so far are none of these.
+    left: InARow,
+}
+
+/// How often something was met, one time after the other, and since when.
+#[derive(Default)]
+struct InARow {
+    count: i64,
+    since: Option<Timestamp>,
+}
+
+impl InARow {
+    /// It was met again.
+    fn note(&mut self, now: Timestamp) -> (i64, Timestamp) {
+        self.count += 1;
+        (self.count, *self.since.get_or_insert(now))
+    }
+}
 
 impl Words {
     fn forget(&self, id: i64) {
@@ -49,10 +72,22 @@ impl Words {
 
     /// Whether it is believed, now that it has said so again.
     fn is_believed(&self, id: i64, now: Timestamp) -> bool {
+        let (count, since) = locked(&self.0).entry(id).or_default().unknown.note(now);
+        lifecycle::is_unknown_for_good(count, since, now)
+    }
+
+    /// This machine's clock was set by `step` milliseconds: what has begun did so no longer ago than before.
+    pub(super) fn move_by(&self, step: i64) {
         let mut words = locked(&self.0);
-        let (count, since) = words.entry(id).or_insert((0, now));
-        *count += 1;
-        lifecycle::is_unknown_for_good(*count, *since, now)
+        let moments = words.values_mut().flat_map(|word| [&mut word.unknown.since, &mut word.left.since]);
+        moments.flatten().for_each(|since| since.0 = since.0.saturating_add(step));
+    }
+
+    /// Whether its workspace, which could not be removed again, is left there: after as long, and as many attempts, as that
+    /// of a job.
+    fn is_given_up(&self, id: i64, give_up: Duration, now: Timestamp) -> bool {
+        let (count, since) = locked(&self.0).entry(id).or_default().left.note(now);
+        now.since(since) >= give_up && count >= lifecycle::FEWEST_CLEANUP_ATTEMPTS
     }
 }
 
@@ -109,16 +144,13 @@ async fn look_after<R: Remote>(poller: &Poller<R>, tombstone: Tombstone) -> Resu
             poller.signals.words.forget(tombstone.id);
             return poller.write(move |c| remove_tombstone(c, &tombstone)).await;
         }
-        Ok(Found::Left(error)) if is_given_up(poller, &tombstone, now) => {
-            let left = note_of_what_is_left(poller, &tombstone, error);
-            return poller
-                .write(move |c| {
-                    remove_tombstone(c, &tombstone)?;
-                    insert_audit_entry(c, left, now)
-                })
-                .await;
+        Ok(Found::Left(error)) => {
+            if poller.signals.words.is_given_up(tombstone.id, poller.environment.cleanup_give_up, now) {
+                let left = note_of_what_is_left(poller, &tombstone, error);
+                return give_up(poller, tombstone, left, now).await;
+            }
+            (poller.environment.retry_max_interval, Some(error.clone()))
         }
-        Ok(Found::Left(error)) => (poller.environment.retry_max_interval, Some(error.clone())),
         Ok(Found::Later) => (LONGEST_PAUSE, None),
         Ok(Found::Unsure) => (lifecycle::UNKNOWN_PAUSE, None),
         Err(error) => (poller.environment.retry_max_interval, Some(error.to_string())),
@@ -126,6 +158,23 @@ async fn look_after<R: Remote>(poller: &Poller<R>, tombstone: Tombstone) -> Resu
     let pause = backoff(tombstone.attempts, cap, poller.chance.jitter());
     let next_at = now.plus(pause);
     poller.write(move |c| postpone_tombstone(c, &tombstone, next_at, error.as_deref())).await
+}
+
+/// Leaves a workspace where it is, and says so.
+async fn give_up<R: Remote>(
+    poller: &Poller<R>,
+    tombstone: Tombstone,
+    left: AuditEntry,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let id = tombstone.id;
+    let write = move |c: &mut AnyConnection| {
+        remove_tombstone(c, &tombstone)?;
+        insert_audit_entry(c, left, now)
+    };
+    poller.write(write).await?;
+    poller.signals.words.forget(id);
+    Ok(())
 }
 
 async fn look<R: Remote>(poller: &Poller<R>, tombstone: &Tombstone) -> Result<Found, RemoteError> {
@@ -177,12 +226,6 @@ async fn clean_up<R: Remote>(poller: &Poller<R>, wanted: Wanted, queue: QueueRef
         return Ok(Found::Left(error.to_string()));
     }
     Ok(Found::Done)
-}
-
-/// Whether a workspace that can't be removed is left there: after as long, and as many attempts, as that of a job.
-fn is_given_up<R>(poller: &Poller<R>, tombstone: &Tombstone, now: Timestamp) -> bool {
-    let since = tombstone.look_until.max(tombstone.created_at);
-    now.since(since) >= poller.environment.cleanup_give_up && tombstone.attempts >= lifecycle::FEWEST_CLEANUP_ATTEMPTS
 }
 
 fn note_of_what_is_left<R>(poller: &Poller<R>, tombstone: &Tombstone, error: &str) -> AuditEntry {

@@ -1,12 +1,16 @@
 //! Abort and delete: who may, what is noted for the poller, and what an administrator can force.
 
+use crate::job_odd_remote::{Odd, healthy, unknown_id};
 use crate::test_app::{Client, TestApp};
 use protocol::api::{CleanupState, LogsState, SyncState};
 use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
 use serde_json::json;
 use server::lifecycle::{Limits, Step, next_step};
+use server::poller::Clock;
+use server::poller::passes::end_what_is_left;
 use server::store::jobs::{Job, Lane, list_due, save_job, want_abort};
-use server::store::tombstones::list_due_tombstones;
+use server::store::tombstones::{NewTombstone, Wanted, insert_tombstone, list_due_tombstones};
+use std::sync::Arc;
 use std::time::Duration;
 
 async fn start() -> (TestApp, Client, Client, Client) {
@@ -204,4 +208,32 @@ async fn the_store_and_the_decisions_agree_on_the_lane_of_each_job() {
             assert_eq!(lane_of_step, lane, "{step:?} of {job:?}");
         }
     }
+}
+
+/// However often its queue was looked for before.
+#[tokio::test]
+async fn a_workspace_is_left_after_attempts_to_remove_it_and_not_after_looks_for_its_queue() {
+    // No SSH server listens there.
+    let odd = Odd::start(|call| if call == "GET /api/health" { healthy(&[]) } else { unknown_id() }).await;
+    let start = Timestamp::now();
+    let new = NewTombstone {
+        environment: "bench-a".to_owned(),
+        instance: odd.app.state.instance.to_string(),
+        remote_queue_id: "3".to_owned(),
+        wanted: Wanted::Delete,
+        look_until: start.minus(Duration::from_hours(48)),
+    };
+    odd.app.state.store.write(move |c| insert_tombstone(c, new, start.minus(Duration::from_hours(49)))).await.unwrap();
+    odd.app.sql("UPDATE tombstones SET attempts = 30").await;
+    let mut poller = odd.poller();
+    let give_up = poller.environment.cleanup_give_up;
+    let mut look_after = async |after: Duration| {
+        Arc::get_mut(&mut poller).unwrap().clock = Clock::starting_at(start.plus(after));
+        end_what_is_left(&poller).await.unwrap();
+        odd.app.count("tombstones").await
+    };
+    for minutes in 0..30 {
+        assert_eq!(look_after(Duration::from_mins(minutes)).await, 1, "after {minutes} minutes");
+    }
+    assert_eq!(look_after(give_up + Duration::from_hours(1)).await, 0);
 }
