@@ -7,12 +7,23 @@ use crate::remote::{Refusal, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::audit::{AuditEntry, insert_audit_entry};
 use crate::store::jobs::Job;
+use crate::store::tombstones;
 use crate::wishes;
 use protocol::Timestamp;
 use protocol::api::{AuditAction, CleanupState, Via};
 use serde_json::json;
+use std::time::Duration;
+
+/// Between two looks whether the tombstone of a queue that was never seen has had its last one.
+const LAST_LOOK_INTERVAL: Duration = Duration::from_mins(1);
 
 pub(super) async fn clean_up<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
+    if job.accepted_at.is_none() && is_looked_for(poller, job).await? {
+        // It may have arrived and run, with a server that nobody could ask since.
+        let next_at = Some(poller.clock.now().plus(LAST_LOOK_INTERVAL));
+        let saved = save(poller, job, &Job { next_at, ..job.clone() }, Vec::new()).await?;
+        return Ok(After::Later.if_saved(saved));
+    }
     let cleaned = poller.remote.clean_up(&job.remote_queue_id).await;
     let (is_deletion, limits, now) = (job.delete_requested_at.is_some(), poller.limits(), poller.clock.now());
     // A deletion has all the time again that there is for it.
@@ -50,6 +61,11 @@ pub(super) async fn clean_up<R: Remote>(poller: &Poller<R>, job: &Job) -> Result
     let saved = save(poller, job, &after, Vec::new()).await?;
     let done = if is_deletion && after.cleaned_at.is_some() { After::Again } else { After::Later };
     Ok(done.if_saved(saved))
+}
+
+async fn is_looked_for<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<bool, StoreError> {
+    let (name, queue_id) = (poller.name().to_owned(), job.remote_queue_id.clone());
+    poller.store.read(move |c| tombstones::is_looked_for(c, &name, &queue_id)).await
 }
 
 pub(super) async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {

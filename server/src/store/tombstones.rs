@@ -117,6 +117,16 @@ pub fn earliest_tombstone(connection: &mut AnyConnection, environment: &str) -> 
     Ok(earliest.map(Timestamp))
 }
 
+/// Whether a queue is still looked for.
+pub fn is_looked_for(connection: &mut AnyConnection, environment: &str, queue_id: &str) -> QueryResult<bool> {
+    let found = tombstones::table
+        .filter(tombstones::environment.eq(environment))
+        .filter(tombstones::remote_queue_id.eq(queue_id))
+        .select(tombstones::id)
+        .first::<i64>(connection);
+    Ok(found.optional()?.is_some())
+}
+
 /// A tombstone whose moments were not moved since it was seen, because the clock was set.
 #[diesel::dsl::auto_type]
 fn as_seen(id: i64, next_at: i64, look_until: i64) -> _ {

@@ -1,13 +1,13 @@
 //! Abort and delete: who may, what is noted for the poller, and what an administrator can force.
 
-use crate::job_odd_remote::{Odd, healthy, unknown_id};
+use crate::job_odd_remote::{JOB, Odd, healthy, unknown_id};
 use crate::test_app::{Client, TestApp};
 use protocol::api::{CleanupState, LogsState, SyncState};
 use protocol::{JobId, JobStatus, TaskStatus, Timestamp};
 use serde_json::json;
 use server::lifecycle::{Limits, Step, next_step};
 use server::poller::Clock;
-use server::poller::passes::end_what_is_left;
+use server::poller::passes::{end_what_is_left, work_off};
 use server::store::jobs::{Job, Lane, list_due, save_job, want_abort};
 use server::store::tombstones::{NewTombstone, Wanted, insert_tombstone, list_due_tombstones};
 use std::sync::Arc;
@@ -236,4 +236,39 @@ async fn a_workspace_is_left_after_attempts_to_remove_it_and_not_after_looks_for
         assert_eq!(look_after(Duration::from_mins(minutes)).await, 1, "after {minutes} minutes");
     }
     assert_eq!(look_after(give_up + Duration::from_hours(1)).await, 0);
+}
+
+/// One that arrived late may run, at a server that could not be asked since.
+#[tokio::test]
+async fn the_workspace_of_a_queue_that_is_still_looked_for_is_left_alone() {
+    // No SSH server listens there.
+    let odd = Odd::start(|call| if call == "GET /api/health" { healthy(&[]) } else { unknown_id() }).await;
+    let start = Timestamp::now();
+    let sent = Some(start.minus(Duration::from_mins(16)));
+    odd.app
+        .change_job(JOB, |job, _| {
+            (job.submit_attempted_at, job.last_sent_at, job.next_at) = (sent, sent, Some(Timestamp(1)));
+            (job.status, job.finished_at, job.ended_here_at) = (JobStatus::Aborted, sent, sent);
+            (job.logs_state, job.cleanup_state) = (LogsState::Complete, CleanupState::Pending);
+        })
+        .await;
+    let tombstone = NewTombstone {
+        environment: "bench-a".to_owned(),
+        instance: odd.app.state.instance.to_string(),
+        remote_queue_id: "1".to_owned(),
+        wanted: Wanted::Abort,
+        look_until: start,
+    };
+    odd.app.state.store.write(move |c| insert_tombstone(c, tombstone, start)).await.unwrap();
+    let mut poller = odd.poller();
+    for (seconds, is_tried) in [(0, false), (30, false), (65, false), (90, true)] {
+        if is_tried {
+            odd.app.sql("DELETE FROM tombstones").await;
+            odd.app.sql("UPDATE jobs SET next_at = 1").await;
+        }
+        Arc::get_mut(&mut poller).unwrap().clock = Clock::starting_at(start.plus(Duration::from_secs(seconds)));
+        work_off(&poller, Lane::Shell).await.unwrap();
+        let job = odd.app.find_job(JOB).await.unwrap();
+        assert_eq!(job.cleanup_since.is_some(), is_tried, "after {seconds} s: {job:?}");
+    }
 }
