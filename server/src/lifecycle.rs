@@ -7,7 +7,7 @@ mod verdict;
 
 pub use abort::{asks_after_abort, next_step_of_abort, note_abort_sent};
 use observe::credible_start;
-pub use observe::{Heard, Observed, Seen, observe, runs_too_long_unseen, tells_of_another_time};
+pub use observe::{Heard, Observed, Seen, observe, runs_too_long_unseen, tells_of_another_time, waits_too_long_unseen};
 pub use verdict::verdict;
 
 use crate::store::jobs::{DUE_AT_ONCE, Job, has_own_queue, may_be_there};

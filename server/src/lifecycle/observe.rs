@@ -286,6 +286,20 @@ pub fn runs_too_long_unseen(job: &Job, now: Timestamp) -> bool {
     is_running && job.seen_running_at.is_some_and(|started| now.since(started) > limit)
 }
 
+/// Whether a job that may wait at its server, of which nothing is heard, has waited past its limit by all that can be: had it
+/// begun at the last moment, it would have run past its limit as well, and its server would have ended it.
+pub fn waits_too_long_unseen(job: &Job, limits: &Limits, now: Timestamp) -> bool {
+    let times_begun = match job.status {
+        JobStatus::Waiting => 1,
+        // One that ran waits again, and had all of its time before.
+        JobStatus::InProgress if job.seen_running_at.is_none() => 2,
+        _ => return false,
+    };
+    let is_nothing_wanted = job.abort_requested_at.is_none() && job.delete_requested_at.is_none();
+    let limit = limits.waiting_timeout + timeout(job) * times_begun + OVERTIME;
+    job.submit_attempted_at.is_some() && is_nothing_wanted && now.since(waits_since(job)) > limit
+}
+
 fn observe_task(before: &Task, said: Option<&QueueTask>, queue: &QueueBody) -> Task {
     let mut task = before.clone();
     if before.status.is_terminal() {

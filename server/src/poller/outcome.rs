@@ -127,6 +127,8 @@ pub(super) async fn fail<R: Remote>(
     lifecycle::postpone(&mut after, &poller.limits(), retry_after, poller.chance.jitter(), now);
     if lifecycle::runs_too_long_unseen(&after, now) {
         jobs::want_abort(&mut after, reason::TIMEOUT, now);
+    } else if lifecycle::waits_too_long_unseen(&after, &poller.limits(), now) {
+        jobs::want_abort(&mut after, reason::WAITED_TOO_LONG, now);
     }
     let saved = save(poller, before, &after, Vec::new()).await?;
     Ok(After::Failed.if_saved(saved))

@@ -42,12 +42,14 @@ pub(super) async fn advance<R: Remote>(poller: &Poller<R>, job: Job, lane: Lane)
 
 async fn take_step<R: Remote>(poller: &Poller<R>, job: &Job, step: Step) -> Result<After, StoreError> {
     match step {
-        Step::Submit => submit(poller, job).await,
         // Noted while the server is away, so that it is aborted as soon as it is back; should it have ended by itself,
         // that wins.
-        Step::Ask if poller.breaker.is_open() && is_given_up_unseen(poller, job) => {
-            give_up(poller, job, reason::TIMEOUT, After::Later).await
+        Step::Ask | Step::Submit if poller.breaker.is_open() && is_given_up_unseen(poller, job) => {
+            let is_waiting = job.status == JobStatus::Waiting;
+            let why = if is_waiting { reason::WAITED_TOO_LONG } else { reason::TIMEOUT };
+            give_up(poller, job, why, After::Later).await
         }
+        Step::Submit => submit(poller, job).await,
         Step::Ask => ask::ask(poller, job, Heard::Asked).await,
         Step::Abort => abort(poller, job).await,
         // Before the next attempt to send it, so that it does not run after all when the server comes back.
@@ -61,9 +63,10 @@ async fn take_step<R: Remote>(poller: &Poller<R>, job: &Job, step: Step) -> Resu
     }
 }
 
-/// Whether a job of a server that is away has run past its limit by all that we know.
+/// Whether a job of a server that is away has run, or waited, past its limit by all that we know.
 pub(super) fn is_given_up_unseen<R: Remote>(poller: &Poller<R>, job: &Job) -> bool {
-    lifecycle::runs_too_long_unseen(job, poller.clock.now())
+    let now = poller.clock.now();
+    lifecycle::runs_too_long_unseen(job, now) || lifecycle::waits_too_long_unseen(job, &poller.limits(), now)
 }
 
 /// What was sent before and not clearly answered may have arrived: the server is asked before it is sent again.

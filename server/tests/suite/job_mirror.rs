@@ -387,6 +387,36 @@ async fn a_job_waits_no_longer_than_its_limit_for_a_server_that_is_away() {
 }
 
 #[tokio::test]
+async fn a_job_that_may_wait_at_a_server_that_is_away_is_given_up_when_it_can_not_run_any_more() {
+    // Nobody listens there.
+    let app = TestApp::with_environments(vec![environment_config("http://127.0.0.1:1".to_owned())]).await;
+    let ada = app.user("ada").await;
+    let mut jobs = Vec::new();
+    for is_accepted in [false, true] {
+        let job = app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+        app.change_job(job, |job, _| {
+            job.submit_attempted_at = Some(Timestamp(1));
+            job.accepted_at = job.submit_attempted_at.filter(|_| is_accepted);
+        })
+        .await;
+        jobs.push(job);
+    }
+    let mut poller = pollers(&app.state).pop().unwrap();
+    let waits = poller.environment.waiting_timeout;
+    // Had it begun at the last moment, it might run until an hour and a minute later.
+    for (later, is_given_up) in [(60, false), (62, true)] {
+        let now = Timestamp::now().plus(waits + Duration::from_mins(later));
+        Arc::get_mut(&mut poller).unwrap().clock = Clock::starting_at(now);
+        tick(&poller).await.unwrap();
+        for job in &jobs {
+            let job = ada.get(&format!("/api/job/{job}")).await.expect(200);
+            let said = (&job["status"], &job["abort_requested"]);
+            assert_eq!(said, (&json!("waiting"), &json!(is_given_up)), "{later} minutes: {job:#}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_job_is_asked_about_as_soon_as_somebody_looks() {
     let is_over = Arc::new(AtomicBool::new(false));
     let has_ended = Arc::clone(&is_over);
