@@ -15,15 +15,18 @@ use tokio_util::sync::CancellationToken;
 
 /// A submission without an answer holds up the next one for so long, by the contract.
 const SEND_PATIENCE: Duration = Duration::from_secs(3);
-/// Most jobs that are looked through for what needs no word of a server that is away.
+/// Most jobs that are looked through at once for what needs no word of a server that is away; the next look goes on behind
+/// them, after the pause.
 const LOCAL_PER_LOOK: i64 = 500;
+const LOCAL_LOOK_PAUSE: Duration = Duration::from_secs(1);
 /// Between two looks at the store while other processes may write into it: they ring a bell of their own.
 const SHARED_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Until `term` ends.
 pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, lane: Lane, term: CancellationToken) {
     let mut work = poller.bell.listen_for_work();
-    let mut turns = Line { poller: Arc::clone(&poller), lane, running: JoinSet::new(), started_at: None };
+    let mut turns =
+        Line { poller: Arc::clone(&poller), lane, running: JoinSet::new(), started_at: None, looked_at: None };
     while !term.is_cancelled() {
         let wake_at = turns.fill().await.unwrap_or_else(|error| {
             tracing::error!(environment = poller.name(), %lane, %error, "poller.line failed for {}", poller.name());
@@ -49,7 +52,8 @@ pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, lane: Lane, term: Can
 
 /// The loop's work without its waiting: takes up what is due in a lane, and sees it through.
 pub async fn pass<R: Remote>(poller: &Arc<Poller<R>>, lane: Lane) -> Result<(), StoreError> {
-    let mut turns = Line { poller: Arc::clone(poller), lane, running: JoinSet::new(), started_at: None };
+    let mut turns =
+        Line { poller: Arc::clone(poller), lane, running: JoinSet::new(), started_at: None, looked_at: None };
     loop {
         turns.fill().await?;
         match tokio::time::timeout(PATIENCE, turns.running.join_next()).await {
@@ -75,6 +79,8 @@ struct Line<R> {
     running: JoinSet<()>,
     /// When the newest of them began.
     started_at: Option<Instant>,
+    /// The last job that was looked through while the server is away, unless none was behind it.
+    looked_at: Option<Job>,
 }
 
 impl<R: Remote> Line<R> {
@@ -106,11 +112,17 @@ impl<R: Remote> Line<R> {
     /// Only what needs no word of the server, and one call each few seconds that finds out whether it is back.
     async fn fill_while_away(&mut self, free: usize) -> Result<Instant, StoreError> {
         let (limits, now) = (self.poller.limits(), self.poller.clock.now());
-        let found = self.find_due(LOCAL_PER_LOOK).await?;
+        let found = match self.looked_at.take() {
+            Some(last) => self.find_due_behind(last).await?,
+            None => self.find_due(LOCAL_PER_LOOK).await?,
+        };
         let mut wake_at = self.latest();
+        let has_more = i64::try_from(found.len()).is_ok_and(|found| found >= LOCAL_PER_LOOK);
+        let last = found.last().filter(|_| has_more).cloned();
         let mut left = free;
         for job in found {
             if left == 0 {
+                // What is due first comes first again.
                 return Ok(self.latest());
             }
             let is_local = next_step(&job, &limits, now).is_local() || steps::is_given_up_unseen(&self.poller, &job);
@@ -123,6 +135,10 @@ impl<R: Remote> Line<R> {
                 left -= 1;
                 self.start(job);
             }
+        }
+        if last.is_some() {
+            self.looked_at = last;
+            wake_at = wake_at.min(Instant::now() + LOCAL_LOOK_PAUSE);
         }
         Ok(wake_at)
     }
@@ -139,6 +155,12 @@ impl<R: Remote> Line<R> {
         let under_way = self.poller.lanes.under_way(lane);
         let limit = limit.try_into().unwrap_or(i64::MAX);
         self.poller.store.read(move |c| jobs::list_due(c, &name, lane, now, &under_way, limit)).await
+    }
+
+    async fn find_due_behind(&self, last: Job) -> Result<Vec<Job>, StoreError> {
+        let (name, lane, now) = (self.poller.name().to_owned(), self.lane, self.poller.clock.now());
+        let read = move |c: &mut _| jobs::list_due_behind(c, &name, lane, now, &last, LOCAL_PER_LOOK);
+        self.poller.store.read(read).await
     }
 
     fn start(&mut self, job: Job) {

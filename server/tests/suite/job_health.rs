@@ -7,9 +7,9 @@ use crate::lab::tick;
 use crate::test_app::PASSWORD;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use protocol::JobId;
 use protocol::Timestamp;
 use protocol::api::{CleanupState, LogsState, SyncState};
+use protocol::{JobId, JobStatus};
 use serde_json::{Value, json};
 use server::poller::passes::fetch_files;
 use server::poller::{Clock, Poller};
@@ -242,4 +242,22 @@ async fn what_ended_jobs_wait_for_goes_on_as_soon_as_their_server_is_back() {
     assert!(odd.app.find_job(JOB).await.is_none(), "it was to be deleted");
     fetch_files(&poller, Timestamp::now().plus(Duration::from_secs(2))).await.unwrap();
     assert_eq!(odd.app.find_job(mirrored).await.unwrap().logs_state, LogsState::Complete);
+}
+
+#[tokio::test]
+async fn what_needs_no_word_of_a_server_that_is_away_is_done_however_much_waits_for_it() {
+    // Nobody listens there.
+    let odd = Odd::with(|config| config.url = "http://127.0.0.1:1".to_owned(), |_| unknown_id()).await;
+    for _ in 0..600 {
+        odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    }
+    odd.app
+        .sql(
+            "UPDATE jobs SET status = 'in_progress', submit_attempted_at = 1, accepted_at = 2, sync_state = 'synced',
+             abort_requested_at = 3, lane = 'act', next_at = 0",
+        )
+        .await;
+    let unsent = odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    odd.ada.send_nothing(&format!("/api/job/{unsent}/abort")).await.expect(202);
+    assert!(odd.becomes_of(unsent, |job| job.status == JobStatus::Aborted).await);
 }

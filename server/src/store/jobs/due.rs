@@ -61,6 +61,29 @@ pub fn list_due(
     Ok(found.into_iter().filter(|job| !except.contains(&job.id)).take(wanted).collect())
 }
 
+/// The same, of those that come behind `last` in that order, as it stood then.
+pub fn list_due_behind(
+    connection: &mut AnyConnection,
+    environment: &str,
+    lane: Lane,
+    now: Timestamp,
+    last: &Job,
+    limit: i64,
+) -> QueryResult<Vec<Job>> {
+    let due = jobs::table
+        .filter(jobs::environment.eq(environment))
+        .filter(jobs::lane.eq(lane.as_str()))
+        .filter(jobs::next_at.le(now.0))
+        .limit(limit);
+    if lane == Lane::Send {
+        return due.filter(jobs::id.gt(last.id.0)).order(jobs::id).load(connection);
+    }
+    let at = last.next_at.map_or(i64::MIN, |at| at.0);
+    let is_later = jobs::next_at.assume_not_null().gt(at);
+    let is_behind = is_later.or(jobs::next_at.assume_not_null().eq(at).and(jobs::id.gt(last.id.0)));
+    due.filter(is_behind).order((jobs::next_at, jobs::id)).load(connection)
+}
+
 /// Jobs that the remote server has accepted and that have not ended: what a plain round asks about.
 pub fn list_open(connection: &mut AnyConnection, environment: &str) -> QueryResult<Vec<JobId>> {
     let ids: Vec<i64> = jobs::table
