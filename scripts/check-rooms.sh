@@ -41,7 +41,7 @@ uses() {
     [ -z "$found" ] || complain "$crate must not depend on" "$found"
 }
 
-only_in 'server/src/store|runner/src/store|server/tests/suite/test_database' '\bdiesel(_migrations)?(::|!| as )' 'diesel'
+only_in 'server/src/store|runner/src/store|(server|runner)/tests/suite/test_database' '\bdiesel(_migrations)?(::|!| as )' 'diesel'
 only_in 'server/src/remote/(ssh|known_hosts)|server/tests/|runner/(src/ssh|tests/)' '\brussh(::| as )' 'russh'
 only_in 'server/src/api\.rs|server/src/api/openapi' '\baide::' 'aide'
 only_in 'server/src/auth' '\bargon2(::| as )' 'argon2'

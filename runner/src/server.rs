@@ -177,14 +177,19 @@ async fn recover(state: &State) -> Result<(), RunError> {
     let boot = Boot::now().map(|boot| boot.id).unwrap_or_default();
     let noted = tokio::fs::read_to_string(state.layout.boot()).await.unwrap_or_default();
     let is_same_boot = !boot.is_empty() && boot == noted;
+    // Before it is noted that they run no more: who dies in between starts with them again, and nobody else looks for them.
+    let mut interrupted = Vec::new();
+    for (id, n) in state.store.running_tasks().await? {
+        let mark = mark_of_task(&state.layout.results(&id, n));
+        let leftovers = tokio::task::spawn_blocking(move || kill_leftovers(&mark)).await.map_err(StoreError::from)?;
+        interrupted.push((id, n, leftovers));
+    }
     let recovered = state.store.recover(state.layout.clone(), is_same_boot, Timestamp::now()).await?;
     // A note that is not there, or only half, is of no use to anybody: then it is taken for another start's.
     if let Err(error) = tokio::fs::write(state.layout.boot(), boot).await {
         tracing::warn!(%error, "the machine's start could not be noted; checkouts will be made anew after the next");
     }
-    for (id, n) in recovered.interrupted {
-        let mark = mark_of_task(&state.layout.results(&id, n));
-        let leftovers = tokio::task::spawn_blocking(move || kill_leftovers(&mark)).await.map_err(StoreError::from)?;
+    for (id, n, leftovers) in interrupted {
         state.note(&id, format!("the test server was restarted while task {id}-{n} was running")).await;
         if let Some(complaint) = leftovers.complaint() {
             state.note(&id, format!("of task {id}-{n} {complaint}")).await;

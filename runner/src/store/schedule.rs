@@ -18,8 +18,6 @@ use std::collections::HashMap;
 /// What a start of the runner found left over.
 #[derive(Debug, Default)]
 pub struct Recovered {
-    /// Tasks that were running: the queue's id and the task's number.
-    pub interrupted: Vec<(String, i32)>,
     /// Queues whose deletion had begun.
     pub to_delete: Vec<(i64, String)>,
     /// Queues that ended before their checkout was whole.
@@ -86,6 +84,15 @@ impl Store {
         self.read(|connection| {
             let running = queues::table.filter(queues::status.eq(QueueStatus::Running.as_str()));
             Ok(running.filter(queues::abort_requested.eq(false)).select(QueueRow::as_select()).load(connection)?)
+        })
+        .await
+    }
+
+    /// Tasks that run, or did when the runner died: the queue's id and the task's number.
+    pub async fn running_tasks(&self) -> StoreResult<Vec<(String, i32)>> {
+        self.read(|connection| {
+            let running = tasks::table.inner_join(queues::table).filter(tasks::status.eq(TaskStatus::Running.as_str()));
+            Ok(running.select((queues::queue_id, tasks::n)).order((tasks::queue, tasks::n)).load(connection)?)
         })
         .await
     }
@@ -192,7 +199,6 @@ fn recover(
         for task in tasks_of(connection, queue.number)? {
             if task.status.0 == TaskStatus::Running {
                 end_interrupted(connection, &queue, task.n, layout, now)?;
-                recovered.interrupted.push((queue.queue_id.clone(), task.n));
             }
         }
         mark_changed(connection, queue.number)?;

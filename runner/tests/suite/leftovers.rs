@@ -1,11 +1,13 @@
 //! Nothing of a task outlives it, however it hides, and nothing that died stays behind unreaped.
 //! Some of these run the runner in a process of its own, as process 1 or to be killed.
 
+use crate::test_database::execute;
 use crate::test_runner::{
     Client, INSTANCE, TestRunner, git, is_alive, statuses, tasks, until_dead, wait_until, write_scenario,
 };
 use protocol::QueueStatus;
 use protocol::TaskStatus::{Aborted, Error, Passed};
+use runner::Runner;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::process::Stdio;
@@ -193,6 +195,30 @@ async fn a_killed_runners_daemons_are_ended_at_the_next_start() {
     for pid in sleepers(&seconds) {
         until_dead(&pid).await;
     }
+}
+
+/// A start that dies as well, be it killed or refused by its disk, must not make the next one forget what it has not ended.
+#[tokio::test]
+async fn a_start_that_ends_before_it_has_noted_anything_has_ended_a_killed_runners_daemons() {
+    let seconds = own_seconds();
+    let text = format!("{}\necho ready; sleep 600", DAEMONS.replace("$SECONDS_LONG", &seconds));
+    let mut server = TestRunner::start(&[("a", &text)]).await;
+    server.shut_down().await;
+    let mut other = start_other(&mut server, &["env"]).await;
+    server.submit("1", &["a"]).await;
+    server.client.logged("1-1", "ready").await;
+    until_most_sleep(&seconds).await;
+    other.kill().await.unwrap();
+    let dies = "CREATE TRIGGER dies BEFORE UPDATE ON tasks BEGIN SELECT RAISE(ABORT, 'it dies here'); END";
+    execute(&server.config.data_dir, dies);
+    assert!(Runner::start(server.config.clone()).await.is_err());
+    for pid in sleepers(&seconds) {
+        until_dead(&pid).await;
+    }
+    execute(&server.config.data_dir, "DROP TRIGGER dies");
+    server.start_again().await;
+    let ended = server.client.ended("1").await;
+    assert_eq!(statuses(&ended), (QueueStatus::Finished, vec![Error]));
 }
 
 /// A source whose checkout takes a while: a filter waits at one file, and there are many others.

@@ -18,4 +18,5 @@ mod restart;
 mod schedule;
 mod ssh;
 mod tasks;
+mod test_database;
 mod test_runner;
