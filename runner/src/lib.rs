@@ -3,6 +3,7 @@
 
 mod boot;
 mod config;
+mod connections;
 mod http;
 mod layout;
 mod no_room;

@@ -7,6 +7,7 @@ mod keys;
 mod words;
 
 use crate::config::SshConfig;
+use crate::connections::{ACCEPT_AGAIN_AFTER, Connections, Guest};
 use crate::state::State;
 use answer::run_command;
 pub use keys::client_key;
@@ -19,7 +20,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Somebody who has not shown a key by then is not going to.
@@ -28,12 +28,10 @@ const LOGIN_LIMIT: Duration = Duration::from_secs(30);
 const REJECTION_TIME: Duration = Duration::from_secs(1);
 /// A client that is gone without a word is noticed after three of these.
 const KEEPALIVE: Duration = Duration::from_secs(30);
-/// Connections at once. Each TestArena keeps one.
+/// Connections at once. Each TestArena keeps one, and those on which nobody has signed in make room for it.
 const MAX_CONNECTIONS: usize = 64;
 /// Channels at once on one connection. A TestArena uses 4.
 const MAX_CHANNELS: usize = 16;
-/// After a failed accept (out of file descriptors, mostly) there is no use in trying at once.
-const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 pub struct Listening {
     pub address: SocketAddr,
@@ -68,7 +66,7 @@ pub async fn listen(config: &SshConfig) -> io::Result<Listening> {
 impl Listening {
     /// Serves connections until the runner stops.
     pub async fn serve(self, state: State) {
-        let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let mut open = Connections::default();
         loop {
             let accepted = tokio::select! {
                 () = state.stop.cancelled() => return,
@@ -78,20 +76,21 @@ impl Listening {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::error!(%error, "an SSH connection could not be accepted");
+                    open.close_silent_one();
                     tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
                     continue;
                 }
             };
-            let Ok(permit) = room.clone().try_acquire_owned() else {
-                tracing::warn!(%peer, "an SSH connection was refused: {MAX_CONNECTIONS} are open");
+            if !open.make_room(MAX_CONNECTIONS) {
+                tracing::warn!(%peer, "an SSH connection was refused: {MAX_CONNECTIONS} are open and in use");
                 continue;
-            };
-            let (config, keys, state) = (self.config.clone(), self.authorized_keys.clone(), state.clone());
-            tokio::spawn(async move {
-                if let Err(error) = serve_connection(config, stream, keys, state).await {
+            }
+            let (config, authorized_keys, state) = (self.config.clone(), self.authorized_keys.clone(), state.clone());
+            open.spawn(|guest| async move {
+                let connection = Connection { state, authorized_keys, guest, channels: HashMap::new() };
+                if let Err(error) = serve_connection(config, stream, connection).await {
                     tracing::info!(%peer, %error, "an SSH connection ended early");
                 }
-                drop(permit);
             });
         }
     }
@@ -100,32 +99,36 @@ impl Listening {
 async fn serve_connection(
     config: Arc<server::Config>,
     stream: TcpStream,
-    authorized_keys: PathBuf,
-    state: State,
+    connection: Connection,
 ) -> Result<(), russh::Error> {
-    let (stop, logged_in) = (state.stop.clone(), CancellationToken::new());
-    let connection = Connection { state, authorized_keys, logged_in: logged_in.clone(), channels: HashMap::new() };
+    let (stop, guest) = (connection.state.stop.clone(), connection.guest.clone());
     let hello = tokio::time::timeout(LOGIN_LIMIT, server::run_stream(config, stream, connection));
-    let mut session = hello.await.map_err(|_| russh::Error::ConnectionTimeout)??;
+    let mut session = tokio::select! {
+        () = guest.asked_to_leave() => return Ok(()),
+        hello = hello => hello.map_err(|_| russh::Error::ConnectionTimeout)??,
+    };
     let handle = session.handle();
     let too_late = async {
         tokio::time::sleep(LOGIN_LIMIT).await;
-        if logged_in.is_cancelled() {
+        if guest.has_spoken() {
             std::future::pending::<()>().await;
         }
     };
     let reason = tokio::select! {
+        biased;
         result = &mut session => return result,
         () = stop.cancelled() => "the test server stops",
         () = too_late => "no key was shown in time",
+        () = guest.asked_to_leave() => "others wait for this connection",
     };
+    // Dropped alone, the session would go on.
     handle.disconnect(Disconnect::ByApplication, reason.to_owned(), String::new()).await
 }
 
 struct Connection {
     state: State,
     authorized_keys: PathBuf,
-    logged_in: CancellationToken,
+    guest: Guest,
     channels: HashMap<ChannelId, Open>,
 }
 
@@ -165,7 +168,7 @@ impl server::Handler for Connection {
         if matches!(answer, Auth::Accept) {
             let key = keys::fingerprint_of(key.public_key);
             tracing::info!(user = user.escape_debug().to_string(), key, "an SSH client signed in");
-            self.logged_in.cancel();
+            self.guest.speak();
         }
         Ok(answer)
     }

@@ -273,3 +273,17 @@ async fn one_connection_serves_any_number_of_commands() {
     let ended = kept(&["-O", "exit"]).stderr(Stdio::null()).status().await.unwrap();
     assert!(ended.success());
 }
+
+#[tokio::test]
+async fn connections_on_which_nobody_signs_in_shut_nobody_out() {
+    let ssh = SshTest::start(&[("pass", "true")]).await;
+    let address = ssh.server.running.as_ref().unwrap().ssh_addr.unwrap();
+    let mut silent = Vec::new();
+    for _ in 0..1_500 {
+        silent.push(tokio::net::TcpStream::connect(address).await.unwrap());
+    }
+    let (status, listing, complaint) = ssh.git("ls-remote --heads origin").await;
+    assert_eq!(status, 0, "{complaint}");
+    assert!(listing.contains("refs/heads/main"), "{listing}");
+    drop(silent);
+}
