@@ -41,6 +41,21 @@ fn add_objects(folder: PathBuf, depth: u32, found: &mut BTreeSet<PathBuf>) {
     }
 }
 
+/// A file without which git makes nothing of a clone, and that holds nothing which git wrote. Blocks.
+fn emptied_file(repository: &Path) -> Option<PathBuf> {
+    let dot_git = repository.join(".git");
+    let git_dir = if dot_git.is_dir() { dot_git } else { repository.to_owned() };
+    // Without these two, or with nothing in them, there is no clone; of the others nothing is what a new one has.
+    let is_emptied = |name: &str| match std::fs::read(git_dir.join(name)) {
+        Ok(text) => text.contains(&0) || (text.is_empty() && matches!(name, "HEAD" | "config")),
+        Err(_) => false,
+    };
+    ["HEAD", "config", "packed-refs", "shallow"]
+        .into_iter()
+        .find(|name| is_emptied(name))
+        .map(|name| git_dir.join(name))
+}
+
 impl Repository {
     pub async fn clone_layout(&self) -> Result<CloneLayout, GitError> {
         let questions = ["--absolute-git-dir", "--git-common-dir", "--is-shallow-repository", "--show-object-format"];
@@ -62,6 +77,14 @@ impl Repository {
     /// Why no queue could ever run from this clone; `None` when nothing is known against it.
     /// A clone that can't be asked now may be asked later.
     pub async fn defect(&self) -> Option<String> {
+        let path = self.path.clone();
+        if let Some(file) = tokio::task::spawn_blocking(move || emptied_file(&path)).await.ok()? {
+            let (repository, file) = (self.path.display(), file.display());
+            return Some(format!(
+                "repository {repository} is damaged: {file} holds zeros or nothing, as files do after a power cut. Make \
+                 the clone anew: `rm -rf {repository} && git clone URL {repository}`"
+            ));
+        }
         let layout = match self.clone_layout().await {
             Ok(layout) => layout,
             Err(error) => {

@@ -141,3 +141,23 @@ async fn damage_that_no_fetch_mends_is_told_with_the_command_that_does() {
     server.start_again().await;
     assert_eq!(statuses(&server.run("43", &["pass"]).await), (QueueStatus::Finished, vec![Passed]));
 }
+
+#[tokio::test]
+async fn files_of_a_clone_that_a_power_cut_emptied_are_named_at_the_start() {
+    for (file, content) in [
+        ("HEAD", &[0; 21][..]),
+        ("HEAD", &[]),
+        ("config", &[0; 240]),
+        ("config", &[]),
+        ("packed-refs", &[0; 80]),
+        ("shallow", &[0; 41]),
+    ] {
+        let mut server = TestRunner::start(&[PASS]).await;
+        server.shut_down().await;
+        let path = server.config.repository.join(".git").join(file);
+        std::fs::write(&path, content).unwrap();
+        let error = runner::Runner::start(server.config.clone()).await.err().unwrap().to_string();
+        let is_told = error.contains(&path.display().to_string()) && error.contains("git clone URL");
+        assert!(is_told, "{file} {content:?}: {error}");
+    }
+}
