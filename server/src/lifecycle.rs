@@ -159,7 +159,7 @@ pub fn rests_until(job: &Job, limits: &Limits) -> Option<Timestamp> {
 pub fn remote_deletion_due_at(job: &Job, limits: &Limits) -> Option<Timestamp> {
     if job.may_still_run() && job.cleanup_state == CleanupState::Pending {
         // Not before the server itself would have ended it: then it is made sure of that nothing runs there any more.
-        return job.ended_here_at.map(|ended| ended.plus(timeout(job)).plus(OVERTIME));
+        return job.ended_here_at.map(|ended| surely_over_at(job, ended));
     }
     let cleaned_or_given_up = match job.cleanup_state {
         CleanupState::Done => job.cleaned_at,
@@ -171,6 +171,11 @@ pub fn remote_deletion_due_at(job: &Job, limits: &Limits) -> Option<Timestamp> {
         return None;
     }
     cleaned_or_given_up.map(|since| since.plus(retention))
+}
+
+/// When the server itself would have ended a queue of which nothing is heard any more since then.
+pub fn surely_over_at(job: &Job, since: Timestamp) -> Timestamp {
+    since.plus(timeout(job)).plus(OVERTIME)
 }
 
 /// Ends a job here. What was not yet ended of its tasks ends as `open_tasks`.

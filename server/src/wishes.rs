@@ -184,7 +184,8 @@ pub fn tombstone_of(job: &Job, wanted: Wanted, now: Timestamp) -> Option<NewTomb
     Some(tombstone_until(job, wanted, look_until))
 }
 
-fn tombstone_until(job: &Job, wanted: Wanted, look_until: Timestamp) -> NewTombstone {
+/// The same, which is looked for until then at least.
+pub fn tombstone_until(job: &Job, wanted: Wanted, look_until: Timestamp) -> NewTombstone {
     NewTombstone {
         environment: job.environment.clone(),
         instance: job.instance.clone(),

@@ -2,7 +2,7 @@
 //! What a queue's status leaves out is asked task by task, so that older servers are understood.
 
 use super::health::{self, About};
-use super::outcome::{After, fail, queue_of, save, take_refusal};
+use super::outcome::{After, capped, fail, queue_of, save, take_refusal};
 use super::{Poller, marks};
 use crate::lifecycle::{self, CLOCK_TOLERANCE, Heard, Observed, Seen};
 use crate::remote::{Answer, Reach, Refusal, Remote, RemoteError};
@@ -165,8 +165,7 @@ pub(super) async fn take_failure<R: Remote>(
     match error {
         RemoteError::Permanent(refusal) => take_refusal(poller, job, &refusal).await,
         RemoteError::Transient { message, retry_after } => {
-            let retry_after = retry_after.map(|pause| pause.min(poller.environment.retry_max_interval));
-            fail(poller, job, job.clone(), message, retry_after).await
+            fail(poller, job, job.clone(), message, capped(poller, retry_after)).await
         }
     }
 }

@@ -6,9 +6,9 @@ use super::own_clock::follow_clock;
 use super::{Poller, STORE_RETRY, locked, rounds};
 use crate::lifecycle::LONGEST_RETRY_AFTER;
 use crate::remote::{Reach, Remote, RemoteError};
-use crate::store::StoreError;
 use crate::store::environments::{self, EnvironmentStatus, find_environment_status};
 use crate::store::jobs::{self, Lane};
+use crate::store::{AnyConnection, StoreError};
 use protocol::Timestamp;
 use protocol::api::Health;
 use protocol::remote::{FEATURE_CHANGES, HealthBody};
@@ -209,7 +209,11 @@ async fn go_on_without<R: Remote>(
 /// Before anything is judged, everything is looked at.
 async fn go_on_with<R: Remote>(poller: &Poller<R>, now: Timestamp) -> Result<(), StoreError> {
     let name = poller.name().to_owned();
-    poller.write(move |c| jobs::forget_pauses(c, &name, now)).await?;
+    let look_anew = move |c: &mut AnyConnection| {
+        jobs::forget_unknown(c, &name)?;
+        jobs::forget_pauses(c, &name, now)
+    };
+    poller.write(look_anew).await?;
     poller.signals.rounds.want_round();
     for lane in Lane::ALL {
         poller.lanes.wake(lane);

@@ -5,6 +5,7 @@ use super::Poller;
 use super::outcome::queue_of;
 use crate::remote::{Refusal, Remote, RemoteError};
 use crate::store::jobs::Job;
+use protocol::QueueStatus;
 use protocol::remote::{QueueBody, QueueRequest, QueueTask};
 use std::collections::HashMap;
 
@@ -35,6 +36,26 @@ pub(super) async fn whose<R: Remote>(
         Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) => Ok(Whose::OursPerhaps),
         Err(error) => Err(error),
     }
+}
+
+/// What stands under the id of a job that may have arrived, or may not; `None`: nothing that the server knows.
+pub(super) async fn whose_is_there<R: Remote>(
+    poller: &Poller<R>,
+    job: &Job,
+    request: &QueueRequest,
+) -> Result<Option<(Whose, QueueStatus)>, RemoteError> {
+    let answer = poller.queue_status(queue_of(job), None).await;
+    match answer {
+        Ok(Some(answer)) => Ok(Some((whose(poller, job, &answer.body, request).await?, answer.body.status))),
+        Ok(None) => Err(RemoteError::transient("it answered \"unchanged\" to a plain question")),
+        Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Why a job ends where another's queue has its id.
+pub(super) fn other_tasks() -> Refusal {
+    Refusal::IdTaken("a queue with other tasks is there under it".to_owned())
 }
 
 fn compare(tasks: &[QueueTask], request: &QueueRequest) -> Whose {

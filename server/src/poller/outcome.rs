@@ -3,7 +3,7 @@
 
 use super::Poller;
 use crate::lifecycle;
-use crate::remote::{Failure, QueueRef, Refusal, Remote};
+use crate::remote::{Failure, QueueRef, Reach, Refusal, Remote};
 use crate::store::StoreError;
 use crate::store::jobs::{self, Job, has_own_queue};
 use crate::store::tasks::{self, Task};
@@ -95,9 +95,20 @@ pub(super) async fn end_here<R: Remote>(
     let open_end_as = if status == JobStatus::Aborted { TaskStatus::Aborted } else { TaskStatus::Error };
     let (counts, changed) = lifecycle::end_open_tasks(before, rows, open_end_as, now);
     lifecycle::end(&mut ended, counts, status, why, now);
-    // What turned out to be another's is not ours to end.
-    let may_come_late = before.accepted_at.is_none() && has_own_queue(&ended);
-    let tombstone = may_come_late.then(|| wishes::tombstone_of(before, Wanted::Abort, now)).flatten();
+    if before.accepted_at.is_some() && has_own_queue(&ended) {
+        // It ran there, and may still do so where the server says so without its store.
+        ended.unknown_since = Some(now);
+    }
+    let tombstone = match (has_own_queue(&ended), before.accepted_at) {
+        // What turned out to be another's is not ours to end.
+        (false, _) => None,
+        (true, None) => wishes::tombstone_of(before, Wanted::Abort, now),
+        // The abort is not forgotten with the job that it has ended. A deletion leaves a tombstone of its own.
+        (true, Some(_)) => (status == JobStatus::Aborted && before.delete_requested_at.is_none()).then(|| {
+            let over_at = lifecycle::surely_over_at(before, now);
+            wishes::tombstone_until(before, Wanted::Abort, over_at)
+        }),
+    };
     let (before, after) = (before.clone(), ended);
     let saved = poller.write(move |c| {
         let saved = jobs::save_job(c, &before, &after, changed)?;
@@ -120,6 +131,10 @@ pub(super) async fn fail<R: Remote>(
     retry_after: Option<Duration>,
 ) -> Result<After, StoreError> {
     let (message, now) = (message.into(), poller.clock.now());
+    if message.reach() == Reach::Answered {
+        // Three words in a row that there is no such queue are not in a row any more.
+        (after.unknown_since, after.unknown_count) = (None, 0);
+    }
     tracing::debug!(job = before.id.0, error = message.private(), "job {}: a step failed", before.id);
     lifecycle::mark_failing(&mut after, message.to_string());
     // One that was said, which may be another next time, and with which the server may have trouble.
@@ -132,6 +147,11 @@ pub(super) async fn fail<R: Remote>(
     }
     let saved = save(poller, before, &after, Vec::new()).await?;
     Ok(After::Failed.if_saved(saved))
+}
+
+/// How long a server may have a retry wait that somebody is waiting for: no longer than others wait, whatever it asks.
+pub(super) fn capped<R>(poller: &Poller<R>, retry_after: Option<Duration>) -> Option<Duration> {
+    retry_after.map(|pause| pause.min(poller.environment.retry_max_interval))
 }
 
 /// Saves and tells waiting readers; `false` if the job was changed meanwhile.

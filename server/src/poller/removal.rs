@@ -1,7 +1,9 @@
 //! What takes a job's traces away: its workspace, its queue at the remote server, and at last its rows and files here.
 
 use super::Poller;
-use super::outcome::{After, fail, queue_of, save};
+use super::identity::{Whose, other_tasks, whose_is_there};
+use super::outcome::{After, capped, fail, queue_of, save};
+use super::steps::find_request;
 use crate::lifecycle;
 use crate::remote::{Refusal, Remote, RemoteError};
 use crate::store::StoreError;
@@ -11,6 +13,7 @@ use crate::store::tombstones;
 use crate::wishes;
 use protocol::Timestamp;
 use protocol::api::{AuditAction, CleanupState, Via};
+use protocol::remote::QueueRequest;
 use serde_json::json;
 use std::time::Duration;
 
@@ -24,7 +27,8 @@ pub(super) async fn clean_up<R: Remote>(poller: &Poller<R>, job: &Job) -> Result
         let saved = save(poller, job, &Job { next_at, ..job.clone() }, Vec::new()).await?;
         return Ok(After::Later.if_saved(saved));
     }
-    let cleaned = poller.remote.clean_up(&job.remote_queue_id).await;
+    let Some((_, request)) = find_request(poller, job.id).await? else { return Ok(After::Later) };
+    let cleaned = clean_up_ours(poller, job, &request).await;
     let (is_deletion, limits, now) = (job.delete_requested_at.is_some(), poller.limits(), poller.clock.now());
     // A deletion has all the time again that there is for it.
     let is_of_this = |since: &Timestamp| job.delete_requested_at.is_none_or(|wanted| wanted <= *since);
@@ -38,7 +42,14 @@ pub(super) async fn clean_up<R: Remote>(poller: &Poller<R>, job: &Job) -> Result
             after.attempts = 0;
             after.next_at = if is_deletion { Some(now) } else { lifecycle::remote_deletion_due_at(&after, &limits) };
         }
-        Err(error) => {
+        Err(RemoteError::Permanent(_)) => {
+            // Another's: nothing of this job is there.
+            after.cleanup_state = CleanupState::None;
+            (after.cleanup_error, after.cleaned_at) = (None, Some(now));
+            after.attempts = 0;
+            after.next_at = is_deletion.then_some(now);
+        }
+        Err(RemoteError::Transient { message: error, .. }) => {
             after.cleanup_error = Some(error.to_string());
             lifecycle::postpone(&mut after, &limits, None, poller.chance.jitter(), now);
             if lifecycle::gives_up_cleaning(&after, &limits, now) {
@@ -68,10 +79,30 @@ async fn is_looked_for<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<bool,
     poller.store.read(move |c| tombstones::is_looked_for(c, &name, &queue_id)).await
 }
 
+/// Of a job whose queue was never seen nothing is removed before the server has said that there is none: one that came
+/// late may run, or another's may stand there.
+async fn clean_up_ours<R: Remote>(poller: &Poller<R>, job: &Job, request: &QueueRequest) -> Result<(), RemoteError> {
+    if job.accepted_at.is_none() {
+        match whose_is_there(poller, job, request).await? {
+            None => {}
+            Some((Whose::Anothers, _)) => return Err(RemoteError::Permanent(other_tasks())),
+            Some((_, status)) if status.is_terminal() => {}
+            Some(_) => {
+                return Err(RemoteError::transient("its queue has come late to the remote server, and is ended first"));
+            }
+        }
+    }
+    poller.remote.clean_up(&job.remote_queue_id).await
+}
+
 pub(super) async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
-    let deleted = delete_and_look(poller, job).await;
-    let now = poller.clock.now();
+    let Some((_, request)) = find_request(poller, job.id).await? else { return Ok(After::Later) };
+    let deleted = delete_and_look(poller, job, &request).await;
+    let (is_deletion, now) = (job.delete_requested_at.is_some(), poller.clock.now());
     let mut after = job.clone();
+    // What ran there, and was not seen to end, may run on where the server lacks its store: its tombstone cleans it, once
+    // that is sure.
+    let may_run_unseen = is_deletion && job.may_still_run() && matches!(deleted, Ok(LastWord::Unknown));
     match deleted {
         Ok(word) => {
             lifecycle::mark_synced(&mut after, now);
@@ -81,9 +112,12 @@ pub(super) async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job) -> Re
             // Not ours: nothing there is deleted or cleaned for it.
             after.sync_error = Some(refusal.to_string());
             after.cleaned_at = Some(after.cleaned_at.unwrap_or(now));
+            if after.cleanup_state == CleanupState::Pending && !is_deletion {
+                after.cleanup_state = CleanupState::None;
+            }
         }
-        Err(RemoteError::Transient { message, retry_after }) if job.delete_requested_at.is_some() => {
-            return fail(poller, job, after, message, retry_after).await;
+        Err(RemoteError::Transient { message, retry_after }) if is_deletion => {
+            return fail(poller, job, after, message, capped(poller, retry_after)).await;
         }
         Err(RemoteError::Transient { message, retry_after }) => {
             // Nobody waits for it, and the job's own words say why it ended.
@@ -95,9 +129,8 @@ pub(super) async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job) -> Re
     }
     after.attempts = 0;
     after.remote_deleted_at = Some(now);
-    let is_deletion = job.delete_requested_at.is_some();
     let may_come_again = is_deletion && lifecycle::may_arrive_until(job).is_some_and(|until| until > now);
-    if may_come_again || lifecycle::late_arrival_over_at(job).is_some() {
+    if may_run_unseen || may_come_again || lifecycle::late_arrival_over_at(job).is_some() {
         // Whatever arrives late makes its workspace anew, so that its tombstone removes it, at the end.
         after.cleaned_at = Some(after.cleaned_at.unwrap_or(now));
     }
@@ -118,7 +151,16 @@ enum LastWord {
 }
 
 /// A queue that is still there after its deletion was confirmed is not gone, and one that can't be asked about may be there.
-async fn delete_and_look<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<LastWord, RemoteError> {
+async fn delete_and_look<R: Remote>(
+    poller: &Poller<R>,
+    job: &Job,
+    request: &QueueRequest,
+) -> Result<LastWord, RemoteError> {
+    if job.accepted_at.is_none()
+        && let Some((Whose::Anothers, _)) = whose_is_there(poller, job, request).await?
+    {
+        return Err(RemoteError::Permanent(other_tasks()));
+    }
     end_unseen(poller, job).await?;
     let deleted = poller.delete(queue_of(job)).await;
     match deleted {

@@ -1,8 +1,9 @@
 //! Carries out a job's steps at the remote server, one after the other, and saves what came of each.
 //! Every step may be repeated after a crash: the remote server's calls are idempotent, and each save is conditional.
 
-use super::identity::{Whose, whose};
-use super::outcome::{After, end_by_refusal, end_here, end_unsent, fail, queue_of, save, take_refusal};
+use super::health::{self, About};
+use super::identity::{Whose, other_tasks, whose, whose_is_there};
+use super::outcome::{After, capped, end_by_refusal, end_here, end_unsent, fail, queue_of, save, take_refusal};
 use super::{Poller, ask, finish, removal};
 use crate::lifecycle::{self, Heard, Step, next_step};
 use crate::remote::{Answer, Reach, Refusal, Remote, RemoteError};
@@ -146,10 +147,6 @@ async fn take_unless_anothers<R: Remote>(
     }
 }
 
-fn other_tasks() -> Refusal {
-    Refusal::IdTaken("a queue with other tasks is there under it".to_owned())
-}
-
 async fn take_if_ours<R: Remote>(
     poller: &Poller<R>,
     job: &Job,
@@ -157,17 +154,23 @@ async fn take_if_ours<R: Remote>(
     refusal: Refusal,
 ) -> Result<After, StoreError> {
     let answer = poller.queue_status(queue_of(job), None).await;
-    let ours = match answer {
+    let found = match answer {
         Ok(Some(answer)) => {
             let whose = whose(poller, job, &answer.body, request).await;
-            whose.map(|whose| (whose == Whose::Ours).then_some(answer))
+            whose.map(|whose| Some((whose, answer)))
         }
         Ok(None) => Ok(None),
         Err(error) => Err(error),
     };
-    match ours {
-        Ok(Some(answer)) => ask::take_status(poller, job, answer, Heard::Asked).await,
-        Ok(None) | Err(RemoteError::Permanent(_)) => end_by_refusal(poller, job, &refusal).await,
+    match found {
+        Ok(Some((Whose::Ours, answer))) => ask::take_status(poller, job, answer, Heard::Asked).await,
+        // Our own that has just arrived, as a rule: when it is asked again it is taken in.
+        Ok(Some((Whose::OursPerhaps, _))) => {
+            fail(poller, job, job.clone(), "a queue is there under its id that does not name its tasks yet", None).await
+        }
+        Ok(Some((Whose::Anothers, _)) | None) | Err(RemoteError::Permanent(_)) => {
+            end_by_refusal(poller, job, &refusal).await
+        }
         Err(error) => ask::take_failure(poller, job, error).await,
     }
 }
@@ -181,7 +184,10 @@ async fn give_up<R: Remote>(poller: &Poller<R>, job: &Job, why: &str, then: Afte
 }
 
 /// A job as it stands now, and as it is sent.
-async fn find_request<R: Remote>(poller: &Poller<R>, id: JobId) -> Result<Option<(Job, QueueRequest)>, StoreError> {
+pub(super) async fn find_request<R: Remote>(
+    poller: &Poller<R>,
+    id: JobId,
+) -> Result<Option<(Job, QueueRequest)>, StoreError> {
     let (found, rows) =
         poller.store.read(move |c| Ok((jobs::find_owned_job(c, id)?, tasks::find_tasks(c, id)?))).await?;
     Ok(found.map(|OwnedJob { job, username }| {
@@ -206,12 +212,11 @@ fn request_of(job: &Job, tasks: &[Task], submitted_by: String) -> QueueRequest {
 async fn abort<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
     if job.accepted_at.is_none() {
         // What is there may be another's, which is not ours to end.
-        let answer = poller.queue_status(queue_of(job), None).await;
-        if let Ok(Some(answer)) = answer
-            && let Some((_, request)) = find_request(poller, job.id).await?
-            && let Ok(Whose::Anothers) = whose(poller, job, &answer.body, &request).await
-        {
-            return end_by_refusal(poller, job, &other_tasks()).await;
+        let Some((_, request)) = find_request(poller, job.id).await? else { return Ok(After::Later) };
+        match whose_is_there(poller, job, &request).await {
+            Ok(Some((Whose::Anothers, _))) => return end_by_refusal(poller, job, &other_tasks()).await,
+            Ok(_) => {}
+            Err(error) => return ask::take_failure(poller, job, error).await,
         }
     }
     let answer = poller.abort(queue_of(job)).await;
@@ -221,19 +226,16 @@ async fn abort<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreE
     match answer {
         Ok(Some(said)) => {
             sent.abort_confirmed_at = job.abort_confirmed_at.or(Some(now));
-            if !save(poller, job, &sent, Vec::new()).await? {
-                return Ok(After::Lost);
-            }
-            let id = job.id;
-            let found = poller.store.read(move |c| jobs::find_job(c, id)).await?;
-            let Some(sent) = found else { return Ok(After::Later) };
-            ask::take_status(poller, &sent, said, Heard::Asked).await
+            take_after_abort(poller, job, &sent, said).await
         }
         // It said yes in no words of the contract, so it has confirmed nothing.
         Ok(None) => {
             sent.next_at = Some(lifecycle::asks_after_abort(&sent, &poller.limits(), now));
             let saved = save(poller, job, &sent, Vec::new()).await?;
             Ok(After::Later.if_saved(saved))
+        }
+        Err(RemoteError::Permanent(Refusal::UnknownId)) if job.accepted_at.is_some() => {
+            take_unknown_abort(poller, job, sent).await
         }
         Err(RemoteError::Permanent(refusal)) => take_refusal(poller, job, &refusal).await,
         Err(RemoteError::Transient { message, retry_after }) => {
@@ -242,9 +244,39 @@ async fn abort<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreE
             {
                 return take_unless_anothers(poller, job, ended).await;
             }
-            fail(poller, job, job.clone(), message, retry_after).await
+            fail(poller, job, job.clone(), message, capped(poller, retry_after)).await
         }
     }
+}
+
+/// An abort was answered as if there were no such queue, which the address of another server's calls says as well:
+/// whether there is one, its status tells.
+async fn take_unknown_abort<R: Remote>(poller: &Poller<R>, job: &Job, sent: Job) -> Result<After, StoreError> {
+    let answer = poller.queue_status(queue_of(job), None).await;
+    match answer {
+        Ok(Some(answer)) => {
+            let words = "it knows no queue that is to be aborted, and knows its status: is paths.abort right?";
+            health::trouble(poller, About::Abort, Some(words.to_owned()));
+            take_after_abort(poller, job, &sent, answer).await
+        }
+        Ok(None) => fail(poller, job, job.clone(), "it answered \"unchanged\" to a plain question", None).await,
+        Err(error) => ask::take_failure(poller, job, error).await,
+    }
+}
+
+/// Notes that an abort was sent, and takes in what the queue is like afterwards.
+async fn take_after_abort<R: Remote>(
+    poller: &Poller<R>,
+    job: &Job,
+    sent: &Job,
+    answer: Answer<QueueBody>,
+) -> Result<After, StoreError> {
+    if !save(poller, job, sent, Vec::new()).await? {
+        return Ok(After::Lost);
+    }
+    let id = job.id;
+    let Some(saved) = poller.store.read(move |c| jobs::find_job(c, id)).await? else { return Ok(After::Later) };
+    ask::take_status(poller, &saved, answer, Heard::Asked).await
 }
 
 /// A queue that has ended by itself needs no abort, whatever keeps the server from one.

@@ -7,8 +7,9 @@ mod wanted;
 
 pub(super) use due::is_open;
 pub use due::{
-    DUE_AT_ONCE, earliest_due, end_waits, find_jobs, find_removed, forget_pauses, has_open_of_other_instance, list_due,
-    list_due_behind, list_open, list_watched, mark_all_failing, postpone_due, shift_times, touch, watch,
+    DUE_AT_ONCE, earliest_due, end_waits, find_jobs, find_removed, forget_pauses, forget_unknown,
+    has_open_of_other_instance, list_due, list_due_behind, list_open, list_watched, mark_all_failing, postpone_due,
+    shift_times, touch, watch,
 };
 pub use lane::{Lane, has_own_queue, may_be_there};
 pub use wanted::{request_abort, request_delete, want_abort};

@@ -50,6 +50,9 @@ pub enum Plot {
     BusyFeed,
 }
 
+/// What a server says for less is not believed of a queue that it had accepted.
+const BELIEVED_AFTER: Duration = Duration::from_mins(1);
+
 /// From, and until when, after the beginning.
 pub type Span = (Duration, Duration);
 
@@ -160,6 +163,7 @@ impl Profile {
         if profile.processes == 2 {
             profile.freezes = spans(dice, faults_end, 50, 5, 60);
         }
+        profile.amnesias.extend(long_amnesia(faults_end));
         // A feed is offered by the health call alone.
         profile.has_feed &= profile.has_health;
         if is_calm {
@@ -224,7 +228,14 @@ impl Profile {
 
     /// Whether the server may say that it does not know what it has accepted.
     pub fn may_lose(&self) -> bool {
-        !self.forgets_at.is_empty() || self.fault_rate > 0 && self.faults.contains(&Fault::Hollow)
+        self.is_blank_for_long()
+            || !self.forgets_at.is_empty()
+            || self.fault_rate > 0 && self.faults.contains(&Fault::Hollow)
+    }
+
+    /// Whether the server is without its queues for so long that they are believed to be lost.
+    pub fn is_blank_for_long(&self) -> bool {
+        self.amnesias.iter().any(|(from, until)| *until >= *from + BELIEVED_AFTER)
     }
 }
 
@@ -257,6 +268,13 @@ fn put_back_rate(faults_end: Duration) -> u64 {
 fn lost_commit_rate(faults_end: Duration) -> u64 {
     let mut dice = Dice::new(u64::try_from(faults_end.as_millis()).unwrap_or(0) ^ 0x18e);
     *dice.pick(&[0, 0, 0, 10, 100])
+}
+
+/// The same.
+fn long_amnesia(faults_end: Duration) -> Option<Span> {
+    let mut dice = Dice::new(u64::try_from(faults_end.as_millis()).unwrap_or(0) ^ 0xb1a9);
+    let from = dice.seconds(5, faults_end.as_secs());
+    dice.percent(15).then(|| (from, from + dice.seconds(BELIEVED_AFTER.as_secs(), 240)))
 }
 
 /// Up to some hours, in either direction.

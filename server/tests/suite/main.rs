@@ -26,6 +26,7 @@ mod history;
 mod job_ages;
 mod job_asking;
 mod job_clocks;
+mod job_doubts;
 mod job_faults;
 mod job_feed;
 mod job_given_up;

@@ -219,6 +219,17 @@ pub fn forget_pauses(connection: &mut AnyConnection, environment: &str, now: Tim
         .map(drop)
 }
 
+/// The server is back from an outage, before which and after which it may have been without its store: what it said then
+/// of queues that it does not know is not counted together with what it says now.
+pub fn forget_unknown(connection: &mut AnyConnection, environment: &str) -> QueryResult<()> {
+    let doubted =
+        jobs::table.filter(jobs::environment.eq(environment)).filter(is_open()).filter(jobs::unknown_count.gt(0));
+    diesel::update(doubted)
+        .set((jobs::unknown_since.eq(None::<i64>), jobs::unknown_count.eq(0), jobs::version.eq(jobs::version + 1)))
+        .execute(connection)
+        .map(drop)
+}
+
 /// A process has just begun to poll: what is still to come may be so by a clock that was put back since, so all of it is
 /// due. What has a reason to wait is put off again by its own step; what rests until its queue's retention is over stays.
 pub fn end_waits(connection: &mut AnyConnection, environment: &str, now: Timestamp) -> QueryResult<()> {

@@ -80,7 +80,9 @@ impl Job {
 
     /// A queue that the server no longer knew may run on there until its deletion is confirmed.
     pub fn may_still_run(&self) -> bool {
-        self.status_reason.as_deref() == Some(reason::LOST) && self.remote_deleted_at.is_none()
+        let ended_unknown = self.status.is_terminal() && self.unknown_since.is_some();
+        let is_lost = self.status_reason.as_deref() == Some(reason::LOST);
+        (ended_unknown || is_lost) && self.remote_deleted_at.is_none()
     }
 }
 
