@@ -26,6 +26,8 @@ const UNKNOWN_ANSWERS: i64 = 3;
 const UNKNOWN_FOR: Duration = Duration::from_mins(1);
 /// The same where it does not tell how a task has ended.
 const UNTOLD_FOR: Duration = Duration::from_mins(10);
+/// The same where it gives no answer to that, and answers about the queue.
+const UNANSWERED_FOR: Duration = Duration::from_hours(1);
 /// Pause before the next question to a server that did not know the queue.
 pub const UNKNOWN_PAUSE: Duration = Duration::from_secs(20);
 /// A submission may be under way for so long after it was sent, in whatever stands between us and the server.
@@ -213,8 +215,9 @@ pub fn note_untold(job: &mut Job, now: Timestamp) {
 }
 
 /// Whether it will not be told any more. For longer than a server needs to start, since the verdict depends on it.
-pub fn is_never_told(job: &Job, now: Timestamp) -> bool {
-    let is_long = job.unknown_since.is_some_and(|since| now.since(since) >= UNTOLD_FOR);
+pub fn is_never_told(job: &Job, is_answered: bool, now: Timestamp) -> bool {
+    let patience = if is_answered { UNTOLD_FOR } else { UNANSWERED_FOR };
+    let is_long = job.unknown_since.is_some_and(|since| now.since(since) >= patience);
     job.unknown_count >= UNKNOWN_ANSWERS && is_long
 }
 

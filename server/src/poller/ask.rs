@@ -14,6 +14,9 @@ use protocol::{QueueStatus, TaskStatus, Timestamp};
 use std::collections::HashMap;
 use std::time::Duration;
 
+/// Tasks about which a server answers with errors before the rest of its queue waits for the next look. One that does
+/// not answer at all takes a whole time limit, for which others would wait, so it ends a look by itself.
+const MOST_FAILURES: u32 = 8;
 /// An age of what is known that is no longer the rounds' own; the page warns after a minute.
 const OLD: Duration = Duration::from_secs(30);
 
@@ -67,7 +70,8 @@ pub(super) async fn take_status<R: Remote>(
     note_clock(poller, job, &answer, &said);
     let now = poller.clock.now();
     let failure = failure.filter(|_| answer.body.status.is_terminal());
-    if let Some(failure) = failure.filter(|_| !lifecycle::is_never_told(job, now)) {
+    let is_waited_for = |failure: &RemoteError| !lifecycle::is_never_told(job, failure.reach() == Reach::Answered, now);
+    if let Some(failure) = failure.filter(is_waited_for) {
         return take_part(poller, job, &rows, answer, said, failure).await;
     }
     let (server_now, etag) = (answer.server_now, answer.etag.as_deref());
@@ -107,9 +111,7 @@ async fn take_part<R: Remote>(
     after.attempts = job.attempts;
     // Of a queue that ended, its own status is the one thing that is heard of it.
     (after.unknown_since, after.unknown_count) = (job.unknown_since, job.unknown_count);
-    if failure.reach() == Reach::Answered {
-        lifecycle::note_untold(&mut after, now);
-    }
+    lifecycle::note_untold(&mut after, now);
     lifecycle::mark_failing(&mut after, failure.to_string());
     lifecycle::postpone(&mut after, &poller.limits(), None, poller.chance.jitter(), now);
     let saved = save(poller, job, &after, changed_tasks).await?;
@@ -192,7 +194,12 @@ async fn complete_tasks<R: Remote>(
     }
     let positions: HashMap<String, usize> =
         said.iter().enumerate().map(|(at, task)| (task.task_id.clone(), at)).collect();
-    for row in rows.iter().filter(|row| !row.status.is_terminal()) {
+    // So that one which gives no answer keeps the same others behind it unasked no second time.
+    let last_stop = poller.marks.unanswered_at(job.id);
+    let (before, after): (Vec<&Task>, Vec<&Task>) =
+        rows.iter().filter(|row| !row.status.is_terminal()).partition(|row| row.n <= last_stop);
+    let mut failures = 0;
+    for row in after.into_iter().chain(before) {
         let task_id = job.task_id(row.n);
         let position = positions.get(&task_id).copied();
         if position.is_some_and(|at| says_all(&said[at], row, queue, heard)) {
@@ -205,8 +212,11 @@ async fn complete_tasks<R: Remote>(
             Err(RemoteError::Permanent(Refusal::UnknownId | Refusal::Gone)) => continue,
             Err(error) => {
                 tracing::debug!(job = job.id.0, error = error.private(), "task {task_id} could not be asked about");
+                failures += 1;
+                let has_enough = error.reach() != Reach::Answered || failures == MOST_FAILURES;
                 failure = Some(error);
-                if poller.breaker.is_open() {
+                if has_enough {
+                    poller.marks.no_answer_at(job.id, row.n);
                     break;
                 }
                 continue;

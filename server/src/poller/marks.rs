@@ -54,6 +54,8 @@ struct Mark {
     /// What the last status said has been fetched.
     is_followed: bool,
     queue_log_asked_at: Option<Instant>,
+    /// The task at which the last question about the tasks had enough of a server that does not answer.
+    unanswered_at: i64,
     /// The task at whose log the last pass had enough of a server that fails.
     stopped_at: i64,
     /// What is wrong with the logs of a running job, by task; 0 is the queue's own.
@@ -169,6 +171,15 @@ impl Marks {
         self.with(job, |mark| mark.is_followed = true);
     }
 
+    /// The next questions about its tasks begin behind this one.
+    pub(super) fn no_answer_at(&self, job: JobId, n: i64) {
+        self.with(job, |mark| mark.unanswered_at = n);
+    }
+
+    pub(super) fn unanswered_at(&self, job: JobId) -> i64 {
+        self.locked().get(&job).map_or(0, |mark| mark.unanswered_at)
+    }
+
     /// The next pass begins behind this task's log.
     pub(super) fn stopped_at(&self, job: JobId, n: i64) {
         self.with(job, |mark| mark.stopped_at = n);
@@ -208,11 +219,11 @@ impl Marks {
     }
 }
 
-/// `None` where no task has a log yet.
+/// `None` where it says nothing: a task that waits has no log yet.
 fn tells_log_sizes(queue: &QueueBody) -> Option<bool> {
-    let mut begun = queue.tasks.iter().flatten().filter(|task| task.status != TaskStatus::Waiting).peekable();
-    begun.peek()?;
-    Some(begun.all(|task| task.log_size.is_some()))
+    let tasks = queue.tasks.as_deref().unwrap_or_default();
+    let is_left_out = tasks.iter().any(|task| task.log_size.is_none() && task.status != TaskStatus::Waiting);
+    (is_left_out || tasks.iter().any(|task| task.log_size.is_some())).then_some(!is_left_out)
 }
 
 /// What a status says of the job's own tasks, each with its row. Whatever else a server lists, and however much of it, is
@@ -251,13 +262,15 @@ mod tests {
     }
 
     #[test]
-    fn whether_sizes_are_told_say_the_tasks_that_have_begun() {
+    fn a_task_that_waits_does_not_say_whether_sizes_are_told() {
         let waiting = json!({"task_id": "1-2", "scenario": "b", "status": "waiting"});
         let sized = json!({"task_id": "1-1", "scenario": "a", "status": "running", "log_size": 4});
         let bare = json!({"task_id": "1-1", "scenario": "a", "status": "running"});
         assert_eq!(tells_log_sizes(&queue(json!([sized, waiting]))), Some(true));
         assert_eq!(tells_log_sizes(&queue(json!([bare, waiting]))), Some(false));
         assert_eq!(tells_log_sizes(&queue(json!([waiting]))), None);
+        let none_yet = json!({"task_id": "1-1", "scenario": "a", "status": "waiting", "log_size": 0});
+        assert_eq!(tells_log_sizes(&queue(json!([none_yet]))), Some(true));
         assert_eq!(tells_log_sizes(&queue(json!(null))), None);
     }
 

@@ -3,13 +3,16 @@
 
 use crate::job_faults::{noting, queue, tick_after};
 use crate::job_odd_remote::{JOB, Odd, healthy, says, unknown_id};
+use crate::lab::tick;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use protocol::api::{CleanupState, LogsState};
 use protocol::{JobStatus, Timestamp};
 use serde_json::json;
+use server::poller::Clock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 fn busy_for_an_hour() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "3600")]).into_response()
@@ -223,4 +226,30 @@ async fn nothing_is_cleaned_for_a_job_that_was_never_seen_while_a_queue_runs_und
         let words = cleanup["error"].as_str().unwrap_or_default();
         assert_eq!(words.contains("come late"), expected == CleanupState::Pending, "{scenario}: {words}");
     }
+}
+
+#[tokio::test]
+async fn a_look_ends_at_the_first_task_that_gives_no_answer_and_the_next_one_begins_behind_it() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    let odd = Odd::start(move |call| match call {
+        "GET /api/health" => healthy(&[]),
+        "GET /api/status/1" => says(queue("running")),
+        "GET /api/status/1-1" | "GET /api/status/1-2" => {
+            log.lock().unwrap().push(call.to_owned());
+            StatusCode::GATEWAY_TIMEOUT.into_response()
+        }
+        _ => unknown_id(),
+    })
+    .await;
+    odd.accept().await;
+    let mut poller = odd.poller();
+    let mut looks = Vec::new();
+    for seconds in [0, 30] {
+        let now = Timestamp::now().plus(Duration::from_secs(seconds));
+        Arc::get_mut(&mut poller).unwrap().clock = Clock::starting_at(now);
+        tick(&poller).await.unwrap();
+        looks.push(std::mem::take(&mut *asked.lock().unwrap()));
+    }
+    assert_eq!(looks, [["GET /api/status/1-1"], ["GET /api/status/1-2"]]);
 }

@@ -119,7 +119,12 @@ async fn tasks_beyond_all_measure_cost_seconds_and_hide_none_of_its_own() {
 /// A word for a task that is not of the contract, or a question about it that always fails: its job ends without it.
 #[tokio::test]
 async fn a_task_of_which_nobody_ever_tells_how_it_ended_keeps_no_job_open() {
-    for (code, body) in [(200, r#"{"id":"1-1","kind":"task","status":"success"}"#), (500, "")] {
+    for (code, body, waited, is_over) in [
+        (200, r#"{"id":"1-1","kind":"task","status":"success"}"#, [0, 4, 8], 13),
+        (500, "", [0, 4, 8], 13),
+        // A gateway that no answer has come to.
+        (504, "", [0, 13, 55], 62),
+    ] {
         let odd = Odd::start(move |call| match call {
             "GET /api/health" => healthy(&[]),
             "GET /api/status/1" => {
@@ -134,12 +139,12 @@ async fn a_task_of_which_nobody_ever_tells_how_it_ended_keeps_no_job_open() {
         .await;
         odd.accept().await;
         let began = Timestamp::now();
-        for minutes in [0, 4, 8] {
+        for minutes in waited {
             tick_all(&odd.app.state, began.plus(Duration::from_mins(minutes))).await;
             let job = odd.job().await;
             assert_eq!((&job["status"], &job["sync"]["state"]), (&json!("in_progress"), &json!("failing")), "{code}");
         }
-        tick_all(&odd.app.state, began.plus(Duration::from_mins(13))).await;
+        tick_all(&odd.app.state, began.plus(Duration::from_mins(is_over))).await;
         let job = odd.job().await;
         assert_eq!((&job["status"], &job["status_reason"]), (&json!("error"), &json!("tasks_errored")), "{job:#}");
         assert_eq!((&job["tasks"][0]["status"], &job["tasks"][1]["status"]), (&json!("error"), &json!("passed")));

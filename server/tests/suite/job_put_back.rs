@@ -86,7 +86,7 @@ async fn a_queue_that_waits_again_has_all_its_time_when_it_runs() {
 async fn why_a_queue_waits_again_stands_in_its_log() {
     let (odd, stage) = start().await;
     let (mut poller, now) = (odd.poller(), Timestamp::now());
-    for (minutes, becomes, expected) in [(0, RUNS, RAN), (1, UNCHANGED, RAN), (2, WAITS_AGAIN, HAD_NO_ROOM)] {
+    for (minutes, becomes, expected) in [(0, RUNS, ""), (1, UNCHANGED, RAN), (2, WAITS_AGAIN, HAD_NO_ROOM)] {
         stage.store(becomes, Ordering::Relaxed);
         tick_at(&odd, &mut poller, now.plus(Duration::from_mins(minutes))).await;
         assert_eq!(odd.ada.get("/api/job/1/log").await.body, expected, "{minutes}");
