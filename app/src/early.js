@@ -24,7 +24,7 @@
     // What is typed then is typed into the search.
     keydown(event) {
       const { key, target } = event;
-      if (key !== '/' || target.closest('input, select, textarea')) return;
+      if (key !== '/' || event.ctrlKey || event.metaKey || event.altKey || target.closest('input, select, textarea')) return;
       const search = document.querySelector('main input[type=search]') ?? document.querySelector('header input[type=search]');
       if (!search) return;
       event.preventDefault();
