@@ -1,16 +1,17 @@
 //! The changes feed of an environment: one long call after the other, and what each says is taken in at once, also while
 //! a round is under way. It is only a faster way to see: whatever it misses, the plain rounds find.
 
+use super::identity::find_job_of;
 use super::outcome::After;
 use super::{Poller, ask, lanes, rounds};
 use crate::lifecycle::Heard;
 use crate::remote::{Answer, ChangedQueue, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::environments::find_environment_status;
-use crate::store::jobs::{self, Job};
+use crate::store::jobs;
 use futures_util::stream::{self, StreamExt};
+use protocol::Timestamp;
 use protocol::remote::{Changes, MAX_CHANGES};
-use protocol::{JobId, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -24,8 +25,6 @@ const PACE: Duration = Duration::from_millis(250);
 const FRESHNESS: Duration = Duration::from_secs(5);
 /// How often what the feed said of a job is taken in against others who save it at the same moment.
 const ATTEMPTS: u32 = 5;
-/// Of the largest id.
-const MOST_DIGITS: usize = 19;
 
 type News = Answer<Changes<ChangedQueue>>;
 
@@ -119,7 +118,7 @@ async fn take_queue<R: Remote>(
         ChangedQueue::Odd { id } => id.clone(),
     };
     for _ in 0..ATTEMPTS {
-        let found = find_job_of(poller, &id).await?;
+        let found = find_job_of(poller, &poller.instance, &id).await?;
         let Some(job) = found.filter(|job| !job.status.is_terminal()) else { return Ok(true) };
         let ChangedQueue::Status(body) = &queue else {
             // A plain question tells what it is.
@@ -141,32 +140,6 @@ async fn take_queue<R: Remote>(
     Ok(false)
 }
 
-async fn find_job_of<R: Remote>(poller: &Poller<R>, queue_id: &str) -> Result<Option<Job>, StoreError> {
-    let is_of_queue = |job: &Job| {
-        job.remote_queue_id == queue_id && job.environment == poller.name() && *job.instance == *poller.instance
-    };
-    let number = queue_id.strip_prefix(&poller.environment.queue_id_prefix).and_then(|id| id.parse::<JobId>().ok());
-    if let Some(id) = number
-        && let Some(job) = poller.store.read(move |c| jobs::find_job(c, id)).await?.filter(is_of_queue)
-    {
-        return Ok(Some(job));
-    }
-    // A job keeps the prefix under which it was made, whatever is set since.
-    let ids = ids_at_the_end(queue_id);
-    if ids.is_empty() {
-        return Ok(None);
-    }
-    let found = poller.store.read(move |c| jobs::find_jobs(c, &ids)).await?;
-    Ok(found.into_iter().find(is_of_queue))
-}
-
-/// Which jobs' a queue may be by the end of its id. The prefix before that may end in digits itself.
-fn ids_at_the_end(queue_id: &str) -> Vec<JobId> {
-    let digits = queue_id.bytes().rev().take(MOST_DIGITS).take_while(u8::is_ascii_digit).count();
-    let ends = (queue_id.len() - digits..queue_id.len()).map(|at| &queue_id[at..]);
-    ends.filter(|end| !end.starts_with('0')).filter_map(|end| end.parse().ok()).collect()
-}
-
 /// All that the feed did not report is as it was: every synced job's facts are as fresh as the feed.
 async fn note_freshness<R: Remote>(poller: &Poller<R>, now: Timestamp) -> Result<(), StoreError> {
     let name = poller.name().to_owned();
@@ -181,18 +154,4 @@ async fn note_freshness<R: Remote>(poller: &Poller<R>, now: Timestamp) -> Result
         Ok(!jobs::has_open_of_other_instance(c, &name, &instance)?)
     });
     if found.await? { rounds::note_freshness(poller, now).await } else { Ok(()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_queue_may_be_any_job_by_whose_number_its_id_ends() {
-        let ids = |queue_id| ids_at_the_end(queue_id).iter().map(|id| id.0).collect::<Vec<_>>();
-        assert_eq!(ids("42"), [42, 2]);
-        assert_eq!(ids("lab2.107"), [107, 7]);
-        assert_eq!(ids("lab2x"), [0_i64; 0]);
-        assert_eq!(ids(&"9".repeat(300)).len(), 18, "a number that no job has is none");
-    }
 }

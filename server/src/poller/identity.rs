@@ -4,10 +4,14 @@
 use super::Poller;
 use super::outcome::queue_of;
 use crate::remote::{Refusal, Remote, RemoteError};
-use crate::store::jobs::Job;
-use protocol::QueueStatus;
+use crate::store::StoreError;
+use crate::store::jobs::{self, Job};
 use protocol::remote::{QueueBody, QueueRequest, QueueTask};
+use protocol::{JobId, QueueStatus};
 use std::collections::HashMap;
+
+/// Of the largest id.
+const MOST_DIGITS: usize = 19;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Whose {
@@ -16,6 +20,36 @@ pub(super) enum Whose {
     /// It has no tasks but some of those, or none yet.
     OursPerhaps,
     Anothers,
+}
+
+/// Whose queue it is of an instance's jobs.
+pub(super) async fn find_job_of<R: Remote>(
+    poller: &Poller<R>,
+    instance: &str,
+    queue_id: &str,
+) -> Result<Option<Job>, StoreError> {
+    let is_of_queue =
+        |job: &Job| job.remote_queue_id == queue_id && job.environment == poller.name() && job.instance == instance;
+    let number = queue_id.strip_prefix(&poller.environment.queue_id_prefix).and_then(|id| id.parse::<JobId>().ok());
+    if let Some(id) = number
+        && let Some(job) = poller.store.read(move |c| jobs::find_job(c, id)).await?.filter(is_of_queue)
+    {
+        return Ok(Some(job));
+    }
+    // A job keeps the prefix under which it was made, whatever is set since.
+    let ids = ids_at_the_end(queue_id);
+    if ids.is_empty() {
+        return Ok(None);
+    }
+    let found = poller.store.read(move |c| jobs::find_jobs(c, &ids)).await?;
+    Ok(found.into_iter().find(is_of_queue))
+}
+
+/// Which jobs' a queue may be by the end of its id. The prefix before that may end in digits itself.
+fn ids_at_the_end(queue_id: &str) -> Vec<JobId> {
+    let digits = queue_id.bytes().rev().take(MOST_DIGITS).take_while(u8::is_ascii_digit).count();
+    let ends = (queue_id.len() - digits..queue_id.len()).map(|at| &queue_id[at..]);
+    ends.filter(|end| !end.starts_with('0')).filter_map(|end| end.parse().ok()).collect()
 }
 
 /// Where the server lists no tasks with the queue, the first one has to tell.
@@ -69,4 +103,18 @@ fn compare(tasks: &[QueueTask], request: &QueueRequest) -> Whose {
         scenario.is_some_and(|sent| task.scenario.is_empty() || task.scenario == *sent)
     };
     if tasks.iter().all(was_sent) { Whose::OursPerhaps } else { Whose::Anothers }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_may_be_any_job_by_whose_number_its_id_ends() {
+        let ids = |queue_id| ids_at_the_end(queue_id).iter().map(|id| id.0).collect::<Vec<_>>();
+        assert_eq!(ids("42"), [42, 2]);
+        assert_eq!(ids("lab2.107"), [107, 7]);
+        assert_eq!(ids("lab2x"), [0_i64; 0]);
+        assert_eq!(ids(&"9".repeat(300)).len(), 18, "a number that no job has is none");
+    }
 }

@@ -1,9 +1,11 @@
 //! Queues that no job follows any more: what is still wanted of each is tried until it is so, and each is looked for as
 //! long as a submission may still come to its server, which need not remember that it was deleted.
 
+use super::identity::{Whose, find_job_of, whose};
+use super::steps::find_request;
 use super::{Poller, SHORTEST_PAUSE, STORE_RETRY, lanes, locked, until};
 use crate::lifecycle::{self, backoff};
-use crate::remote::{QueueRef, Refusal, Remote, RemoteError};
+use crate::remote::{QueueRef, Reach, Refusal, Remote, RemoteError};
 use crate::store::audit::{AuditEntry, insert_audit_entry};
 use crate::store::tombstones::{
     Tombstone, Wanted, earliest_tombstone, list_due_tombstones, postpone_tombstone, remove_tombstone,
@@ -68,6 +70,13 @@ impl InARow {
 impl Words {
     fn forget(&self, id: i64) {
         locked(&self.0).remove(&id);
+    }
+
+    /// It has said something else in between.
+    fn doubt(&self, id: i64) {
+        if let Some(word) = locked(&self.0).get_mut(&id) {
+            word.unknown = InARow::default();
+        }
     }
 
     /// Whether it is believed, now that it has said so again.
@@ -185,6 +194,9 @@ async fn look<R: Remote>(poller: &Poller<R>, tombstone: &Tombstone) -> Result<Fo
     match status {
         Ok(Some(answer)) => {
             words.forget(tombstone.id);
+            if is_anothers(poller, tombstone, &answer.body).await? {
+                return Ok(Found::Done);
+            }
             end(poller, tombstone, queue, &answer.body).await
         }
         Ok(None) => Err(RemoteError::transient("it answered \"unchanged\" to a plain question")),
@@ -195,8 +207,27 @@ async fn look<R: Remote>(poller: &Poller<R>, tombstone: &Tombstone) -> Result<Fo
         }
         // Not ours: nothing there is ended or cleaned for it.
         Err(RemoteError::Permanent(_)) => Ok(Found::Done),
-        Err(error) => Err(error),
+        Err(error) => {
+            if error.reach() == Reach::Answered {
+                words.doubt(tombstone.id);
+            }
+            Err(error)
+        }
     }
+}
+
+/// Whether what stands under the id of a job that was never seen to arrive has other tasks. A job that is gone says
+/// nothing about that any more.
+async fn is_anothers<R: Remote>(
+    poller: &Poller<R>,
+    tombstone: &Tombstone,
+    queue: &QueueBody,
+) -> Result<bool, RemoteError> {
+    let not_now = |error: StoreError| RemoteError::transient(error.to_string());
+    let found = find_job_of(poller, &tombstone.instance, &tombstone.remote_queue_id).await.map_err(not_now)?;
+    let Some(job) = found.filter(|job| job.accepted_at.is_none()) else { return Ok(false) };
+    let Some((_, request)) = find_request(poller, job.id).await.map_err(not_now)? else { return Ok(false) };
+    Ok(whose(poller, &job, queue, &request).await? == Whose::Anothers)
 }
 
 /// Brings a queue that is there nearer to what is wanted of it. A deletion aborts first; what each of them has done is

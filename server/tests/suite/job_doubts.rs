@@ -229,6 +229,33 @@ async fn nothing_is_cleaned_for_a_job_that_was_never_seen_while_a_queue_runs_und
 }
 
 #[tokio::test]
+async fn what_is_anothers_by_now_is_not_ended_for_a_job_that_was_given_up() {
+    let has_others = Arc::new(AtomicBool::new(false));
+    let is_there = Arc::clone(&has_others);
+    let (odd, calls) = noting(move |call, _| match call {
+        "POST /api/queue" => StatusCode::BAD_GATEWAY.into_response(),
+        "GET /api/status/1" if is_there.load(Ordering::Relaxed) => {
+            let tasks = [json!({"task_id": "1-1", "scenario": "other/scenario", "status": "running"})];
+            says(json!({"id": "1", "kind": "queue", "status": "running", "tasks": tasks}))
+        }
+        _ => unknown_id(),
+    })
+    .await;
+    odd.tick().await;
+    odd.ada.send_nothing("/api/job/1/abort").await.expect(202);
+    tick_after(&odd, 10).await;
+    assert_eq!(odd.job().await["status"], "aborted");
+    let aborts = || calls.about_jobs().iter().filter(|call| *call == "POST /api/abort/1").count();
+    let before = aborts();
+    has_others.store(true, Ordering::Relaxed);
+    for minutes in [2, 4, 20] {
+        tick_after(&odd, minutes * 60).await;
+    }
+    assert_eq!(aborts(), before);
+    assert_eq!(odd.job().await["cleanup"]["state"], "none");
+}
+
+#[tokio::test]
 async fn a_look_ends_at_the_first_task_that_gives_no_answer_and_the_next_one_begins_behind_it() {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&asked);
