@@ -100,11 +100,7 @@ pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, term: CancellationTok
 pub async fn look<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
     let answer = ask_for_health(poller).await;
     poller.breaker.note_health(&answer);
-    let is_to_be_tried = if poller.breaker.is_open() {
-        poller.breaker.may_call().is_ok()
-    } else {
-        has_long_trouble(poller, About::Status)
-    };
+    let is_to_be_tried = poller.breaker.is_open() || has_long_trouble(poller, About::Status);
     if answer.is_ok() && is_to_be_tried {
         // It answers this, so that it is worth asking whether it does the rest; nothing may be due for long.
         rounds::ask_any(poller).await?;

@@ -155,7 +155,8 @@ pub(super) async fn note_freshness<R: Remote>(poller: &Poller<R>, at: Timestamp)
     Ok(())
 }
 
-/// Asks about one of the open jobs, of the first ones that which is due next.
+/// Asks about one of the open jobs, of the first ones that which is due next. While the server is away, the one call of each
+/// interval is left to others where no job is open: what they have to send or delete may be all that tells of its return.
 pub(super) async fn ask_any<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
     let name = poller.name().to_owned();
     let found = move |c: &mut AnyConnection| {
@@ -163,7 +164,9 @@ pub(super) async fn ask_any<R: Remote>(poller: &Poller<R>) -> Result<(), StoreEr
         let first = jobs::find_jobs(c, &open[..open.len().min(CHUNK)])?;
         Ok(first.into_iter().min_by_key(|job| (job.next_at.is_none(), job.next_at)))
     };
-    if let Some(job) = poller.store.read(found).await? {
+    if let Some(job) = poller.store.read(found).await?
+        && poller.breaker.may_call().is_ok()
+    {
         ask::ask(poller, &job, Heard::Asked).await?;
     }
     Ok(())
