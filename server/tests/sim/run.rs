@@ -66,6 +66,7 @@ async fn live(seed: u64, sets_clock: bool) -> Report {
     people.live_on().await;
     sleep(FULFILLED_WITHIN).await;
     verdict::wishes_are_fulfilled(&world, quiet_since, "after two minutes of quiet");
+    verdict::ended_jobs_go_on(&world);
     // The longest pause of what had failed before.
     sleep_until(world.began_at + quiet_since + LONGEST_PAUSE + RECONCILED_WITHIN).await;
     verdict::wishes_are_fulfilled(&world, Duration::ZERO, "after the longest pause");

@@ -174,7 +174,8 @@ async fn where_one_job_fails_each_time_and_the_others_do_not_nothing_is_mended()
 /// A proxy or an older server may have something else under that address.
 #[tokio::test]
 async fn a_server_whose_health_alone_is_answered_oddly_is_degraded_and_does_all_the_rest() {
-    let oddities: [(fn() -> axum::response::Response, &str); 4] = [
+    type Answer = fn() -> axum::response::Response;
+    let oddities: [(Answer, &str); 4] = [
         (|| StatusCode::INTERNAL_SERVER_ERROR.into_response(), "500"),
         (|| StatusCode::UNAUTHORIZED.into_response(), "401"),
         (|| "I am well".into_response(), "no JSON of the contract"),
