@@ -14,6 +14,8 @@ pub struct Inline {
     pause: Arc<dyn Fn() -> Pause + Send + Sync>,
     /// Whether the next commit is made and its caller hears of a failure.
     loses_answer: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// Whether the database can't be reached at all.
+    is_away: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl Inline {
@@ -21,13 +23,24 @@ impl Inline {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        Self { pause: Arc::new(move || Box::pin(pause())), loses_answer: Arc::new(|| false) }
+        let never = Arc::new(|| false);
+        Self { pause: Arc::new(move || Box::pin(pause())), loses_answer: never.clone(), is_away: never }
     }
 
     /// The same, where the answer to a commit may be lost.
     #[must_use]
     pub fn losing_answers(self, loses_answer: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self { loses_answer: Arc::new(loses_answer), ..self }
+    }
+
+    /// The same, where the database is away for a while.
+    #[must_use]
+    pub fn being_away(self, is_away: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { is_away: Arc::new(is_away), ..self }
+    }
+
+    pub(crate) fn is_away(&self) -> bool {
+        (self.is_away)()
     }
 
     pub(crate) fn loses_answer(&self) -> bool {

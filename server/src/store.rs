@@ -161,7 +161,7 @@ impl Store {
     {
         match &self.0.place {
             Place::Threads { readers, .. } => readers.call(query, |_| ()).await,
-            Place::Here { held, inline } => inline.run(|| run_here(held, Mode::Plain, query, |_| ())).await,
+            Place::Here { held, inline } => inline.run(|| run_here(held, inline, Mode::Plain, query, |_| ())).await,
         }
     }
 
@@ -204,7 +204,7 @@ impl Store {
                         after(value);
                     }
                 };
-                let written = inline.run(|| run_here(held, Mode::Transaction { group: 1 }, query, after)).await;
+                let written = inline.run(|| run_here(held, inline, Mode::Transaction { group: 1 }, query, after)).await;
                 let lost = StoreError::unavailable(Outage::Away, &"the answer to a commit was lost");
                 if is_heard { written } else { written.and(Err(lost)) }
             }
@@ -235,12 +235,15 @@ impl Store {
     }
 }
 
-fn run_here<T, F, A>(held: &Mutex<Held>, mode: Mode, query: F, after: A) -> Result<T, StoreError>
+fn run_here<T, F, A>(held: &Mutex<Held>, inline: &Inline, mode: Mode, query: F, after: A) -> Result<T, StoreError>
 where
     F: FnOnce(&mut AnyConnection) -> QueryResult<T> + Send + 'static,
     A: FnOnce(&T) + Send + 'static,
     T: Send + 'static,
 {
+    if inline.is_away() {
+        return Err(StoreError::unavailable(Outage::Away, &"it is away"));
+    }
     let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
     held.connect(mode)?;
     let (sender, mut answer) = oneshot::channel();

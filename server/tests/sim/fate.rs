@@ -98,6 +98,13 @@ impl Line {
         if world.is_over() {
             return None;
         }
+        if let Some(stuck) = &world.profile.stuck
+            && stuck.call == name
+            && world.is_within(&[stuck.span])
+        {
+            world.count("stuck call");
+            return Some(stuck.fault);
+        }
         let may_be_late = world.profile.plot == Plot::LateSubmissions && name == "submit";
         if may_be_late && world.roll(|dice| dice.percent(40)) {
             world.count("delivered late");

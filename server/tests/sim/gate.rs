@@ -2,6 +2,7 @@
 //! may run, the process may stand still, and it may die; one that is dead takes no further step, ever.
 
 use crate::dice::Dice;
+use crate::profile::StoreOutage;
 use crate::world::World;
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,6 +19,8 @@ pub struct Gate(Arc<Inner>);
 
 struct Inner {
     world: Arc<World>,
+    /// The number of the process among those of its time.
+    n: usize,
     is_dead: AtomicBool,
     died: Notify,
     /// Steps that are left of this life.
@@ -28,11 +31,11 @@ struct Inner {
 }
 
 impl Gate {
-    pub fn new(world: &Arc<World>, life: Option<u64>) -> Self {
+    pub fn new(world: &Arc<World>, n: usize, life: Option<u64>) -> Self {
         let left = AtomicU64::new(life.unwrap_or(u64::MAX));
         let (is_dead, died, frozen_until) = (AtomicBool::new(false), Notify::new(), Mutex::default());
         let lost_in_peace = AtomicU64::new(MOST_LOST_IN_PEACE);
-        Self(Arc::new(Inner { world: Arc::clone(world), is_dead, died, left, frozen_until, lost_in_peace }))
+        Self(Arc::new(Inner { world: Arc::clone(world), n, is_dead, died, left, frozen_until, lost_in_peace }))
     }
 
     pub fn kill(&self) {
@@ -87,6 +90,18 @@ impl Gate {
         world.count("commit unanswered");
         world.note("the answer to a commit is lost".to_owned());
         true
+    }
+
+    /// Whether this process can't reach the database, which is there for others perhaps.
+    pub fn is_cut_off(&self) -> bool {
+        let world = &self.0.world;
+        let concerns =
+            |outage: &StoreOutage| outage.of.is_none_or(|n| n == self.0.n) && world.is_within(&[outage.span]);
+        let is_cut_off = world.profile.store_outages.iter().any(concerns);
+        if is_cut_off {
+            world.count("store away");
+        }
+        is_cut_off
     }
 
     /// A step into the database, which may be slow.

@@ -1,6 +1,7 @@
 //! What outlives a process: the database, the files, and the configuration. In memory, since a run makes thousands of
 //! commits, each of which is synced.
 
+use crate::profile::Profile;
 use futures_util::FutureExt;
 use protocol::UserId;
 use server::config::{CommandTemplates, EnvironmentConfig, HostKeyCheck, PathTemplates, SshConfig, SshCredential};
@@ -26,12 +27,12 @@ pub struct Ground {
 }
 
 impl Ground {
-    pub fn new() -> Self {
+    pub fn new(profile: &Profile) -> Self {
         let folder = new_folder();
         let file = folder.path().join("testarena.db");
         let (empty, owner) = EMPTY.get_or_init(make_database);
         std::fs::write(&file, empty).unwrap();
-        let environment = Arc::new(environment());
+        let environment = Arc::new(environment(profile));
         Self {
             database: DatabaseUrl::Sqlite(file),
             files: folder.path().join("data"),
@@ -75,7 +76,7 @@ fn make_database() -> (Vec<u8>, UserId) {
     (std::fs::read(&file).unwrap(), owner)
 }
 
-fn environment() -> EnvironmentConfig {
+fn environment(profile: &Profile) -> EnvironmentConfig {
     EnvironmentConfig {
         name: "bench".to_owned(),
         url: "http://bench.invalid".to_owned(),
@@ -84,10 +85,10 @@ fn environment() -> EnvironmentConfig {
         plain_404_means_unknown: false,
         paths: PathTemplates::default(),
         job_timeout: Duration::from_mins(10),
-        waiting_timeout: Duration::from_hours(7 * 24),
-        cleanup_give_up: Duration::from_hours(24),
+        waiting_timeout: profile.longest_wait,
+        cleanup_give_up: profile.gives_up_after,
         retry_max_interval: Duration::from_mins(5),
-        remote_retention: Some(Duration::from_hours(7 * 24)),
+        remote_retention: Some(profile.kept_there_for),
         http_timeout: Duration::from_secs(30),
         ssh: SshConfig {
             host: "bench.invalid".to_owned(),

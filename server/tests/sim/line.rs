@@ -33,7 +33,7 @@ impl Line {
         T: Send + 'static,
     {
         self.gate.pass().await;
-        self.world.with_witness(|witness| witness.is_called(&self.world, &self.process));
+        self.world.with_witness(|witness| witness.is_called(&self.world, &self.process, name, id));
         let (fate, answer) = self.meet_fate(name, id, act).await;
         let told = match fate {
             Fate::Answered => answer.transpose(),
@@ -196,9 +196,10 @@ impl Remote for Line {
         let may_be_blind = !self.world.profile.amnesias.is_empty() || self.world.profile.may_lose();
         let asked = id.clone();
         let was_running = self.world.bench().is_running(&asked);
+        let denies = self.world.profile.denies_when_blank;
         let act = move |bench: &mut Bench| {
             if is_blank {
-                return Err(unavailable());
+                return Err(if denies { RemoteError::Permanent(Refusal::UnknownId) } else { unavailable() });
             }
             // One that arrived only after the last question, or after a deletion that is late itself was sent, could not be
             // known to run.

@@ -26,16 +26,16 @@ pub struct Process {
 }
 
 impl Process {
-    /// `life`: the steps after which it dies.
-    pub fn start(world: &Arc<World>, ground: &Ground, name: &str, life: Option<u64>) -> Self {
-        let gate = Gate::new(world, life);
+    /// `n`: its number among those of its time; `life`: the steps after which it dies.
+    pub fn start(world: &Arc<World>, ground: &Ground, n: usize, name: &str, life: Option<u64>) -> Self {
+        let gate = Gate::new(world, n, life);
         let to_store = {
-            let (gate, committing) = (gate.clone(), gate.clone());
+            let (gate, committing, reaching) = (gate.clone(), gate.clone(), gate.clone());
             let to_store = Inline::new(move || {
                 let gate = gate.clone();
                 async move { gate.pass_to_store().await }
             });
-            to_store.losing_answers(move || committing.loses_answer())
+            to_store.losing_answers(move || committing.loses_answer()).being_away(move || reaching.is_cut_off())
         };
         let store = Store::open_here(&ground.database, to_store.clone());
         let logs = LogStore::new_here(ground.files.clone(), KeepLimits::default(), to_store);

@@ -53,8 +53,29 @@ pub enum Plot {
 /// What a server says for less is not believed of a queue that it had accepted.
 const BELIEVED_AFTER: Duration = Duration::from_mins(1);
 
+/// What a configuration that says nothing comes to; no run takes so long.
+const LONGEST_WAIT: Duration = Duration::from_hours(7 * 24);
+const GIVES_UP_AFTER: Duration = Duration::from_hours(24);
+const KEPT_THERE_FOR: Duration = Duration::from_hours(7 * 24);
+
 /// From, and until when, after the beginning.
 pub type Span = (Duration, Duration);
+
+/// The database can't be reached.
+#[derive(Clone, Debug)]
+pub struct StoreOutage {
+    pub span: Span,
+    /// By this process alone, or by all.
+    pub of: Option<usize>,
+}
+
+/// Every call of one kind fails, while all others work.
+#[derive(Clone, Debug)]
+pub struct Stuck {
+    pub call: &'static str,
+    pub span: Span,
+    pub fault: Fault,
+}
 
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing that a deployed server has or lacks")]
@@ -90,6 +111,10 @@ pub struct Profile {
     pub outages: Vec<Span>,
     /// The server is up and knows none of its queues for a while.
     pub amnesias: Vec<Span>,
+    /// Without its queues it says of a deletion as well that it knows none, rather than that it is unavailable.
+    pub denies_when_blank: bool,
+    /// One kind of call fails for minutes, as behind a proxy that lacks a route, or at a server whose store is stuck.
+    pub stuck: Option<Stuck>,
     /// A queue that is lost there for good, at such moments.
     pub forgets_at: Vec<Duration>,
     /// Queues in a hundred that run, and then wait again because their checkout found no room.
@@ -106,6 +131,12 @@ pub struct Profile {
     pub slow_store_rate: u64,
     /// Commits in a thousand that are made, and whose caller hears that they failed.
     pub lost_commit_rate: u64,
+    pub store_outages: Vec<StoreOutage>,
+
+    /// `waiting_timeout`, `cleanup_give_up` and `remote_retention` of the environment.
+    pub longest_wait: Duration,
+    pub gives_up_after: Duration,
+    pub kept_there_for: Duration,
 
     pub jobs: u64,
     /// From here on nothing goes wrong any more.
@@ -141,6 +172,8 @@ impl Profile {
             ssh_fault_rate: *dice.pick(&[0, 0, 10, 40, 90]),
             outages: spans(dice, faults_end, 25, 5, 240),
             amnesias: spans(dice, faults_end, 12, 2, 50),
+            denies_when_blank: denies_when_blank(faults_end),
+            stuck: stuck(faults_end),
             forgets_at: Vec::new(),
             put_back_rate: put_back_rate(faults_end),
             processes: if dice.percent(25) { 2 } else { 1 },
@@ -149,6 +182,10 @@ impl Profile {
             freezes: Vec::new(),
             slow_store_rate: *dice.pick(&[0, 0, 0, 3, 15]),
             lost_commit_rate: lost_commit_rate(faults_end),
+            store_outages: store_outages(faults_end),
+            longest_wait: mostly(LONGEST_WAIT, 120, 0x3a17, faults_end),
+            gives_up_after: mostly(GIVES_UP_AFTER, 180, 0x91fe, faults_end),
+            kept_there_for: mostly(KEPT_THERE_FOR, 90, 0x4e97, faults_end),
             jobs: 2 + dice.below(5),
             faults_end,
             ends_with_restart: dice.percent(50),
@@ -206,6 +243,8 @@ impl Profile {
             spans.clear();
         }
         self.forgets_at.clear();
+        self.store_outages.clear();
+        self.stuck = None;
         (self.put_back_rate, self.lost_commit_rate) = (0, 0);
         self.clock_steps.clear();
         self.lives.clear();
@@ -223,6 +262,8 @@ impl Profile {
             && self.outages.is_empty()
             && self.amnesias.is_empty()
             && self.freezes.is_empty()
+            && self.store_outages.is_empty()
+            && self.stuck.is_none()
             && !self.ends_with_restart
     }
 
@@ -231,6 +272,11 @@ impl Profile {
         self.is_blank_for_long()
             || !self.forgets_at.is_empty()
             || self.fault_rate > 0 && self.faults.contains(&Fault::Hollow)
+    }
+
+    /// Whether what fails for some minutes is left as it is.
+    pub fn gives_up(&self) -> bool {
+        self.gives_up_after < GIVES_UP_AFTER
     }
 
     /// Whether the server is without its queues for so long that they are believed to be lost.
@@ -275,6 +321,35 @@ fn long_amnesia(faults_end: Duration) -> Option<Span> {
     let mut dice = Dice::new(u64::try_from(faults_end.as_millis()).unwrap_or(0) ^ 0xb1a9);
     let from = dice.seconds(5, faults_end.as_secs());
     dice.percent(15).then(|| (from, from + dice.seconds(BELIEVED_AFTER.as_secs(), 240)))
+}
+
+/// The same.
+fn store_outages(faults_end: Duration) -> Vec<StoreOutage> {
+    let mut dice = Dice::new(u64::try_from(faults_end.as_millis()).unwrap_or(0) ^ 0x57_08e5);
+    let spans = spans(&mut dice, faults_end, 25, 1, 60);
+    spans.into_iter().map(|span| StoreOutage { span, of: *dice.pick(&[None, None, Some(0), Some(1)]) }).collect()
+}
+
+/// The same.
+fn stuck(faults_end: Duration) -> Option<Stuck> {
+    const CALLS: [&str; 10] =
+        ["submit", "status", "task status", "abort", "delete", "log", "results", "result", "changes", "health"];
+    const FAULTS: [Fault; 5] = [Fault::Refused, Fault::Hung, Fault::AnswerLost, Fault::Broken, Fault::BrokenAfterwards];
+    let mut dice = Dice::new(u64::try_from(faults_end.as_millis()).unwrap_or(0) ^ 0x5_70c4);
+    let from = dice.seconds(5, faults_end.as_secs());
+    let span = (from, from + dice.seconds(30, 300));
+    dice.percent(20).then(|| Stuck { call: dice.pick::<&str>(&CALLS), span, fault: *dice.pick(&FAULTS) })
+}
+
+/// By dice of its own as well.
+fn denies_when_blank(faults_end: Duration) -> bool {
+    Dice::new(u64::try_from(faults_end.as_millis()).unwrap_or(0) ^ 0xb1_de41).percent(40)
+}
+
+/// A limit, which is now and then so short, in seconds, that runs reach it. By dice of its own as well.
+fn mostly(limit: Duration, short: u64, salt: u64, faults_end: Duration) -> Duration {
+    let mut dice = Dice::new(u64::try_from(faults_end.as_millis()).unwrap_or(0) ^ salt);
+    if dice.percent(20) { dice.seconds(short, 3 * short) } else { limit }
 }
 
 /// Up to some hours, in either direction.

@@ -45,7 +45,7 @@ async fn live(seed: u64, sets_clock: bool) -> Report {
     let profile = Profile::of(&mut dice, sets_clock);
     let world = Arc::new(World::new(profile, dice));
     world.note(format!("{:?}", world.profile));
-    let ground = Arc::new(Ground::new());
+    let ground = Arc::new(Ground::new(&world.profile));
     world.set_witness(Witness::new(&ground));
     let alive: Alive = Arc::new(Mutex::new((0..world.profile.processes).map(|_| None).collect()));
     let keepers: Vec<Keeper> =
@@ -138,7 +138,7 @@ async fn keep(world: Arc<World>, ground: Arc<Ground>, alive: Alive, n: usize, de
         let life = lives.next().filter(|_| !world.is_over());
         count += 1;
         let name = format!("{n}.{count}");
-        let process = Arc::new(Process::start(&world, &ground, &name, life));
+        let process = Arc::new(Process::start(&world, &ground, n, &name, life));
         locked(&alive)[n] = Some(Arc::clone(&process));
         let freezing = freeze(&world, &process);
         tokio::select! {

@@ -26,6 +26,9 @@ const COMMITS_AT: u64 = 8;
 /// By so much a limit may be judged early, since servers tell whole seconds and answers take their time.
 const TOLERANCE: Duration = Duration::from_secs(2);
 
+/// More questions about one queue than this in a minute are asked by no plan, whatever fails: one that somebody looks at is
+/// asked about every 5 seconds.
+const MOST_QUESTIONS: u32 = 40;
 /// A process that calls so rarely still takes part.
 const RAREST_CALLS: Duration = Duration::from_secs(25);
 /// Two may take part at once for so long: what the one has begun before the other took over is seen through.
@@ -42,6 +45,8 @@ pub struct Witness {
     /// When each process called the server the last time, and since when two of them do.
     calls: BTreeMap<String, Duration>,
     two_call_since: Option<Duration>,
+    /// The minute in which each queue was asked about the last time, and how often in that.
+    asked: BTreeMap<String, (u64, u32)>,
     /// What was promised, and when.
     pub submitted: BTreeSet<JobId>,
     pub abort_promised: BTreeMap<JobId, Duration>,
@@ -69,6 +74,7 @@ impl Witness {
             unclear: BTreeSet::new(),
             calls: BTreeMap::new(),
             two_call_since: None,
+            asked: BTreeMap::new(),
             submitted: BTreeSet::new(),
             abort_promised: BTreeMap::new(),
             deletion_promised: BTreeMap::new(),
@@ -130,8 +136,16 @@ impl Witness {
     }
 
     /// Of several processes one polls, but for a moment after another took over.
-    pub fn is_called(&mut self, world: &World, process: &str) {
+    pub fn is_called(&mut self, world: &World, process: &str, call: &'static str, id: &str) {
         let now = world.age();
+        if call == "status" {
+            let (minute, count) = self.asked.entry(id.to_owned()).or_default();
+            let this_minute = now.as_secs() / 60;
+            (*minute, *count) = (this_minute, if *minute == this_minute { *count + 1 } else { 1 });
+            if *count == MOST_QUESTIONS {
+                world.breaks(format!("queue {id} was asked about {MOST_QUESTIONS} times in a minute"));
+            }
+        }
         let is_other = |(name, at): (&String, &Duration)| name != process && now.saturating_sub(*at) < RAREST_CALLS;
         let two_call = self.calls.iter().any(is_other);
         self.two_call_since = self.two_call_since.or(Some(now)).filter(|_| two_call);
