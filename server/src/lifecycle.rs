@@ -7,7 +7,7 @@ mod verdict;
 
 pub use abort::{asks_after_abort, next_step_of_abort, note_abort_sent};
 use observe::credible_start;
-pub use observe::{Heard, Observed, Seen, observe, runs_too_long_unseen, tells_of_another_time, waits_too_long_unseen};
+pub use observe::{Heard, Observed, Seen, given_up_unseen, observe, tells_of_another_time};
 pub use verdict::verdict;
 
 use crate::store::jobs::{DUE_AT_ONCE, Job, has_own_queue, may_be_there};
@@ -208,17 +208,11 @@ fn timeout(job: &Job) -> Duration {
     Duration::from_millis(u64::try_from(job.timeout_ms).unwrap_or(0))
 }
 
-/// The server answers about a queue that has ended, and does not tell how all of its tasks did.
-pub fn note_untold(job: &mut Job, now: Timestamp) {
-    job.unknown_since.get_or_insert(now);
-    job.unknown_count = job.unknown_count.saturating_add(1);
-}
-
-/// Whether it will not be told any more. For longer than a server needs to start, since the verdict depends on it.
-pub fn is_never_told(job: &Job, is_answered: bool, now: Timestamp) -> bool {
+/// Whether a server that has so many times since then answered about a queue that has ended, and not told how all of its
+/// tasks did, will not tell it any more. For longer than a server needs to start, since the verdict depends on it.
+pub fn is_never_told(count: i64, since: Timestamp, is_answered: bool, now: Timestamp) -> bool {
     let patience = if is_answered { UNTOLD_FOR } else { UNANSWERED_FOR };
-    let is_long = job.unknown_since.is_some_and(|since| now.since(since) >= patience);
-    job.unknown_count >= UNKNOWN_ANSWERS && is_long
+    count >= UNKNOWN_ANSWERS && now.since(since) >= patience
 }
 
 /// The server has said that it does not know a queue which it had accepted; whether that is to be believed.

@@ -11,6 +11,7 @@ mod files;
 mod finish;
 mod health;
 mod identity;
+mod in_a_row;
 mod lanes;
 mod last_look;
 mod lease;
@@ -52,8 +53,7 @@ use crate::logs::LogStore;
 use crate::remote::Remote;
 use crate::store::jobs::{self, Lane};
 use crate::store::{AnyConnection, Outage, QueryError, QueryResult, Store, StoreError, leases};
-use files::fetch_files;
-use lanes::PATIENCE;
+use lanes::Errand;
 use protocol::Timestamp;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -106,6 +106,14 @@ impl<R> Poller<R> {
 
     fn name(&self) -> &str {
         &self.environment.name
+    }
+
+    /// At the start of a term: what was heard in an earlier one is nothing that has just been said.
+    fn forget_all(&self) {
+        self.signals.health.forget_all();
+        self.signals.rounds.forget_all();
+        self.signals.words.forget_all();
+        self.marks.forget_all();
     }
 
     /// Saves under the lease: what another process has taken over is not written any more.
@@ -201,12 +209,15 @@ async fn serve_term<R: Remote>(poller: &Arc<Poller<R>>, term: &CancellationToken
         tokio::time::sleep(STORE_RETRY).await;
         return Ok(());
     }
+    poller.forget_all();
     poller.lanes.serve(term);
     let mut loops = JoinSet::new();
     for lane in [Lane::Send, Lane::Act, Lane::Ask, Lane::Shell] {
         spawn(&mut loops, poller, term, move |poller, term| line::run(poller, lane, term));
     }
-    spawn(&mut loops, poller, term, run_files);
+    for errand in [Errand::Follow, Errand::Finish] {
+        spawn(&mut loops, poller, term, move |poller, term| files::run(poller, errand, term));
+    }
     spawn(&mut loops, poller, term, health::run);
     spawn(&mut loops, poller, term, rounds::run);
     spawn(&mut loops, poller, term, rounds::run_looks);
@@ -244,48 +255,12 @@ fn spawn<R: Remote, F>(
 async fn forget_pauses<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
     let (name, now) = (poller.name().to_owned(), poller.clock.now());
     let forget = move |c: &mut AnyConnection| {
-        jobs::forget_pauses(c, &name, now)?;
+        jobs::forget_unknown(c, &name)?;
+        jobs::forget_pauses(c, &name, &Lane::ALL, now)?;
         jobs::end_waits(c, &name, now)?;
         crate::store::tombstones::end_waits(c, &name, now)
     };
     poller.write(forget).await
-}
-
-/// The loop around the passes over logs and result files, which may take long.
-async fn run_files<R: Remote>(poller: Arc<Poller<R>>, term: CancellationToken) {
-    let lane = Lane::Files;
-    let mut work = poller.bell.listen_for_work();
-    while !term.is_cancelled() {
-        let now = poller.clock.now();
-        let pause = match fetch_files(&poller, now).await {
-            Ok(true) => pause_until_due(&poller, lane).await,
-            // What is due waits until the server is back, of which the loop that watches its health tells.
-            Ok(false) => poller.poll_interval,
-            Err(error) => {
-                tracing::error!(environment = poller.name(), ?lane, %error, "poller.lane failed for {}", poller.name());
-                STORE_RETRY
-            }
-        };
-        tokio::select! {
-            biased;
-            () = term.cancelled() => {}
-            () = poller.lanes.woken(lane) => {}
-            _ = work.changed() => {}
-            () = tokio::time::sleep(pause) => {}
-        }
-    }
-}
-
-/// How long until the next job is due in a lane, and never no time: what could not be done, or is still under way,
-/// must not spin.
-async fn pause_until_due<R: Remote>(poller: &Poller<R>, lane: Lane) -> Duration {
-    let environment = poller.name().to_owned();
-    let due = match poller.store.read(move |c| jobs::earliest_due(c, &environment, lane)).await {
-        Ok(due) => due.map_or(poller.poll_interval, |due| until(due, poller.clock.now(), poller)),
-        Err(_) => STORE_RETRY,
-    };
-    let shortest = if poller.lanes.is_busy(lane) { PATIENCE } else { SHORTEST_PAUSE };
-    due.max(shortest).min(poller.poll_interval.max(shortest))
 }
 
 /// How long until a moment. One further away than any pause may be was set under a clock that has been put back since.

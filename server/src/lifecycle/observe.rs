@@ -278,9 +278,18 @@ pub(super) fn credible_start(
     Some(if is_credible { start } else { end.minus(longest) })
 }
 
+/// Why a job of which nothing is heard is to be aborted when its server is back, if it has run, or waited, past its limit
+/// by all that is known.
+pub fn given_up_unseen(job: &Job, limits: &Limits, now: Timestamp) -> Option<&'static str> {
+    if runs_too_long_unseen(job, now) {
+        return Some(reason::TIMEOUT);
+    }
+    waits_too_long_unseen(job, limits, now).then_some(reason::WAITED_TOO_LONG)
+}
+
 /// Whether a job of which nothing is heard, or nothing that can be read, has run past its limit by our own clock, and
 /// past the time in which its server would have ended it.
-pub fn runs_too_long_unseen(job: &Job, now: Timestamp) -> bool {
+fn runs_too_long_unseen(job: &Job, now: Timestamp) -> bool {
     let is_running = job.status == JobStatus::InProgress && job.abort_requested_at.is_none();
     let limit = timeout(job) + OVERTIME;
     is_running && job.seen_running_at.is_some_and(|started| now.since(started) > limit)
@@ -288,7 +297,7 @@ pub fn runs_too_long_unseen(job: &Job, now: Timestamp) -> bool {
 
 /// Whether a job that may wait at its server, of which nothing is heard, has waited past its limit by all that can be: had it
 /// begun at the last moment, it would have run past its limit as well, and its server would have ended it.
-pub fn waits_too_long_unseen(job: &Job, limits: &Limits, now: Timestamp) -> bool {
+fn waits_too_long_unseen(job: &Job, limits: &Limits, now: Timestamp) -> bool {
     let times_begun = match job.status {
         JobStatus::Waiting => 1,
         // One that ran waits again, and had all of its time before.

@@ -370,10 +370,11 @@ fn a_queue_that_waits_again_uses_up_no_time_and_has_all_of_it_when_it_runs() {
     assert_eq!((waits.status, waits.position, waits.started_at), (JobStatus::InProgress, Some(2), None));
     assert_eq!(waits.abort_requested_at, None);
     assert_eq!(waits.next_at, Some(NOW.plus(LIMITS.waiting_timeout).plus(Duration::from_millis(1))));
-    assert!(!runs_too_long_unseen(&waits, NOW.plus(HOUR * 24)), "its server being away is no end of it");
+    assert_eq!(given_up_unseen(&waits, &LIMITS, NOW.plus(HOUR * 24)), None, "its server being away is no end of it");
     let all = LIMITS.waiting_timeout + HOUR * 2 + OVERTIME;
-    assert!(!waits_too_long_unseen(&waits, &LIMITS, NOW.plus(all)), "it may have begun at the last moment");
-    assert!(waits_too_long_unseen(&waits, &LIMITS, NOW.plus(all + Duration::from_millis(1))));
+    assert_eq!(given_up_unseen(&waits, &LIMITS, NOW.plus(all)), None, "it may have begun at the last moment");
+    let past = NOW.plus(all + Duration::from_millis(1));
+    assert_eq!(given_up_unseen(&waits, &LIMITS, past), Some(reason::WAITED_TOO_LONG));
 
     let tasks = tasks_of(&[TaskStatus::Waiting; 2]);
     let runs = see(&waits, &tasks, &queue(QueueStatus::Running), &[], None).job;

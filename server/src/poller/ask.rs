@@ -70,7 +70,10 @@ pub(super) async fn take_status<R: Remote>(
     note_clock(poller, job, &answer, &said);
     let now = poller.clock.now();
     let failure = failure.filter(|_| answer.body.status.is_terminal());
-    let is_waited_for = |failure: &RemoteError| !lifecycle::is_never_told(job, failure.reach() == Reach::Answered, now);
+    let is_waited_for = |failure: &RemoteError| {
+        let is_answered = failure.reach() == Reach::Answered;
+        !poller.marks.is_never_told(job.id, is_answered, now)
+    };
     if let Some(failure) = failure.filter(is_waited_for) {
         return take_part(poller, job, &rows, answer, said, failure).await;
     }
@@ -109,11 +112,12 @@ async fn take_part<R: Remote>(
     let seen = Seen { heard: Heard::Told, queue: &answer.body, tasks: &said, server_now, etag: None };
     let Observed { job: mut after, changed_tasks } = lifecycle::observe(job, rows, seen, &poller.limits(), now);
     after.attempts = job.attempts;
-    // Of a queue that ended, its own status is the one thing that is heard of it.
-    (after.unknown_since, after.unknown_count) = (job.unknown_since, job.unknown_count);
-    lifecycle::note_untold(&mut after, now);
     lifecycle::mark_failing(&mut after, failure.to_string());
-    lifecycle::postpone(&mut after, &poller.limits(), None, poller.chance.jitter(), now);
+    let retry_after = match failure {
+        RemoteError::Transient { retry_after, .. } => capped(poller, retry_after),
+        RemoteError::Permanent(_) => None,
+    };
+    lifecycle::postpone(&mut after, &poller.limits(), retry_after, poller.chance.jitter(), now);
     let saved = save(poller, job, &after, changed_tasks).await?;
     Ok(After::Failed.if_saved(saved))
 }
@@ -198,6 +202,8 @@ async fn complete_tasks<R: Remote>(
     let last_stop = poller.marks.unanswered_at(job.id);
     let (before, after): (Vec<&Task>, Vec<&Task>) =
         rows.iter().filter(|row| !row.status.is_terminal()).partition(|row| row.n <= last_stop);
+    // Nor are those behind many that fail left unasked when they are not waited for any longer.
+    let is_last = poller.marks.has_told_enough(job.id, poller.clock.now());
     let mut failures = 0;
     for row in after.into_iter().chain(before) {
         let task_id = job.task_id(row.n);
@@ -213,7 +219,7 @@ async fn complete_tasks<R: Remote>(
             Err(error) => {
                 tracing::debug!(job = job.id.0, error = error.private(), "task {task_id} could not be asked about");
                 failures += 1;
-                let has_enough = error.reach() != Reach::Answered || failures == MOST_FAILURES;
+                let has_enough = error.reach() != Reach::Answered || failures >= MOST_FAILURES && !is_last;
                 failure = Some(error);
                 if has_enough {
                     poller.marks.no_answer_at(job.id, row.n);

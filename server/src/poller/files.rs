@@ -1,44 +1,106 @@
-//! The pass over logs and result files: of running jobs what is new, of ended ones all the rest.
+//! The passes over logs and result files: over running jobs what is new, over ended ones all the rest, beside each other.
 //! Apart from the other lanes, so that large files and slow answers hold up no submission and no status. Nobody else writes there.
 
-use super::lanes::{Errand, work_off_files};
-use super::{Poller, mirror, steps};
+use super::lanes::{Errand, PATIENCE, work_off_files};
+use super::{Poller, SHORTEST_PAUSE, STORE_RETRY, mirror, steps, until};
 use crate::remote::Remote;
-use crate::store::StoreError;
 use crate::store::environments::find_environment_status;
 use crate::store::jobs::{self, Job, Lane};
+use crate::store::{AnyConnection, StoreError};
 use protocol::api::Health;
 use protocol::{JobId, Timestamp};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
-/// Most ended jobs in one pass, so that running jobs' logs come in between.
+/// Most ended jobs in one pass.
 const ENDED_PER_PASS: i64 = 16;
 
-/// Whether anything could be done: while the server can't be reached, or nothing can be kept here, nothing is tried, and so
-/// nothing given up.
+/// What has come of a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Passed {
+    /// What was found is done, or left to itself.
+    All,
+    /// There may be more than was found.
+    More,
+    /// Nothing could be done: while the server can't be reached, or nothing can be kept here, nothing is tried, and so
+    /// nothing given up.
+    Nothing,
+}
+
+/// The loop around the passes on one errand, until `term` ends.
+pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, errand: Errand, term: CancellationToken) {
+    let mut work = poller.bell.listen_for_work();
+    while !term.is_cancelled() {
+        let pause = match pass(&poller, errand, poller.clock.now()).await {
+            Ok(Passed::All) => pause_after(&poller, errand).await,
+            Ok(Passed::More) => SHORTEST_PAUSE,
+            // What is due waits until the server is back, of which the loop that watches its health tells.
+            Ok(Passed::Nothing) => poller.poll_interval,
+            Err(error) => {
+                tracing::error!(environment = poller.name(), ?errand, %error, "poller.files failed for {}", poller.name());
+                STORE_RETRY
+            }
+        };
+        tokio::select! {
+            biased;
+            () = term.cancelled() => {}
+            () = poller.lanes.woken_for(errand) => {}
+            _ = work.changed(), if errand == Errand::Finish => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Never no time: what could not be done, or is still under way, must not spin.
+async fn pause_after<R: Remote>(poller: &Poller<R>, errand: Errand) -> Duration {
+    let shortest = if poller.lanes.is_busy(errand) { PATIENCE } else { SHORTEST_PAUSE };
+    let pause = match errand {
+        // Those of which was spoken while they were under way.
+        Errand::Follow if poller.lanes.is_busy(errand) => shortest,
+        Errand::Follow => poller.poll_interval,
+        Errand::Finish => {
+            let name = poller.name().to_owned();
+            match poller.store.read(move |c| jobs::earliest_due(c, &name, Lane::Files)).await {
+                Ok(due) => due.map_or(poller.poll_interval, |due| until(due, poller.clock.now(), poller)),
+                Err(_) => STORE_RETRY,
+            }
+        }
+    };
+    pause.max(shortest)
+}
+
+/// One pass on each errand; whether anything could be done.
 ///
 /// # Errors
 /// Only the store's: a remote server's failures are facts that are stored.
 pub async fn fetch_files<R: Remote>(poller: &Arc<Poller<R>>, now: Timestamp) -> Result<bool, StoreError> {
+    let (followed, finished) = tokio::join!(pass(poller, Errand::Follow, now), pass(poller, Errand::Finish, now));
+    Ok(followed? != Passed::Nothing && finished? != Passed::Nothing)
+}
+
+async fn pass<R: Remote>(poller: &Arc<Poller<R>>, errand: Errand, now: Timestamp) -> Result<Passed, StoreError> {
     let name = poller.name().to_owned();
     let known = poller.store.read(move |c| find_environment_status(c, &name)).await?;
     if known.is_some_and(|status| status.health == Health::Unreachable) {
-        return Ok(false);
+        return Ok(Passed::Nothing);
     }
-    let (name, under_way) = (poller.name().to_owned(), poller.lanes.under_way(Lane::Files));
-    let ended =
-        poller.store.read(move |c| jobs::list_due(c, &name, Lane::Files, now, &under_way, ENDED_PER_PASS)).await?;
-    let ended: Vec<JobId> = ended.into_iter().map(|job| job.id).collect();
-    // One that has ended since it was spoken of is no running one any more.
-    let followed =
-        poller.lanes.take_followed().into_iter().filter(|id| !ended.contains(id)).map(|id| (id, Errand::Follow));
-    let jobs = followed.chain(ended.iter().map(|id| (*id, Errand::Finish)));
+    let jobs: Vec<JobId> = match errand {
+        Errand::Follow => poller.lanes.take_followed().into_iter().collect(),
+        Errand::Finish => {
+            let (name, under_way) = (poller.name().to_owned(), poller.lanes.under_way(Lane::Files));
+            let find =
+                move |c: &mut AnyConnection| jobs::list_due(c, &name, Lane::Files, now, &under_way, ENDED_PER_PASS);
+            poller.store.read(find).await?.into_iter().map(|job| job.id).collect()
+        }
+    };
     if let Some(words) = poller.logs.closed() {
-        say_why(poller, jobs.map(|(id, _)| id).collect(), words).await;
-        return Ok(false);
+        say_why(poller, jobs, words).await;
+        return Ok(Passed::Nothing);
     }
-    work_off_files(poller, jobs, now, fetch).await;
-    Ok(true)
+    let is_full = errand == Errand::Finish && i64::try_from(jobs.len()).is_ok_and(|found| found >= ENDED_PER_PASS);
+    work_off_files(poller, errand, jobs, now, fetch).await;
+    Ok(if is_full { Passed::More } else { Passed::All })
 }
 
 /// Tells the readers of jobs whose files are to be fetched why they are not. A disk that is full may keep not even that.

@@ -8,7 +8,7 @@ use crate::lifecycle::LONGEST_RETRY_AFTER;
 use crate::remote::{Reach, Remote, RemoteError};
 use crate::store::environments::{self, EnvironmentStatus, find_environment_status};
 use crate::store::jobs::{self, Lane};
-use crate::store::{AnyConnection, StoreError};
+use crate::store::{AnyConnection, StoreError, tombstones};
 use protocol::Timestamp;
 use protocol::api::Health;
 use protocol::remote::{FEATURE_CHANGES, HealthBody};
@@ -28,10 +28,15 @@ const LONG_TROUBLE: Duration = Duration::from_secs(30);
 /// Trouble that was not met again for so long is not told any more: nothing may have asked, and nothing may ever.
 const TROUBLE_LASTS: Duration = Duration::from_mins(10);
 
+/// What may have waited for a kind of call to work again. Submissions wait for their own, by the server's own word at times.
+const PAUSED_BY_TROUBLE: [Lane; 3] = [Lane::Ask, Lane::Act, Lane::Files];
+
 /// What a server may be in trouble about: a kind of call, or its clock. Of several troubles the first of these is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum About {
     Abort,
+    /// The address of the call, which is met by aborts that are answered.
+    AbortPath,
     Changes,
     Clock,
     Deletion,
@@ -51,6 +56,8 @@ pub(super) enum About {
 pub(super) struct Signals {
     /// What the server answered wrongly the last time.
     troubles: Mutex<BTreeMap<About, Trouble>>,
+    /// The server was away, and is back.
+    is_back: AtomicBool,
     /// A kind of call that had failed for long has worked again.
     is_mended: AtomicBool,
     has_feed: watch::Sender<bool>,
@@ -63,6 +70,23 @@ struct Trouble {
 }
 
 impl Signals {
+    /// Nothing that was met before counts: another process may have polled in between.
+    pub(super) fn forget_all(&self) {
+        locked(&self.troubles).clear();
+        self.is_back.store(false, Ordering::Relaxed);
+        self.is_mended.store(false, Ordering::Relaxed);
+        self.has_feed.send_replace(false);
+    }
+
+    /// This machine's clock was set by `step` milliseconds: what has begun did so no longer ago than before.
+    pub(super) fn move_by(&self, step: i64) {
+        for trouble in locked(&self.troubles).values_mut() {
+            for moment in [&mut trouble.since, &mut trouble.met_at] {
+                moment.0 = moment.0.saturating_add(step);
+            }
+        }
+    }
+
     pub(super) fn feed_offered(&self) -> watch::Receiver<bool> {
         self.has_feed.subscribe()
     }
@@ -127,18 +151,24 @@ pub async fn look<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
     let status = status_now(poller, known.clone(), said, now);
     if was_away && poller.breaker.outage().is_none() {
         // Once this is saved, be its answer heard or not, its health tells nothing of it any more.
-        poller.signals.health.is_mended.store(true, Ordering::Relaxed);
+        poller.signals.health.is_back.store(true, Ordering::Relaxed);
     }
     if status != known {
         poller.write(move |c| environments::save_health(c, status)).await?;
     }
-    match poller.breaker.outage() {
-        Some(outage) => go_on_without(poller, outage.public, round_at, now).await,
-        None if poller.signals.health.is_mended.swap(false, Ordering::Relaxed) => go_on_with(poller, now)
-            .await
-            .inspect_err(|_| poller.signals.health.is_mended.store(true, Ordering::Relaxed)),
-        None => Ok(()),
+    if let Some(outage) = poller.breaker.outage() {
+        return go_on_without(poller, outage.public, round_at, now).await;
     }
+    let signals = &poller.signals.health;
+    let is_back = signals.is_back.swap(false, Ordering::Relaxed);
+    let is_mended = signals.is_mended.swap(false, Ordering::Relaxed);
+    if !is_back && !is_mended {
+        return Ok(());
+    }
+    go_on_with(poller, is_back, now).await.inspect_err(|_| {
+        signals.is_back.fetch_or(is_back, Ordering::Relaxed);
+        signals.is_mended.fetch_or(is_mended, Ordering::Relaxed);
+    })
 }
 
 /// What a server has answered to the question about its health.
@@ -202,14 +232,24 @@ async fn go_on_without<R: Remote>(
     Ok(())
 }
 
-/// Before anything is judged, everything is looked at.
-async fn go_on_with<R: Remote>(poller: &Poller<R>, now: Timestamp) -> Result<(), StoreError> {
+/// Before anything is judged, everything is looked at. `is_back`: the server was away, and not only in trouble about some
+/// kind of call.
+async fn go_on_with<R: Remote>(poller: &Poller<R>, is_back: bool, now: Timestamp) -> Result<(), StoreError> {
     let name = poller.name().to_owned();
     let look_anew = move |c: &mut AnyConnection| {
+        if !is_back {
+            return jobs::forget_pauses(c, &name, &PAUSED_BY_TROUBLE, now);
+        }
         jobs::forget_unknown(c, &name)?;
-        jobs::forget_pauses(c, &name, now)
+        jobs::forget_pauses(c, &name, &Lane::ALL, now)?;
+        tombstones::end_waits(c, &name, now)
     };
     poller.write(look_anew).await?;
+    if is_back {
+        poller.signals.words.doubt_all();
+        poller.marks.forget_untold();
+        poller.bell.ring_work();
+    }
     poller.signals.rounds.want_round();
     for lane in Lane::ALL {
         poller.lanes.wake(lane);

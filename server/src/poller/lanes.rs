@@ -27,7 +27,10 @@ pub struct Lanes {
     send: Work,
     act: Work,
     ask: Work,
+    /// Of ended jobs the rest.
     files: Work,
+    /// Of running jobs what is new.
+    follow: Work,
     shell: Work,
     file_turns: Turns,
     /// Running jobs whose logs may have grown.
@@ -87,6 +90,7 @@ impl Default for Lanes {
             act: Work::default(),
             ask: Work::default(),
             files: Work::default(),
+            follow: Work::default(),
             shell: Work::default(),
             file_turns: Turns::of(JOBS_AT_ONCE),
             followed: Mutex::default(),
@@ -107,6 +111,13 @@ impl Lanes {
         }
     }
 
+    fn of_errand(&self, errand: Errand) -> &Work {
+        match errand {
+            Errand::Follow => &self.follow,
+            Errand::Finish => &self.files,
+        }
+    }
+
     /// A job is due in that lane.
     pub(super) fn wake(&self, lane: Lane) {
         self.of(lane).is_due.notify_one();
@@ -116,20 +127,28 @@ impl Lanes {
         self.of(lane).is_due.notified().await;
     }
 
+    pub(super) async fn woken_for(&self, errand: Errand) {
+        self.of_errand(errand).is_due.notified().await;
+    }
+
     pub(super) fn under_way(&self, lane: Lane) -> Vec<JobId> {
-        locked(&self.of(lane).under_way).iter().copied().collect()
+        let mut ids: Vec<JobId> = locked(&self.of(lane).under_way).iter().copied().collect();
+        if lane == Lane::Files {
+            ids.extend(locked(&self.follow.under_way).iter());
+        }
+        ids
     }
 
     /// Whether a pass has left jobs to themselves. They are still due, and not to be taken up again.
-    pub(super) fn is_busy(&self, lane: Lane) -> bool {
-        !locked(&self.of(lane).under_way).is_empty()
+    pub(super) fn is_busy(&self, errand: Errand) -> bool {
+        !locked(&self.of_errand(errand).under_way).is_empty()
     }
 
     /// The remote server has spoken of a job: what it has written since is to be fetched.
     pub(super) fn follow(&self, job: &Job) {
         if job.status == JobStatus::InProgress {
             locked(&self.followed).insert(job.id);
-            self.wake(Lane::Files);
+            self.follow.is_due.notify_one();
         }
     }
 
@@ -142,7 +161,7 @@ impl Lanes {
 
     /// Those that are not under way already.
     pub(super) fn take_followed(&self) -> BTreeSet<JobId> {
-        let under_way = locked(&self.files.under_way).clone();
+        let under_way: BTreeSet<JobId> = self.under_way(Lane::Files).into_iter().collect();
         let mut followed = locked(&self.followed);
         let (later, now) = std::mem::take(&mut *followed).into_iter().partition(|id| under_way.contains(id));
         *followed = later;
@@ -183,21 +202,46 @@ impl Lanes {
 /// A job is under way in a lane until this is dropped.
 pub(super) struct UnderWay {
     lanes: Arc<Lanes>,
-    lane: Lane,
+    at: At,
     job: JobId,
+}
+
+/// Where it is.
+#[derive(Clone, Copy)]
+enum At {
+    Lane(Lane),
+    Errand(Errand),
 }
 
 impl UnderWay {
     /// `None`: it is already.
     pub(super) fn begin(lanes: &Arc<Lanes>, lane: Lane, job: JobId) -> Option<Self> {
         let is_new = locked(&lanes.of(lane).under_way).insert(job);
-        is_new.then(|| Self { lanes: Arc::clone(lanes), lane, job })
+        is_new.then(|| Self { lanes: Arc::clone(lanes), at: At::Lane(lane), job })
+    }
+
+    /// The same, on neither of the errands already: one at a time writes its files.
+    fn begin_errand(lanes: &Arc<Lanes>, errand: Errand, job: JobId) -> Option<Self> {
+        let (mut follow, mut finish) = (locked(&lanes.follow.under_way), locked(&lanes.files.under_way));
+        if follow.contains(&job) || finish.contains(&job) {
+            return None;
+        }
+        match errand {
+            Errand::Follow => follow.insert(job),
+            Errand::Finish => finish.insert(job),
+        };
+        drop((follow, finish));
+        Some(Self { lanes: Arc::clone(lanes), at: At::Errand(errand), job })
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        locked(&self.lanes.of(self.lane).under_way).remove(&self.job);
+        let work = match self.at {
+            At::Lane(lane) => self.lanes.of(lane),
+            At::Errand(errand) => self.lanes.of_errand(errand),
+        };
+        locked(&work.under_way).remove(&self.job);
     }
 }
 
@@ -206,7 +250,8 @@ impl Drop for UnderWay {
 /// Unlike what a `Line` takes up, most of these are due by what a status said, and not by their rows.
 pub(super) async fn work_off_files<R, F>(
     poller: &Arc<Poller<R>>,
-    jobs: impl IntoIterator<Item = (JobId, Errand)>,
+    errand: Errand,
+    jobs: impl IntoIterator<Item = JobId>,
     now: Timestamp,
     work: impl Fn(Arc<Poller<R>>, Job) -> F + Clone + Send + Sync + 'static,
 ) -> bool
@@ -215,8 +260,8 @@ where
     F: Future<Output = Result<(), StoreError>> + Send + 'static,
 {
     let (mut pass, mut is_whole) = (JoinSet::new(), true);
-    for (id, errand) in jobs {
-        let Some(under_way) = UnderWay::begin(&poller.lanes, Lane::Files, id) else {
+    for id in jobs {
+        let Some(under_way) = UnderWay::begin_errand(&poller.lanes, errand, id) else {
             is_whole = false;
             continue;
         };

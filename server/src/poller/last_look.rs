@@ -42,6 +42,8 @@ pub(super) struct Pass<'a, R> {
     failure: Option<MirrorError>,
     failures: usize,
     files: u64,
+    /// Something new is here.
+    brings_any: bool,
     budget: Budget,
     /// Whether the server says that it knows the queue; asked once a pass, where it keeps no logs or no results.
     knows_queue: OnceCell<()>,
@@ -76,6 +78,7 @@ impl<'a, R: Remote> Pass<'a, R> {
             failure: None,
             failures: 0,
             files: 0,
+            brings_any: false,
             budget: Budget::new(0),
             knows_queue: OnceCell::new(),
         }
@@ -101,7 +104,7 @@ impl<'a, R: Remote> Pass<'a, R> {
         let mut open = behind.into_iter().chain(before).peekable();
         while open.peek().is_some() {
             if self.is_spent() {
-                return Ok(Progress::More);
+                return self.more();
             }
             let group: Vec<Task> = open.by_ref().take(TASKS_AT_ONCE).collect();
             let last = group.last().map_or(0, |task| task.n);
@@ -109,7 +112,7 @@ impl<'a, R: Remote> Pass<'a, R> {
             has_more |= group.has_more;
             // Also where their logs have failed: what could be listed is here before it is left.
             if self.fetch_files(group.tasks).await? == Progress::More {
-                return Ok(Progress::More);
+                return self.more();
             }
             self.look.stopped_at = last;
             if self.has_enough() {
@@ -123,6 +126,12 @@ impl<'a, R: Remote> Pass<'a, R> {
             None if has_more => Ok(Progress::More),
             None => Ok(Progress::UpToDate),
         }
+    }
+
+    /// The pass is over before all was looked at. One that has only met failures goes on after a pause.
+    fn more(&mut self) -> Result<Progress, MirrorError> {
+        let failure = self.failure.take().filter(|_| !self.brings_any);
+        failure.map_or(Ok(Progress::More), Err)
     }
 
     fn is_spent(&self) -> bool {
@@ -185,6 +194,7 @@ impl<'a, R: Remote> Pass<'a, R> {
         let mut worst = None;
         for seen in seen {
             self.bytes = self.bytes.saturating_sub(seen.bytes);
+            self.brings_any |= seen.bytes > 0;
             group.has_more |= seen.has_more;
             for missing in seen.missing {
                 self.miss(missing);

@@ -120,12 +120,14 @@ impl<R: Remote> Line<R> {
         let has_more = i64::try_from(found.len()).is_ok_and(|found| found >= LOCAL_PER_LOOK);
         let last = found.last().filter(|_| has_more).cloned();
         let mut left = free;
-        for job in found {
+        let under_way = self.poller.lanes.under_way(self.lane);
+        for job in found.into_iter().filter(|job| !under_way.contains(&job.id)) {
             if left == 0 {
                 // What is due first comes first again.
                 return Ok(self.latest());
             }
-            let is_local = next_step(&job, &limits, now).is_local() || steps::is_given_up_unseen(&self.poller, &job);
+            let is_local =
+                next_step(&job, &limits, now).is_local() || steps::given_up_unseen(&self.poller, &job).is_some();
             let may_start = is_local || {
                 let allowed = self.poller.breaker.may_call();
                 wake_at = allowed.err().map_or(wake_at, |probe_at| wake_at.min(probe_at));

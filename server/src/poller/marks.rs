@@ -1,12 +1,14 @@
 //! What is remembered of each job's files between passes: what its status said of its logs, and how far the last look
 //! has come. Lost at a restart, which costs some calls and nothing else.
 
+use super::in_a_row::InARow;
 use super::lanes::Turns;
 use super::missing::{Doubt, Missing};
+use crate::lifecycle;
 use crate::store::jobs::Job;
 use crate::store::tasks::Task;
 use protocol::remote::{QueueBody, QueueTask, RemoteFile};
-use protocol::{JobId, QueueStatus, TaskStatus, names};
+use protocol::{JobId, QueueStatus, TaskStatus, Timestamp, names};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -56,11 +58,25 @@ struct Mark {
     queue_log_asked_at: Option<Instant>,
     /// The task at which the last question about the tasks had enough of a server that does not answer.
     unanswered_at: i64,
+    /// How often the server did not tell how a task of the ended queue did, with an answer and without one.
+    untold: Untold,
     /// The task at whose log the last pass had enough of a server that fails.
     stopped_at: i64,
     /// What is wrong with the logs of a running job, by task; 0 is the queue's own.
     troubles: BTreeMap<i64, String>,
     last_look: LastLook,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Untold {
+    answered: InARow,
+    unanswered: InARow,
+}
+
+impl Untold {
+    fn of(&mut self, is_answered: bool) -> &mut InARow {
+        if is_answered { &mut self.answered } else { &mut self.unanswered }
+    }
 }
 
 /// Sizes of logs in the last status, by task.
@@ -180,6 +196,40 @@ impl Marks {
         self.locked().get(&job).map_or(0, |mark| mark.unanswered_at)
     }
 
+    /// The server has again not told how a task of an ended queue did; whether that is not waited for any longer.
+    pub(super) fn is_never_told(&self, job: JobId, is_answered: bool, now: Timestamp) -> bool {
+        let (count, since) = self.with(job, |mark| mark.untold.of(is_answered).note(now));
+        lifecycle::is_never_told(count, since, is_answered, now)
+    }
+
+    /// Whether the next answer that does not tell it is the last one.
+    pub(super) fn has_told_enough(&self, job: JobId, now: Timestamp) -> bool {
+        let untold = self.locked().get(&job).map(|mark| mark.untold.answered).unwrap_or_default();
+        untold.since.is_some_and(|since| lifecycle::is_never_told(untold.count + 1, since, true, now))
+    }
+
+    /// The server was away: what it did not tell before says nothing of what it tells now.
+    pub(super) fn forget_untold(&self) {
+        self.locked().values_mut().for_each(|mark| mark.untold = Untold::default());
+    }
+
+    /// This machine's clock was set by `step` milliseconds: what has begun did so no longer ago than before.
+    pub(super) fn move_by(&self, step: i64) {
+        for mark in self.locked().values_mut() {
+            mark.untold.answered.move_by(step);
+            mark.untold.unanswered.move_by(step);
+            if let Some(doubt) = &mut mark.last_look.doubt {
+                doubt.move_by(step);
+            }
+        }
+    }
+
+    /// Another process may have fetched since.
+    pub(super) fn forget_all(&self) {
+        self.locked().clear();
+        self.listed.store(0, Ordering::Relaxed);
+    }
+
     /// The next pass begins behind this task's log.
     pub(super) fn stopped_at(&self, job: JobId, n: i64) {
         self.with(job, |mark| mark.stopped_at = n);
@@ -254,7 +304,7 @@ impl LastLook {
 mod tests {
     use super::*;
     use crate::store::jobs::NewJob;
-    use protocol::{Timestamp, UserId};
+    use protocol::UserId;
     use serde_json::json;
 
     fn queue(tasks: serde_json::Value) -> QueueBody {

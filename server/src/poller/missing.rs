@@ -99,6 +99,11 @@ impl Doubt {
         before.map_or(Self { since: now, answers: 1 }, |doubt| Self { answers: doubt.answers + 1, ..doubt })
     }
 
+    /// This machine's clock was set by `step` milliseconds.
+    pub(super) fn move_by(&mut self, step: i64) {
+        self.since.0 = self.since.0.saturating_add(step);
+    }
+
     pub(super) fn is_over(self, missing: &Missing, now: Timestamp) -> bool {
         self.answers >= ANSWERS && now.since(self.since) >= missing.patience().unwrap_or_default()
     }

@@ -102,7 +102,11 @@ pub(super) async fn end_here<R: Remote>(
     let tombstone = match (has_own_queue(&ended), before.accepted_at) {
         // What turned out to be another's is not ours to end.
         (false, _) => None,
-        (true, None) => wishes::tombstone_of(before, Wanted::Abort, now),
+        // At its first word, which a server says as well whose store is not there for a moment.
+        (true, None) => Some(
+            wishes::tombstone_of(before, Wanted::Abort, now)
+                .unwrap_or_else(|| wishes::tombstone_until(before, Wanted::Abort, jobs::DUE_AT_ONCE)),
+        ),
         // The abort is not forgotten with the job that it has ended. A deletion leaves a tombstone of its own.
         (true, Some(_)) => (status == JobStatus::Aborted && before.delete_requested_at.is_none()).then(|| {
             let over_at = lifecycle::surely_over_at(before, now);
@@ -131,8 +135,9 @@ pub(super) async fn fail<R: Remote>(
     retry_after: Option<Duration>,
 ) -> Result<After, StoreError> {
     let (message, now) = (message.into(), poller.clock.now());
-    if message.reach() == Reach::Answered {
-        // Three words in a row that there is no such queue are not in a row any more.
+    if message.reach() == Reach::Answered && !after.status.is_terminal() {
+        // Three words in a row that there is no such queue are not in a row any more. Of a job that has ended they say that
+        // its queue may run on, which is so until its deletion.
         (after.unknown_since, after.unknown_count) = (None, 0);
     }
     tracing::debug!(job = before.id.0, error = message.private(), "job {}: a step failed", before.id);
@@ -140,10 +145,8 @@ pub(super) async fn fail<R: Remote>(
     // One that was said, which may be another next time, and with which the server may have trouble.
     after.remote_etag = None;
     lifecycle::postpone(&mut after, &poller.limits(), retry_after, poller.chance.jitter(), now);
-    if lifecycle::runs_too_long_unseen(&after, now) {
-        jobs::want_abort(&mut after, reason::TIMEOUT, now);
-    } else if lifecycle::waits_too_long_unseen(&after, &poller.limits(), now) {
-        jobs::want_abort(&mut after, reason::WAITED_TOO_LONG, now);
+    if let Some(why) = lifecycle::given_up_unseen(&after, &poller.limits(), now) {
+        jobs::want_abort(&mut after, why, now);
     }
     let saved = save(poller, before, &after, Vec::new()).await?;
     Ok(After::Failed.if_saved(saved))

@@ -42,6 +42,8 @@ pub(super) async fn follow_clock<R: Remote>(poller: &Poller<R>) {
         Ok(()) => {
             poller.signals.rounds.forget_freshness();
             poller.signals.words.move_by(step);
+            poller.signals.health.move_by(step);
+            poller.marks.move_by(step);
             poller.lanes.wake_all();
             poller.bell.ring_work();
         }

@@ -8,8 +8,8 @@ use crate::lifecycle;
 use crate::remote::{Refusal, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::audit::{AuditEntry, insert_audit_entry};
-use crate::store::jobs::Job;
-use crate::store::tombstones;
+use crate::store::jobs::{self, Job};
+use crate::store::tombstones::{self, Wanted};
 use crate::wishes;
 use protocol::Timestamp;
 use protocol::api::{AuditAction, CleanupState, Via};
@@ -21,14 +21,20 @@ use std::time::Duration;
 const LAST_LOOK_INTERVAL: Duration = Duration::from_mins(1);
 
 pub(super) async fn clean_up<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
-    if job.accepted_at.is_none() && is_looked_for(poller, job).await? {
-        // It may have arrived and run, with a server that nobody could ask since.
-        let next_at = Some(poller.clock.now().plus(LAST_LOOK_INTERVAL));
-        let saved = save(poller, job, &Job { next_at, ..job.clone() }, Vec::new()).await?;
-        return Ok(After::Later.if_saved(saved));
+    if job.accepted_at.is_none() {
+        match find_workspace(poller, job).await? {
+            Workspace::Ours => {}
+            Workspace::Anothers => return leave_to_another(poller, job).await,
+            Workspace::Unsure(error) => {
+                // No attempt at cleaning, of which only so many are made.
+                let next_at = Some(poller.clock.now().plus(LAST_LOOK_INTERVAL));
+                let later = Job { next_at, cleanup_error: error, ..job.clone() };
+                let saved = save(poller, job, &later, Vec::new()).await?;
+                return Ok(After::Later.if_saved(saved));
+            }
+        }
     }
-    let Some((_, request)) = find_request(poller, job.id).await? else { return Ok(After::Later) };
-    let cleaned = clean_up_ours(poller, job, &request).await;
+    let cleaned = poller.remote.clean_up(&job.remote_queue_id).await;
     let (is_deletion, limits, now) = (job.delete_requested_at.is_some(), poller.limits(), poller.clock.now());
     // A deletion has all the time again that there is for it.
     let is_of_this = |since: &Timestamp| job.delete_requested_at.is_none_or(|wanted| wanted <= *since);
@@ -42,23 +48,12 @@ pub(super) async fn clean_up<R: Remote>(poller: &Poller<R>, job: &Job) -> Result
             after.attempts = 0;
             after.next_at = if is_deletion { Some(now) } else { lifecycle::remote_deletion_due_at(&after, &limits) };
         }
-        Err(RemoteError::Permanent(_)) => {
-            // Another's: nothing of this job is there.
-            after.cleanup_state = CleanupState::None;
-            (after.cleanup_error, after.cleaned_at) = (None, Some(now));
-            after.attempts = 0;
-            after.next_at = is_deletion.then_some(now);
-        }
-        Err(RemoteError::Transient { message: error, .. }) => {
+        Err(error) => {
             after.cleanup_error = Some(error.to_string());
             lifecycle::postpone(&mut after, &limits, None, poller.chance.jitter(), now);
             if lifecycle::gives_up_cleaning(&after, &limits, now) {
-                tracing::error!(
-                    job = job.id.0,
-                    error = error.private(),
-                    "job {}: gave up cleaning its workspace",
-                    job.id
-                );
+                let error = error.private();
+                tracing::error!(job = job.id.0, error, "job {}: gave up cleaning its workspace", job.id);
                 after.cleanup_state = CleanupState::Failed;
                 after.attempts = 0;
                 after.next_at = lifecycle::remote_deletion_due_at(&after, &limits);
@@ -74,25 +69,66 @@ pub(super) async fn clean_up<R: Remote>(poller: &Poller<R>, job: &Job) -> Result
     Ok(done.if_saved(saved))
 }
 
+/// Whose the workspace is under the id of a job whose queue was never seen.
+enum Workspace {
+    Ours,
+    Anothers,
+    /// Nothing is removed before the server has said that there is no such queue: one that came late may run. With what is
+    /// in the way, if that is worth telling.
+    Unsure(Option<String>),
+}
+
+async fn find_workspace<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<Workspace, StoreError> {
+    if poller.breaker.is_open() || is_looked_for(poller, job).await? {
+        return Ok(Workspace::Unsure(None));
+    }
+    let Some((_, request)) = find_request(poller, job.id).await? else { return Ok(Workspace::Unsure(None)) };
+    Ok(match whose_is_there(poller, job, &request).await {
+        Ok(None) => Workspace::Ours,
+        Ok(Some((Whose::Anothers, _))) | Err(RemoteError::Permanent(_)) => Workspace::Anothers,
+        Ok(Some((_, status))) if status.is_terminal() => Workspace::Ours,
+        Ok(Some((whose, _))) => {
+            if whose == Whose::Ours {
+                drop(poller.abort(queue_of(job)).await);
+            }
+            Workspace::Unsure(Some("its queue has come late to the remote server, and is ended first".to_owned()))
+        }
+        Err(RemoteError::Transient { message, .. }) => Workspace::Unsure(Some(message.to_string())),
+    })
+}
+
+/// Nothing of this job is there, and nothing there is deleted or cleaned for it.
+async fn leave_to_another<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
+    let now = poller.clock.now();
+    let mut after = job.clone();
+    after.remote_deleted_at = Some(after.remote_deleted_at.unwrap_or(now));
+    after.cleaned_at = Some(after.cleaned_at.unwrap_or(now));
+    if after.cleanup_state == CleanupState::Pending {
+        after.cleanup_state = CleanupState::None;
+    }
+    after.cleanup_error = None;
+    // Nor is anything looked for that is left when the job is gone.
+    (after.last_sent_at, after.unknown_since, after.attempts) = (None, None, 0);
+    let goes_on = job.delete_requested_at.is_some();
+    after.next_at = goes_on.then_some(now);
+    let before = job.clone();
+    let saved = poller.write(move |c| {
+        let saved = jobs::save_job(c, &before, &after, Vec::new())?;
+        if saved {
+            tombstones::forget_queue(c, &after.environment, &after.instance, &after.remote_queue_id)?;
+        }
+        Ok(saved)
+    });
+    let saved = saved.await?;
+    if saved {
+        poller.bell.ring_saved();
+    }
+    Ok(if goes_on { After::Again } else { After::Later }.if_saved(saved))
+}
+
 async fn is_looked_for<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<bool, StoreError> {
     let (name, queue_id) = (poller.name().to_owned(), job.remote_queue_id.clone());
     poller.store.read(move |c| tombstones::is_looked_for(c, &name, &queue_id)).await
-}
-
-/// Of a job whose queue was never seen nothing is removed before the server has said that there is none: one that came
-/// late may run, or another's may stand there.
-async fn clean_up_ours<R: Remote>(poller: &Poller<R>, job: &Job, request: &QueueRequest) -> Result<(), RemoteError> {
-    if job.accepted_at.is_none() {
-        match whose_is_there(poller, job, request).await? {
-            None => {}
-            Some((Whose::Anothers, _)) => return Err(RemoteError::Permanent(other_tasks())),
-            Some((_, status)) if status.is_terminal() => {}
-            Some(_) => {
-                return Err(RemoteError::transient("its queue has come late to the remote server, and is ended first"));
-            }
-        }
-    }
-    poller.remote.clean_up(&job.remote_queue_id).await
 }
 
 pub(super) async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
@@ -100,21 +136,11 @@ pub(super) async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job) -> Re
     let deleted = delete_and_look(poller, job, &request).await;
     let (is_deletion, now) = (job.delete_requested_at.is_some(), poller.clock.now());
     let mut after = job.clone();
-    // What ran there, and was not seen to end, may run on where the server lacks its store: its tombstone cleans it, once
-    // that is sure.
-    let may_run_unseen = is_deletion && job.may_still_run() && matches!(deleted, Ok(LastWord::Unknown));
-    match deleted {
-        Ok(word) => {
-            lifecycle::mark_synced(&mut after, now);
-            after.unknown_since = (word == LastWord::Unknown).then_some(now);
-        }
+    let word = match deleted {
+        Ok(word) => word,
         Err(RemoteError::Permanent(refusal)) => {
-            // Not ours: nothing there is deleted or cleaned for it.
-            after.sync_error = Some(refusal.to_string());
-            after.cleaned_at = Some(after.cleaned_at.unwrap_or(now));
-            if after.cleanup_state == CleanupState::Pending && !is_deletion {
-                after.cleanup_state = CleanupState::None;
-            }
+            tracing::info!(job = job.id.0, "job {}: nothing is deleted for it: {refusal}", job.id);
+            return leave_to_another(poller, job).await;
         }
         Err(RemoteError::Transient { message, retry_after }) if is_deletion => {
             return fail(poller, job, after, message, capped(poller, retry_after)).await;
@@ -126,9 +152,20 @@ pub(super) async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job) -> Re
             let saved = save(poller, job, &after, Vec::new()).await?;
             return Ok(After::Failed.if_saved(saved));
         }
-    }
+    };
+    lifecycle::mark_synced(&mut after, now);
+    after.unknown_since = (word == LastWord::Unknown).then_some(now);
     after.attempts = 0;
     after.remote_deleted_at = Some(now);
+    // What ran there, and was not seen to end, may run on where the server lacks its store: a tombstone cleans it, once
+    // that is sure.
+    let may_run_unseen = is_deletion && job.may_still_run() && word == LastWord::Unknown;
+    let tombstone = may_run_unseen.then(|| {
+        let over_at = lifecycle::surely_over_at(job, job.ended_here_at.unwrap_or(now));
+        let look_until = lifecycle::may_arrive_until(job).map_or(over_at, |until| until.max(over_at));
+        (after.unknown_since, after.last_sent_at) = (None, None);
+        wishes::tombstone_until(job, Wanted::Delete, look_until)
+    });
     let may_come_again = is_deletion && lifecycle::may_arrive_until(job).is_some_and(|until| until > now);
     if may_run_unseen || may_come_again || lifecycle::late_arrival_over_at(job).is_some() {
         // Whatever arrives late makes its workspace anew, so that its tombstone removes it, at the end.
@@ -136,7 +173,18 @@ pub(super) async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job) -> Re
     }
     let goes_on = is_deletion || after.cleanup_state == CleanupState::Pending;
     after.next_at = goes_on.then_some(now);
-    let saved = save(poller, job, &after, Vec::new()).await?;
+    let before = job.clone();
+    let saved = poller.write(move |c| {
+        let saved = jobs::save_job(c, &before, &after, Vec::new())?;
+        if let Some(tombstone) = tombstone.filter(|_| saved) {
+            tombstones::insert_tombstone(c, tombstone, now)?;
+        }
+        Ok(saved)
+    });
+    let saved = saved.await?;
+    if saved {
+        poller.bell.ring_saved();
+    }
     Ok(if goes_on { After::Again } else { After::Later }.if_saved(saved))
 }
 
@@ -199,7 +247,7 @@ async fn end_unseen<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<(), Remo
 pub(super) async fn remove<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreError> {
     if let Err(error) = poller.logs.remove_job(job.id).await {
         tracing::error!(job = job.id.0, %error, "job {}: its files could not be removed", job.id);
-        let message = format!("its files here can't be removed: {error}; see data_dir");
+        let message = "its files in data_dir can't be removed here; this server's log says why";
         return fail(poller, job, job.clone(), message, None).await;
     }
     let (id, now) = (job.id, poller.clock.now());

@@ -60,6 +60,13 @@ impl Signals {
         self.feed_is_live.store(is_live, Ordering::Relaxed);
     }
 
+    /// Nothing that was heard before counts: another process may have polled in between.
+    pub(super) fn forget_all(&self) {
+        self.feed_is_live(false);
+        locked(&self.odd).clear();
+        self.forget_freshness();
+    }
+
     /// It was noted by a clock that has been set since.
     pub(super) fn forget_freshness(&self) {
         *locked(&self.fresh_at) = None;
@@ -131,7 +138,7 @@ async fn are_all_in_feed<R: Remote>(poller: &Poller<R>) -> bool {
     found.is_ok_and(|has_others| !has_others)
 }
 
-/// Asks about every open job that is not in a pause of its own; whether all of them answered.
+/// Asks about every open job that is not in a pause of its own; whether the others are known to be as they stand here.
 pub async fn round<R: Remote>(poller: &Arc<Poller<R>>) -> Result<bool, StoreError> {
     if poller.breaker.is_open() {
         return Ok(false);
@@ -144,7 +151,7 @@ pub async fn round<R: Remote>(poller: &Arc<Poller<R>>) -> Result<bool, StoreErro
     if worst != Outcome::NotAsked && !poller.breaker.is_open() {
         note_freshness(poller, began_at).await?;
     }
-    Ok(worst == Outcome::Known)
+    Ok(worst != Outcome::NotAsked)
 }
 
 /// All of the environment's synced jobs are known to be as they stand here, as of `at`.

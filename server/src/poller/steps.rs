@@ -42,14 +42,10 @@ pub(super) async fn advance<R: Remote>(poller: &Poller<R>, job: Job, lane: Lane)
 }
 
 async fn take_step<R: Remote>(poller: &Poller<R>, job: &Job, step: Step) -> Result<After, StoreError> {
+    if let Some(why) = given_up_unseen(poller, job).filter(|_| matches!(step, Step::Ask | Step::Submit)) {
+        return give_up(poller, job, why, After::Later).await;
+    }
     match step {
-        // Noted while the server is away, so that it is aborted as soon as it is back; should it have ended by itself,
-        // that wins.
-        Step::Ask | Step::Submit if poller.breaker.is_open() && is_given_up_unseen(poller, job) => {
-            let is_waiting = job.status == JobStatus::Waiting;
-            let why = if is_waiting { reason::WAITED_TOO_LONG } else { reason::TIMEOUT };
-            give_up(poller, job, why, After::Later).await
-        }
         Step::Submit => submit(poller, job).await,
         Step::Ask => ask::ask(poller, job, Heard::Asked).await,
         Step::Abort => abort(poller, job).await,
@@ -64,10 +60,11 @@ async fn take_step<R: Remote>(poller: &Poller<R>, job: &Job, step: Step) -> Resu
     }
 }
 
-/// Whether a job of a server that is away has run, or waited, past its limit by all that we know.
-pub(super) fn is_given_up_unseen<R: Remote>(poller: &Poller<R>, job: &Job) -> bool {
-    let now = poller.clock.now();
-    lifecycle::runs_too_long_unseen(job, now) || lifecycle::waits_too_long_unseen(job, &poller.limits(), now)
+/// Why a job is to be aborted of whose server nothing is heard. Noted while that is away, so that it is done as soon as it
+/// is back; should the queue have ended by itself, that wins.
+pub(super) fn given_up_unseen<R: Remote>(poller: &Poller<R>, job: &Job) -> Option<&'static str> {
+    let given_up = lifecycle::given_up_unseen(job, &poller.limits(), poller.clock.now());
+    given_up.filter(|_| poller.breaker.is_open())
 }
 
 /// What was sent before and not clearly answered may have arrived: the server is asked before it is sent again.
@@ -225,6 +222,7 @@ async fn abort<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<After, StoreE
     lifecycle::note_abort_sent(&mut sent, now);
     match answer {
         Ok(Some(said)) => {
+            health::trouble(poller, About::AbortPath, None);
             sent.abort_confirmed_at = job.abort_confirmed_at.or(Some(now));
             take_after_abort(poller, job, &sent, said).await
         }
@@ -256,7 +254,7 @@ async fn take_unknown_abort<R: Remote>(poller: &Poller<R>, job: &Job, sent: Job)
     match answer {
         Ok(Some(answer)) => {
             let words = "it knows no queue that is to be aborted, and knows its status: is paths.abort right?";
-            health::trouble(poller, About::Abort, Some(words.to_owned()));
+            health::trouble(poller, About::AbortPath, Some(words.to_owned()));
             take_after_abort(poller, job, &sent, answer).await
         }
         Ok(None) => fail(poller, job, job.clone(), "it answered \"unchanged\" to a plain question", None).await,

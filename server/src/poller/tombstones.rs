@@ -2,6 +2,7 @@
 //! long as a submission may still come to its server, which need not remember that it was deleted.
 
 use super::identity::{Whose, find_job_of, whose};
+use super::in_a_row::InARow;
 use super::steps::find_request;
 use super::{Poller, SHORTEST_PAUSE, STORE_RETRY, lanes, locked, until};
 use crate::lifecycle::{self, backoff};
@@ -52,21 +53,6 @@ struct Word {
     left: InARow,
 }
 
-/// How often something was met, one time after the other, and since when.
-#[derive(Default)]
-struct InARow {
-    count: i64,
-    since: Option<Timestamp>,
-}
-
-impl InARow {
-    /// It was met again.
-    fn note(&mut self, now: Timestamp) -> (i64, Timestamp) {
-        self.count += 1;
-        (self.count, *self.since.get_or_insert(now))
-    }
-}
-
 impl Words {
     fn forget(&self, id: i64) {
         locked(&self.0).remove(&id);
@@ -79,6 +65,16 @@ impl Words {
         }
     }
 
+    /// Nothing that was said before counts: another process may have polled in between.
+    pub(super) fn forget_all(&self) {
+        locked(&self.0).clear();
+    }
+
+    /// The server was away in between.
+    pub(super) fn doubt_all(&self) {
+        locked(&self.0).values_mut().for_each(|word| word.unknown = InARow::default());
+    }
+
     /// Whether it is believed, now that it has said so again.
     fn is_believed(&self, id: i64, now: Timestamp) -> bool {
         let (count, since) = locked(&self.0).entry(id).or_default().unknown.note(now);
@@ -87,9 +83,10 @@ impl Words {
 
     /// This machine's clock was set by `step` milliseconds: what has begun did so no longer ago than before.
     pub(super) fn move_by(&self, step: i64) {
-        let mut words = locked(&self.0);
-        let moments = words.values_mut().flat_map(|word| [&mut word.unknown.since, &mut word.left.since]);
-        moments.flatten().for_each(|since| since.0 = since.0.saturating_add(step));
+        for word in locked(&self.0).values_mut() {
+            word.unknown.move_by(step);
+            word.left.move_by(step);
+        }
     }
 
     /// Whether its workspace, which could not be removed again, is left there: after as long, and as many attempts, as that

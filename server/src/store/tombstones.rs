@@ -127,6 +127,20 @@ pub fn is_looked_for(connection: &mut AnyConnection, environment: &str, queue_id
     Ok(found.optional()?.is_some())
 }
 
+/// A queue is another's, so that nothing is wanted of it.
+pub fn forget_queue(
+    connection: &mut AnyConnection,
+    environment: &str,
+    instance: &str,
+    queue_id: &str,
+) -> QueryResult<()> {
+    let of_queue = tombstones::table
+        .filter(tombstones::environment.eq(environment))
+        .filter(tombstones::instance.eq(instance))
+        .filter(tombstones::remote_queue_id.eq(queue_id));
+    diesel::delete(of_queue).execute(connection).map(drop)
+}
+
 /// A tombstone whose moments were not moved since it was seen, because the clock was set.
 #[diesel::dsl::auto_type]
 fn as_seen(id: i64, next_at: i64, look_until: i64) -> _ {

@@ -1,7 +1,7 @@
 //! Answers that are odd in parts: no other part of them is worthless for it, and none costs more than it should.
 
 use crate::job_odd_remote::{Odd, healthy, says, unknown_id};
-use crate::lab::tick_all;
+use crate::lab::tick_whole;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use protocol::api::SyncState;
@@ -138,13 +138,13 @@ async fn a_task_of_which_nobody_ever_tells_how_it_ended_keeps_no_job_open() {
         })
         .await;
         odd.accept().await;
-        let began = Timestamp::now();
+        let (mut poller, began) = (odd.poller(), Timestamp::now());
         for minutes in waited {
-            tick_all(&odd.app.state, began.plus(Duration::from_mins(minutes))).await;
+            tick_whole(&mut poller, began.plus(Duration::from_mins(minutes))).await;
             let job = odd.job().await;
             assert_eq!((&job["status"], &job["sync"]["state"]), (&json!("in_progress"), &json!("failing")), "{code}");
         }
-        tick_all(&odd.app.state, began.plus(Duration::from_mins(is_over))).await;
+        tick_whole(&mut poller, began.plus(Duration::from_mins(is_over))).await;
         let job = odd.job().await;
         assert_eq!((&job["status"], &job["status_reason"]), (&json!("error"), &json!("tasks_errored")), "{job:#}");
         assert_eq!((&job["tasks"][0]["status"], &job["tasks"][1]["status"]), (&json!("error"), &json!("passed")));

@@ -31,6 +31,7 @@ mod job_faults;
 mod job_feed;
 mod job_given_up;
 mod job_health;
+mod job_late_doubts;
 mod job_life;
 mod job_meddled;
 mod job_mirror;

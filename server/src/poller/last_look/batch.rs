@@ -81,6 +81,7 @@ impl<R: Remote> Pass<'_, R> {
             }
         }
         self.files += kept.len() as u64;
+        self.brings_any |= !kept.is_empty();
         self.note_batch(kept, group).await?;
         for failure in failures {
             match failure {

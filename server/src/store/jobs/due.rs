@@ -198,10 +198,16 @@ pub fn mark_all_failing(
     Ok(failed + noted + waiting > 0)
 }
 
-/// The server is back, or this process has just begun: what failed before is tried at once.
-pub fn forget_pauses(connection: &mut AnyConnection, environment: &str, now: Timestamp) -> QueryResult<()> {
+/// The server is back, or this process has just begun: what failed before in these lanes is tried at once.
+pub fn forget_pauses(
+    connection: &mut AnyConnection,
+    environment: &str,
+    lanes: &[Lane],
+    now: Timestamp,
+) -> QueryResult<()> {
+    let in_lanes = jobs::lane.eq_any(lanes.iter().map(|lane| lane.as_str()));
     let paused = jobs::table.filter(jobs::environment.eq(environment)).filter(is_open()).filter(jobs::attempts.gt(0));
-    diesel::update(paused)
+    diesel::update(paused.filter(in_lanes))
         .set((jobs::next_at.eq(now.0), jobs::attempts.eq(0), jobs::version.eq(jobs::version + 1)))
         .execute(connection)?;
     // Of ended jobs what somebody waits for: deletions, logs and results. How often those have failed decides when they are
