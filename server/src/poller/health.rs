@@ -56,6 +56,8 @@ pub(super) enum About {
 pub(super) struct Signals {
     /// What the server answered wrongly the last time.
     troubles: Mutex<BTreeMap<About, Trouble>>,
+    /// The server is away; remembered here as well, for when that can't be stored.
+    is_away: AtomicBool,
     /// The server was away, and is back.
     is_back: AtomicBool,
     /// A kind of call that had failed for long has worked again.
@@ -73,6 +75,7 @@ impl Signals {
     /// Nothing that was met before counts: another process may have polled in between.
     pub(super) fn forget_all(&self) {
         locked(&self.troubles).clear();
+        self.is_away.store(false, Ordering::Relaxed);
         self.is_back.store(false, Ordering::Relaxed);
         self.is_mended.store(false, Ordering::Relaxed);
         self.has_feed.send_replace(false);
@@ -124,10 +127,17 @@ pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, term: CancellationTok
 pub async fn look<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
     let answer = ask_for_health(poller).await;
     poller.breaker.note_health(&answer);
+    let signals = &poller.signals.health;
+    if poller.breaker.outage().is_some() {
+        signals.is_away.store(true, Ordering::Relaxed);
+    }
     let is_to_be_tried = poller.breaker.is_open() || has_long_trouble(poller, About::Status);
     if answer.is_ok() && is_to_be_tried {
         // It answers this, so that it is worth asking whether it does the rest; nothing may be due for long.
         rounds::ask_any(poller).await?;
+    }
+    if poller.breaker.outage().is_none() && signals.is_away.swap(false, Ordering::Relaxed) {
+        signals.is_back.store(true, Ordering::Relaxed);
     }
     let features = match &answer {
         Ok(Said::Health(said)) => Some(said.features.as_slice()),
@@ -136,14 +146,13 @@ pub async fn look<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
     };
     if let Some(features) = features {
         let has_feed = features.iter().any(|word| word == FEATURE_CHANGES);
-        poller.signals.health.has_feed.send_if_modified(|known| std::mem::replace(known, has_feed) != has_feed);
+        signals.has_feed.send_if_modified(|known| std::mem::replace(known, has_feed) != has_feed);
     }
     let name = poller.name().to_owned();
     let known = poller.store.read(move |c| find_environment_status(c, &name)).await?;
     let now = poller.clock.now();
     let known = known.unwrap_or_else(|| EnvironmentStatus::unknown(poller.name(), now));
     let was_away = known.health == Health::Unreachable;
-    let round_at = known.round_at;
     let said = match answer {
         Ok(Said::Health(said)) => Some(said),
         _ => None,
@@ -151,15 +160,14 @@ pub async fn look<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
     let status = status_now(poller, known.clone(), said, now);
     if was_away && poller.breaker.outage().is_none() {
         // Once this is saved, be its answer heard or not, its health tells nothing of it any more.
-        poller.signals.health.is_back.store(true, Ordering::Relaxed);
+        signals.is_back.store(true, Ordering::Relaxed);
     }
     if status != known {
         poller.write(move |c| environments::save_health(c, status)).await?;
     }
     if let Some(outage) = poller.breaker.outage() {
-        return go_on_without(poller, outage.public, round_at, now).await;
+        return go_on_without(poller, outage.public, now).await;
     }
-    let signals = &poller.signals.health;
     let is_back = signals.is_back.swap(false, Ordering::Relaxed);
     let is_mended = signals.is_mended.swap(false, Ordering::Relaxed);
     if !is_back && !is_mended {
@@ -219,14 +227,13 @@ fn status_now<R: Remote>(
     }
 }
 
-async fn go_on_without<R: Remote>(
-    poller: &Poller<R>,
-    error: String,
-    round_at: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+async fn go_on_without<R: Remote>(poller: &Poller<R>, error: String, now: Timestamp) -> Result<(), StoreError> {
     let (name, soon) = (poller.name().to_owned(), now.plus(LONGEST_RETRY_AFTER));
-    if poller.write(move |c| jobs::mark_all_failing(c, &name, &error, round_at, soon)).await? {
+    let mark = move |c: &mut AnyConnection| {
+        let round_at = environments::hold_round(c, &name)?;
+        jobs::mark_all_failing(c, &name, &error, round_at, soon)
+    };
+    if poller.write(mark).await? {
         poller.bell.ring_saved();
     }
     Ok(())

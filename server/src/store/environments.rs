@@ -75,6 +75,15 @@ pub fn note_round(connection: &mut AnyConnection, name: &str, at: Timestamp) -> 
         .map(drop)
 }
 
+/// When all synced jobs of an environment were last known to be as they stand here, which nobody notes anew before the
+/// transaction ends. Call it first: it is the write that the transaction starts with.
+pub fn hold_round(connection: &mut AnyConnection, name: &str) -> QueryResult<Option<Timestamp>> {
+    let row = environment_status::table.find(name);
+    diesel::update(row).set(environment_status::round_at.eq(environment_status::round_at)).execute(connection)?;
+    let round_at: Option<Option<i64>> = row.select(environment_status::round_at).first(connection).optional()?;
+    Ok(round_at.flatten().map(Timestamp))
+}
+
 /// Counts how often what was noted of an environment was moved from one clock to another; the new count.
 pub fn mark_shift(connection: &mut AnyConnection, name: &str) -> QueryResult<i64> {
     let key = format!("clock:{name}");
