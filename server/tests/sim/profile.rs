@@ -58,6 +58,9 @@ const LONGEST_WAIT: Duration = Duration::from_hours(7 * 24);
 const GIVES_UP_AFTER: Duration = Duration::from_hours(24);
 const KEPT_THERE_FOR: Duration = Duration::from_hours(7 * 24);
 
+/// The pause after an answer that is not believed.
+const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(20);
+
 /// From, and until when, after the beginning.
 pub type Span = (Duration, Duration);
 
@@ -281,7 +284,16 @@ impl Profile {
 
     /// Whether the server is without its queues for so long that they are believed to be lost.
     pub fn is_blank_for_long(&self) -> bool {
-        self.amnesias.iter().any(|(from, until)| *until >= *from + BELIEVED_AFTER)
+        let mut spans = self.amnesias.clone();
+        spans.sort_unstable();
+        let mut blank: Option<Span> = None;
+        spans.into_iter().any(|(from, until)| {
+            // With so little between two of them nobody may have asked there.
+            let since = blank.filter(|(_, end)| from <= *end + ASKED_AGAIN_AFTER).map_or(from, |(since, _)| since);
+            let end = blank.filter(|_| since < from).map_or(until, |(_, end)| end.max(until));
+            blank = Some((since, end));
+            end >= since + BELIEVED_AFTER
+        })
     }
 }
 
