@@ -6,6 +6,7 @@ mod words;
 pub mod api;
 pub mod media_type;
 pub mod names;
+pub mod order;
 pub mod reason;
 pub mod remote;
 pub mod size;

@@ -5,6 +5,7 @@ use crate::{browser, client, json};
 use leptos::html::Input;
 use leptos::prelude::*;
 use protocol::api::{Environment, Job, Scenarios, SubmitJobRequest, ValidatedBranch};
+use protocol::order;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -155,7 +156,7 @@ impl Draft {
             picked.into_iter().partition(|scenario| offered.scenarios.contains(scenario));
         if !gone.is_empty() {
             self.picked.set(here);
-            self.missing.set(gone.into_iter().collect());
+            self.missing.set(in_order(gone));
         }
         self.offered.set(Some(offered));
     }
@@ -167,10 +168,15 @@ impl Draft {
         }
     }
 
+    /// What is picked, as it is listed and will run.
+    pub(super) fn chosen(self) -> Vec<String> {
+        in_order(self.picked.get_untracked())
+    }
+
     /// Ready to be sent, if all of it is there.
     pub(super) fn request(self) -> Option<SubmitJobRequest> {
         let branch = self.validated.get_untracked()?;
-        let scenarios: Vec<String> = self.picked.get_untracked().into_iter().collect();
+        let scenarios = self.chosen();
         (!scenarios.is_empty()).then_some(SubmitJobRequest {
             environment: Some(branch.environment),
             branch_name: branch.branch_name,
@@ -178,6 +184,12 @@ impl Draft {
             timeout_s: None,
         })
     }
+}
+
+fn in_order(scenarios: BTreeSet<String>) -> Vec<String> {
+    let mut scenarios: Vec<String> = scenarios.into_iter().collect();
+    scenarios.sort_unstable_by(|a, b| order::natural(a, b));
+    scenarios
 }
 
 /// For when the same branch is chosen again in this tab. Nothing picked is a choice as well.

@@ -52,7 +52,7 @@ pub(super) fn ReviewStep(draft: Draft, steps: Steps, environments: Vec<Environme
     };
     let branch = draft.validated.get_untracked();
     let commit = move || draft.validated.with(|branch| branch.as_ref().map(|branch| branch.commit.clone()));
-    let scenarios: Vec<String> = draft.picked.get_untracked().into_iter().collect();
+    let scenarios = draft.chosen();
     let line =
         branch.as_ref().and_then(|branch| environments.iter().find(|one| one.name == branch.environment)).map(line);
     let picked = scenarios.clone();
