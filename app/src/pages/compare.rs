@@ -1,34 +1,42 @@
-//! Two jobs side by side: what fails now and did not before, what is mended, what still fails, what only one has.
+//! Two jobs side by side: what fails now and did not before, what is mended, what still fails, what only one has. Kept
+//! up to date until both have ended.
 
+use super::dashboard::Freshness;
 use super::{At, Seed};
-use crate::client::{self, ClientError};
+use crate::client::{self, ClientError, Fetched, Loaded};
 use crate::components::icon::Icon;
-use crate::components::notice::{Alert, Failure};
+use crate::components::notice::Failure;
 use crate::components::status_badge::JobStatusBadge;
 use crate::components::time_stamp::TimeStamp;
 use crate::paths::{self, Query};
+use crate::poll;
 use crate::reload::{Reload, reload};
 use crate::words;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use protocol::JobId;
 use protocol::api::{Comparison, ErrorCode, JobSummary};
+use protocol::{JobId, JobStatus};
 
 mod changes;
+mod choice;
 
 use changes::Changes;
+use choice::{Choose, Others};
 
 pub(crate) struct Compare {
     found: Found,
 }
 
-/// What came of asking; `Unasked` while it is not said which two.
+/// What came of asking.
 #[derive(Clone)]
 enum Found {
-    Unasked,
-    /// One of them is no job, or not any more.
-    NoSuchJob(ClientError),
-    Both(Box<Comparison>),
+    /// It is not said which two, or one of them is no job, or not any more.
+    Choice {
+        why: Option<ClientError>,
+        /// The later one, where that is known.
+        job: Option<Box<JobSummary>>,
+    },
+    Both(Box<Loaded<Comparison>>),
     Failed(ClientError),
 }
 
@@ -49,8 +57,9 @@ impl Asked {
 impl Seed for Compare {
     fn error(&self) -> Option<&ClientError> {
         match &self.found {
-            Found::NoSuchJob(error) | Found::Failed(error) => Some(error),
-            Found::Unasked | Found::Both(_) => None,
+            Found::Choice { why, .. } => why.as_ref(),
+            Found::Failed(error) => Some(error),
+            Found::Both(_) => None,
         }
     }
 }
@@ -61,12 +70,23 @@ pub(crate) async fn load(at: At) -> Compare {
 
 async fn find(Asked { a, b }: Asked) -> Found {
     let id = |text: &str| text.parse::<JobId>().ok();
-    let (Some(a), Some(b)) = (id(&a), id(&b)) else { return Found::Unasked };
-    match client::compare_jobs(a, b).await {
-        Ok(comparison) => Found::Both(Box::new(comparison)),
-        Err(error) if error.is(ErrorCode::NotFound) => Found::NoSuchJob(error),
-        Err(error) => Found::Failed(error),
+    let (a, b) = (id(&a), id(&b));
+    let mut why = None;
+    if let (Some(a), Some(b)) = (a, b) {
+        match client::compare_jobs(a, b, None).await.and_then(Fetched::loaded) {
+            Ok(comparison) => return Found::Both(Box::new(comparison)),
+            Err(error) if error.is(ErrorCode::NotFound) => why = Some(error),
+            Err(error) => return Found::Failed(error),
+        }
     }
+    let mut job = None;
+    if let Some(b) = b {
+        match client::find_job(b, None).await.and_then(Fetched::loaded) {
+            Ok(found) => job = Some(Box::new(found.body.summary)),
+            Err(error) => why = why.or(Some(error)),
+        }
+    }
+    Found::Choice { why, job }
 }
 
 pub(crate) fn draw(seed: Compare) -> AnyView {
@@ -80,10 +100,10 @@ fn ComparePage(seed: Compare) -> impl IntoView {
     let Reload { value: found, again } = reload(asked, seed.found, find);
     let view = move || {
         match found.get() {
-        Found::Both(comparison) => view! { <Present comparison=*comparison /> }.into_any(),
-        Found::Unasked => view! { <Choose asked=asked.get_untracked() why=None /> }.into_any(),
-        Found::NoSuchJob(error) => {
-            view! { <Choose asked=asked.get_untracked() why=Some(error.message()) /> }.into_any()
+        Found::Both(seed) => view! { <Present seed=*seed /> }.into_any(),
+        Found::Choice { why, job } => {
+            let Asked { a, b } = asked.get_untracked();
+            view! { <Choose a b why=why.map(|why| why.message()) job=job.map(|job| *job) /> }.into_any()
         }
         Found::Failed(error) => {
             view! { <Title text="The jobs can't be compared" /><Failure title="The jobs can't be compared" message=error.message() retry=again /> }.into_any()
@@ -93,57 +113,52 @@ fn ComparePage(seed: Compare) -> impl IntoView {
     view! { {view} }
 }
 
-/// A plain form, so that it works before the page is live.
 #[component]
-fn Choose(asked: Asked, why: Option<String>) -> impl IntoView {
-    let field = |id: &'static str, label: &'static str, value: String| {
-        view! {
-            <div class="field">
-                <label for=format!("compare-{id}")>{label}</label>
-                <input id=format!("compare-{id}") name=id type="text" inputmode="numeric" pattern="#?[0-9]+" required
-                    title="The number of a job" autocomplete="off" value=value />
-            </div>
-        }
-    };
+fn Present(seed: Loaded<Comparison>) -> impl IntoView {
+    let Comparison { a, b, .. } = seed.body.clone();
+    let ids = (a.id, b.id);
+    let ask = move |_: &Comparison, etag| client::compare_jobs(ids.0, ids.1, etag);
+    let live = poll::live(seed, ask, |shown: &mut Comparison, fresh| *shown = fresh, is_over);
+    let scenarios = Memo::new(move |_| live.value.with(|both| both.scenarios.clone()));
+    let hint = Memo::new(move |_| live.value.with(hint));
+    let status_of =
+        |read: fn(&Comparison) -> &JobSummary| Memo::new(move |_| live.value.with(|both| read(both).status));
+    let (status_a, status_b) = (status_of(|both| &both.a), status_of(|both| &both.b));
+    let (title, swapped) = (format!("Job #{} and job #{}", ids.0, ids.1), paths::compare(ids.1, ids.0));
+    let place = (b.environment.clone(), b.branch_name.clone());
+    let job = b.clone();
     view! {
-        <Title text="Compare jobs" />
+        <Title text=title.clone() />
         <div class="page-head">
-            <h1>"Compare jobs"</h1>
+            <h1>{title}</h1>
         </div>
-        <Alert message=Signal::stored(why) />
-        <form class="form-row" method="get" action=paths::COMPARE>
-            {field("a", "Job before", asked.a)}
-            {field("b", "Job after", asked.b)}
-            <button class="button is-primary" type="submit">"Compare"</button>
-        </form>
-    }
-}
-
-#[component]
-fn Present(comparison: Comparison) -> impl IntoView {
-    let Comparison { a, b, scenarios } = comparison;
-    let title = format!("Job #{} and job #{}", a.id, b.id);
-    let swapped = paths::compare(b.id, a.id);
-    let hint = hint(&a, &b).map(|hint| view! { <p class="notice is-status">{hint}</p> });
-    let (ids, place) = ((a.id, b.id), (b.environment.clone(), b.branch_name.clone()));
-    view! {
-        <Title text=title />
-        <div class="page-head">
-            <h1>{format!("Job #{} and job #{}", a.id, b.id)}</h1>
-        </div>
+        <Freshness synced_at=live.synced_at trouble=live.trouble answered_at=live.answered_at />
         <div class="sides">
-            <Side job=a />
+            <Side job=a status=status_a />
             <a class="button is-quiet is-small" href=swapped data-noscroll=""><Icon name="compare" />"Swap"</a>
-            <Side job=b />
+            <Side job=b status=status_b />
         </div>
-        {hint}
+        {move || hint.get().map(|hint| view! { <p class="notice is-status">{hint}</p> })}
+        <details class="fold" open=ids.0 == ids.1>
+            <summary>{format!("Compare #{} with another job", ids.1)}</summary>
+            <Others job than=Some(ids.0) />
+        </details>
         <Changes ids place scenarios />
     }
 }
 
+/// Nothing of it will change any more.
+fn is_over(both: &Comparison) -> bool {
+    both.a.status.is_terminal() && both.b.status.is_terminal()
+}
+
 /// What has to be known to read the differences rightly.
-fn hint(a: &JobSummary, b: &JobSummary) -> Option<&'static str> {
-    if !a.status.is_terminal() || !b.status.is_terminal() {
+fn hint(both: &Comparison) -> Option<&'static str> {
+    let Comparison { a, b, .. } = both;
+    if a.id == b.id {
+        return Some("Both ran the same commit: they are one and the same job. Choose another one below.");
+    }
+    if !is_over(both) {
         return Some("Not both have ended: what has not run yet counts as not failing.");
     }
     if a.environment != b.environment {
@@ -152,14 +167,15 @@ fn hint(a: &JobSummary, b: &JobSummary) -> Option<&'static str> {
     (a.commit == b.commit).then_some("Both ran the same commit: what differs between them is not in the branch.")
 }
 
+/// What never changes of a job, and how it is by now.
 #[component]
-fn Side(job: JobSummary) -> impl IntoView {
+fn Side(job: JobSummary, status: Memo<JobStatus>) -> impl IntoView {
     let short = words::short_commit(&job.commit).to_owned();
     view! {
         <section class="side">
             <h2>
                 <a href=paths::job(job.id)>{format!("Job #{}", job.id)}</a>
-                <JobStatusBadge status=job.status />
+                {move || view! { <JobStatusBadge status=status.get() /> }}
             </h2>
             <ul class="facts-line">
                 <li><Icon name="branch" /><span class="branch">{job.branch_name}</span></li>

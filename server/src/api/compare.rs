@@ -1,12 +1,16 @@
 //! Two jobs side by side, scenario by scenario.
 
-use super::jobs::shown_job;
+use super::conditional::Conditional;
+use super::jobs::{no_such_job, shown_job, version_of};
 use crate::auth::CurrentUser;
-use crate::error::{ApiResult, Query, id};
+use crate::error::{ApiError, ApiResult, Query, id};
 use crate::state::AppState;
+use crate::store::listing::{Head, find_head};
+use crate::version::{Known, Version};
 use axum::extract::State;
+use axum::http::HeaderMap;
 use protocol::api::{Change, ComparedScenario, Comparison, Job};
-use protocol::{JobId, TaskStatus};
+use protocol::{JobId, JobStatus, TaskStatus, order};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -24,11 +28,37 @@ pub(super) async fn compare_jobs(
     State(state): State<AppState>,
     _: CurrentUser,
     Query(query): Query<CompareQuery>,
-) -> ApiResult<axum::Json<Comparison>> {
-    let (_, a) = shown_job(&state, query.a).await?;
-    let (_, b) = shown_job(&state, query.b).await?;
+    headers: HeaderMap,
+) -> ApiResult<Conditional<Comparison>> {
+    let heads =
+        state.store.read(move |connection| Ok([find_head(connection, query.a)?, find_head(connection, query.b)?]));
+    let [a, b] = heads.await?;
+    let (a, b) = (a.ok_or_else(|| no_such_job(query.a))?, b.ok_or_else(|| no_such_job(query.b))?);
+    // The poller learns that somebody is looking.
+    for open in [&a, &b].into_iter().filter(|head| !head.status.is_terminal()) {
+        state.look_at(open.id, &open.environment);
+    }
+    let of = |head: &Head| (version_of(head, &state), head.status);
+    let version = version([of(&a), of(&b)], &state.instance);
+    if Known::of(&headers).has(&version) {
+        return Ok(version.unchanged());
+    }
+    let (version_a, a) = shown_job(&state, query.a).await?;
+    let (version_b, b) = shown_job(&state, query.b).await?;
+    let version = self::version([(version_a, a.summary.status), (version_b, b.summary.status)], &state.instance);
     let scenarios = compare(&a, &b);
-    Ok(axum::Json(Comparison { a: a.summary, b: b.summary, scenarios }))
+    let body = Comparison { a: a.summary, b: b.summary, scenarios };
+    let json = serde_json::to_vec(&body).map_err(ApiError::internal)?;
+    Ok(version.with_json(json))
+}
+
+/// Of both. Only what is still open grows old, and nothing is known of the age of the whole as long as nothing is known
+/// of one.
+fn version(both: [(Version, JobStatus); 2], instance: &str) -> Version {
+    let open = both.iter().filter(|(_, status)| !status.is_terminal());
+    let oldest = open.map(|(version, _)| version.synced_at()).min().flatten();
+    let [(a, _), (b, _)] = &both;
+    Version::new(&format!("{}+{}", a.content(), b.content()), instance, oldest)
 }
 
 fn compare(a: &Job, b: &Job) -> Vec<ComparedScenario> {
@@ -41,7 +71,9 @@ fn compare(a: &Job, b: &Job) -> Vec<ComparedScenario> {
     }
     let compared =
         |(scenario, (a, b)): (&str, _)| ComparedScenario { scenario: scenario.to_owned(), a, b, change: change(a, b) };
-    outcomes.into_iter().map(compared).collect()
+    let mut compared: Vec<_> = outcomes.into_iter().map(compared).collect();
+    compared.sort_unstable_by(|a, b| order::natural(&a.scenario, &b.scenario));
+    compared
 }
 
 fn change(a: Option<TaskStatus>, b: Option<TaskStatus>) -> Change {

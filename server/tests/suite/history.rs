@@ -179,6 +179,42 @@ async fn two_jobs_are_compared_scenario_by_scenario() {
 }
 
 #[tokio::test]
+async fn a_comparison_that_has_not_changed_is_not_sent_again() {
+    let (app, ada) = start().await;
+    ended(&app, "main", 1, &[("a", TaskStatus::Passed)]).await;
+    let open = app.store_job("ada", BENCH, "main", &["a"]).await;
+    let ask = async |known: &str| ada.clone().with("if-none-match", known).get("/api/compare?a=1&b=2").await;
+    let first = ask("").await;
+    first.expect(200);
+    let unchanged = ask(first.header("etag")).await;
+    assert_eq!((unchanged.status.as_u16(), unchanged.body.as_str()), (304, ""));
+    assert_eq!(unchanged.header("etag"), first.header("etag"));
+    // The other way round it is another one.
+    let other_way = ada.get("/api/compare?a=2&b=1").await;
+    assert_ne!(other_way.header("etag"), first.header("etag"));
+
+    // How old the facts are says what is still open, and makes no other version.
+    app.change_job(open, |job, _| job.last_synced_at = Some(Timestamp(5_000))).await;
+    let unchanged = ask(first.header("etag")).await;
+    assert_eq!((unchanged.status.as_u16(), unchanged.header("testarena-synced-at")), (304, "1970-01-01T00:00:05Z"));
+
+    // A change of either is one of both.
+    app.change_job(open, |job, tasks| {
+        (job.status, job.finished_at) = (JobStatus::Failed, Some(Timestamp(9_000)));
+        (tasks[0].status, tasks[0].finished_at) = (TaskStatus::Failed, Some(Timestamp(9_000)));
+    })
+    .await;
+    let changed = ask(first.header("etag")).await;
+    assert_eq!(changed.expect(200)["scenarios"][0]["change"], "newly_failed");
+    assert_eq!(changed.header("testarena-synced-at"), "");
+    app.change_job(JobId(1), |job, _| job.abort_requested_at = Some(Timestamp(9_500))).await;
+    ask(changed.header("etag")).await.expect(200);
+    let root = app.admin("root").await;
+    assert_eq!(root.delete("/api/job/1?force=true").await.status, 204);
+    assert_eq!(ask(changed.header("etag")).await.code(), "not_found");
+}
+
+#[tokio::test]
 async fn a_job_in_the_line_tells_when_it_will_have_its_turn() {
     let (app, ada) = start().await;
     ended(&app, "main", 60, &[("a", TaskStatus::Passed)]).await;
