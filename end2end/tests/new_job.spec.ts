@@ -60,6 +60,61 @@ test('beside each scenario stands how it went last and how long it takes', async
   await expect(page.getByText(/^About .*, one after the other$/)).toBeVisible();
 });
 
+/** The wizard's second step, as if `main` had these scenarios. */
+async function pickOf(page: Page, scenarios: string[]): Promise<void> {
+  await page.route(
+    (url) => url.pathname === '/api/scenarios',
+    async (route) => {
+      const answer = await route.fetch();
+      await route.fulfill({ response: answer, json: { ...(await answer.json()), scenarios } });
+    },
+  );
+  await open(page, '/jobs/new');
+  await chooseBranch(page, 'main');
+  await page.getByRole('button', { name: 'Next' }).click();
+  await expect(page.getByRole('list', { name: 'Scenarios' })).toBeVisible();
+}
+
+test('scenarios are listed as a person counts', async ({ page }) => {
+  await pickOf(page, ['net/test1', 'net/test10', 'net/test2', 'net-2/boot', 'boot']);
+  const listed = page.getByRole('list', { name: 'Scenarios' }).getByRole('checkbox');
+  const names = async () => listed.evaluateAll((boxes) => boxes.map((box) => box.getAttribute('aria-label')));
+  expect(await names()).toEqual(['boot', 'net', 'net/test1', 'net/test2', 'net/test10', 'net-2', 'net-2/boot']);
+  await page.getByRole('checkbox', { name: 'net', exact: true }).check();
+  await page.getByRole('button', { name: 'Next' }).click();
+  const chosen = page.getByRole('list', { name: 'Selected scenarios' }).getByRole('listitem');
+  await expect(chosen).toHaveText(['net/test1', 'net/test2', 'net/test10']);
+});
+
+test('a filter hides rows of the tree and draws none anew', async ({ page }) => {
+  const scenarios = Array.from({ length: 600 }, (_, at) => `area${at % 6}/suite${Math.floor(at / 6) % 10}/test${at}`);
+  await pickOf(page, scenarios);
+  const tree = page.getByRole('list', { name: 'Scenarios' });
+  const box = (name: string) => tree.getByRole('checkbox', { name, exact: true });
+  await box('area5/suite0/test5').check();
+  await tree.evaluate((element) => {
+    const changes = { count: 0 };
+    new MutationObserver((records) => {
+      changes.count += records.filter((record) => record.addedNodes.length + record.removedNodes.length > 0).length;
+    }).observe(element, { childList: true, subtree: true });
+    (window as { changes?: typeof changes }).changes = changes;
+  });
+  const filter = page.getByRole('textbox', { name: 'Filter scenarios' });
+  await filter.pressSequentially('area5/suite0/');
+  await expect(box('area5/suite0/test5')).toBeChecked();
+  await expect(tree.getByRole('checkbox')).toHaveCount(2 + 10);
+  await expect(tree.getByText('1 of 10').first()).toBeVisible();
+  // What is shown is selected, and nothing else.
+  await page.getByRole('button', { name: 'Select all' }).click();
+  await expect(page.getByText('10 of 600 scenarios selected')).toBeVisible();
+  await filter.fill('no such');
+  await expect(tree.getByRole('checkbox')).toHaveCount(0);
+  await filter.fill('');
+  await expect(box('area4')).toBeVisible();
+  await expect(box('area5')).not.toBeChecked();
+  expect(await page.evaluate(() => (window as { changes?: { count: number } }).changes?.count)).toBeLessThan(100);
+});
+
 test('a job is submitted once, however often the button is pressed', async ({ page }) => {
   await open(page, '/jobs/new');
   await chooseBranch(page, 'main');

@@ -3,54 +3,116 @@
 
 use super::status_badge::TaskStatusBadge;
 use crate::words;
-use leptos::html::Input;
+use leptos::html::{Input, Ul};
 use leptos::prelude::*;
 use protocol::api::ScenarioFigures;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::Duration;
 
-/// What the tree shows for a filter: folders first seen first, each with what matches in it.
+/// What the tree is made of: each folder with what is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Node {
-    Folder { name: String, path: String, children: Vec<Node> },
-    Scenario { name: String, path: String },
+    /// All that is in it stands together.
+    Folder {
+        name: String,
+        places: Range<usize>,
+        children: Vec<Node>,
+    },
+    Scenario {
+        name: String,
+        place: usize,
+    },
+}
+
+/// Scenarios, and which of them a filter leaves: by their places, so that the tree is drawn once and what the filter
+/// does not leave is only hidden.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown {
+    /// In natural order.
+    pub(crate) all: StoredValue<Vec<String>>,
+    pub(crate) is_left: Memo<Vec<bool>>,
+}
+
+impl Shown {
+    /// Those in these places that the filter leaves.
+    fn in_places<T>(self, places: &Range<usize>, read: impl Fn(&mut dyn Iterator<Item = &String>) -> T) -> T {
+        self.all.with_value(|all| {
+            self.is_left.with(|is_left| {
+                read(&mut places.clone().filter(|place| is_left[*place]).filter_map(|place| all.get(place)))
+            })
+        })
+    }
+
+    pub(crate) fn names(self) -> Vec<String> {
+        let all = 0..self.all.with_value(Vec::len);
+        self.in_places(&all, |names| names.cloned().collect())
+    }
 }
 
 #[component]
 pub(crate) fn ScenarioTree(
-    /// Those that the filter leaves, sorted by name.
-    #[prop(into)]
-    shown: Signal<Vec<String>>,
+    shown: Shown,
     picked: RwSignal<BTreeSet<String>>,
     /// How each went so far, by its name; nothing of those that never ran.
     #[prop(into)]
     figures: Signal<Figures>,
 ) -> impl IntoView {
+    let nodes = shown.all.with_value(|all| nodes(all, 0..all.len(), 0));
+    let tree = NodeRef::<Ul>::new();
+    hide_others(tree, rows(&nodes), shown.is_left);
+    let is_empty = Memo::new(move |_| shown.is_left.with(|is_left| !is_left.contains(&true)));
     view! {
-        <ul class="tree" aria-label="Scenarios">
-            {move || nodes(&shown.get(), "").into_iter().map(|node| branch(node, shown, picked, figures)).collect_view()}
+        <ul class="tree" class:is-empty=is_empty aria-label="Scenarios" node_ref=tree>
+            {nodes.into_iter().map(|node| branch(node, shown, picked, figures)).collect_view()}
         </ul>
     }
 }
 
 pub(crate) type Figures = BTreeMap<String, ScenarioFigures>;
 
-fn branch(
-    node: Node,
-    shown: Signal<Vec<String>>,
-    picked: RwSignal<BTreeSet<String>>,
-    figures: Signal<Figures>,
-) -> AnyView {
+fn branch(node: Node, shown: Shown, picked: RwSignal<BTreeSet<String>>, figures: Signal<Figures>) -> AnyView {
     match node {
-        Node::Scenario { name, path } => view! { <li><Leaf name path picked figures /></li> }.into_any(),
-        Node::Folder { name, path, children } => view! {
+        Node::Scenario { name, place } => {
+            let path = shown.all.with_value(|all| all.get(place).cloned()).unwrap_or_default();
+            view! { <li class="tree-leaf"><Leaf name path picked figures /></li> }.into_any()
+        }
+        Node::Folder { name, places, children } => view! {
             <li>
-                <FolderBox name path=path shown picked />
+                <FolderBox name places shown picked />
                 <ul>{children.into_iter().map(|child| branch(child, shown, picked, figures)).collect_view()}</ul>
             </li>
         }
         .into_any(),
     }
+}
+
+/// What each row of the tree stands for, from top to bottom.
+fn rows(nodes: &[Node]) -> Vec<Range<usize>> {
+    let of_node = |node: &Node| match node {
+        Node::Scenario { place, .. } => vec![*place..place + 1],
+        Node::Folder { places, children, .. } => [vec![places.clone()], rows(children)].concat(),
+    };
+    nodes.iter().flat_map(of_node).collect()
+}
+
+/// All rows at once and only those that change: to wake each of 3,000 by itself takes a tenth of a second at every key.
+fn hide_others(tree: NodeRef<Ul>, rows: Vec<Range<usize>>, is_left: Memo<Vec<bool>>) {
+    Effect::new(move |before: Option<Vec<bool>>| {
+        let Some(tree) = tree.get() else { return before.unwrap_or_default() };
+        let is_shown: Vec<bool> =
+            is_left.with(|is_left| rows.iter().map(|places| is_left[places.clone()].contains(&true)).collect());
+        let before = before.filter(|before| !before.is_empty()).unwrap_or_else(|| vec![true; rows.len()]);
+        let items = tree.get_elements_by_tag_name("li");
+        for (at, (is_shown, was_shown)) in (0..).zip(is_shown.iter().zip(before)) {
+            if *is_shown != was_shown
+                && let Some(item) = items.item(at)
+            {
+                let _ = item.toggle_attribute_with_force("hidden", !is_shown);
+            }
+        }
+        is_shown
+    });
 }
 
 #[component]
@@ -101,22 +163,19 @@ fn flakiness(share: f64) -> Option<String> {
 }
 
 #[component]
-fn FolderBox(
-    name: String,
-    path: String,
-    shown: Signal<Vec<String>>,
-    picked: RwSignal<BTreeSet<String>>,
-) -> impl IntoView {
+fn FolderBox(name: String, places: Range<usize>, shown: Shown, picked: RwSignal<BTreeSet<String>>) -> impl IntoView {
     let input = NodeRef::<Input>::new();
-    let inside = Memo::new(move |_| {
-        let start = format!("{path}/");
-        shown.with(|shown| shown.iter().filter(|scenario| scenario.starts_with(&start)).cloned().collect::<Vec<_>>())
-    });
     // (picked, all) of what is shown in the folder.
-    let share = Memo::new(move |_| {
-        let count = inside.with(|inside| picked.with(|picked| inside.iter().filter(|s| picked.contains(*s)).count()));
-        (count, inside.with(Vec::len))
-    });
+    let share = {
+        let places = places.clone();
+        Memo::new(move |_| {
+            picked.with(|picked| {
+                shown.in_places(&places, |names| {
+                    names.fold((0, 0), |(count, all), name| (count + usize::from(picked.contains(name)), all + 1))
+                })
+            })
+        })
+    };
     Effect::new(move |_| {
         let (count, all) = share.get();
         if let Some(input) = input.get() {
@@ -125,16 +184,15 @@ fn FolderBox(
     });
     let pick_all = move |event| {
         let is_on = event_target_checked(&event);
-        inside.with_untracked(|inside| {
-            picked.update(|picked| {
-                for scenario in inside {
-                    if is_on {
-                        picked.insert(scenario.clone())
-                    } else {
-                        picked.remove(scenario)
-                    };
+        let inside: Vec<String> = untrack(|| shown.in_places(&places, |names| names.cloned().collect()));
+        picked.update(|picked| {
+            for scenario in inside {
+                if is_on {
+                    picked.insert(scenario);
+                } else {
+                    picked.remove(&scenario);
                 }
-            });
+            }
         });
     };
     let label = name.clone();
@@ -148,24 +206,23 @@ fn FolderBox(
     }
 }
 
-/// The nodes directly below the folder `parent` (which ends in `/`, or is empty), of sorted names that all begin so.
-fn nodes(scenarios: &[String], parent: &str) -> Vec<Node> {
+/// The nodes directly below one folder, of whose sorted names, at these places, so many bytes are its own path.
+fn nodes(scenarios: &[String], places: Range<usize>, parent: usize) -> Vec<Node> {
     let mut nodes = Vec::new();
-    let mut at = 0;
-    while let Some(path) = scenarios.get(at) {
-        let below = &path[parent.len()..];
+    let mut at = places.start;
+    while at < places.end {
+        let below = &scenarios[at][parent..];
         let Some((folder, _)) = below.split_once('/') else {
-            nodes.push(Node::Scenario { name: below.to_owned(), path: path.clone() });
+            nodes.push(Node::Scenario { name: below.to_owned(), place: at });
             at += 1;
             continue;
         };
-        let start = format!("{parent}{folder}/");
-        let count = scenarios[at..].iter().take_while(|path| path.starts_with(&start)).count();
-        nodes.push(Node::Folder {
-            name: folder.to_owned(),
-            path: format!("{parent}{folder}"),
-            children: self::nodes(&scenarios[at..at + count], &start),
-        });
+        let path = parent + folder.len() + 1;
+        let start = &scenarios[at][..path];
+        let count = scenarios[at..places.end].iter().take_while(|path| path.starts_with(start)).count();
+        let inside = at..at + count;
+        let children = self::nodes(scenarios, inside.clone(), path);
+        nodes.push(Node::Folder { name: folder.to_owned(), places: inside, children });
         at += count;
     }
     nodes
@@ -184,16 +241,15 @@ mod tests {
     #[test]
     fn names_become_folders() {
         let scenarios = ["boot", "net/dhcp", "net/wifi/join", "smoke/boot"].map(str::to_owned);
-        let leaf = |name: &str, path: &str| Node::Scenario { name: name.to_owned(), path: path.to_owned() };
-        let folder =
-            |name: &str, path: &str, children| Node::Folder { name: name.to_owned(), path: path.to_owned(), children };
-        let wifi = folder("wifi", "net/wifi", vec![leaf("join", "net/wifi/join")]);
+        let leaf = |name: &str, place| Node::Scenario { name: name.to_owned(), place };
+        let folder = |name: &str, places, children| Node::Folder { name: name.to_owned(), places, children };
+        let wifi = folder("wifi", 2..3, vec![leaf("join", 2)]);
         assert_eq!(
-            nodes(&scenarios, ""),
+            nodes(&scenarios, 0..4, 0),
             [
-                leaf("boot", "boot"),
-                folder("net", "net", vec![leaf("dhcp", "net/dhcp"), wifi]),
-                folder("smoke", "smoke", vec![leaf("boot", "smoke/boot")]),
+                leaf("boot", 0),
+                folder("net", 1..3, vec![leaf("dhcp", 1), wifi]),
+                folder("smoke", 3..4, vec![leaf("boot", 3)]),
             ]
         );
     }

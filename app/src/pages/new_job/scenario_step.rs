@@ -4,11 +4,12 @@ use super::draft::Draft;
 use super::steps::{Step, Steps};
 use crate::client;
 use crate::components::notice::{Failure, Loading};
-use crate::components::scenario_tree::ScenarioTree;
+use crate::components::scenario_tree::{ScenarioTree, Shown};
 use crate::pending::Pending;
 use crate::words;
 use leptos::prelude::*;
 use protocol::api::{MAX_SCENARIOS, Scenarios};
+use protocol::order;
 use std::collections::BTreeSet;
 
 #[component]
@@ -45,17 +46,18 @@ pub(super) fn ScenarioStep(draft: Draft, steps: Steps) -> impl IntoView {
 
 #[component]
 fn Picker(draft: Draft, steps: Steps, offered: Scenarios) -> impl IntoView {
-    let Scenarios { scenarios, problems, .. } = offered;
+    let Scenarios { mut scenarios, problems, .. } = offered;
+    scenarios.sort_unstable_by(|a, b| order::natural(a, b));
     let filter = RwSignal::new(String::new());
     let error = RwSignal::new(None::<String>);
     let total = scenarios.len();
-    let shown = Memo::new(move |_| {
+    // Written small once, not at every key.
+    let small: Vec<String> = scenarios.iter().map(|scenario| scenario.to_ascii_lowercase()).collect();
+    let is_left = Memo::new(move |_| {
         let wanted = filter.get().trim().to_ascii_lowercase();
-        let mut shown: Vec<String> =
-            scenarios.iter().filter(|scenario| scenario.to_ascii_lowercase().contains(&wanted)).cloned().collect();
-        shown.sort_unstable();
-        shown
+        small.iter().map(|scenario| scenario.contains(&wanted)).collect::<Vec<_>>()
     });
+    let shown = Shown { all: StoredValue::new(scenarios), is_left };
     let picked = draft.picked;
     let next = move |_| match refusal(picked.with_untracked(BTreeSet::len)) {
         Some(words) => error.set(Some(words)),
@@ -71,7 +73,7 @@ fn Picker(draft: Draft, steps: Steps, offered: Scenarios) -> impl IntoView {
                     prop:value=filter on:input=move |event| filter.set(event_target_value(&event)) />
             </div>
             <button class="button" type="button"
-                on:click=move |_| picked.update(|picked| picked.extend(shown.get_untracked()))>"Select all"</button>
+                on:click=move |_| picked.update(|picked| picked.extend(untrack(|| shown.names())))>"Select all"</button>
             <button class="button is-quiet" type="button" on:click=move |_| picked.update(BTreeSet::clear)>
                 "Clear"
             </button>
