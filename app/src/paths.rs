@@ -42,6 +42,11 @@ pub(crate) fn compare(a: JobId, b: JobId) -> String {
     with_query(COMPARE, &[("a", &a.to_string()), ("b", &b.to_string())])
 }
 
+/// Where it is chosen what to compare a job with.
+pub(crate) fn compare_with(job: JobId) -> String {
+    with_query(COMPARE, &[("b", &job.to_string())])
+}
+
 /// The sign-in view that leads back to `next`, a path of ours with its query.
 pub(crate) fn login(next: &str) -> String {
     if next == HOME {

@@ -94,14 +94,15 @@ test('another job to compare with is one of the last of the same branch, or any 
   await offered.getByRole('link', { name: `Job #${first.id}`, exact: true }).click();
   await expect(page).toHaveURL(`/compare?a=${first.id}&b=${job.id}`);
 
-  await page.getByText(`Compare #${job.id} with another job`).click();
-  await expect(offered.locator('[aria-current]')).toHaveText(`Job #${first.id}`);
+  await page.getByRole('link', { name: 'Compare with another…' }).click();
+  await expect(page).toHaveURL(`/compare?b=${job.id}`);
   await page.getByRole('textbox', { name: 'Job before' }).fill(`#${other.id}`);
   await page.getByRole('button', { name: 'Compare' }).click();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(`Job #${other.id} and job #${job.id}`);
 
   await open(page, `/compare?a=${job.id}&b=${job.id}`);
   await expect(page.getByText('they are one and the same job')).toBeVisible();
+  await page.getByRole('link', { name: 'Compare with another…' }).click();
   await page.getByRole('textbox', { name: 'Job before' }).fill('999999999');
   await page.getByRole('button', { name: 'Compare' }).click();
   await expect(page.getByRole('alert').filter({ hasText: 'there is no job 999999999' })).toBeVisible();

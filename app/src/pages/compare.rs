@@ -11,6 +11,7 @@ use crate::components::time_stamp::TimeStamp;
 use crate::paths::{self, Query};
 use crate::poll;
 use crate::reload::{Reload, reload};
+use crate::session::Session;
 use crate::words;
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -21,7 +22,7 @@ mod changes;
 mod choice;
 
 use changes::Changes;
-use choice::{Choose, Others};
+use choice::{Choice, Choose};
 
 pub(crate) struct Compare {
     found: Found,
@@ -31,11 +32,7 @@ pub(crate) struct Compare {
 #[derive(Clone)]
 enum Found {
     /// It is not said which two, or one of them is no job, or not any more.
-    Choice {
-        why: Option<ClientError>,
-        /// The later one, where that is known.
-        job: Option<Box<JobSummary>>,
-    },
+    Choice(Box<Choice>),
     Both(Box<Loaded<Comparison>>),
     Failed(ClientError),
 }
@@ -57,7 +54,7 @@ impl Asked {
 impl Seed for Compare {
     fn error(&self) -> Option<&ClientError> {
         match &self.found {
-            Found::Choice { why, .. } => why.as_ref(),
+            Found::Choice(choice) => choice.why.as_ref(),
             Found::Failed(error) => Some(error),
             Found::Both(_) => None,
         }
@@ -71,6 +68,7 @@ pub(crate) async fn load(at: At) -> Compare {
 async fn find(Asked { a, b }: Asked) -> Found {
     let id = |text: &str| text.parse::<JobId>().ok();
     let (a, b) = (id(&a), id(&b));
+    let user = expect_context::<Session>().user;
     let mut why = None;
     if let (Some(a), Some(b)) = (a, b) {
         match client::compare_jobs(a, b, None).await.and_then(Fetched::loaded) {
@@ -79,14 +77,7 @@ async fn find(Asked { a, b }: Asked) -> Found {
             Err(error) => return Found::Failed(error),
         }
     }
-    let mut job = None;
-    if let Some(b) = b {
-        match client::find_job(b, None).await.and_then(Fetched::loaded) {
-            Ok(found) => job = Some(Box::new(found.body.summary)),
-            Err(error) => why = why.or(Some(error)),
-        }
-    }
-    Found::Choice { why, job }
+    Found::Choice(Box::new(Choice::find(b, why, user).await))
 }
 
 pub(crate) fn draw(seed: Compare) -> AnyView {
@@ -101,9 +92,9 @@ fn ComparePage(seed: Compare) -> impl IntoView {
     let view = move || {
         match found.get() {
         Found::Both(seed) => view! { <Present seed=*seed /> }.into_any(),
-        Found::Choice { why, job } => {
+        Found::Choice(choice) => {
             let Asked { a, b } = asked.get_untracked();
-            view! { <Choose a b why=why.map(|why| why.message()) job=job.map(|job| *job) /> }.into_any()
+            view! { <Choose a b choice=*choice /> }.into_any()
         }
         Found::Failed(error) => {
             view! { <Title text="The jobs can't be compared" /><Failure title="The jobs can't be compared" message=error.message() retry=again /> }.into_any()
@@ -119,31 +110,22 @@ fn Present(seed: Loaded<Comparison>) -> impl IntoView {
     let ids = (a.id, b.id);
     let ask = move |_: &Comparison, etag| client::compare_jobs(ids.0, ids.1, etag);
     let live = poll::live(seed, ask, |shown: &mut Comparison, fresh| *shown = fresh, is_over);
-    let scenarios = Memo::new(move |_| live.value.with(|both| both.scenarios.clone()));
-    let hint = Memo::new(move |_| live.value.with(hint));
-    let status_of =
-        |read: fn(&Comparison) -> &JobSummary| Memo::new(move |_| live.value.with(|both| read(both).status));
-    let (status_a, status_b) = (status_of(|both| &both.a), status_of(|both| &both.b));
     let (title, swapped) = (format!("Job #{} and job #{}", ids.0, ids.1), paths::compare(ids.1, ids.0));
     let place = (b.environment.clone(), b.branch_name.clone());
-    let job = b.clone();
     view! {
         <Title text=title.clone() />
         <div class="page-head">
             <h1>{title}</h1>
+            <a class="button is-quiet" href=paths::compare_with(ids.1)>"Compare with another…"</a>
         </div>
         <Freshness synced_at=live.synced_at trouble=live.trouble answered_at=live.answered_at />
         <div class="sides">
-            <Side job=a status=status_a />
+            <Side job=a status=Signal::derive(move || live.value.with(|both| both.a.status)) />
             <a class="button is-quiet is-small" href=swapped data-noscroll=""><Icon name="compare" />"Swap"</a>
-            <Side job=b status=status_b />
+            <Side job=b status=Signal::derive(move || live.value.with(|both| both.b.status)) />
         </div>
-        {move || hint.get().map(|hint| view! { <p class="notice is-status">{hint}</p> })}
-        <details class="fold" open=ids.0 == ids.1>
-            <summary>{format!("Compare #{} with another job", ids.1)}</summary>
-            <Others job than=Some(ids.0) />
-        </details>
-        <Changes ids place scenarios />
+        {move || live.value.with(hint).map(|hint| view! { <p class="notice is-status">{hint}</p> })}
+        <Changes ids place both=live.value />
     }
 }
 
@@ -156,7 +138,7 @@ fn is_over(both: &Comparison) -> bool {
 fn hint(both: &Comparison) -> Option<&'static str> {
     let Comparison { a, b, .. } = both;
     if a.id == b.id {
-        return Some("Both ran the same commit: they are one and the same job. Choose another one below.");
+        return Some("Both ran the same commit: they are one and the same job.");
     }
     if !is_over(both) {
         return Some("Not both have ended: what has not run yet counts as not failing.");
@@ -169,7 +151,7 @@ fn hint(both: &Comparison) -> Option<&'static str> {
 
 /// What never changes of a job, and how it is by now.
 #[component]
-fn Side(job: JobSummary, status: Memo<JobStatus>) -> impl IntoView {
+fn Side(job: JobSummary, status: Signal<JobStatus>) -> impl IntoView {
     let short = words::short_commit(&job.commit).to_owned();
     view! {
         <section class="side">

@@ -1,92 +1,89 @@
-//! Which two jobs to compare: any by their numbers, or one of the last of the same branch and environment.
+//! Which two jobs to compare: any by their numbers, or with one of the last of the same branch and environment. A plain
+//! form and plain links, so that it works before the page is live.
 
-use crate::client::{self, Fetched, JobQuery};
+use crate::client::{self, ClientError, Fetched, JobQuery};
 use crate::components::notice::Alert;
 use crate::components::status_badge::JobStatusBadge;
 use crate::components::time_stamp::Ago;
-use crate::reload::later;
-use crate::session::Session;
 use crate::{paths, words};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use protocol::JobId;
-use protocol::api::{DEFAULT_PAGE, JobSummary};
+use protocol::api::{DEFAULT_PAGE, JobSummary, User};
 
 /// As many as one looks through.
 const OFFERED: usize = 10;
 
-/// A plain form, so that it works before the page is live.
+#[derive(Clone)]
+pub(super) struct Choice {
+    /// Why what was asked for can't be compared.
+    pub(super) why: Option<ClientError>,
+    /// The later job, and the others of its branch and environment, the newest first.
+    offered: Option<(JobSummary, Vec<JobSummary>)>,
+}
+
+impl Choice {
+    pub(super) async fn find(later: Option<JobId>, why: Option<ClientError>, user: Option<User>) -> Self {
+        let Some(later) = later else { return Self { why, offered: None } };
+        // Its summary, by a question that this view puts anyway.
+        match client::compare_jobs(later, later, None).await.and_then(Fetched::loaded) {
+            Err(error) => Self { why: why.or(Some(error)), offered: None },
+            Ok(job) => {
+                let job = job.body.b;
+                // Without a search a plain user is told of their own jobs alone: of another's, the owner is searched for.
+                let is_told = user.is_some_and(|user| user.is_admin || user.id == job.user.id);
+                let search = if is_told { String::new() } else { job.user.username.clone() };
+                let (environment, branch) = (job.environment.clone(), job.branch_name.clone());
+                let query = JobQuery { environment, branch, search, ..JobQuery::default() };
+                let listed = client::list_jobs(&query, DEFAULT_PAGE as usize, None).await.and_then(Fetched::loaded);
+                let mut others = listed.map(|listed| listed.body.jobs).unwrap_or_default();
+                others.retain(|other| other.id != job.id);
+                others.truncate(OFFERED);
+                Self { why, offered: Some((job, others)) }
+            }
+        }
+    }
+}
+
 #[component]
-pub(super) fn Choose(a: String, b: String, why: Option<String>, job: Option<JobSummary>) -> impl IntoView {
-    let offered = job.map(|job| view! { <Offered job than=None /> });
+pub(super) fn Choose(a: String, b: String, choice: Choice) -> impl IntoView {
+    let Choice { why, offered } = choice;
+    let field = |id: &'static str, label: &'static str, value: String| {
+        view! {
+            <div class="field">
+                <label for=format!("compare-{id}")>{label}</label>
+                <input id=format!("compare-{id}") name=id type="text" inputmode="numeric" pattern="#?[0-9]+" required
+                    title="The number of a job" autocomplete="off" value=value />
+            </div>
+        }
+    };
+    let offered = offered.filter(|(_, others)| !others.is_empty());
     view! {
         <Title text="Compare jobs" />
         <div class="page-head">
             <h1>"Compare jobs"</h1>
         </div>
-        <Alert message=Signal::stored(why) />
+        <Alert message=Signal::stored(why.map(|why| why.message())) />
         <form class="form-row" method="get" action=paths::COMPARE>
-            <NumberField id="a" label="Job before" value=a />
-            <NumberField id="b" label="Job after" value=b />
+            {field("a", "Job before", a)}
+            {field("b", "Job after", b)}
             <button class="button is-primary" type="submit">"Compare"</button>
         </form>
-        {offered}
-    }
-}
-
-/// In place of the earlier one of two: another by its number, or one of the last.
-#[component]
-pub(super) fn Others(
-    job: JobSummary,
-    /// The one that it is compared with now.
-    than: Option<JobId>,
-) -> impl IntoView {
-    view! {
-        <form class="form-row" method="get" action=paths::COMPARE>
-            <NumberField id="a" label="Job before" value=String::new() />
-            <input type="hidden" name="b" value=job.id.to_string() />
-            <button class="button" type="submit">"Compare"</button>
-        </form>
-        <Offered job than />
+        {offered.map(|(job, others)| view! { <Offered job others /> })}
     }
 }
 
 #[component]
-fn NumberField(id: &'static str, label: &'static str, value: String) -> impl IntoView {
-    view! {
-        <div class="field">
-            <label for=format!("compare-{id}")>{label}</label>
-            <input id=format!("compare-{id}") name=id type="text" inputmode="numeric" pattern="#?[0-9]+" required
-                title="The number of a job" autocomplete="off" value=value />
-        </div>
-    }
-}
-
-/// Asked for by the browser alone, since it is a question by the way. Without a search a plain user is told of their own
-/// jobs only, so that of another's the owner is searched for.
-#[component]
-fn Offered(job: JobSummary, than: Option<JobId>) -> impl IntoView {
-    let is_admin = expect_context::<Session>().user.is_some_and(|user| user.is_admin);
-    let JobSummary { id, branch_name: branch, environment, user, .. } = job;
-    let title = format!("Last jobs of {branch} on {environment}");
-    let search = if is_admin { String::new() } else { user.username };
-    let query = JobQuery { environment, branch, search, ..JobQuery::default() };
-    let jobs = later(move || {
-        let query = query.clone();
-        Some(async move {
-            let listed = client::list_jobs(&query, DEFAULT_PAGE as usize, None).await.and_then(Fetched::loaded);
-            let jobs = listed.map(|listed| listed.body.jobs).unwrap_or_default();
-            jobs.into_iter().filter(|job| job.id != id).take(OFFERED).collect::<Vec<_>>()
-        })
-    });
-    let row = move |job: JobSummary| {
-        let JobSummary { id: other, status, commit, user, created_at, .. } = job;
+fn Offered(job: JobSummary, others: Vec<JobSummary>) -> impl IntoView {
+    let title = format!("Last jobs of {} on {}", job.branch_name, job.environment);
+    let row = |other: JobSummary| {
+        let JobSummary { id, status, commit, user, created_at, .. } = other;
         let short = words::short_commit(&commit).to_owned();
         // As they followed each other.
-        let href = paths::compare(other.min(id), other.max(id));
+        let href = paths::compare(id.min(job.id), id.max(job.id));
         view! {
             <tr>
-                <td><a href=href aria-current=(than == Some(other)).then_some("true")>{format!("Job #{other}")}</a></td>
+                <td><a href=href>{format!("Job #{id}")}</a></td>
                 <td><JobStatusBadge status /></td>
                 <td><code title=commit>{short}</code></td>
                 <td class="is-stretched">{user.username}</td>
@@ -94,24 +91,20 @@ fn Offered(job: JobSummary, than: Option<JobId>) -> impl IntoView {
             </tr>
         }
     };
-    move || {
-        let jobs = jobs.get();
-        (!jobs.is_empty()).then(|| {
-            view! {
-                <table class="table offered" aria-label=title.clone()>
-                    <caption>{title.clone()}</caption>
-                    <thead>
-                        <tr>
-                            <th scope="col">"Job"</th>
-                            <th scope="col">"Status"</th>
-                            <th scope="col">"Commit"</th>
-                            <th scope="col">"By"</th>
-                            <th scope="col">"Submitted"</th>
-                        </tr>
-                    </thead>
-                    <tbody>{jobs.into_iter().map(row).collect_view()}</tbody>
-                </table>
-            }
-        })
+    let rows = others.into_iter().map(row).collect_view();
+    view! {
+        <table class="table offered" aria-label=title.clone()>
+            <caption>{title.clone()}</caption>
+            <thead>
+                <tr>
+                    <th scope="col">"Job"</th>
+                    <th scope="col">"Status"</th>
+                    <th scope="col">"Commit"</th>
+                    <th scope="col">"By"</th>
+                    <th scope="col">"Submitted"</th>
+                </tr>
+            </thead>
+            <tbody>{rows}</tbody>
+        </table>
     }
 }

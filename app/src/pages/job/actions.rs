@@ -252,7 +252,7 @@ fn Buttons(job: Live<Job>, id: JobId, user: Option<User>, act: Callback<Deed>, u
         let other = job.value.with(other_to_compare).or_else(|| before.get());
         match other {
             Some(other) => paths::compare(other, id),
-            None => paths::with_query(paths::COMPARE, &[("b", &id.to_string())]),
+            None => paths::compare_with(id),
         }
     };
     let edit = paths::with_query(paths::NEW_JOB, &[("from", &id.to_string())]);
