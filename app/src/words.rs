@@ -111,30 +111,43 @@ fn shifted(at: Timestamp, zone_offset_minutes: Option<i64>) -> String {
     Timestamp(at.0 + zone_offset_minutes.unwrap_or(0) * MS_PER_MINUTE).to_string()
 }
 
-/// `812 ms`, `12.4 s`, `3 min 07 s`, `1 h 02 min`.
+/// `812 ms`, `12.4 s`, `3 min 07 s`, `1 h 02 min`: to the nearest of what is told, in the words of what that makes, so
+/// that no minute has 60 seconds.
 pub(crate) fn duration(duration: Duration) -> String {
-    let (seconds, ms) = (duration.as_secs(), duration.subsec_millis());
-    match seconds {
-        0 => format!("{ms} ms"),
-        1..60 => format!("{seconds}.{} s", ms / 100),
-        60..3_600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {:02} min", seconds / 3_600, seconds / 60 % 60),
+    let ms = whole_ms(duration);
+    let (tenths, seconds, minutes) = (nearest(ms, 100), nearest(ms, 1_000), nearest(ms, 60_000));
+    if ms < 1_000 {
+        format!("{ms} ms")
+    } else if tenths < 600 {
+        format!("{}.{} s", tenths / 10, tenths % 10)
+    } else if seconds < 3_600 {
+        format!("{} min {:02} s", seconds / 60, seconds % 60)
+    } else {
+        format!("{} h {:02} min", minutes / 60, minutes % 60)
     }
 }
 
-/// `12 s`, `3 min`, `2 h`, `5 d`: how long ago, roughly.
+/// `12 s`, `3 min`, `2 h`, `5 d`: roughly how long, to the nearest as well.
 pub(crate) fn age(age: Duration) -> String {
-    match age.as_secs() {
-        seconds @ 0..60 => format!("{seconds} s"),
-        seconds @ 60..3_600 => format!("{} min", seconds / 60),
-        seconds @ 3_600..86_400 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} d", seconds / 86_400),
-    }
+    let ms = whole_ms(age);
+    let told = [(1_000, 60, "s"), (60_000, 60, "min"), (3_600_000, 24, "h")];
+    let fits =
+        told.into_iter().map(|(unit, end, word)| (nearest(ms, unit), end, word)).find(|(count, end, _)| count < end);
+    fits.map_or_else(|| format!("{} d", nearest(ms, 86_400_000)), |(count, _, word)| format!("{count} {word}"))
+}
+
+fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How many of the unit are nearest.
+const fn nearest(ms: u64, unit: u64) -> u64 {
+    ms.saturating_add(unit / 2) / unit
 }
 
 /// `just now`, `3 min ago`.
 pub(crate) fn ago(since: Duration) -> String {
-    if since.as_secs() < 60 { "just now".to_owned() } else { format!("{} ago", age(since)) }
+    if nearest(whole_ms(since), 1_000) < 60 { "just now".to_owned() } else { format!("{} ago", age(since)) }
 }
 
 /// `512 B`, `18.2 kB`, `4.7 MB`.
@@ -202,11 +215,32 @@ mod tests {
 
     #[test]
     fn durations_ages_and_sizes_keep_to_what_matters() {
-        let told = [0, 812, 12_480, 187_000, 3_720_000].map(|ms| duration(Duration::from_millis(ms)));
+        let told = [0, 812, 12_430, 187_000, 3_720_000].map(|ms| duration(Duration::from_millis(ms)));
         assert_eq!(told, ["0 ms", "812 ms", "12.4 s", "3 min 07 s", "1 h 02 min"]);
-        let ages = [12, 200, 7_300, 500_000].map(|seconds| age(Duration::from_secs(seconds)));
+        let ages = [12, 200, 7_300, 450_000].map(|seconds| age(Duration::from_secs(seconds)));
         assert_eq!(ages, ["12 s", "3 min", "2 h", "5 d"]);
         assert_eq!([512, 18_231, 4_700_000].map(size), ["512 B", "18.2 kB", "4.7 MB"]);
+    }
+
+    #[test]
+    fn what_is_nearly_the_next_unit_is_told_in_it() {
+        for (ms, told, roughly) in [
+            (999, "999 ms", "1 s"),
+            (1_049, "1.0 s", "1 s"),
+            (59_600, "59.6 s", "1 min"),
+            (59_949, "59.9 s", "1 min"),
+            (59_950, "1 min 00 s", "1 min"),
+            (119_600, "2 min 00 s", "2 min"),
+            (3_599_400, "59 min 59 s", "1 h"),
+            (3_599_500, "1 h 00 min", "1 h"),
+            (7_199_000, "2 h 00 min", "2 h"),
+            (86_340_000, "23 h 59 min", "1 d"),
+        ] {
+            let ms = Duration::from_millis(ms);
+            assert_eq!((duration(ms).as_str(), age(ms).as_str()), (told, roughly));
+        }
+        assert_eq!(ago(Duration::from_millis(59_600)), "1 min ago");
+        assert_eq!(ago(Duration::from_millis(59_400)), "just now");
     }
 
     #[test]
