@@ -90,6 +90,38 @@ test.describe('as an administrator', () => {
     await expectNoViolations(page);
   });
 
+  test.describe('on a phone', () => {
+    test.use({ viewport: { width: 390, height: 844 }, hasTouch: true });
+
+    test('all of a user is in sight, and what can be done within reach', async ({ page }) => {
+      await open(page, '/admin/users');
+      const users = page.getByRole('table', { name: 'Users' });
+      const row = users.getByRole('row', { name: 'demo' });
+      for (const cell of await row.getByRole('cell').all()) await expect(cell).toBeInViewport({ ratio: 0.99 });
+      const scrolls = await users.evaluate((table) => {
+        const around = table.parentElement ?? table;
+        return around.scrollWidth > around.clientWidth;
+      });
+      expect(scrolls).toBe(false);
+      await row.locator('summary[aria-label="Actions for demo"]').click();
+      for (const item of ['Rename…', 'Delete…']) await expect(row.getByRole('button', { name: item })).toBeInViewport({ ratio: 0.99 });
+      await expectNoViolations(page);
+      await expectNothingWider(page);
+    });
+  });
+
+  test('the audit log calls users by their names', async ({ page }) => {
+    await open(page, '/admin/audit?action=user.sign_in');
+    const entries = page.getByRole('table', { name: 'Entries' });
+    await expect(entries.getByRole('link', { name: 'user admin' }).first()).toBeVisible();
+    await expect(entries.getByRole('link', { name: /^user:\d+$/ })).toHaveCount(0);
+    const demo = entries.getByRole('link', { name: 'user demo' }).first();
+    const object = (await demo.getAttribute('title')) ?? '';
+    expect(object).toMatch(/^user:\d+$/);
+    await demo.click();
+    await expect(page.getByRole('textbox', { name: 'Of' })).toHaveValue(object);
+  });
+
   test('the audit log is narrowed in the address and leads on page by page', async ({ page, api }) => {
     const job = await api.submit('main', 'smoke/boot');
     await open(page, '/admin/audit');

@@ -5,9 +5,10 @@ use crate::client::{self, AuditQuery, ClientError};
 use crate::pages::At;
 use crate::paths::{self, Query};
 use crate::reload::{Reload, reload};
+use futures_util::future::join;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use protocol::api::AuditLog;
+use protocol::api::{AuditLog, User};
 
 mod entries;
 mod filters;
@@ -15,14 +16,18 @@ mod filters;
 use entries::Entries;
 use filters::AuditFilters;
 
-type Found = Result<AuditLog, ClientError>;
+/// The log, and the users that there are, after whom their entries are named.
+type Found = Result<(AuditLog, Vec<User>), ClientError>;
 
 pub(crate) async fn load(at: At) -> Found {
     find(query_of(&at.query)).await
 }
 
 async fn find(query: AuditQuery) -> Found {
-    client::list_audit(&query).await
+    let (log, users) = join(client::list_audit(&query), client::list_users()).await;
+    // By their numbers the entries can be read as well.
+    let users = users.map(|list| list.users).unwrap_or_default();
+    log.map(|log| (log, users))
 }
 
 fn query_of(query: &Query) -> AuditQuery {
@@ -45,7 +50,7 @@ fn AuditPage(seed: Found) -> impl IntoView {
     let query = Memo::new(move |_| address.with(query_of));
     let Reload { value: found, again } = reload(query, seed, find);
     let view = move || match found.get() {
-        Ok(log) => view! { <Entries log query=query.get_untracked() /> }.into_any(),
+        Ok((log, users)) => view! { <Entries log users query=query.get_untracked() /> }.into_any(),
         Err(error) => view! { <Unshown title="The audit log can't be shown" error retry=again /> }.into_any(),
     };
     let is_refused = Memo::new(move |_| found.with(Result::is_err));

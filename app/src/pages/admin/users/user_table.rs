@@ -1,4 +1,4 @@
-//! The users, by name, and beside each what can be done.
+//! The users, by name, and beside each what can be done: a table on a wide screen, cards on a phone.
 
 use super::deeds::{Deed, DeedDialog};
 use crate::components::icon::Icon;
@@ -27,17 +27,17 @@ pub(super) fn UserTable(users: Memo<Vec<User>>, on_change: Callback<()>) -> impl
         <Alert message=problem />
         <StatusNote message=note />
         <div class="table-scroll">
-            <table class="table is-roomy" aria-label="Users">
-                <thead>
-                    <tr>
-                        <th scope="col">"Username"</th>
-                        <th scope="col">"Role"</th>
-                        <th scope="col">"Created"</th>
-                        <th scope="col">"Last sign-in"</th>
-                        <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+            <table class="table is-roomy user-table" role="table" aria-label="Users">
+                <thead role="rowgroup">
+                    <tr role="row">
+                        <th role="columnheader" scope="col">"Username"</th>
+                        <th role="columnheader" scope="col">"Role"</th>
+                        <th role="columnheader" scope="col">"Created"</th>
+                        <th role="columnheader" scope="col">"Last sign-in"</th>
+                        <th role="columnheader" scope="col"><span class="visually-hidden">"Actions"</span></th>
                     </tr>
                 </thead>
-                <tbody>
+                <tbody role="rowgroup">
                     <For each=move || users.get() key children=row />
                 </tbody>
             </table>
@@ -62,12 +62,12 @@ fn UserRow(user: User, is_me: bool, asked: RwSignal<Option<(Deed, User)>>) -> im
     };
     let admin_words = if is_admin { "Take administration…" } else { "Make administrator…" };
     view! {
-        <tr>
-            <th scope="row">{name.clone()}{me}</th>
-            <td>{role}{remark}</td>
-            <td><TimeStamp at=created_at /></td>
-            <td><MaybeTimeStamp at=last_login_at /></td>
-            <td class="is-number">
+        <tr role="row">
+            <th role="rowheader" scope="row">{name.clone()}{me}</th>
+            <td role="cell">{role}{remark}</td>
+            <td role="cell" class="user-created"><TimeStamp at=created_at /></td>
+            <td role="cell" class="user-seen"><MaybeTimeStamp at=last_login_at /></td>
+            <td role="cell" class="is-number">
                 <Menu label=format!("Actions for {name}") class="button is-quiet is-icon is-small">
                     {item(Deed::Rename, "edit", "Rename…", "menu-item")}
                     {item(Deed::SetPassword, "key", "Set password…", "menu-item")}
