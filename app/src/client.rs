@@ -113,8 +113,8 @@ pub(crate) async fn list_jobs(query: &JobQuery, limit: usize, etag: Option<Strin
     get_if_changed(jobs_url(query, &limit.to_string(), ""), etag, read).await
 }
 
-pub(crate) async fn list_jobs_after(query: &JobQuery, cursor: &str) -> Answer<JobList> {
-    get(jobs_url(query, "", cursor)).await
+pub(crate) async fn list_jobs_after(query: &JobQuery, limit: usize, cursor: &str) -> Answer<JobList> {
+    get(jobs_url(query, &limit.to_string(), cursor)).await
 }
 
 pub(crate) async fn find_job(id: JobId, etag: Option<String>) -> Answer<Fetched<Job>> {

@@ -1,6 +1,7 @@
 // The dashboard: what narrows it is in the URL and said in words, and nothing moves under the reader.
 
 import { request } from '@playwright/test';
+import { expectNothingWider } from '../fixtures/axe';
 import { Api, expect, expectAt, fetchWhole, hold, isLive, jobRow, open, password, test, topOf } from '../fixtures/test';
 
 test('what narrows the list is in the URL, is told as chips, and each can be taken away', { tag: '@firefox' }, async ({ page, api }) => {
@@ -207,6 +208,62 @@ test.describe('with more jobs than one page holds', () => {
     await isBack();
   });
 });
+
+test.describe('with more jobs than one answer may hold', () => {
+  test.use({ viewport: { width: 1200, height: 600 } });
+
+  test('going back leads to the same place among them', async ({ page, api }) => {
+    const real = await api.run('main', 'smoke/boot');
+    const summary = await (await page.request.get(`/api/jobs?search=${real.id}&limit=1`)).json();
+    const jobs = Array.from({ length: 460 }, (_, at) => ({ ...summary.jobs[0], id: real.id + 420 - at }));
+    await page.route(
+      (url) => url.pathname === '/api/jobs',
+      (route) => {
+        const query = new URL(route.request().url()).searchParams;
+        const limit = Number(query.get('limit') || 50);
+        if (limit > 200) return route.fulfill({ status: 422 });
+        const from = Number(query.get('cursor') ?? 0);
+        const to = from + limit;
+        return route.fulfill({ json: { jobs: jobs.slice(from, to), next_cursor: to < jobs.length ? `${to}` : null } });
+      },
+    );
+    await open(page, '/account');
+    await page.getByRole('link', { name: 'Jobs', exact: true }).click();
+    for (let shown = 50; shown < 450; shown += 50) {
+      await expect(page.getByRole('row')).toHaveCount(shown + 1);
+      await page.getByRole('button', { name: 'Load more' }).click();
+    }
+    await expect(page.getByRole('row')).toHaveCount(451);
+    const row = jobRow(page, real);
+    await row.scrollIntoViewIfNeeded();
+    const before = await page.evaluate(() => window.scrollY);
+    await row.getByRole('link').first().click();
+    await expect(page.getByRole('heading', { name: `Job #${real.id}` })).toBeVisible();
+    await page.goBack();
+    await expect(page.getByRole('row')).toHaveCount(451);
+    await expect.poll(() => page.evaluate(() => window.scrollY)).toBe(before);
+    await expect(row).toBeInViewport();
+    await expect(page.getByText('Only the newest 200 keep themselves up to date.', { exact: false })).toBeVisible();
+  });
+});
+
+for (const width of [390, 641, 768, 896, 897]) {
+  test.describe(`at ${width} px`, () => {
+    test.use({ viewport: { width, height: 900 } });
+
+    test('the list says whose a job is and where it runs', async ({ page, api }) => {
+      const job = await api.run('feature/bluetooth', 'smoke/bluetooth', 'firmware/checksum');
+      await open(page, '/');
+      for (const words of ['demo', 'feature/bluetooth', 'Passed']) {
+        await expect(jobRow(page, job).getByText(words, { exact: true }).first()).toBeVisible();
+      }
+      const cells = jobRow(page, job).getByRole('cell');
+      await expect(cells).toHaveCount(8);
+      for (const cell of await cells.all()) await expect(cell).toBeVisible();
+      await expectNothingWider(page);
+    });
+  });
+}
 
 test('a job is found by its number as it is written everywhere', async ({ page, api }) => {
   const job = await api.run('main', 'smoke/boot');

@@ -51,18 +51,28 @@ impl Seed for Dashboard {
 pub(crate) async fn load(at: At) -> Dashboard {
     let query = query_of(&at.query);
     // As many as there were when one left it, so that one comes back to the same place.
-    let limit = place::remembered(&query).map_or(DEFAULT_PAGE as usize, |place| place.count);
-    let (found, environments) = join(find_first(query, limit), client::list_environments()).await;
+    let count = place::remembered(&query).map_or(DEFAULT_PAGE as usize, |place| place.count);
+    let (found, environments) = join(find_so_many(query, count), client::list_environments()).await;
     Dashboard { found, environments: environments.map(|list| list.environments).unwrap_or_default() }
 }
 
 async fn find(query: JobQuery) -> Found {
-    find_first(query, DEFAULT_PAGE as usize).await
+    find_so_many(query, DEFAULT_PAGE as usize).await
 }
 
-async fn find_first(query: JobQuery, limit: usize) -> Found {
-    let limit = limit.clamp(DEFAULT_PAGE as usize, MAX_PAGE as usize);
-    let jobs = client::list_jobs(&query, limit, None).await.and_then(Fetched::loaded);
+/// Page by page where there are more than one may have; as far as it comes where one of them can't be had.
+async fn find_so_many(query: JobQuery, count: usize) -> Found {
+    let limit = count.clamp(DEFAULT_PAGE as usize, MAX_PAGE as usize);
+    let mut jobs = client::list_jobs(&query, limit, None).await.and_then(Fetched::loaded);
+    if let Ok(Loaded { body: list, .. }) = &mut jobs {
+        while let Some(cursor) = list.next_cursor.clone().filter(|_| list.jobs.len() < count) {
+            let missing = (count - list.jobs.len()).min(MAX_PAGE as usize);
+            match client::list_jobs_after(&query, missing, &cursor).await {
+                Ok(page) => merge::append(list, page),
+                Err(_) => break,
+            }
+        }
+    }
     Found { query, jobs }
 }
 
@@ -216,12 +226,13 @@ fn Empty(query: JobQuery) -> impl IntoView {
 fn LoadMore(list: Live<JobList>, query: JobQuery) -> impl IntoView {
     let cursor = Memo::new(move |_| list.value.with(|list| list.next_cursor.clone()));
     let pending = Pending::new();
-    let note = RwSignal::new(None::<String>);
+    // One may have come back to more than keep themselves up to date.
+    let note = RwSignal::new(list.value.with_untracked(|list| told(list.jobs.len(), false)));
     let load = Callback::new(move |cursor: String| {
         let query = query.clone();
         note.set(None);
         pending.run(async move {
-            match client::list_jobs_after(&query, &cursor).await {
+            match client::list_jobs_after(&query, DEFAULT_PAGE as usize, &cursor).await {
                 Ok(page) => {
                     let is_last = page.next_cursor.is_none();
                     let added = list.value.try_update(|list| {
