@@ -8,6 +8,8 @@ use leptos::prelude::*;
 use leptos::task::spawn_local_scoped_with_cancellation;
 use protocol::Timestamp;
 use protocol::api::ErrorCode;
+use std::pin::Pin;
+use std::rc::Rc;
 
 mod bell;
 mod clock;
@@ -111,22 +113,43 @@ impl<T: Send + Sync + 'static> Live<T> {
 
 /// Starts from what the server put into the page and keeps asking, until `is_final` or the view is left.
 /// `ask` gets what is shown and its version; `merge` puts the answer into it.
-pub(crate) fn live<T, U, Ask, Asking>(
+pub(crate) fn live<T, U, Ask, Answering>(
     seed: Loaded<T>,
     ask: Ask,
     merge: impl Fn(&mut T, U) + Clone + 'static,
-    is_final: impl Fn(&T) -> bool + Clone + 'static,
+    is_final: impl Fn(&T) -> bool + 'static,
 ) -> Live<T>
 where
     T: Send + Sync + 'static,
     U: 'static,
-    Ask: Fn(&T, Option<String>) -> Asking + Clone + 'static,
-    Asking: Future<Output = Result<Fetched<U>, ClientError>> + 'static,
+    Ask: Fn(&T, Option<String>) -> Answering + 'static,
+    Answering: Future<Output = Result<Fetched<U>, ClientError>> + 'static,
 {
     let live = Live::new(seed);
+    let put = move || -> Asking {
+        let (etag, generation) = (live.etag.get_value(), live.generation.get_value());
+        let (answer, merge) = (live.value.with_untracked(|value| ask(value, etag)), merge.clone());
+        Box::pin(async move {
+            let answer = answer.await;
+            let is_answered = answer.is_ok();
+            if live.generation.get_value() == generation {
+                live.take(answer, &merge);
+            }
+            is_answered
+        })
+    };
+    let is_over = move || live.is_gone() || live.value.with_untracked(&is_final);
+    keep_asking(live.bell.get_value(), Rc::new(is_over), Rc::new(put));
+    live
+}
+
+/// A question under way: whether it was answered.
+type Asking = Pin<Box<dyn Future<Output = bool>>>;
+
+/// The same for whatever is asked, so that it is in the page once.
+fn keep_asking(bell: Bell, is_over: Rc<dyn Fn() -> bool>, put: Rc<dyn Fn() -> Asking>) {
     Effect::new(move |_| {
-        let (ask, merge, is_final) = (ask.clone(), merge.clone(), is_final.clone());
-        let bell = live.bell.get_value();
+        let (bell, is_over, put) = (bell.clone(), Rc::clone(&is_over), Rc::clone(&put));
         let wakers = ["visibilitychange", "online"].map(|event| {
             let bell = bell.clone();
             window_event_listener_untyped(event, move |_| bell.ring(Ring::Woken))
@@ -135,7 +158,7 @@ where
         spawn_local_scoped_with_cancellation(async move {
             let (mut failures, mut is_asked) = (0, false);
             loop {
-                let is_over = live.is_gone() || live.value.with_untracked(&is_final);
+                let is_over = is_over();
                 let timer = (!is_over && !browser::is_hidden()).then(|| {
                     let bell = bell.clone();
                     Timeout::new(pause(failures, browser::random()), move || bell.ring(Ring::Woken))
@@ -147,16 +170,10 @@ where
                     continue;
                 }
                 is_asked = false;
-                let (etag, generation) = (live.etag.get_value(), live.generation.get_value());
-                let answer = live.value.with_untracked(|value| ask(value, etag)).await;
-                failures = if answer.is_err() { failures + 1 } else { 0 };
-                if live.generation.get_value() == generation {
-                    live.take(answer, &merge);
-                }
+                failures = if put().await { 0 } else { failures + 1 };
             }
         });
     });
-    live
 }
 
 /// In milliseconds: twice as long after each failure. `random` is from 0 to 1.

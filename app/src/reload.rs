@@ -3,6 +3,7 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local_scoped_with_cancellation;
+use std::pin::Pin;
 
 /// How many are under way, for the frame to show.
 #[derive(Clone, Copy)]
@@ -49,20 +50,34 @@ where
 {
     let value = RwSignal::new(seed);
     let asked = RwSignal::new(());
+    when_asked(Box::new(move |is_first| {
+        asked.track();
+        let key = key.get();
+        if is_first {
+            return None;
+        }
+        let loading = load(key);
+        Some(Box::pin(async move { value.set(loading.await) }))
+    }));
+    Reload { value, again: Callback::new(move |()| asked.set(())) }
+}
+
+/// Told whether what there is at first still holds; none then. What it reads is what is loaded anew for.
+type Asking = Box<dyn Fn(bool) -> Option<Pin<Box<dyn Future<Output = ()>>>>>;
+
+/// The same for whatever is loaded, so that it is in the page once.
+fn when_asked(ask: Asking) {
     let under_way = expect_context::<UnderWay>();
     let mut is_first = true;
     Effect::new(move |_| {
-        asked.track();
-        let key = key.get();
-        if !std::mem::replace(&mut is_first, false) {
-            let (loading, begun) = (load(key), under_way.begin());
+        if let Some(loading) = ask(std::mem::replace(&mut is_first, false)) {
+            let begun = under_way.begin();
             spawn_local_scoped_with_cancellation(async move {
-                value.set(loading.await);
+                loading.await;
                 drop(begun);
             });
         }
     });
-    Reload { value, again: Callback::new(move |()| asked.set(())) }
 }
 
 /// For what the browser asks by itself once the page is live, since the page can be read without it: the latest answer
