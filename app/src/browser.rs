@@ -13,6 +13,7 @@ use web_sys::wasm_bindgen::JsCast;
 mod clock;
 mod focus;
 mod scroll;
+mod size;
 mod storage;
 
 pub(crate) use clock::{now, remember_zone, zone_offset_minutes};
@@ -22,6 +23,7 @@ pub(crate) use focus::{focus, focus_first, focus_if_lost, focus_search, has_dial
 #[cfg(not(feature = "ssr"))]
 pub(crate) use scroll::scroll_to_left;
 pub(crate) use scroll::{goes_back, keep_place, scroll_soon_to, scroll_top, watch_ways};
+pub(crate) use size::watch_size;
 pub(crate) use storage::{
     forget_user, keep_only_of, recent_branches, remember_branch, session_item, set_cookie, set_session_item,
 };

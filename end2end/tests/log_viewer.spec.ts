@@ -557,3 +557,47 @@ test('a match is marked where it stands in its line, and scrolled to', async ({ 
   await page.getByLabel('Find in log').fill('');
   await expect.poll(marked).toBe('');
 });
+
+test('a log that is followed stays at its end and fills the window under a banner, and in a window of another size', async ({
+  page,
+  api,
+}) => {
+  await page.setViewportSize({ width: 1200, height: 800 });
+  await openLogOf(page, api, 500);
+  const fills = () =>
+    log(page).evaluate((log) => {
+      const below = window.innerHeight - log.getBoundingClientRect().bottom;
+      return below >= 0 && below < 60 && document.documentElement.scrollHeight <= window.innerHeight;
+    });
+  const isAsBefore = async () => {
+    await expect.poll(fills).toBe(true);
+    await expect.poll(() => fromEnd(page)).toBeLessThanOrEqual(1);
+    await expect(line(page, 500)).toBeInViewport({ ratio: 0.99 });
+    await expect(page.getByRole('switch', { name: 'Follow' })).toBeChecked();
+  };
+  await isAsBefore();
+  const lookAgain = () => page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true })));
+  const isApi = (url: URL) => url.pathname.startsWith('/api/');
+  const banner = page.getByRole('alert').filter({ hasText: "Can't reach the server" });
+  await page.route(isApi, (route) => route.abort());
+  await lookAgain();
+  await expect(banner).toBeVisible();
+  await isAsBefore();
+  await page.unroute(isApi);
+  await lookAgain();
+  await expect(banner).toBeHidden();
+  await isAsBefore();
+  for (const height of [620, 900]) {
+    await page.setViewportSize({ width: 1200, height });
+    await isAsBefore();
+  }
+
+  // Whoever reads further up is left where they are.
+  await log(page).evaluate((log) => log.scrollTo(0, 2000));
+  await expect(line(page, 101)).toBeInViewport();
+  await page.route(isApi, (route) => route.abort());
+  await lookAgain();
+  await expect(banner).toBeVisible();
+  await expect.poll(fills).toBe(true);
+  expect(await log(page).evaluate((log) => log.scrollTop)).toBe(2000);
+});

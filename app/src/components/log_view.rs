@@ -4,6 +4,7 @@
 use super::log_buffer::LogBuffer;
 use super::log_match;
 use super::log_window::{self, LINE_HEIGHT_PX, Viewport, drawn, drawn_folded, end};
+use crate::browser;
 use leptos::html::Div;
 use leptos::prelude::*;
 use std::collections::BTreeSet;
@@ -273,14 +274,18 @@ impl LogView {
         }
     }
 
-    /// The window has another size: what is followed stays in sight.
+    /// It is shown larger or smaller, or shown again: what is followed stays in sight.
     fn resized(self) {
-        let Some(now) = self.measured() else { return };
-        if self.follows.get_untracked() {
-            self.viewport.set(Some(now));
-            self.jump_to(end(self.length_untracked(), now.height));
-        } else {
-            self.viewport.set(Some(now));
+        let (Some(now), before) = (self.measured(), self.viewport.get_untracked()) else { return };
+        match before {
+            None => self.measure(),
+            Some(before) if before.height == now.height => {}
+            Some(_) => {
+                self.viewport.set(Some(now));
+                if self.follows.get_untracked() {
+                    self.jump_to(end(self.length_untracked(), now.height));
+                }
+            }
         }
     }
 
@@ -293,10 +298,9 @@ impl LogView {
     /// Runs in the browser only: measures, and keeps to the end while following.
     pub(crate) fn watch(self) {
         Effect::new(move |_| {
-            if self.scroller.get().is_some() {
+            if let Some(scroller) = self.scroller.get() {
                 self.measure();
-                let resized = window_event_listener_untyped("resize", move |_| self.resized());
-                on_cleanup(move || resized.remove());
+                browser::watch_size(&scroller, move || self.resized());
             }
         });
         let total = Memo::new(move |_| self.total());
