@@ -48,6 +48,12 @@ pub fn shell(assets: SiteAssets) -> impl IntoView {
                     </div>
                 </div>
                 <svg hidden inner_html=ICONS></svg>
+                <noscript>
+                    <p class="banner">
+                        "Without JavaScript this can be read: jobs, logs, histories. Allow it to submit, abort, rerun \
+                         or delete jobs, to change settings, and to see what happens as it happens."
+                    </p>
+                </noscript>
             </body>
         </html>
     }

@@ -18,6 +18,13 @@ test.describe('signed in', () => {
   });
 });
 
+test('what takes JavaScript is said', async ({ page }) => {
+  await page.goto('/');
+  const said = page.getByText('Without JavaScript this can be read', { exact: false });
+  await expect(said).toBeInViewport();
+  await expect(said).toContainText('submit, abort, rerun or delete');
+});
+
 test.describe('signed out', () => {
   test.use({ user: null });
 
