@@ -8,8 +8,9 @@ use crate::paths::{encode, with_query};
 use crate::transport::{self, Method, Patience, Request, Response};
 use protocol::JobId;
 use protocol::api::{
-    Branches, Environments, Job, JobList, LogLines, LogMatches, LoginOptions, RerunRequest, Results, ScenarioStats,
-    Scenarios, SubmitJobRequest, Task, ValidateBranchRequest, ValidatedBranch,
+    Branches, DRAWN_FOR_HEADER, Environments, ErrorCode, Job, JobList, LogLines, LogMatches, LoginOptions,
+    RerunRequest, Results, ScenarioStats, Scenarios, SubmitJobRequest, Task, User, ValidateBranchRequest,
+    ValidatedBranch,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -58,13 +59,16 @@ pub(crate) enum Lines {
     },
 }
 
-pub(crate) async fn me() -> Answer<protocol::api::User> {
-    get("/api/me".to_owned()).await
+/// Also where that is another by now than the one whom the page was drawn for.
+pub(crate) async fn me() -> Answer<User> {
+    let answer = ask(Method::Get, "/api/me".to_owned(), None, Vec::new(), Patience::Short).await;
+    connection::note(answer.as_ref().err());
+    read(&answer?)
 }
 
 /// Whether the server answers; what it answers `connection` notes.
 pub(crate) async fn ping() {
-    let _ = send(Method::Get, "/api/me".to_owned(), None, Vec::new(), Patience::Short).await;
+    connection::meet(me().await);
 }
 
 /// How people may sign in besides a user name and a password.
@@ -230,21 +234,40 @@ async fn get_if_changed<T>(url: String, etag: Option<String>, read: fn(&Response
     Ok(Fetched::Modified(Loaded { body, etag: response.etag, synced_at }))
 }
 
-/// What the API says no to is an error; "not modified" is none.
+/// As the user whom the page was drawn for. Where the session is no longer theirs, whose it is by now is asked at once.
 async fn send(
+    method: Method,
+    url: String,
+    json: Option<String>,
+    mut headers: Vec<(&'static str, String)>,
+    patience: Patience,
+) -> Answer<Response> {
+    let drawn_for = connection::drawn_for();
+    headers.extend(drawn_for.map(|user| (DRAWN_FOR_HEADER, user.to_string())));
+    let answer = ask(method, url, json, headers, patience).await;
+    let is_refused = answer.as_ref().is_err_and(|error| error.is(ErrorCode::Unauthenticated));
+    // Also whether it is theirs again.
+    if drawn_for.is_some() && (is_refused || connection::is_others()) {
+        connection::meet(me().await);
+    } else {
+        connection::note(answer.as_ref().err());
+    }
+    answer
+}
+
+/// What the API says no to is an error; "not modified" is none.
+async fn ask(
     method: Method,
     url: String,
     json: Option<String>,
     headers: Vec<(&'static str, String)>,
     patience: Patience,
 ) -> Answer<Response> {
-    let answer = match transport::send(Request { method, url, headers, json, patience }).await {
+    match transport::send(Request { method, url, headers, json, patience }).await {
         Ok(response) if (200..300).contains(&response.status) || response.status == NOT_MODIFIED => Ok(response),
         Ok(response) => Err(ClientError::of(&response)),
         Err(no_answer) => Err(no_answer.into()),
-    };
-    connection::note(answer.as_ref().err());
-    answer
+    }
 }
 
 fn written<T: Serialize>(body: &T) -> Answer<String> {

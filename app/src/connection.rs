@@ -4,10 +4,10 @@
 use crate::client::{self, ClientError};
 use crate::{browser, poll, transport};
 use leptos::prelude::*;
-use protocol::Timestamp;
 #[cfg(not(feature = "ssr"))]
 use protocol::api::ErrorCode;
 use protocol::api::User;
+use protocol::{Timestamp, UserId};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Connection {
@@ -21,10 +21,12 @@ pub(crate) struct Connection {
     pub(crate) now_as: RwSignal<Option<String>>,
     /// The files that this page was loaded from are no longer served.
     pub(crate) is_outdated: RwSignal<bool>,
+    /// The user whom the page was drawn for, and whether as an administrator.
+    drawn_for: Option<(UserId, bool)>,
 }
 
 impl Connection {
-    pub(crate) fn provide(drawn_at: Option<Timestamp>) -> Self {
+    pub(crate) fn provide(drawn_at: Option<Timestamp>, user: Option<&User>) -> Self {
         let connection = Self {
             answered_at: RwSignal::new(drawn_at),
             is_away: RwSignal::new(false),
@@ -32,6 +34,7 @@ impl Connection {
             returns: RwSignal::new(0),
             now_as: RwSignal::new(None),
             is_outdated: RwSignal::new(false),
+            drawn_for: user.map(|user| (user.id, user.is_admin)),
         };
         provide_context(connection);
         #[cfg(not(feature = "ssr"))]
@@ -39,10 +42,9 @@ impl Connection {
         connection
     }
 
-    /// Asks whether it is well again while it is not, and now and then whether the page is still the newest and `user`
-    /// still who is signed in.
-    pub(crate) fn watch(self, user: Option<&User>) {
-        let drawn_for = user.map(|user| (user.id, user.is_admin));
+    /// Asks whether it is well again while it is not, and now and then whether the page is still the newest and its
+    /// user still who is signed in.
+    pub(crate) fn watch(self) {
         let is_ill = Memo::new(move |_| self.is_away.get() || self.session_has_ended.get());
         poll::while_true(is_ill, client::ping);
         poll::now_and_then(is_ill, move || async move {
@@ -51,13 +53,25 @@ impl Connection {
             {
                 self.is_outdated.set(true);
             }
-            if drawn_for.is_some()
-                && let Ok(now) = client::me().await
-            {
-                let is_other = drawn_for != Some((now.id, now.is_admin));
-                self.now_as.set(is_other.then_some(now.username));
+            if self.drawn_for.is_some() {
+                meet(client::me().await);
             }
         });
+    }
+
+    /// Who is signed in by now: somebody else, or the same one as ever (or again), or nobody.
+    #[cfg(not(feature = "ssr"))]
+    fn meet(self, who: Result<User, ClientError>) {
+        let now = match who {
+            Ok(user) => Some(user).filter(|user| self.drawn_for != Some((user.id, user.is_admin))),
+            Err(error) if error.is(ErrorCode::Unauthenticated) => None,
+            // It can't be told.
+            Err(_) => return,
+        };
+        let now = now.map(|user| user.username);
+        if self.now_as.with_untracked(|before| *before != now) {
+            self.now_as.set(now);
+        }
     }
 
     #[cfg(not(feature = "ssr"))]
@@ -96,6 +110,39 @@ pub(crate) fn note(error: Option<&ClientError>) {
     }
 }
 
+/// Who is signed in by now, asked for by itself.
+#[cfg(not(feature = "ssr"))]
+pub(crate) fn meet(who: Result<User, ClientError>) {
+    if let Some(connection) = THIS.get() {
+        connection.meet(who);
+    }
+}
+
+/// The user whom the page was drawn for.
+#[cfg(not(feature = "ssr"))]
+pub(crate) fn drawn_for() -> Option<UserId> {
+    THIS.get()?.drawn_for.map(|(id, _)| id)
+}
+
+/// Whether another one has signed in since.
+#[cfg(not(feature = "ssr"))]
+pub(crate) fn is_others() -> bool {
+    THIS.get().is_some_and(|connection| connection.now_as.with_untracked(Option::is_some))
+}
+
 /// On the server a question is a call in the same process.
 #[cfg(feature = "ssr")]
 pub(crate) const fn note(_error: Option<&ClientError>) {}
+
+#[cfg(feature = "ssr")]
+pub(crate) fn meet(_who: Result<User, ClientError>) {}
+
+#[cfg(feature = "ssr")]
+pub(crate) const fn drawn_for() -> Option<UserId> {
+    None
+}
+
+#[cfg(feature = "ssr")]
+pub(crate) const fn is_others() -> bool {
+    false
+}

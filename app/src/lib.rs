@@ -66,7 +66,7 @@ pub fn App() -> impl IntoView {
     let Visitor { session, preferences, drawn_at } = visit::begin();
     Clock::provide(drawn_at);
     Toasts::provide();
-    Connection::provide(drawn_at).watch(session.user.as_ref());
+    Connection::provide(drawn_at, session.user.as_ref()).watch();
     if let Some(id) = session.user.as_ref().map(|user| user.id) {
         Effect::new(move |_| browser::keep_only_of(id));
     }

@@ -138,7 +138,12 @@ async fn drawn<S: Seed>(loading: impl Loading<Output = S>, draw: fn(S) -> AnyVie
     }
     let seed = loading.await;
     if seed.error().is_some_and(|error| error.is(ErrorCode::Unauthenticated)) {
-        crate::browser::sign_in_for(&to);
+        if crate::connection::is_others() {
+            // As theirs, under their name.
+            crate::browser::go(&to);
+        } else {
+            crate::browser::sign_in_for(&to);
+        }
         // What is there stays until the browser has left it.
         return std::future::pending().await;
     }

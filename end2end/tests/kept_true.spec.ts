@@ -244,6 +244,48 @@ test('a tab says so when somebody else has signed in meanwhile', async ({ page, 
   await expect(banner).toBeHidden();
 });
 
+test("an open tab shows nothing of another user's who has signed in in another tab, and does nothing for them", async ({
+  page,
+  context,
+  baseURL,
+  api,
+  playwright,
+}) => {
+  const job = await api.submit('main', 'load/soak');
+  await open(page, '/');
+  await expect(jobRow(page, job)).toBeVisible();
+  const credentials = { username: 'admin', password: password('admin'), send: 'always' as const };
+  const admin = await playwright.request.newContext({ baseURL, httpCredentials: credentials });
+  const theirs = await admin.post('/api/submit_job', { data: { branch_name: 'main', scenarios: ['smoke/boot'] } });
+  const { id } = await theirs.json();
+  await admin.dispose();
+  // Signed in without the cookie, so that this does not end the session of the other tests.
+  const kept = await context.cookies();
+  await context.clearCookies();
+  const data = { username: 'admin', password: password('admin') };
+  const signedIn = await context.request.post('/api/login', { headers: { Origin: baseURL ?? '' }, data });
+  expect(signedIn.ok()).toBe(true);
+  const banner = page.getByRole('alert').filter({ hasText: 'You are signed in as admin now.' });
+  await expect(banner).toBeVisible();
+  await expect(page.getByRole('alert').filter({ visible: true })).toHaveCount(1);
+  await expect(page.getByText('Your jobs, newest first.', { exact: false })).toBeVisible();
+  await expect(jobRow(page, { id })).toHaveCount(0);
+
+  // Another view is opened as theirs, under their name.
+  await jobRow(page, job).getByRole('link').first().click();
+  await expect(page.getByRole('button', { name: 'Abort', exact: true })).toBeVisible();
+  await expect(page.getByRole('banner')).toContainText('admin');
+  await expect(banner).toBeHidden();
+
+  // The other way round, in a view that has nothing to ask: when one comes back to the tab.
+  await open(page, '/account');
+  await context.clearCookies();
+  await context.addCookies(kept);
+  await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true })));
+  await expect(page.getByRole('alert').filter({ hasText: 'You are signed in as demo now.' })).toBeVisible();
+  await api.abort(job);
+});
+
 test('what could not be had while the server was away comes by itself when it is back', async ({ page, api }) => {
   const job = await api.run('main', 'firmware/report', 'smoke/boot');
   await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-2`);

@@ -29,6 +29,8 @@ pub use problem::{ErrorCode, Problem};
 
 /// A header of the page's own requests, so that a 401 does not open the browser's password dialog.
 pub const PAGE_HEADER: &str = "testarena-page";
+/// The id of the user whom a page was drawn for: it is answered as long as it is theirs that the session is.
+pub const DRAWN_FOR_HEADER: &str = "testarena-drawn-for";
 /// How old the facts of an answer are: the oldest `last_synced_at` in it.
 pub const SYNCED_AT_HEADER: &str = "testarena-synced-at";
 /// The server's time in milliseconds since 1970, to the page alone: of `Date` a proxy makes its own.

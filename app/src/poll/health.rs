@@ -4,7 +4,7 @@ use super::pause;
 use crate::browser;
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
-use leptos::task::spawn_local_scoped_with_cancellation;
+use leptos::task::{spawn_local, spawn_local_scoped_with_cancellation};
 
 /// For what changes once in weeks.
 const SELDOM_MS: u32 = 15 * 60 * 1_000;
@@ -34,11 +34,20 @@ pub(crate) async fn a_while() {
     TimeoutFuture::new(pause(0, browser::random())).await;
 }
 
-/// Asks every quarter of an hour while somebody looks, and at once when `is_ill` is over.
+/// Asks every quarter of an hour while somebody looks, and at once when `is_ill` is over or somebody comes back to the
+/// tab: they may have signed in as another in the one before.
 pub(crate) fn now_and_then<Asking: Future<Output = ()> + 'static>(
     is_ill: Memo<bool>,
     ask: impl Fn() -> Asking + Copy + 'static,
 ) {
+    Effect::new(move |_| {
+        let shown = window_event_listener_untyped("visibilitychange", move |_| {
+            if !browser::is_hidden() {
+                spawn_local(ask());
+            }
+        });
+        on_cleanup(move || shown.remove());
+    });
     Effect::new(move |was_ill: Option<bool>| {
         let is_ill = is_ill.get();
         spawn_local_scoped_with_cancellation(async move {

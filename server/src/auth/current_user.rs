@@ -12,7 +12,7 @@ use axum::http::header::{ORIGIN, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
-use protocol::api::{AuditAction, ErrorCode, PAGE_HEADER, TokenScope, Via};
+use protocol::api::{AuditAction, DRAWN_FOR_HEADER, ErrorCode, PAGE_HEADER, TokenScope, Via};
 use protocol::{TokenId, UserId};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -104,6 +104,7 @@ impl Auth {
             Credentials::Sessions(hashes) => {
                 origin::require_for_cookie(parts, self)?;
                 let (hash, user) = self.find_one_session(&hashes).await?;
+                require_drawn_for(&parts.headers, user.id)?;
                 let acts_as_admin = user.is_admin;
                 Ok(CurrentUser { user, via: Via::Page, address, proof: Proof::Session(hash), acts_as_admin })
             }
@@ -171,6 +172,14 @@ impl Auth {
             }
         })
     }
+}
+
+/// A page that is open shows one user's facts under that user's name: when another has signed in meanwhile, in another
+/// tab, it is neither told theirs nor acts for them.
+fn require_drawn_for(headers: &HeaderMap, user: UserId) -> ApiResult<()> {
+    let is_theirs =
+        headers.get(DRAWN_FOR_HEADER).is_none_or(|drawn_for| drawn_for.as_bytes() == user.to_string().as_bytes());
+    if is_theirs { Ok(()) } else { Err(unauthenticated("another user has signed in since the page was opened")) }
 }
 
 const NO_SUCH_TOKEN: &str = "the API token is not known, has expired, or was deleted";

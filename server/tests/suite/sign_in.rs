@@ -113,6 +113,24 @@ async fn only_a_client_that_is_no_page_is_asked_for_a_password() {
 }
 
 #[tokio::test]
+async fn a_page_that_was_drawn_for_one_user_is_answered_by_no_other_ones_session() {
+    let app = TestApp::start().await;
+    app.user("ada").await;
+    app.user("bob").await;
+    let id = app.store_job("bob", "bench-a", "main", &["smoke/boot"]).await;
+    let browser = app.anybody().sign_in("bob").await;
+    let mine = browser.get("/api/me").await.expect(200)["id"].as_i64().unwrap();
+    let as_page_of = |user: &str| browser.clone().with("testarena-drawn-for", user);
+    as_page_of(&mine.to_string()).get("/api/jobs").await.expect(200);
+    for other in [(mine - 1).to_string(), "0".to_owned(), String::new(), "x".to_owned()] {
+        assert_eq!(as_page_of(&other).get("/api/jobs").await.code(), "unauthenticated", "{other}");
+        let abort = as_page_of(&other).send_nothing(&format!("/api/job/{id}/abort")).await;
+        assert_eq!(abort.code(), "unauthenticated", "{other}");
+    }
+    assert_eq!(browser.get(&format!("/api/job/{id}")).await.expect(200)["abort_requested"], false);
+}
+
+#[tokio::test]
 async fn the_eleventh_wrong_password_of_a_minute_is_not_even_checked() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
