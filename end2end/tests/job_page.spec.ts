@@ -1,5 +1,6 @@
 // One job: what its page says of it at first sight, and where it leads.
 
+import { expectNothingWider } from '../fixtures/axe';
 import { expect, fetchWhole, hold, jobRow, logLines, open, tab, test } from '../fixtures/test';
 
 test('the verdict is told in plain words, what failed comes first, and each outcome can be listed alone', async ({ page, api }) => {
@@ -301,4 +302,31 @@ test('result files with odd names are shown, each its own', async ({ page, api }
   }
   await page.reload();
   await expect(page.getByText(`what is in ${names.at(-1)}`, { exact: true })).toBeVisible();
+});
+
+test.describe('on a phone', () => {
+  test.use({ viewport: { width: 390, height: 844 }, hasTouch: true });
+
+  test('the head of a job says how old it is, whatever its bench is called', async ({ page, api }) => {
+    const job = await api.submit('main', 'load/soak');
+    await api.untilRunning(job);
+    await open(page, `/jobs/${job.id}?tab=scenarios`);
+    await expect(page.getByText(/^as of \d+ s ago$/)).toBeInViewport({ ratio: 0.99 });
+    await expectNothingWider(page);
+    const environment = 'bench_that_somebody_has_called_by_a_name_without_any_end_to_it';
+    await page.route(
+      (url) => url.pathname === `/api/job/${job.id}`,
+      async (route) => {
+        const answer = await fetchWhole(route);
+        const body = await answer.json();
+        const sync = { ...body.sync, state: 'failing', error: 'no answer' };
+        await route.fulfill({ response: answer, json: { ...body, environment, sync, branch_name: environment } });
+      },
+    );
+    await page.getByRole('link', { name: 'Jobs', exact: true }).click();
+    await jobRow(page, job).getByRole('link').first().click();
+    await expect(page.getByText(`${environment} unreachable since`, { exact: false })).toBeInViewport({ ratio: 0.99 });
+    await expectNothingWider(page);
+    await api.abort(job);
+  });
 });
