@@ -14,6 +14,7 @@ use protocol::api::{
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::pin::Pin;
 
 mod accounts;
 mod answer;
@@ -234,25 +235,33 @@ async fn get_if_changed<T>(url: String, etag: Option<String>, read: fn(&Response
     Ok(Fetched::Modified(Loaded { body, etag: response.etag, synced_at }))
 }
 
+/// A question under way, the same for whatever is asked, so that it is in the page once.
+#[cfg(feature = "ssr")]
+type Sending = Pin<Box<dyn Future<Output = Answer<Response>> + Send>>;
+#[cfg(not(feature = "ssr"))]
+type Sending = Pin<Box<dyn Future<Output = Answer<Response>>>>;
+
 /// As the user whom the page was drawn for. Where the session is no longer theirs, whose it is by now is asked at once.
-async fn send(
+fn send(
     method: Method,
     url: String,
     json: Option<String>,
     mut headers: Vec<(&'static str, String)>,
     patience: Patience,
-) -> Answer<Response> {
-    let drawn_for = connection::drawn_for();
-    headers.extend(drawn_for.map(|user| (DRAWN_FOR_HEADER, user.to_string())));
-    let answer = ask(method, url, json, headers, patience).await;
-    let is_refused = answer.as_ref().is_err_and(|error| error.is(ErrorCode::Unauthenticated));
-    // Also whether it is theirs again.
-    if drawn_for.is_some() && (is_refused || connection::is_others()) {
-        connection::meet(me().await);
-    } else {
-        connection::note(answer.as_ref().err());
-    }
-    answer
+) -> Sending {
+    Box::pin(async move {
+        let drawn_for = connection::drawn_for();
+        headers.extend(drawn_for.map(|user| (DRAWN_FOR_HEADER, user.to_string())));
+        let answer = ask(method, url, json, headers, patience).await;
+        let is_refused = answer.as_ref().is_err_and(|error| error.is(ErrorCode::Unauthenticated));
+        // Also whether it is theirs again.
+        if drawn_for.is_some() && (is_refused || connection::is_others()) {
+            connection::meet(me().await);
+        } else {
+            connection::note(answer.as_ref().err());
+        }
+        answer
+    })
 }
 
 /// What the API says no to is an error; "not modified" is none.

@@ -87,7 +87,8 @@ test('another job to compare with is one of the last of the same branch, or any 
   const job = await api.run('main', 'smoke/boot');
   await open(page, `/compare?b=${job.id}`);
   await expect(page.getByRole('textbox', { name: 'Job after' })).toHaveValue(`${job.id}`);
-  const offered = page.getByRole('table', { name: 'Last jobs of main on demo' });
+  await expect(page.getByRole('heading', { level: 2 })).toHaveText('Last jobs of main on demo');
+  const offered = page.getByRole('table', { name: 'Jobs' });
   await expect(offered.getByRole('link', { name: `Job #${first.id}`, exact: true })).toBeVisible();
   await expect(offered.getByRole('link', { name: `Job #${other.id}`, exact: true })).toHaveCount(0);
   await expect(offered.getByRole('link', { name: `Job #${job.id}`, exact: true })).toHaveCount(0);

@@ -2,6 +2,11 @@
 
 use std::cmp::Ordering;
 
+/// In the order of `natural`.
+pub fn sort(names: &mut [String]) {
+    names.sort_unstable_by(|a, b| natural(a, b));
+}
+
 /// Folder by folder, so that what is in one stays together; within a name, runs of digits by their number.
 pub fn natural(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a.split('/'), b.split('/'));

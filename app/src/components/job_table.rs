@@ -13,8 +13,9 @@ use protocol::{JobId, reason};
 #[component]
 pub(crate) fn JobTable(
     #[prop(into)] jobs: Signal<Vec<JobSummary>>,
-    /// Where a job's own view is.
-    href: fn(JobId) -> String,
+    /// Where a job's row leads.
+    #[prop(into)]
+    href: Callback<JobId, String>,
 ) -> impl IntoView {
     let keys = Signal::derive(move || jobs.with(|jobs| jobs.iter().map(|job| (job.id.0, 0)).collect::<Vec<_>>()));
     let row = Callback::new(move |(id, _)| {
@@ -44,7 +45,7 @@ pub(crate) fn JobTable(
 
 /// What never changes of a job is drawn once; of the rest, only what did change is drawn anew.
 #[component]
-fn JobRow(jobs: Signal<Vec<JobSummary>>, seed: JobSummary, href: fn(JobId) -> String) -> impl IntoView {
+fn JobRow(jobs: Signal<Vec<JobSummary>>, seed: JobSummary, href: Callback<JobId, String>) -> impl IntoView {
     let clock = expect_context::<Clock>();
     let (id, created_at) = (seed.id, seed.created_at);
     let (branch, environment, user) = (seed.branch_name.clone(), seed.environment.clone(), seed.user.username.clone());
@@ -56,7 +57,7 @@ fn JobRow(jobs: Signal<Vec<JobSummary>>, seed: JobSummary, href: fn(JobId) -> St
     view! {
         <tr role="row">
             <td role="cell" class="job-number">
-                <a href=href(id) aria-label=format!("Job #{id}")>{format!("#{id}")}</a>
+                <a href=href.run(id) aria-label=format!("Job #{id}")>{format!("#{id}")}</a>
             </td>
             <td role="cell" class="job-status">
                 {move || view! { <JobStatusBadge status=status.get() /> }}

@@ -15,8 +15,8 @@ use crate::session::Session;
 use crate::words;
 use leptos::prelude::*;
 use leptos_meta::Title;
+use protocol::JobId;
 use protocol::api::{Comparison, ErrorCode, JobSummary};
-use protocol::{JobId, JobStatus};
 
 mod changes;
 mod choice;
@@ -106,12 +106,28 @@ fn ComparePage(seed: Compare) -> impl IntoView {
 
 #[component]
 fn Present(seed: Loaded<Comparison>) -> impl IntoView {
-    let Comparison { a, b, .. } = seed.body.clone();
-    let ids = (a.id, b.id);
+    let ids = (seed.body.a.id, seed.body.b.id);
     let ask = move |_: &Comparison, etag| client::compare_jobs(ids.0, ids.1, etag);
     let live = poll::live(seed, ask, |shown: &mut Comparison, fresh| *shown = fresh, is_over);
     let (title, swapped) = (format!("Job #{} and job #{}", ids.0, ids.1), paths::compare(ids.1, ids.0));
-    let place = (b.environment.clone(), b.branch_name.clone());
+    let opened = StoredValue::new(None::<bool>);
+    // Drawn anew in place: a row stays in the document, with what it has of focus and selection.
+    let content = move || {
+        let both = live.value.get();
+        let hint = hint(&both).map(|hint| view! { <p class="notice is-status">{hint}</p> });
+        let Comparison { a, b, scenarios } = both;
+        let place = (b.environment.clone(), b.branch_name.clone());
+        view! {
+            <div class="sides">
+                <Side job=a />
+                <a class="button is-quiet is-small" href=swapped.clone() data-noscroll=""><Icon name="compare" />"Swap"</a>
+                <Side job=b />
+            </div>
+            {hint}
+            <Changes ids place scenarios opened />
+        }
+        .into_any()
+    };
     view! {
         <Title text=title.clone() />
         <div class="page-head">
@@ -119,13 +135,7 @@ fn Present(seed: Loaded<Comparison>) -> impl IntoView {
             <a class="button is-quiet" href=paths::compare_with(ids.1)>"Compare with another…"</a>
         </div>
         <Freshness synced_at=live.synced_at trouble=live.trouble answered_at=live.answered_at />
-        <div class="sides">
-            <Side job=a status=Signal::derive(move || live.value.with(|both| both.a.status)) />
-            <a class="button is-quiet is-small" href=swapped data-noscroll=""><Icon name="compare" />"Swap"</a>
-            <Side job=b status=Signal::derive(move || live.value.with(|both| both.b.status)) />
-        </div>
-        {move || live.value.with(hint).map(|hint| view! { <p class="notice is-status">{hint}</p> })}
-        <Changes ids place both=live.value />
+        {content}
     }
 }
 
@@ -149,15 +159,14 @@ fn hint(both: &Comparison) -> Option<&'static str> {
     (a.commit == b.commit).then_some("Both ran the same commit: what differs between them is not in the branch.")
 }
 
-/// What never changes of a job, and how it is by now.
 #[component]
-fn Side(job: JobSummary, status: Signal<JobStatus>) -> impl IntoView {
+fn Side(job: JobSummary) -> impl IntoView {
     let short = words::short_commit(&job.commit).to_owned();
     view! {
         <section class="side">
             <h2>
                 <a href=paths::job(job.id)>{format!("Job #{}", job.id)}</a>
-                {move || view! { <JobStatusBadge status=status.get() /> }}
+                <JobStatusBadge status=job.status />
             </h2>
             <ul class="facts-line">
                 <li><Icon name="branch" /><span class="branch">{job.branch_name}</span></li>

@@ -94,7 +94,7 @@ pub fn scenarios(listing: &[u8], scenario_dir: &str) -> Result<ScenarioList, Odd
             list.problems.push(format!("{} would all be the scenario {name:?}; rename all but one", paths.join(", ")));
         }
     }
-    list.scenarios.sort_unstable_by(|a, b| order::natural(a, b));
+    order::sort(&mut list.scenarios);
     Ok(list)
 }
 

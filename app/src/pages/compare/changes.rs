@@ -1,11 +1,11 @@
 //! The scenarios of two jobs in groups, what needs a look first; what is as it was stands folded at the end.
 
-use crate::components::rows::Rows;
 use crate::components::status_badge::TaskStatusBadge;
 use crate::{paths, words};
 use leptos::prelude::*;
-use protocol::api::{Change, ComparedScenario, Comparison};
-use protocol::{JobId, TaskStatus};
+use protocol::JobId;
+use protocol::TaskStatus;
+use protocol::api::{Change, ComparedScenario};
 
 /// In the order in which one looks.
 const GROUPS: [Change; 5] = [Change::NewlyFailed, Change::StillFailing, Change::Fixed, Change::OnlyA, Change::OnlyB];
@@ -16,54 +16,59 @@ pub(super) fn Changes(
     ids: (JobId, JobId),
     /// Environment and branch whose histories the scenarios lead to.
     place: (String, String),
-    both: RwSignal<Comparison>,
+    scenarios: Vec<ComparedScenario>,
+    /// Whether the reader has opened what is as before, or closed it.
+    opened: StoredValue<Option<bool>>,
 ) -> impl IntoView {
-    let place = StoredValue::new(place);
-    let count = move |change| both.with(|both| count(&both.scenarios, change));
-    let has_changed = Memo::new(move |_| GROUPS.into_iter().any(|change| count(change) > 0));
-    let has_same = Memo::new(move |_| count(Change::Same) > 0);
-    let table = move |label, groups: &'static [Change]| view! { <ChangeTable label ids place groups both /> };
-    // Only what the reader did; until then as it is best.
-    let opened = RwSignal::new(None::<bool>);
-    let is_open = move || opened.get().unwrap_or(!has_changed.get());
-    // Drawn, not left to the browser, so that the next answer finds it as the reader left it.
-    let turn = move |event: leptos::ev::MouseEvent| {
-        event.prevent_default();
-        opened.set(Some(!is_open()));
-    };
-    let same = move || format!("{} as before", words::plural(count(Change::Same) as u64, "scenario"));
+    let of = |change| scenarios.iter().filter(|one| one.change == change).cloned().collect::<Vec<_>>();
+    let (same, groups) = (of(Change::Same), GROUPS.map(|change| (change, of(change))));
+    let told = summary(&groups, same.len());
+    let is_any = groups.iter().any(|(_, scenarios)| !scenarios.is_empty());
+    let groups = groups.into_iter().filter(|(_, scenarios)| !scenarios.is_empty());
+    let groups = groups.map(|(change, scenarios)| Group { title: title(change, ids, scenarios.len()), scenarios });
+    let changed = is_any.then(|| {
+        view! { <ChangeTable label="Changes" ids place=place.clone() groups=groups.collect() /> }
+    });
+    let unchanged = (!same.is_empty()).then(|| {
+        let words = format!("{} as before", words::plural(same.len() as u64, "scenario"));
+        let groups = vec![Group { title: None, scenarios: same }];
+        let is_open = opened.get_value().unwrap_or(!is_any);
+        view! {
+            <details class="fold" open=is_open>
+                <summary on:click=move |_| opened.update_value(|opened| *opened = Some(!opened.unwrap_or(!is_any)))>{words}</summary>
+                <ChangeTable label="Unchanged" ids place groups />
+            </details>
+        }
+    });
     view! {
-        <p class="changes-told">{move || both.with(|both| summary(&both.scenarios))}</p>
-        {move || has_changed.get().then(|| table("Changes", &GROUPS))}
-        {move || {
-            has_same.get().then(|| {
-                view! {
-                    <details class="fold" open=is_open>
-                        <summary on:click=turn>{same}</summary>
-                        {table("Unchanged", &[Change::Same])}
-                    </details>
-                }
-            })
-        }}
+        <p class="changes-told">{told}</p>
+        {changed}
+        {unchanged}
     }
 }
 
-fn count(scenarios: &[ComparedScenario], change: Change) -> usize {
-    scenarios.iter().filter(|one| one.change == change).count()
+struct Group {
+    title: Option<String>,
+    scenarios: Vec<ComparedScenario>,
 }
 
 /// `2 newly failed, 1 fixed, 9 as before`.
-fn summary(scenarios: &[ComparedScenario]) -> String {
-    let count = |change| count(scenarios, change);
-    let told = [
-        (count(Change::NewlyFailed), "newly failed"),
-        (count(Change::StillFailing), "still failing"),
-        (count(Change::Fixed), "fixed"),
-        (count(Change::OnlyA) + count(Change::OnlyB), "in only one"),
-        (count(Change::Same), "as before"),
-    ];
-    let some = told.into_iter().filter(|(count, _)| *count > 0);
-    some.map(|(count, words)| format!("{count} {words}")).collect::<Vec<_>>().join(", ")
+fn summary(groups: &[(Change, Vec<ComparedScenario>)], same: usize) -> String {
+    let told = groups.iter().filter_map(|(change, scenarios)| {
+        let word = match change {
+            Change::NewlyFailed => "newly failed",
+            Change::StillFailing => "still failing",
+            Change::Fixed => "fixed",
+            Change::OnlyA | Change::OnlyB => return None,
+            Change::Same => "as before",
+        };
+        (!scenarios.is_empty()).then(|| format!("{} {word}", scenarios.len()))
+    });
+    let only = groups.iter().filter(|(change, _)| matches!(change, Change::OnlyA | Change::OnlyB));
+    let only: usize = only.map(|(_, scenarios)| scenarios.len()).sum();
+    let only = (only > 0).then(|| format!("{only} in only one"));
+    let same = (same > 0).then(|| format!("{same} as before"));
+    told.chain(only).chain(same).collect::<Vec<_>>().join(", ")
 }
 
 fn title(change: Change, (a, b): (JobId, JobId), count: usize) -> Option<String> {
@@ -78,35 +83,25 @@ fn title(change: Change, (a, b): (JobId, JobId), count: usize) -> Option<String>
 }
 
 #[component]
-fn ChangeTable(
-    label: &'static str,
-    ids: (JobId, JobId),
-    place: StoredValue<(String, String)>,
-    groups: &'static [Change],
-    both: RwSignal<Comparison>,
-) -> impl IntoView {
-    // A comparison's scenarios are never more or fewer: each is known by its place there, and drawn anew when it ends
-    // otherwise than is shown.
-    let row = Callback::new(move |(at, _): (i64, usize)| {
-        let at = usize::try_from(at).unwrap_or(usize::MAX);
-        let one = both.with_untracked(|both| both.scenarios.get(at).cloned());
-        one.map(|one| view! { <ChangeRow one place /> }).into_any()
-    });
-    let group = move |change: Change| {
-        let keys = Signal::derive(move || {
-            let key = |(at, one): (i64, &ComparedScenario)| {
-                (one.change == change).then(|| (at, outcome_number(one.a) * 100 + outcome_number(one.b)))
-            };
-            both.with(|both| (0..).zip(&both.scenarios).filter_map(key).collect::<Vec<_>>())
-        });
-        let head = move || {
-            title(change, ids, keys.with(Vec::len)).map(|title| {
-                view! { <tr class="group"><th scope="rowgroup" colspan="3">{title}</th></tr> }
-            })
-        };
-        let is_shown = Memo::new(move |_| keys.with(|keys| !keys.is_empty()));
-        move || is_shown.get().then(|| view! { <tbody>{head}<Rows keys row /></tbody> })
+fn ChangeTable(label: &'static str, ids: (JobId, JobId), place: (String, String), groups: Vec<Group>) -> impl IntoView {
+    let (environment, branch) = place;
+    let row = |one: ComparedScenario| {
+        let history = paths::scenario(&environment, &one.scenario, &branch);
+        view! {
+            <tr>
+                <td class="is-stretched"><a class="scenario" href=history title=one.scenario.clone()>{one.scenario.clone()}</a></td>
+                <td>{outcome(one.a)}</td>
+                <td>{outcome(one.b)}</td>
+            </tr>
+        }
     };
+    let group = |Group { title, scenarios }: Group| {
+        let head = title.map(|title| {
+            view! { <tr class="group"><th scope="rowgroup" colspan="3">{title}</th></tr> }
+        });
+        view! { <tbody>{head}{scenarios.into_iter().map(row).collect_view()}</tbody> }
+    };
+    let groups = groups.into_iter().map(group).collect_view();
     view! {
         <table class="table change-table" aria-label=label>
             <thead>
@@ -116,28 +111,8 @@ fn ChangeTable(
                     <th scope="col">{format!("#{}", ids.1)}</th>
                 </tr>
             </thead>
-            {groups.iter().map(|change| group(*change)).collect_view()}
+            {groups}
         </table>
-    }
-}
-
-#[component]
-fn ChangeRow(one: ComparedScenario, place: StoredValue<(String, String)>) -> impl IntoView {
-    let history = place.with_value(|(environment, branch)| paths::scenario(environment, &one.scenario, branch));
-    view! {
-        <tr>
-            <td class="is-stretched"><a class="scenario" href=history title=one.scenario.clone()>{one.scenario.clone()}</a></td>
-            <td>{outcome(one.a)}</td>
-            <td>{outcome(one.b)}</td>
-        </tr>
-    }
-}
-
-/// One for each outcome, and one for none.
-const fn outcome_number(status: Option<TaskStatus>) -> usize {
-    match status {
-        None => 0,
-        Some(status) => status as usize + 1,
     }
 }
 

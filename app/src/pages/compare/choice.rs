@@ -2,10 +2,9 @@
 //! form and plain links, so that it works before the page is live.
 
 use crate::client::{self, ClientError, Fetched, JobQuery};
+use crate::components::job_table::JobTable;
 use crate::components::notice::Alert;
-use crate::components::status_badge::JobStatusBadge;
-use crate::components::time_stamp::Ago;
-use crate::{paths, words};
+use crate::paths;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use protocol::JobId;
@@ -76,35 +75,10 @@ pub(super) fn Choose(a: String, b: String, choice: Choice) -> impl IntoView {
 #[component]
 fn Offered(job: JobSummary, others: Vec<JobSummary>) -> impl IntoView {
     let title = format!("Last jobs of {} on {}", job.branch_name, job.environment);
-    let row = |other: JobSummary| {
-        let JobSummary { id, status, commit, user, created_at, .. } = other;
-        let short = words::short_commit(&commit).to_owned();
-        // As they followed each other.
-        let href = paths::compare(id.min(job.id), id.max(job.id));
-        view! {
-            <tr>
-                <td><a href=href>{format!("Job #{id}")}</a></td>
-                <td><JobStatusBadge status /></td>
-                <td><code title=commit>{short}</code></td>
-                <td class="is-stretched">{user.username}</td>
-                <td><Ago at=created_at /></td>
-            </tr>
-        }
-    };
-    let rows = others.into_iter().map(row).collect_view();
+    // As they followed each other.
+    let href = move |other: JobId| paths::compare(other.min(job.id), other.max(job.id));
     view! {
-        <table class="table offered" aria-label=title.clone()>
-            <caption>{title.clone()}</caption>
-            <thead>
-                <tr>
-                    <th scope="col">"Job"</th>
-                    <th scope="col">"Status"</th>
-                    <th scope="col">"Commit"</th>
-                    <th scope="col">"By"</th>
-                    <th scope="col">"Submitted"</th>
-                </tr>
-            </thead>
-            <tbody>{rows}</tbody>
-        </table>
+        <h2 class="offered">{title}</h2>
+        <JobTable jobs=Signal::stored(others) href />
     }
 }

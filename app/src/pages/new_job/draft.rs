@@ -188,7 +188,7 @@ impl Draft {
 
 fn in_order(scenarios: BTreeSet<String>) -> Vec<String> {
     let mut scenarios: Vec<String> = scenarios.into_iter().collect();
-    scenarios.sort_unstable_by(|a, b| order::natural(a, b));
+    order::sort(&mut scenarios);
     scenarios
 }
 

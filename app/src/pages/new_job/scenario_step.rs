@@ -47,7 +47,7 @@ pub(super) fn ScenarioStep(draft: Draft, steps: Steps) -> impl IntoView {
 #[component]
 fn Picker(draft: Draft, steps: Steps, offered: Scenarios) -> impl IntoView {
     let Scenarios { mut scenarios, problems, .. } = offered;
-    scenarios.sort_unstable_by(|a, b| order::natural(a, b));
+    order::sort(&mut scenarios);
     let filter = RwSignal::new(String::new());
     let error = RwSignal::new(None::<String>);
     let total = scenarios.len();
