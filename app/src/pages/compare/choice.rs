@@ -33,7 +33,7 @@ impl Choice {
                 let is_told = user.is_some_and(|user| user.is_admin || user.id == job.user.id);
                 let search = if is_told { String::new() } else { job.user.username.clone() };
                 let (environment, branch) = (job.environment.clone(), job.branch_name.clone());
-                let query = JobQuery { environment, branch, search, ..JobQuery::default() };
+                let query = JobQuery { search, environment, branch, ..JobQuery::default() };
                 let listed = client::list_jobs(&query, DEFAULT_PAGE as usize, None).await.and_then(Fetched::loaded);
                 let mut others = listed.map(|listed| listed.body.jobs).unwrap_or_default();
                 others.retain(|other| other.id != job.id);
