@@ -7,7 +7,7 @@ use super::listing::{self, Odd, ScenarioList};
 use super::memory::Memory;
 use super::output::{first_words, last_words, stdout_of, tells_of_altering};
 use super::shell::Shell;
-use super::silence::believe_silence;
+use super::silence::{believe_absence, believe_presence, believe_silence};
 use super::ssh::Output;
 use super::ssh_state::Purpose;
 use crate::config::SshConfig;
@@ -43,6 +43,26 @@ impl QuestionError {
             Self::Unreachable(failure) => failure.private().to_owned(),
             other => other.to_string(),
         }
+    }
+}
+
+/// What a server says of whether it has a commit.
+enum Presence {
+    /// Though it names the commit, as git does of one that it lacks?
+    There {
+        is_named: bool,
+    },
+    Lacking,
+    /// The command failed and said nothing.
+    Wordless {
+        command: String,
+        output: Output,
+    },
+}
+
+impl Presence {
+    const fn is_there(&self) -> bool {
+        matches!(self, Self::There { .. })
     }
 }
 
@@ -109,22 +129,39 @@ impl Repository {
         self.scenarios.get(commit.to_owned(), self.ask_scenarios(branch, commit)).await
     }
 
+    /// Whether the commit is there, of a server of which it is seen that it runs what it is asked.
     pub async fn commit_is_present(&self, commit: &str) -> Result<bool, QuestionError> {
         if !names::is_commit(commit) {
             return Ok(false);
         }
-        self.ask(self.commands.present(commit), |command, output| {
+        let said = self.ask_presence(commit).await?;
+        let believed = match &said {
+            Presence::There { is_named } => believe_presence(&self.shell, &self.commands, *is_named).await,
+            Presence::Lacking => Ok(()),
+            Presence::Wordless { command, output } => {
+                believe_absence(&self.shell, &self.commands, command, output).await
+            }
+        };
+        believed.map(|()| said.is_there()).map_err(QuestionError::Unreachable)
+    }
+
+    /// What the server says of a commit, for whoever is going to see whether that was right.
+    async fn ask_presence(&self, commit: &str) -> Result<Presence, QuestionError> {
+        let read = |command: &str, output: &Output| {
+            let is_named = String::from_utf8_lossy(&output.stderr).contains(commit);
             if output.exit_status == 0 && !output.is_cut {
-                return Ok(true);
+                return Ok(Presence::There { is_named });
             }
             // Git names the commit when that is what it lacks; other words mean that it could not look.
-            let lacks_commit = output.stderr.is_empty() || String::from_utf8_lossy(&output.stderr).contains(commit);
-            if lacks_commit && !output.is_cut && !tells_of_altering(output, commit) {
-                return Ok(false);
+            if is_named && !output.is_cut && !tells_of_altering(output, commit) {
+                return Ok(Presence::Lacking);
             }
-            stdout_of(command, output).map(|_| false)
-        })
-        .await
+            if output.stderr.is_empty() && !output.is_cut {
+                return Ok(Presence::Wordless { command: command.to_owned(), output: output.clone() });
+            }
+            stdout_of(command, output).map(|_| Presence::Lacking)
+        };
+        self.ask(self.commands.present(commit), read).await
     }
 
     async fn ask_branches(&self) -> Result<Arc<Vec<Branch>>, QuestionError> {
@@ -153,7 +190,7 @@ impl Repository {
     }
 
     async fn ask_scenarios(&self, branch: &str, commit: &str) -> Result<Arc<ScenarioList>, QuestionError> {
-        if !self.commit_is_present(commit).await? {
+        if !self.ask_presence(commit).await?.is_there() {
             self.fetch(branch, commit).await?;
         }
         let read = |command: &str, output: &Output| {
@@ -178,7 +215,7 @@ impl Repository {
         // A fetch may bring the commit and fail afterwards, at a ref that it can't update: what counts is what is there.
         let end = |command: &str, output: &Output| Ok(brought_nothing(command, output));
         let (reason, is_told) = self.ask(self.commands.fetch(branch, commit), end).await?;
-        if self.commit_is_present(commit).await? {
+        if self.ask_presence(commit).await?.is_there() {
             return Ok(());
         }
         let commit_now = self.commits.get_anew(branch.to_owned(), self.ask_commit(branch)).await?;

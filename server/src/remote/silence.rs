@@ -5,7 +5,9 @@
 use super::Failure;
 use super::commands::Commands;
 use super::listing;
+use super::output::describe_exit;
 use super::shell::Shell;
+use super::ssh::Output;
 use super::ssh_state::Purpose;
 
 /// Git's name of nothing: no repository has this commit.
@@ -30,22 +32,72 @@ pub async fn believe_ends(shell: &Shell, commands: &Commands, purpose: Purpose) 
     ends_are_told(shell, commands, purpose).await.map(drop)
 }
 
-/// Asks for what must fail. False where that question is answered with yes by order, and branches can be listed.
-async fn ends_are_told(shell: &Shell, commands: &Commands, purpose: Purpose) -> Result<bool, Failure> {
+/// That a commit is there, which was answered with exit status 0: of a server that tells how commands end. Where it does
+/// not, one that lists branches at least runs them, and may be meant to have every commit; unless it has named the commit,
+/// as git does of one that it lacks. Asked each time: a job of a commit that nobody has looked for is not made again.
+pub async fn believe_presence(shell: &Shell, commands: &Commands, is_named: bool) -> Result<(), Failure> {
+    let purpose = Purpose::Question;
+    if is_named {
+        ends_are_told(shell, commands, purpose).await.map(drop)
+    } else {
+        ends(shell, commands, purpose).await.map(drop)
+    }
+}
+
+/// That a commit is not there, which was answered without a word: of a server that lists branches. A login shell that lets
+/// nobody in (`nologin`, `false`) ends each command so.
+pub async fn believe_absence(
+    shell: &Shell,
+    commands: &Commands,
+    command: &str,
+    output: &Output,
+) -> Result<(), Failure> {
+    let purpose = Purpose::Question;
+    if ends_by_itself(output.exit_status) && lists_branches(shell, commands, purpose).await?.is_some() {
+        return Ok(());
+    }
+    Err(shell.failed(purpose, &describe_exit(command, output)))
+}
+
+/// Not one that was not found, could not be run, or was killed. Git's own 128 is no signal's.
+fn ends_by_itself(exit_status: u32) -> bool {
+    matches!(exit_status, 1..=125 | 128)
+}
+
+/// How it was shown whether the ends of commands are told.
+enum Ends {
+    Told,
+    /// What must have failed ended well; the other command listed branches.
+    NotTold {
+        command: String,
+        lists: String,
+    },
+}
+
+/// Asks for what must fail.
+async fn ends(shell: &Shell, commands: &Commands, purpose: Purpose) -> Result<Ends, Failure> {
     let command = commands.present(NO_COMMIT)?;
     let told = shell.run(purpose, command.clone(), |output| Ok(output.exit_status != 0)).await?;
     shell.note_tells_ends(told);
     if told {
-        return Ok(true);
+        return Ok(Ends::Told);
     }
-    let Some(lists) = lists_branches(shell, commands, purpose).await? else {
-        return Err(shell.failed(purpose, &ends_early(&command)));
-    };
-    if commands.takes_each_commit_for_present() {
-        shell.note_tells_ends(true);
-        return Ok(false);
+    match lists_branches(shell, commands, purpose).await? {
+        Some(lists) => Ok(Ends::NotTold { command, lists }),
+        None => Err(shell.failed(purpose, &ends_early(&command))),
     }
-    Err(shell.failed(purpose, &swallows_ends(&command, &lists)))
+}
+
+/// False where a commit that nobody has is there by order, and branches can be listed.
+async fn ends_are_told(shell: &Shell, commands: &Commands, purpose: Purpose) -> Result<bool, Failure> {
+    match ends(shell, commands, purpose).await? {
+        Ends::Told => Ok(true),
+        Ends::NotTold { .. } if commands.takes_each_commit_for_present() => {
+            shell.note_tells_ends(true);
+            Ok(false)
+        }
+        Ends::NotTold { command, lists } => Err(shell.failed(purpose, &swallows_ends(&command, &lists))),
+    }
 }
 
 /// The command, if branches are listed.

@@ -110,6 +110,65 @@ async fn a_shell_that_swallows_how_commands_end_is_told() {
     }
 }
 
+/// Each ends a command before it runs, without a word on standard error, and not well.
+const REFUSES: [&str; 4] =
+    ["exit 1", "echo This account is currently not available.; exit 1", "exec false", "kill -9 $$"];
+
+#[tokio::test]
+async fn a_rerun_takes_no_shell_that_does_not_work_for_an_answer() {
+    let bench = Bench::start();
+    let config = bench.config_with(|_| {});
+    let name = config.name.clone();
+    let app = TestApp::with_environments(vec![config]).await;
+    let (ada, root) = (app.user("ada").await, app.admin("root").await);
+    let body = json!({ "branch_name": "main", "scenarios": ["smoke/boot"] });
+    ada.post("/api/submit_job", body).await.expect(201);
+    // Of a commit that the repository does not have.
+    let gone = format!("/api/job/{}/rerun", app.store_job("ada", &name, "main", &["smoke/boot"]).await);
+    for shell in ENDS.into_iter().chain(REFUSES) {
+        bench.sshd.bashrc(shell);
+        for job in ["/api/job/1/rerun", &gone] {
+            let problem = ada.post(job, json!({})).await.problem();
+            assert_eq!(problem.code.as_str(), "environment_unreachable", "{shell}: {problem:?}");
+        }
+        let environment = root.get("/api/environments").await.expect(200)["environments"][0].clone();
+        assert_eq!(environment["ssh"], "failing", "{shell}: {environment}");
+    }
+    bench.sshd.bashrc(SWALLOWS[0]);
+    assert_eq!(ada.post(&gone, json!({})).await.code(), "environment_unreachable");
+    // A start-up file that speaks of each command on standard error is none of these.
+    for shell in ["", "set -x"] {
+        bench.sshd.bashrc(shell);
+        ada.post("/api/job/1/rerun", json!({})).await.expect(201);
+        assert_eq!(ada.post(&gone, json!({})).await.code(), "commit_unavailable", "{shell}");
+    }
+}
+
+#[tokio::test]
+async fn a_rerun_believes_a_bare_exit_status_where_commands_run() {
+    for (present, expected) in
+        [("exit 1", 409), ("exit 128", 409), ("exit 0", 201), ("exit 127", 503), ("exit 137", 503), ("test -e /x", 409)]
+    {
+        let bench = Bench::start();
+        let config = bench.config_with(|ssh| ssh.commands.present = present.into());
+        let name = config.name.clone();
+        let app = TestApp::with_environments(vec![config]).await;
+        let ada = app.user("ada").await;
+        app.store_job("ada", &name, "main", &["smoke/boot"]).await;
+        let answer = ada.post("/api/job/1/rerun", json!({})).await;
+        assert_eq!(answer.status.as_u16(), expected, "{present}: {}", answer.body);
+    }
+    // The contract's own command, of a server that answers it with yes whatever the commit.
+    let bench = Bench::start();
+    bench.sshd.bashrc("case $BASH_EXECUTION_STRING in *cat-file*) exit 0 ;; esac");
+    let config = bench.config_with(|_| {});
+    let name = config.name.clone();
+    let app = TestApp::with_environments(vec![config]).await;
+    let ada = app.user("ada").await;
+    app.store_job("ada", &name, "main", &["smoke/boot"]).await;
+    ada.post("/api/job/1/rerun", json!({})).await.expect(201);
+}
+
 #[tokio::test]
 async fn a_shell_that_sends_words_elsewhere_is_told() {
     let bench = Bench::start();
