@@ -66,12 +66,16 @@ async fn ask_store(state: &AppState) -> Result<(), StoreError> {
         let count: i64 = jobs.iter().filter(|(_, word, _)| word == status.as_str()).map(|(_, _, count)| count).sum();
         by_status.with_label_values(&[status.as_str()]).set(whole(count));
     }
+    // Of what has left the configuration nobody hears any more: its last figures would call for help for ever.
+    let is_configured = |environment: &str| state.environments.contains_key(environment);
     jobs_due.reset();
-    for (environment, count) in due {
+    for (environment, count) in due.into_iter().filter(|(environment, _)| is_configured(environment)) {
         jobs_due.with_label_values(&[environment]).set(whole(count));
     }
     let now = Timestamp::now();
-    for status in environments {
+    environment_up.reset();
+    round_age.reset();
+    for status in environments.into_iter().filter(|status| is_configured(&status.environment)) {
         let up = matches!(status.health, Health::Ok | Health::Degraded);
         environment_up.with_label_values(&[&status.environment]).set(f64::from(u8::from(up)));
         if let Some(round_at) = status.round_at {
