@@ -7,7 +7,10 @@ use server::config::{OidcConfig, Secret};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 struct Provider {
     process: Child,
@@ -259,6 +262,70 @@ async fn a_provider_that_is_away_keeps_no_local_user_out() {
         (303, "/login?error=oidc_unavailable&next=/jobs/42")
     );
     ada.sign_in("ada").await.get("/api/me").await.expect(200);
+}
+
+/// Counts its callers and tells them nothing, and hangs up when it is over.
+async fn silent_provider(is_over: CancellationToken) -> (String, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    tokio::spawn(async move {
+        loop {
+            let (caller, _) = listener.accept().await.unwrap();
+            counted.fetch_add(1, Ordering::Relaxed);
+            let is_over = is_over.clone();
+            tokio::spawn(async move {
+                is_over.cancelled().await;
+                drop(caller);
+            });
+        }
+    });
+    (issuer, count)
+}
+
+#[tokio::test]
+async fn a_provider_that_is_silent_is_asked_once_for_all_who_come() {
+    let is_over = CancellationToken::new();
+    let (issuer, count) = silent_provider(is_over.clone()).await;
+    let config = OidcConfig {
+        issuer,
+        client_id: "testarena".to_owned(),
+        client_secret: None,
+        label: "Company account".to_owned(),
+        username_claim: "preferred_username".to_owned(),
+        groups_claim: "groups".to_owned(),
+        allowed_groups: Vec::new(),
+        admin_groups: Vec::new(),
+    };
+    let app = TestApp::with_config(move |all| all.oidc = Some(config)).await;
+    let began_at = Instant::now();
+    let mut begun: Vec<_> = (0..150)
+        .map(|_| {
+            let browser = app.anybody();
+            Box::pin(async move { browser.get("/login/oidc").await.header("location").to_owned() })
+        })
+        .collect();
+    let mut answers: Vec<String> = Vec::new();
+    // Those for whom there is no place are told at once, the others wait.
+    while answers.len() < 50 {
+        assert!(began_at.elapsed() < Duration::from_secs(8), "{answers:?}");
+        let (answer, _, rest) = futures_util::future::select_all(begun).await;
+        answers.push(answer);
+        begun = rest;
+    }
+    // Who hangs up makes no place for another call.
+    drop(begun.split_off(50));
+    assert!(futures_util::poll!(&mut begun[0]).is_pending());
+    is_over.cancel();
+    answers.extend(futures_util::future::join_all(begun).await);
+    assert!(answers.iter().all(|answer| answer == "/login?error=oidc_unavailable"), "{answers:?}");
+    assert_eq!(count.load(Ordering::Relaxed), 1);
+    // Nor is it asked at once by those who come then.
+    for _ in 0..20 {
+        app.anybody().get("/login/oidc").await;
+    }
+    assert!(count.load(Ordering::Relaxed) < 10);
 }
 
 #[tokio::test]

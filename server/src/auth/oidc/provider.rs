@@ -3,7 +3,9 @@
 
 use super::Failure;
 use super::flow::Flow;
+use crate::answer_words;
 use crate::config::OidcConfig;
+use crate::kept::locked;
 use axum::http::header::{ACCEPT, AUTHORIZATION};
 use axum::http::{Method, Request, Response};
 use base64::Engine;
@@ -15,9 +17,9 @@ use openidconnect::{
 };
 use serde_json::{Map, Value};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedMutexGuard, Semaphore};
 
 /// Of one call: people wait for it.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -30,17 +32,27 @@ const METADATA_LASTS: Duration = Duration::from_mins(5);
 const KEYS_MAY_BE_OLD: Duration = Duration::from_secs(10);
 /// At most so many at once wait for the provider; each is somebody's sign-in.
 const PARALLEL: usize = 16;
+/// At most so many browsers wait for what the provider says of itself; it is asked once for all of them.
+const WAITING: usize = 100;
+/// A provider that did not answer is not asked again at once, whoever comes.
+const FAILURE_LASTS: Duration = Duration::from_secs(1);
 /// Asked for where the provider offers them.
 const SCOPES: [&str; 3] = ["profile", "email", "groups"];
 
 pub(super) type Claims = Map<String, Value>;
+
+/// What the provider last said of itself, and when.
+type Known = Option<(Arc<CoreProviderMetadata>, Instant)>;
 
 pub(super) struct Provider {
     config: OidcConfig,
     redirect: RedirectUrl,
     issuer: IssuerUrl,
     http: Caller,
-    metadata: Mutex<Option<(Arc<CoreProviderMetadata>, Instant)>>,
+    metadata: Arc<Mutex<Known>>,
+    /// Why the provider told nothing of itself, and when; held while it is asked.
+    asking: Arc<tokio::sync::Mutex<Option<(String, Instant)>>>,
+    waiting: Semaphore,
     places: Semaphore,
 }
 
@@ -56,6 +68,7 @@ pub(super) enum CallError {
 }
 
 /// The HTTP client as the protocol's library takes it.
+#[derive(Clone)]
 struct Caller(reqwest::Client);
 
 impl<'c> AsyncHttpClient<'c> for Caller {
@@ -109,7 +122,9 @@ impl Provider {
             issuer: IssuerUrl::new(config.issuer.clone()).map_err(|error| wrong(&error))?,
             http: Caller(http.build().map_err(|error| wrong(&error))?),
             config: config.clone(),
-            metadata: Mutex::new(None),
+            metadata: Arc::default(),
+            asking: Arc::default(),
+            waiting: Semaphore::new(WAITING),
             places: Semaphore::new(PARALLEL),
         })
     }
@@ -250,15 +265,53 @@ impl Provider {
 
     /// What the provider says of itself, not older than this.
     async fn metadata(&self, not_older_than: Duration) -> Result<Arc<CoreProviderMetadata>, Failure> {
-        let known = self.metadata.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((metadata, _)) = known.filter(|(_, at)| at.elapsed() < not_older_than) {
+        if let Some(metadata) = self.known(not_older_than) {
             return Ok(metadata);
         }
-        let found = CoreProviderMetadata::discover_async(self.issuer.clone(), &self.http).await;
-        let found = Arc::new(found.map_err(|error| Failure::unavailable(&error))?);
-        let entry = Some((Arc::clone(&found), Instant::now()));
-        *self.metadata.lock().unwrap_or_else(PoisonError::into_inner) = entry;
-        Ok(found)
+        let Ok(_place) = self.waiting.try_acquire() else {
+            return Err(Failure::Busy);
+        };
+        let wanted_at = Instant::now();
+        let asking = Arc::clone(&self.asking).lock_owned().await;
+        // Others may have asked meanwhile.
+        if let Some(metadata) = self.known(not_older_than) {
+            return Ok(metadata);
+        }
+        match &*asking {
+            Some((why, at)) if *at >= wanted_at || at.elapsed() < FAILURE_LASTS => {
+                return Err(Failure::Unavailable(why.clone()));
+            }
+            _ => {}
+        }
+        // Apart from its asker: browsers that hang up and come again would each begin a call.
+        let asked = tokio::spawn(discover(self.issuer.clone(), self.http.clone(), Arc::clone(&self.metadata), asking));
+        asked.await.unwrap_or_else(|error| Err(error.to_string())).map_err(Failure::Unavailable)
+    }
+
+    fn known(&self, not_older_than: Duration) -> Option<Arc<CoreProviderMetadata>> {
+        let known = locked(&self.metadata).clone();
+        known.filter(|(_, at)| at.elapsed() < not_older_than).map(|(metadata, _)| metadata)
+    }
+}
+
+/// Asks the provider what it says of itself, and notes what came of it.
+async fn discover(
+    issuer: IssuerUrl,
+    http: Caller,
+    known: Arc<Mutex<Known>>,
+    mut asking: OwnedMutexGuard<Option<(String, Instant)>>,
+) -> Result<Arc<CoreProviderMetadata>, String> {
+    match CoreProviderMetadata::discover_async(issuer, &http).await {
+        Ok(found) => {
+            let found = Arc::new(found);
+            *locked(&known) = Some((Arc::clone(&found), Instant::now()));
+            Ok(found)
+        }
+        Err(error) => {
+            let why = answer_words::with_causes(&error);
+            *asking = Some((why.clone(), Instant::now()));
+            Err(why)
+        }
     }
 }
 
