@@ -9,6 +9,7 @@ pub mod names;
 pub mod order;
 pub mod reason;
 pub mod remote;
+pub mod shell;
 pub mod size;
 mod status;
 pub mod text;

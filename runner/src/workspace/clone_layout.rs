@@ -3,8 +3,9 @@
 
 use super::git::GitError;
 use super::{LOCAL_LIMIT, Repository};
+use protocol::shell::quote;
 use std::collections::BTreeSet;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 /// As deep as git follows alternates of alternates.
@@ -43,17 +44,49 @@ fn add_objects(folder: PathBuf, depth: u32, found: &mut BTreeSet<PathBuf>) {
 
 /// A file without which git makes nothing of a clone, and that holds nothing which git wrote. Blocks.
 fn emptied_file(repository: &Path) -> Option<PathBuf> {
-    let dot_git = repository.join(".git");
-    let git_dir = if dot_git.is_dir() { dot_git } else { repository.to_owned() };
+    let Some((git_dir, common_dir)) = git_folders(repository) else {
+        return Some(repository.join(".git"));
+    };
     // Without these two, or with nothing in them, there is no clone; of the others nothing is what a new one has.
-    let is_emptied = |name: &str| match std::fs::read(git_dir.join(name)) {
-        Ok(text) => text.contains(&0) || (text.is_empty() && matches!(name, "HEAD" | "config")),
+    let is_emptied = |file: &PathBuf| match std::fs::read(file) {
+        Ok(text) => text.contains(&0) || (text.is_empty() && (file.ends_with("HEAD") || file.ends_with("config"))),
         Err(_) => false,
     };
-    ["HEAD", "config", "packed-refs", "shallow"]
-        .into_iter()
-        .find(|name| is_emptied(name))
-        .map(|name| git_dir.join(name))
+    let common = ["config", "packed-refs", "shallow"].map(|name| common_dir.join(name));
+    std::iter::once(git_dir.join("HEAD")).chain(common).find(is_emptied)
+}
+
+/// Where a working tree's own files lie, and those that all working trees of a clone share. `None` where `.git` should
+/// say, and does not. Git can't be asked, which finds no clone where such a file is damaged. Blocks.
+fn git_folders(repository: &Path) -> Option<(PathBuf, PathBuf)> {
+    let dot_git = repository.join(".git");
+    let git_dir = if dot_git.is_dir() {
+        dot_git
+    } else {
+        match std::fs::read(&dot_git) {
+            // Of a linked working tree, a submodule, or a clone whose folder lies elsewhere.
+            Ok(text) => repository.join(path_of(text.strip_prefix(b"gitdir: ")?)),
+            Err(_) => repository.to_owned(),
+        }
+    };
+    let common_dir = match std::fs::read(git_dir.join("commondir")) {
+        Ok(text) => {
+            let common_dir = git_dir.join(path_of(&text));
+            common_dir.canonicalize().unwrap_or(common_dir)
+        }
+        Err(_) => git_dir.clone(),
+    };
+    Some((git_dir, common_dir))
+}
+
+/// Of a file that holds one path.
+fn path_of(text: &[u8]) -> &Path {
+    Path::new(std::ffi::OsStr::from_bytes(text.trim_ascii_end()))
+}
+
+/// A path in a command that somebody is advised to run.
+pub(super) fn quoted(path: &Path) -> String {
+    quote(&path.to_string_lossy())
 }
 
 impl Repository {
@@ -79,10 +112,10 @@ impl Repository {
     pub async fn defect(&self) -> Option<String> {
         let path = self.path.clone();
         if let Some(file) = tokio::task::spawn_blocking(move || emptied_file(&path)).await.ok()? {
-            let (repository, file) = (self.path.display(), file.display());
+            let (repository, file, clone) = (self.path.display(), file.display(), quoted(&self.path));
             return Some(format!(
                 "repository {repository} is damaged: {file} holds zeros or nothing, as files do after a power cut. Make \
-                 the clone anew: `rm -rf {repository} && git clone URL {repository}`"
+                 the clone anew: `rm -rf {clone} && git clone URL {clone}`"
             ));
         }
         let layout = match self.clone_layout().await {
@@ -94,11 +127,11 @@ impl Repository {
         };
         let folders = tokio::task::spawn_blocking(move || layout.object_folders()).await.ok()?;
         let gone = folders.into_iter().find(|folder| !folder.is_dir())?;
-        let (repository, gone) = (self.path.display(), gone.display());
+        let (repository, gone, clone) = (self.path.display(), gone.display(), quoted(&self.path));
         Some(format!(
             "repository {repository} borrows objects from {gone}, which is not there: put that back and run \
-             `git -C {repository} repack -a -d`, then remove its objects/info/alternates; or make the clone anew \
-             with `git clone URL {repository}`"
+             `git -C {clone} repack -a -d`, then remove its objects/info/alternates; or make the clone anew \
+             with `git clone URL {clone}`"
         ))
     }
 }

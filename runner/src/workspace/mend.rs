@@ -1,6 +1,7 @@
 //! A clone that lacks objects, or holds them damaged, after a power cut or on a failing disk. An ordinary fetch brings
 //! nothing of a commit that is here, so that each queue would fail for good: all of its branch is fetched anew instead.
 
+use super::clone_layout::quoted;
 use super::fetch::{FETCH, FETCH_LIMIT};
 use super::git::GitError;
 use super::{ORIGIN_LIMIT, Repository};
@@ -153,9 +154,10 @@ impl Repository {
     /// For damage that no fetch mends: git reads what lies in a pack before it takes it anew, and fails over it.
     async fn advice(&self) -> Result<String, GitError> {
         let packs = self.clone_layout().await?.common_dir.join("objects/pack");
-        let (packs, repository) = (packs.display(), self.path.display());
+        let (damaged, repository) = (quoted(&packs.with_extension("damaged")), quoted(&self.path));
+        let packs = quoted(&packs);
         Ok(format!(
-            "the clone is damaged: stop the runner and run `mv {packs} {packs}.damaged && mkdir {packs} && \
+            "the clone is damaged: stop the runner and run `mv {packs} {damaged} && mkdir {packs} && \
              git -C {repository} fetch --refetch origin`, or make the clone anew with `git clone URL {repository}`"
         ))
     }

@@ -161,3 +161,37 @@ async fn files_of_a_clone_that_a_power_cut_emptied_are_named_at_the_start() {
         assert!(is_told, "{file} {content:?}: {error}");
     }
 }
+
+/// A clone whose `.git` is a file, in a folder that a shell would take for several words.
+#[tokio::test]
+async fn a_linked_working_tree_is_judged_by_gits_files_and_not_by_its_own() {
+    let mut server = TestRunner::start_in(&[PASS], |config, folder| {
+        let main = folder.join("main clone");
+        std::fs::rename(&config.repository, &main).unwrap();
+        config.repository = folder.join("it's linked");
+        let linked = config.repository.display().to_string();
+        git(&main, &["worktree", "add", "--quiet", "--detach", &linked]);
+    })
+    .await;
+    assert_eq!(statuses(&server.run("42", &["pass"]).await), (QueueStatus::Finished, vec![Passed]));
+    server.shut_down().await;
+    // The tested tree's own.
+    for name in ["HEAD", "config", "packed-refs", "shallow"] {
+        std::fs::write(server.config.repository.join(name), "\0").unwrap();
+    }
+    server.start_again().await;
+    assert_eq!(statuses(&server.run("43", &["pass"]).await), (QueueStatus::Finished, vec![Passed]));
+    server.shut_down().await;
+    let own = PathBuf::from(git(&server.config.repository, &["rev-parse", "--git-dir"]));
+    let common = server.folder.path().join("main clone/.git/config");
+    for file in [server.config.repository.join(".git"), own.join("HEAD"), common] {
+        let content = std::fs::read(&file).unwrap();
+        std::fs::write(&file, vec![0; content.len()]).unwrap();
+        let error = runner::Runner::start(server.config.clone()).await.err().unwrap().to_string();
+        assert!(error.contains(&format!("{} holds zeros", file.display())), "{error}");
+        let command = error.split('`').nth(1).unwrap();
+        let word = format!("'{}'", server.config.repository.display().to_string().replace('\'', r"'\''"));
+        assert_eq!(command, format!("rm -rf {word} && git clone URL {word}"));
+        std::fs::write(&file, content).unwrap();
+    }
+}

@@ -1,9 +1,10 @@
 //! The commands that a remote test server is asked to run, each from its template.
 //! No value gets into a command before its name rule has been checked.
 
-use super::quote::{Template, Value, quote};
+use super::quote::{Template, Value};
 use crate::config::{CommandTemplates, SshConfig};
 use protocol::names;
+use protocol::shell::quote;
 
 /// Filled in for one environment.
 #[derive(Clone, Debug)]
