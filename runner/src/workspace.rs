@@ -6,6 +6,7 @@ mod clone_layout;
 mod fetch;
 pub mod git;
 mod holds;
+mod locks;
 mod look;
 mod mend;
 mod submodules;

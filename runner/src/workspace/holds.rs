@@ -3,7 +3,9 @@
 
 use super::LOCAL_LIMIT;
 use super::Repository;
+use super::clone_layout::CloneLayout;
 use super::git::{Call, GitError};
+use super::locks::remove_old_locks;
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
@@ -40,30 +42,36 @@ impl Repository {
         let mut missing: HashMap<String, (&String, &String)> =
             queues.iter().map(|(id, commit)| (ref_of(id), (id, commit))).collect();
         let of_nobody: Vec<&str> = listing.lines().filter(|name| missing.remove(*name).is_none()).collect();
-        if !of_nobody.is_empty() {
-            let input = of_nobody.iter().flat_map(|name| ["delete ", name, "\n"]).collect();
-            let arguments = &["update-ref", "--stdin"];
-            self.git.call(Call { folder: &self.path, arguments, env: &[], input, limit: LOCAL_LIMIT }).await?;
-            tracing::info!(refs = of_nobody.len(), "removed refs of queues that are not known any more");
-        }
+        // These first: what is in the way of a removal is in no new one's.
         for (id, commit) in missing.into_values() {
             if let Err(error) = self.hold(id, commit).await {
                 tracing::warn!(queue = id, %error, "the commit of queue {id} can't be held");
             }
         }
+        if of_nobody.is_empty() {
+            return Ok(());
+        }
+        let input = of_nobody.iter().flat_map(|name| ["delete ", name, "\n"]).collect();
+        let arguments = &["update-ref", "--stdin"];
+        match self.git.call(Call { folder: &self.path, arguments, env: &[], input, limit: LOCAL_LIMIT }).await {
+            Ok(_) => tracing::info!(refs = of_nobody.len(), "removed refs of queues that are not known any more"),
+            Err(error) => tracing::warn!(%error, "refs of queues that are not known any more stay for now"),
+        }
         Ok(())
     }
 
-    /// Removes what a power cut or a crash has left of refs. With one that is none git fails every fetch and every clearing
-    /// of the clone, and mends it never.
+    /// Removes what a power cut or a crash has left of refs, and of work on the clone. With a ref that is none git fails every
+    /// fetch and every clearing of the clone, and mends it never.
     async fn remove_wreckage(&self) -> Result<(), GitError> {
-        let folder = self.clone_layout().await?.common_dir;
+        let CloneLayout { git_dir, common_dir, .. } = self.clone_layout().await?;
         let removed = tokio::task::spawn_blocking(move || {
-            remove_files(&folder.join(FOLDER), is_lock) + remove_files(&folder.join("refs"), holds_nothing)
+            remove_old_locks(&git_dir, &common_dir)
+                + remove_files(&common_dir.join(FOLDER), is_lock)
+                + remove_files(&common_dir.join("refs"), holds_nothing)
         });
         let removed = removed.await.map_err(io::Error::from)?;
         if removed > 0 {
-            tracing::warn!(removed, "removed what a power cut or a crash had left of refs");
+            tracing::warn!(removed, "removed what a power cut or a crash had left in the clone");
         }
         Ok(())
     }

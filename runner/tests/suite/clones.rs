@@ -175,6 +175,49 @@ async fn refs_that_a_crash_left_are_swept_and_missing_ones_come_back() {
 }
 
 #[tokio::test]
+async fn what_keeps_a_ref_from_being_removed_keeps_no_commit_from_being_held() {
+    let mut server = TestRunner::start(&[PASS]).await;
+    server.run("42", &["pass"]).await;
+    server.shut_down().await;
+    let repository = &server.config.repository;
+    git(repository, &["update-ref", "refs/testarena/77", &server.commit]);
+    git(repository, &["update-ref", "-d", "refs/testarena/42"]);
+    let lock = repository.join(".git/packed-refs.lock");
+    std::fs::write(&lock, "").unwrap();
+    server.start_again().await;
+    let [mine, stale] = ["42", "77"].map(|id| format!("refs/testarena/{id} {}", server.commit));
+    assert_eq!(held(&server.config.repository), [mine.clone(), stale]);
+    assert!(lock.exists(), "somebody may be at work there");
+    std::fs::remove_file(lock).unwrap();
+    server.shut_down().await;
+    server.start_again().await;
+    assert_eq!(held(&server.config.repository), [mine]);
+}
+
+#[tokio::test]
+async fn locks_that_a_power_cut_left_are_removed_at_the_start() {
+    let mut server = start_from(&["--depth", "1", "--separate-git-dir", "elsewhere"]).await;
+    server.run("42", &["pass"]).await;
+    server.shut_down().await;
+    let git_dir = server.folder.path().join("elsewhere");
+    let locks = ["packed-refs.lock", "shallow.lock", "config.lock", "HEAD.lock", "index.lock"];
+    for lock in locks {
+        // From before any start of this machine.
+        let file = std::fs::File::create(git_dir.join(lock)).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000)).unwrap();
+    }
+    server.start_again().await;
+    for lock in locks {
+        assert!(!git_dir.join(lock).exists(), "{lock}");
+    }
+    let queue = queue_on(&server, "43", "feature/x");
+    assert_eq!(server.client.post_queue(&queue).await.status(), 202);
+    assert_eq!(statuses(&server.client.ended("43").await), (QueueStatus::Finished, vec![Passed]));
+    assert_eq!(server.client.delete("42").await.status(), 204);
+    assert_eq!(held(&server.config.repository), [format!("refs/testarena/43 {}", queue.commit)]);
+}
+
+#[tokio::test]
 async fn a_repository_that_can_not_be_asked_is_a_refusal_for_now_with_gits_words() {
     if !rustix::process::geteuid().is_root() {
         return;
