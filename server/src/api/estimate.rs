@@ -24,16 +24,12 @@ pub(super) async fn estimate(state: &AppState, environment: &str, job: JobId) ->
     if !state.environments.contains_key(environment) {
         return Ok(Estimate::default());
     }
-    if let Some(of_job) = state.estimates.known(environment, job) {
-        return Ok(of_job);
-    }
-    let name = environment.to_owned();
-    let mut reckoned = state.store.read(move |connection| reckon_environment(connection, &name)).await?;
-    // Where it stands too far behind to be reckoned with, it is no reason to look again and again.
-    reckoned.newest = reckoned.newest.max(Some(job));
-    let of_job = reckoned.by_job.get(&job).copied().unwrap_or_default();
-    state.estimates.keep(environment.to_owned(), reckoned);
-    Ok(of_job)
+    let (store, name) = (state.store.clone(), environment.to_owned());
+    let reckon = move || {
+        let (store, name) = (store.clone(), name.clone());
+        async move { store.read(move |connection| reckon_environment(connection, &name)).await }
+    };
+    Ok(state.estimates.of(environment, job, reckon).await?)
 }
 
 fn reckon_environment(connection: &mut AnyConnection, name: &str) -> QueryResult<Reckoning> {

@@ -2,9 +2,8 @@
 //! The same facts as the tasks', in the order in which history is asked for, so that no question reads all jobs.
 
 use super::jobs::is_open;
-use super::schema::{jobs, runs};
-use super::tasks::find_tasks;
-use super::values::{JobKey, Millis, TaskStatusText};
+use super::schema::{jobs, runs, tasks};
+use super::values::{JobKey, Millis, OptionalMillis, TaskStatusText};
 use super::{AnyConnection, QueryResult};
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -200,43 +199,45 @@ pub fn list_unpassed(connection: &mut AnyConnection, job: JobId) -> QueryResult<
 }
 
 /// A task that has not ended, with what decides when its turn comes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
 pub struct OpenTask {
+    #[diesel(deserialize_as = JobKey)]
     pub job_id: JobId,
     pub n: i64,
     pub scenario: String,
+    #[diesel(deserialize_as = TaskStatusText)]
     pub status: TaskStatus,
+    #[diesel(deserialize_as = OptionalMillis)]
     pub started_at: Option<Timestamp>,
     /// The job's place in the remote server's waiting line.
     pub position: Option<i64>,
     pub job_has_started: bool,
 }
 
-/// The tasks that have not ended of an environment's open jobs, the oldest jobs' first.
+/// The tasks that have not ended of an environment's open jobs, the oldest jobs' first: at most `limit`, and of each job
+/// all or none.
 pub fn list_open_tasks(connection: &mut AnyConnection, environment: &str, limit: i64) -> QueryResult<Vec<OpenTask>> {
-    let open_jobs = jobs::table
+    let is_waiting = tasks::status.eq(TaskStatus::Waiting.as_str());
+    let mut found: Vec<OpenTask> = tasks::table
+        .inner_join(jobs::table)
         .filter(jobs::environment.eq(environment))
         .filter(is_open())
-        .order(jobs::id)
+        .filter(is_waiting.or(tasks::status.eq(TaskStatus::Running.as_str())))
+        .order((jobs::id, tasks::n))
         .limit(limit)
-        .select((jobs::id, jobs::position, jobs::started_at.is_not_null()))
-        .load::<(i64, Option<i64>, bool)>(connection)?;
-    let mut found = Vec::new();
-    for (id, position, job_has_started) in open_jobs {
-        let tasks = find_tasks(connection, JobId(id))?;
-        let open = tasks.into_iter().filter(|task| !task.status.is_terminal());
-        found.extend(open.map(|task| OpenTask {
-            job_id: task.job_id,
-            n: task.n,
-            scenario: task.scenario,
-            status: task.status,
-            started_at: task.started_at,
-            position,
-            job_has_started,
-        }));
-        if found.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
-            break;
-        }
+        .select((
+            tasks::job_id,
+            tasks::n,
+            tasks::scenario,
+            tasks::status,
+            tasks::started_at,
+            jobs::position,
+            jobs::started_at.is_not_null(),
+        ))
+        .load(connection)?;
+    let is_cut = i64::try_from(found.len()).is_ok_and(|count| count >= limit);
+    if let Some(last) = found.last().map(|task| task.job_id).filter(|_| is_cut) {
+        found.retain(|task| task.job_id != last);
     }
     Ok(found)
 }

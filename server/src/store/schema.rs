@@ -232,6 +232,7 @@ diesel::table! {
 }
 
 diesel::joinable!(runs -> jobs (job_id));
+diesel::joinable!(tasks -> jobs (job_id));
 diesel::joinable!(jobs -> users (user_id));
 diesel::joinable!(oidc_accounts -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));

@@ -178,6 +178,18 @@ async fn every_other_list_is_read_by_an_index_in_its_order() {
 }
 
 #[tokio::test]
+async fn the_open_tasks_of_an_environment_are_found_from_its_open_jobs() {
+    let app = TestApp::on_a_file().await;
+    app.state.store.write(|connection| seed_jobs(connection, 3_000)).await.unwrap();
+    let ask = |connection: &mut AnyConnection| runs::list_open_tasks(connection, "bench-a", 5_000).map(drop);
+    let plans = app.state.store.read(move |connection| plans_of(connection, ask)).await.unwrap();
+    assert!(plans.iter().any(|line| line.contains("jobs_open")), "{plans:#?}");
+    // Those of one job it may sort.
+    let sorts_all = |line: &String| sorts(line) && !line.contains("LAST TERM");
+    assert!(!plans.iter().any(|line| line.starts_with("SCAN ") || sorts_all(line)), "{plans:#?}");
+}
+
+#[tokio::test]
 async fn the_next_jobs_of_each_lane_are_found_without_those_behind_them() {
     let app = TestApp::start().await;
     app.state.store.write(|connection| seed_jobs(connection, 3_000)).await.unwrap();

@@ -28,7 +28,7 @@ type Condition = diesel::expression::SqlLiteral<Bool>;
 
 /// The very words of the partial index `jobs_open`: with bound values `SQLite` could not prove that it may be used.
 pub(in crate::store) fn is_open() -> Condition {
-    sql("status IN ('waiting', 'in_progress')")
+    sql("jobs.status IN ('waiting', 'in_progress')")
 }
 
 /// As `is_open`, of the partial index `jobs_to_send`.
