@@ -1,10 +1,11 @@
 //! The command-line client: servers that go away, are busy, answer oddly or are not there; and a user who has no time.
 
 use crate::client_desk::{Desk, Told, Working, bare_client, finish, line_with};
+use crate::held_address::HeldAddress;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 #[tokio::test]
 async fn a_server_that_goes_away_is_waited_for() {
@@ -198,6 +199,40 @@ async fn a_server_that_has_answered_once_is_waited_for_ten_minutes() {
 
 /// As a proxy, or a network that wants a sign-in first, answers in the server's place.
 #[tokio::test]
+#[tokio::test]
+async fn a_server_that_goes_away_between_the_calls_of_a_submission_is_waited_for() {
+    let held = HeldAddress::take();
+    let address = held.get();
+    let listen = || {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(address).unwrap();
+        socket.listen(8).unwrap()
+    };
+    let answer_one = async |listener: TcpListener, text: String| {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        // Who comes next is refused.
+        drop(listener);
+        let request = read_request(&mut socket).await;
+        socket.write_all(text.as_bytes()).await.unwrap();
+        request
+    };
+    let home = tempfile::tempdir().unwrap();
+    let words = ["job", "submit", "--branch", "main", "--scenario", "smoke/*", "--wait"];
+    let mut command = bare_client(home.path(), &words);
+    command.env("TESTARENA_URL", format!("http://{address}")).env("TESTARENA_TOKEN", "ta_secret");
+    let listener = listen();
+    let mut waiting = Working::start(command);
+    let scenarios = r#"{"branch_name":"main","commit":"9e8b","scenarios":["smoke/boot"],"problems":[]}"#;
+    let asked = answer_one(listener, answer(200, JSON, scenarios)).await;
+    assert!(asked.starts_with("GET /api/scenarios?branch=main "), "{asked}");
+    line_with(&mut waiting.err, "Trying again for up to 10 minutes").await;
+    let asked = answer_one(listen(), answer(201, JSON, &running_job())).await;
+    assert!(asked.starts_with("POST /api/submit_job "), "{asked}");
+    answer_one(listen(), answer(200, JSON, ENDED_JOB)).await;
+    assert_eq!(waiting.code().await, 0);
+}
+
 async fn somebody_elses_page_is_neither_a_log_nor_a_report() {
     let job = answer(200, JSON, ENDED_JOB);
     let page = answer(200, "content-type: text/html; charset=utf-8\r\n", "<html>Please sign in");

@@ -6,7 +6,7 @@ use super::listing::{self, ListOptions};
 use super::log::{self, LogOptions};
 use super::out::{Out, note, printable, write_all};
 use super::patience::Patience;
-use super::submit::{self, SubmitOptions};
+use super::submit::{self, SubmitOptions, Waits};
 use super::view::View;
 use super::words::{counts, duration, job_url, reason, remark};
 use super::{CodeResult, DONE, Format, open, wait};
@@ -160,7 +160,7 @@ async fn rerun(options: &RerunOptions, api: &Api, out: Out) -> CodeResult {
     let request = RerunRequest { only_failed: options.failed, latest: options.latest };
     let rerun_one = async |id| {
         let call = api.post(&format!("/api/job/{id}/rerun")).json(&request);
-        let made = submit::make(call, None, false).await?;
+        let made = submit::make(call, None, Waits::Not).await?;
         submit::tell(made, api, out, false).await.map(drop)
     };
     for_each(&options.ids, out, rerun_one).await

@@ -44,7 +44,7 @@ pub(in crate::cli) struct SubmitOptions {
 }
 
 pub(super) async fn run(options: SubmitOptions, api: &Api, out: Out) -> CodeResult {
-    let scenarios = find_scenarios(&options, api).await?;
+    let (scenarios, has_answered) = find_scenarios(&options, api).await?;
     let request = SubmitJobRequest {
         environment: options.environment,
         branch_name: options.branch,
@@ -52,14 +52,17 @@ pub(super) async fn run(options: SubmitOptions, api: &Api, out: Out) -> CodeResu
         timeout_s: options.timeout,
     };
     let call = api.post("/api/submit_job").json(&request);
-    let made = make(call, options.idempotency_key, options.wait).await?;
+    let waits = if options.wait { Waits::ForTheJob { has_answered } } else { Waits::Not };
+    let made = make(call, options.idempotency_key, waits).await?;
     tell(made, api, out, options.wait).await
 }
 
-/// What the patterns match; names alone are left to the server, which says which one there is not.
-async fn find_scenarios(options: &SubmitOptions, api: &Api) -> Result<Vec<String>, Failure> {
+/// What the patterns match, and whether the server was asked for it; names alone are left to the server, which says which
+/// one there is not.
+async fn find_scenarios(options: &SubmitOptions, api: &Api) -> Result<(Vec<String>, bool), Failure> {
     if !options.scenarios.iter().any(|text| patterns::is_pattern(text)) {
-        return patterns::choose(&options.scenarios, &options.branch, &options.scenarios);
+        let named = patterns::choose(&options.scenarios, &options.branch, &options.scenarios)?;
+        return Ok((named, false));
     }
     let environment = options.environment.as_deref();
     let query = super::catalog::query(&[("environment", environment), ("branch", Some(&options.branch))]);
@@ -71,7 +74,18 @@ async fn find_scenarios(options: &SubmitOptions, api: &Api) -> Result<Vec<String
         }
     };
     let listed: Scenarios = listed.read()?;
-    patterns::choose(&options.scenarios, &options.branch, &listed.scenarios)
+    let chosen = patterns::choose(&options.scenarios, &options.branch, &listed.scenarios)?;
+    Ok((chosen, true))
+}
+
+/// What a command that makes a job waits for.
+#[derive(Clone, Copy)]
+pub(super) enum Waits {
+    Not,
+    /// The server too, where it goes away after it has answered. One that never did most likely has another address.
+    ForTheJob {
+        has_answered: bool,
+    },
 }
 
 /// The job as it was made, in the API's words, and its id.
@@ -81,7 +95,7 @@ pub(super) struct Made {
 }
 
 /// Sends a call that makes a job. Whatever becomes of the connection, the key lets it make one job at most.
-pub(super) async fn make(call: Call<'_>, key: Option<String>, waits: bool) -> Result<Made, Failure> {
+pub(super) async fn make(call: Call<'_>, key: Option<String>, waits: Waits) -> Result<Made, Failure> {
     let key = key.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let call = call.header(IDEMPOTENCY_KEY, &key);
     let mut is_in_doubt = false;
@@ -105,7 +119,11 @@ pub(super) async fn make(call: Call<'_>, key: Option<String>, waits: bool) -> Re
 }
 
 /// Sends the call until it is known what came of it.
-async fn send(call: &Call<'_>, waits: bool, is_in_doubt: &mut bool) -> Result<Reply, Failure> {
+async fn send(call: &Call<'_>, waits: Waits, is_in_doubt: &mut bool) -> Result<Reply, Failure> {
+    let (waits, mut has_answered) = match waits {
+        Waits::Not => (false, false),
+        Waits::ForTheJob { has_answered } => (true, has_answered),
+    };
     let mut patience = Patience::with_an_acquaintance();
     let start = Instant::now();
     let mut attempts = 0;
@@ -123,8 +141,10 @@ async fn send(call: &Call<'_>, waits: bool, is_in_doubt: &mut bool) -> Result<Re
             Failure::Unreachable { was_sent, .. } => *was_sent,
             failure => failure.refusal().is_some_and(|refusal| refusal.status >= 500 && refusal.problem.is_none()),
         };
+        has_answered |= failure.code().is_some();
         let is_put_off = failure.retry_after().is_some();
-        if !*is_in_doubt && !is_put_off {
+        let has_gone_away = waits && has_answered && failure.code().is_none() && failure.may_pass();
+        if !*is_in_doubt && !is_put_off && !has_gone_away {
             return Err(failure);
         }
         if !waits && start.elapsed() + failure.retry_after().unwrap_or_default() >= DOUBT_LIMIT {
