@@ -102,6 +102,8 @@ async fn a_server_that_is_not_there_or_broken_exits_with_4() {
     let submit = ["job", "submit", "--branch", "main", "--scenario", "a", "--wait"];
     assert_eq!(ask("http://127.0.0.1:9", &submit).await.code, 4);
     assert!(start.elapsed() < Duration::from_secs(10), "nothing was sent, so there is nothing to wait for");
+    let told = ask("http://127.0.0.1:9", &["job", "junit", "1"]).await;
+    assert!(told.code == 4 && !told.err.contains("Trying again"), "{told:?}");
     let told = ask("http://tests.invalid", &["env", "list"]).await;
     assert!(told.code == 4 && told.err.contains("http://tests.invalid can't be reached"), "{told:?}");
 
@@ -197,8 +199,6 @@ async fn a_server_that_has_answered_once_is_waited_for_ten_minutes() {
     }
 }
 
-/// As a proxy, or a network that wants a sign-in first, answers in the server's place.
-#[tokio::test]
 #[tokio::test]
 async fn a_server_that_goes_away_between_the_calls_of_a_submission_is_waited_for() {
     let held = HeldAddress::take();
@@ -233,6 +233,8 @@ async fn a_server_that_goes_away_between_the_calls_of_a_submission_is_waited_for
     assert_eq!(waiting.code().await, 0);
 }
 
+/// As a proxy, or a network that wants a sign-in first, answers in the server's place.
+#[tokio::test]
 async fn somebody_elses_page_is_neither_a_log_nor_a_report() {
     let job = answer(200, JSON, ENDED_JOB);
     let page = answer(200, "content-type: text/html; charset=utf-8\r\n", "<html>Please sign in");

@@ -128,17 +128,17 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Waits a little for an ended job's logs to be wholly here; `false`: they are still under way.
+/// Waits a little for an ended job's logs to be wholly here; `false`: they are still under way. A server that is not there
+/// is not waited for.
 pub(super) async fn until_kept(api: &Api, id: JobId) -> Result<bool, Failure> {
-    let quiet = || View::new(Out::new(true));
+    let first = api.get(&format!("/api/job/{id}")).send().await?;
+    let (mut job, etag): (Job, _) = (first.read()?, first.etag());
     let keeping = async {
-        let mut watch = Watch::new(api, id);
-        loop {
-            let job = watch.next(&mut quiet()).await?.summary;
-            if !job.status.is_terminal() || job.logs.state != LogsState::Mirroring {
-                return Ok(true);
-            }
+        let mut watch = Watch { etag, patience: Patience::with_an_acquaintance(), ..Watch::new(api, id) };
+        while job.summary.status.is_terminal() && job.summary.logs.state == LogsState::Mirroring {
+            job = watch.next(&mut View::new(Out::new(true))).await?;
         }
+        Ok(true)
     };
     tokio::time::timeout(KEEPING_LIMIT, keeping).await.unwrap_or(Ok(false))
 }
