@@ -4,8 +4,11 @@
 use axum::body::Bytes;
 use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use protocol::Timestamp;
 use protocol::api::SYNCED_AT_HEADER;
+use sha2::{Digest, Sha256};
 
 /// Characters of an instance id that tell it from another.
 const MARK: usize = 8;
@@ -39,6 +42,17 @@ impl Version {
         let etag = format!("W/\"{content}.{mark}\"");
         let told_at = synced_at.and_then(|at| HeaderValue::try_from(at.to_string()).ok());
         Self { told: (HeaderValue::try_from(&etag).ok(), told_at), etag, synced_at }
+    }
+
+    /// Of a body that has no other version than what it says. Weak, since it goes out compressed as well.
+    pub(crate) fn of_body(body: &[u8]) -> Self {
+        let hash = URL_SAFE_NO_PAD.encode(Sha256::digest(body));
+        let etag = format!("W/\"{hash}\"");
+        Self { told: (HeaderValue::try_from(&etag).ok(), None), etag, synced_at: None }
+    }
+
+    pub(crate) fn etag(&self) -> Option<HeaderValue> {
+        self.told.0.clone()
     }
 
     pub(crate) fn content(&self) -> &str {

@@ -1,5 +1,6 @@
 //! The audit log, for administrators: who did what, newest first. It is only ever read here.
 
+use super::conditional::Listed;
 use super::cursor::Cursors;
 use super::listing::read_limit;
 use crate::auth::Admin;
@@ -37,7 +38,7 @@ pub(super) async fn list_audit(
     State(state): State<AppState>,
     _: Admin,
     Query(query): Query<AuditQuery>,
-) -> ApiResult<axum::Json<AuditLog>> {
+) -> ApiResult<Listed<AuditLog>> {
     let limit = read_limit(query.limit)?;
     let before = CURSORS.read(query.cursor, |place| place.parse().ok())?;
     let actor = query.actor.0.map(|actor| actor.to_ascii_lowercase());
@@ -48,7 +49,7 @@ pub(super) async fn list_audit(
     let has_more = found.len() > limit as usize;
     let entries: Vec<_> = found.into_iter().take(limit as usize).map(AuditEntry::from).collect();
     let next_cursor = entries.last().filter(|_| has_more).map(|last| CURSORS.write(last.id));
-    Ok(axum::Json(AuditLog { entries, next_cursor }))
+    Ok(Listed(AuditLog { entries, next_cursor }))
 }
 
 impl From<NotedEntry> for AuditEntry {

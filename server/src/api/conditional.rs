@@ -1,9 +1,11 @@
 //! Answers to conditional requests: the body, or 304.
 
-use crate::version::Version;
-use axum::http::header::CONTENT_TYPE;
+use crate::error::ApiError;
+use crate::version::{Known, Version};
+use axum::http::header::{CONTENT_TYPE, ETAG};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use std::marker::PhantomData;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -35,4 +37,31 @@ impl<T> IntoResponse for Conditional<T> {
     fn into_response(self) -> Response {
         self.response
     }
+}
+
+/// A list whose version is made of what it says, since nothing counts its changes: it saves the way, not the work. `send`
+/// compares it with what the client has.
+pub(super) struct Listed<T>(pub(super) T);
+
+impl<T: Serialize> IntoResponse for Listed<T> {
+    fn into_response(self) -> Response {
+        let json = match serde_json::to_vec(&self.0) {
+            Ok(json) => json,
+            Err(error) => return ApiError::internal(error).into_response(),
+        };
+        let version = Version::of_body(&json);
+        let mut response = ([(CONTENT_TYPE, JSON)], json).into_response();
+        response.extensions_mut().insert(version);
+        response
+    }
+}
+
+/// The answer as it goes out: of a list its version, and the list only to those who do not have it.
+pub(super) fn send(mut response: Response, known: &Known) -> Response {
+    let Some(version) = response.extensions_mut().remove::<Version>() else {
+        return response;
+    };
+    let mut response = if known.has(&version) { StatusCode::NOT_MODIFIED.into_response() } else { response };
+    response.headers_mut().extend(version.etag().map(|etag| (ETAG, etag)));
+    response
 }

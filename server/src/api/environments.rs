@@ -1,6 +1,7 @@
 //! What can be run where: environments, and what their repositories hold.
 //! Branches and scenarios are questions to the remote server that must be answered now, so they have a deadline.
 
+use super::conditional::Listed;
 use super::questions::{Questions, in_time};
 use crate::auth::{Admin, CurrentUser};
 use crate::error::{ApiError, ApiResult, Filter, Json, NoBody, Path, Query};
@@ -21,7 +22,7 @@ use std::sync::Arc;
 pub(super) async fn list_environments(
     State(state): State<AppState>,
     user: CurrentUser,
-) -> ApiResult<axum::Json<Environments>> {
+) -> ApiResult<Listed<Environments>> {
     let kept = state.store.read(|connection| Ok((list_environment_status(connection)?, list_ssh_status(connection)?)));
     let (statuses, ssh_statuses) = kept.await?;
     let show = |environment: &Arc<Environment>| {
@@ -30,7 +31,7 @@ pub(super) async fn list_environments(
         let ssh = ssh_statuses.iter().find(|status| status.environment == *name);
         environment_body(environment, status, facts(ssh, environment.ssh_state().status()), user.user.is_admin)
     };
-    Ok(axum::Json(Environments { environments: state.environments.values().map(show).collect() }))
+    Ok(Listed(Environments { environments: state.environments.values().map(show).collect() }))
 }
 
 fn environment_body(
@@ -67,10 +68,10 @@ pub(super) async fn list_branches(
     State(state): State<AppState>,
     user: CurrentUser,
     Query(query): Query<BranchesQuery>,
-) -> ApiResult<axum::Json<Branches>> {
+) -> ApiResult<Listed<Branches>> {
     let environment = choose_environment(&state, query.environment.as_deref())?;
     let branches = in_time(Questions::new(environment, &user, None).branches()).await?;
-    Ok(axum::Json(Branches { branches: Arc::unwrap_or_clone(branches) }))
+    Ok(Listed(Branches { branches: Arc::unwrap_or_clone(branches) }))
 }
 
 pub(super) async fn validate_branch(
@@ -99,12 +100,12 @@ pub(super) async fn list_scenarios(
     State(state): State<AppState>,
     user: CurrentUser,
     Query(query): Query<ScenariosQuery>,
-) -> ApiResult<axum::Json<Scenarios>> {
+) -> ApiResult<Listed<Scenarios>> {
     let environment = choose_environment(&state, query.environment.as_deref())?;
     require_branch_name("branch", &query.branch)?;
     let questions = Questions::new(environment, &user, Some("branch"));
     let (commit, found) = in_time(questions.scenarios(&query.branch)).await?;
-    Ok(axum::Json(Scenarios {
+    Ok(Listed(Scenarios {
         branch_name: query.branch,
         commit,
         scenarios: found.scenarios.clone(),

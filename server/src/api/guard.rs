@@ -1,7 +1,9 @@
 //! What stands before and behind every handler of the API. One layer for all of it, since each costs every request.
 
+use super::conditional;
 use crate::auth::{self, Auth};
 use crate::error::ApiResult;
+use crate::version::Known;
 use axum::extract::{Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
@@ -11,9 +13,10 @@ use axum::response::{IntoResponse, Response};
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 pub(super) async fn guard(State(auth): State<Auth>, request: Request, next: Next) -> Response {
+    let known = Known::of(request.headers());
     let is_offered_basic = auth::is_offered_basic(request.headers());
     let mut response = match admit(&auth, request) {
-        Ok(request) => next.run(request).await,
+        Ok(request) => conditional::send(next.run(request).await, &known),
         Err(refusal) => refusal.into_response(),
     };
     if is_offered_basic {

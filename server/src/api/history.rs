@@ -1,5 +1,6 @@
 //! A scenario's runs over time, and figures about them: how often it passes, how long it takes, how flaky it is.
 
+use super::conditional::Listed;
 use super::cursor::Cursors;
 use super::environments::{choose_environment, no_such_environment};
 use super::listing::read_limit;
@@ -41,7 +42,7 @@ pub(super) async fn list_history(
     State(state): State<AppState>,
     _: CurrentUser,
     Query(query): Query<HistoryQuery>,
-) -> ApiResult<axum::Json<ScenarioHistory>> {
+) -> ApiResult<Listed<ScenarioHistory>> {
     let limit = read_limit(query.limit)?;
     let before = CURSORS.read(query.cursor, read_place)?;
     if !names::is_scenario_name(&query.scenario) {
@@ -63,7 +64,7 @@ pub(super) async fn list_history(
         let runs = found.into_iter().map(|run| run_body(connection, run)).collect::<QueryResult<_>>()?;
         Ok(Ok(ScenarioHistory { runs, summary, next_cursor }))
     });
-    found.await?.map(axum::Json)
+    found.await?.map(Listed)
 }
 
 /// Where something has run: also an environment that is not configured any more, as long as its jobs are here.
@@ -101,7 +102,7 @@ pub(super) async fn list_stats(
     State(state): State<AppState>,
     _: CurrentUser,
     Query(query): Query<StatsQuery>,
-) -> ApiResult<axum::Json<ScenarioStats>> {
+) -> ApiResult<Listed<ScenarioStats>> {
     let place = Place::of(&state, query.environment.as_deref())?;
     let branch = read_branch(query.branch)?;
     let found = state.store.read(move |connection| {
@@ -118,7 +119,7 @@ pub(super) async fn list_stats(
         }
         Ok(Ok(ScenarioStats { stats: found }))
     });
-    found.await?.map(axum::Json)
+    found.await?.map(Listed)
 }
 
 fn figures(runs: &[Run]) -> Option<ScenarioFigures> {

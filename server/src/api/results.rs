@@ -1,13 +1,13 @@
 //! Result files of a task: the list, and each file. They come from test code, so a browser never runs what is in them:
 //! only plain text and raster images are shown, all else is saved, and nothing is guessed.
 
+use super::conditional::Listed;
 use super::download::{self, Disposition, Download, WantedPart};
 use super::logs::{find_task, is_gone};
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, ApiResult, Path};
 use crate::state::AppState;
 use crate::store::tasks::{self, ResultFile};
-use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderValue;
 use protocol::api::{self, Results};
@@ -20,10 +20,10 @@ pub(super) async fn list_results(
     _: CurrentUser,
     State(state): State<AppState>,
     Path((id, task_id)): Path<(JobId, String)>,
-) -> ApiResult<Json<Results>> {
+) -> ApiResult<Listed<Results>> {
     let (_, task) = find_task(&state, id, task_id).await?;
     let files = state.store.read(move |connection| tasks::find_results(connection, id, task.n)).await?;
-    Ok(Json(Results { files: files.into_iter().map(Into::into).collect() }))
+    Ok(Listed(Results { files: files.into_iter().map(Into::into).collect() }))
 }
 
 pub(super) async fn read_result(

@@ -1,6 +1,7 @@
 //! Personal API tokens: a user's own, listed, made and deleted. The secret is told once.
 
 use super::answers::Created;
+use super::conditional::Listed;
 use crate::auth::{CurrentUser, carried_through, new_api_token};
 use crate::error::{ApiError, ApiResult, Json, NoBody, Path};
 use crate::state::AppState;
@@ -19,10 +20,10 @@ use std::time::Duration;
 const MAX_TOKENS: usize = 100;
 const DAY: Duration = Duration::from_hours(24);
 
-pub(super) async fn list_tokens(State(state): State<AppState>, user: CurrentUser) -> ApiResult<axum::Json<Tokens>> {
+pub(super) async fn list_tokens(State(state): State<AppState>, user: CurrentUser) -> ApiResult<Listed<Tokens>> {
     let id = user.id();
     let tokens = state.store.read(move |connection| store::list_tokens(connection, id)).await?;
-    Ok(axum::Json(Tokens { tokens: tokens.into_iter().map(Token::from).collect() }))
+    Ok(Listed(Tokens { tokens: tokens.into_iter().map(Token::from).collect() }))
 }
 
 pub(super) async fn create_token(

@@ -2,6 +2,7 @@
 //! What is changed holds here at once, and on other replicas within a second.
 
 use super::answers::Created;
+use super::conditional::Listed;
 use crate::auth::{Admin, CurrentUser, SecretHash, carried_through, check_rules};
 use crate::error::{ApiError, ApiResult, Json, NoBody, Path};
 use crate::state::AppState;
@@ -13,9 +14,9 @@ use protocol::api::{AuditAction, ChangeUserRequest, CreateUserRequest, ErrorCode
 use protocol::{Timestamp, UserId, names};
 use serde_json::{Map, Value, json};
 
-pub(super) async fn list_users(State(state): State<AppState>, _: Admin) -> ApiResult<axum::Json<Users>> {
+pub(super) async fn list_users(State(state): State<AppState>, _: Admin) -> ApiResult<Listed<Users>> {
     let users = state.store.read(store::list_users).await?;
-    Ok(axum::Json(Users { users: users.iter().map(User::from).collect() }))
+    Ok(Listed(Users { users: users.iter().map(User::from).collect() }))
 }
 
 pub(super) async fn create_user(

@@ -2,6 +2,7 @@
 //! like any other failure. And how the site's files are sent.
 
 use crate::kept::{Answer, Kept, send};
+use crate::remote_bench::Bench;
 use crate::test_app::{PASSWORD, TestApp};
 use axum::Router;
 use axum::body::Body;
@@ -74,6 +75,52 @@ async fn what_is_read_is_compressed_for_those_who_take_it() {
     assert_eq!((short.text(), short.header(CONTENT_ENCODING)), ("ok\n", ""));
     let head = send(&router, asking(Method::HEAD, "/api/jobs", &[("accept-encoding", "gzip")])).await;
     assert!(head.body.is_empty() && head.status == 200);
+}
+
+#[tokio::test]
+async fn every_list_has_a_version_and_is_not_sent_to_those_who_have_it() {
+    let bench = Bench::start();
+    let config = bench.config_with(|_| {});
+    let name = config.name.clone();
+    let app = TestApp::with_environments(vec![config]).await;
+    let root = app.admin("root").await;
+    let job = app.store_job("root", &name, "main", &["smoke/boot"]).await;
+    root.get("/api/branches").await.expect(200);
+    for path in [
+        "/api/environments",
+        "/api/branches",
+        "/api/scenarios?branch=main",
+        "/api/scenarios/history?scenario=smoke/boot",
+        "/api/scenarios/stats",
+        "/api/users",
+        "/api/tokens",
+        "/api/audit",
+        "/api/jobs",
+        &format!("/api/job/{job}"),
+        &format!("/api/job/{job}/tasks/{job}-1/results"),
+    ] {
+        let ask = async |known: &str| root.clone().with("if-none-match", known).get(path).await;
+        let first = ask("W/\"another\"").await;
+        first.expect(200);
+        let etag = first.header("etag");
+        assert!(etag.starts_with("W/\""), "{path}: {etag}");
+        for known in [etag, &etag[2..], &format!("\"x\", {etag}"), "*"] {
+            let unchanged = ask(known).await;
+            assert_eq!((unchanged.status.as_u16(), unchanged.body.as_str()), (304, ""), "{path} {known}");
+            for header in ["etag", "cache-control"] {
+                assert_eq!(unchanged.header(header), first.header(header), "{path} {known}");
+            }
+        }
+    }
+    let users = async || root.get("/api/users").await.header("etag").to_owned();
+    let before = users().await;
+    app.user("ada").await;
+    assert_ne!(users().await, before);
+    // Refusals and what is no list have none.
+    for path in ["/api/me", "/api/users?x=1", "/api/login/options"] {
+        let answer = root.clone().with("if-none-match", "*").get(path).await;
+        assert!(answer.status != 304 && answer.header("etag").is_empty(), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use super::parts::{answer, takes_header};
 use crate::api::answers::{Accepted, Created, CreatedOnce, Figures, Removed, SignedIn, SignedOut, Xml};
-use crate::api::conditional::Conditional;
+use crate::api::conditional::{Conditional, Listed};
 use crate::api::docs::Page;
 use crate::api::download::{Download, PlainLog};
 use crate::api::openapi::OpenApiJson;
@@ -16,6 +16,7 @@ use schemars::{JsonSchema, Schema, json_schema};
 
 const JSON: &str = "application/json";
 const LOCATION: (&str, &str) = ("Location", "Where it is from now on.");
+const ETAG: (&str, &str) = ("ETag", "Weak; send it in `If-None-Match` to learn whether anything has changed.");
 const COOKIE: (&str, &str) = ("Set-Cookie", "Carries the session, or ends it.");
 
 type Answers = Vec<(Option<u16>, Response)>;
@@ -62,17 +63,21 @@ answers!(OpenApiJson, |_ctx, _operation| [(
 ),]);
 
 answers!(Conditional<T>, |ctx, operation| {
-    let tags = [
-        ("ETag", "Weak; send it in `If-None-Match` to learn whether anything has changed."),
-        (SYNCED_AT_HEADER, "How old the facts are: when the remote server last vouched for them."),
-    ];
+    let synced_at = (SYNCED_AT_HEADER, "How old the facts are: when the remote server last vouched for them.");
+    versions(operation, body::<T>(ctx), &[ETAG, synced_at])
+});
+
+answers!(Listed<T>, |ctx, operation| versions(operation, body::<T>(ctx), &[ETAG]));
+
+/// What has a version that a client can name.
+fn versions(operation: &mut Operation, body: (&str, Schema), headers: &[(&str, &str)]) -> [(u16, Response); 2] {
     let known = "Answers 304 if this is still the version that there is.";
     takes_header(operation, "If-None-Match", known, json_schema!({ "type": "string" }));
     [
-        (200, answer("As it is now.", Some(body::<T>(ctx)), &tags)),
-        (304, answer("Nothing has changed since the version that the request names.", None, &tags)),
+        (200, answer("As it is now.", Some(body), headers)),
+        (304, answer("Nothing has changed since the version that the request names.", None, headers)),
     ]
-});
+}
 
 answers!(Download, |_ctx, _operation| stored("*/*"));
 answers!(PlainLog, |_ctx, _operation| stored("text/plain"));
