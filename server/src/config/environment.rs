@@ -36,7 +36,11 @@ impl Loader<'_> {
             queue_id_prefix: raw.queue_id_prefix.clone(),
             plain_404_means_unknown: raw.plain_404_means_unknown,
             paths: paths(raw.paths.as_ref())?,
-            job_timeout: own_limit("job_timeout", raw.job_timeout.as_deref(), top.job_timeout)?,
+            job_timeout: raw
+                .job_timeout
+                .as_deref()
+                .map_or(Ok(top.job_timeout), values::job_timeout)
+                .map_err(|why| ConfigError(format!("job_timeout: {why}")))?,
             waiting_timeout: own_limit("waiting_timeout", raw.waiting_timeout.as_deref(), top.waiting_timeout)?,
             cleanup_give_up: own_limit("cleanup_give_up", raw.cleanup_give_up.as_deref(), top.cleanup_give_up)?,
             retry_max_interval: own_limit(
@@ -54,6 +58,7 @@ impl Loader<'_> {
 
     fn ssh(&self, raw: &file::Ssh) -> Result<SshConfig, ConfigError> {
         require(is_word(&raw.host), "ssh.host: a name or an address is needed")?;
+        require(raw.port != Some(0), "ssh.port: 0 is no port to connect to")?;
         require(is_word(&raw.user), "ssh.user: a user name is needed")?;
         require(is_path(&raw.repository), "ssh.repository: the path of a clone at the remote server is needed")?;
         let root = raw.workspace_root.trim_end_matches('/');

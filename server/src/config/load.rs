@@ -98,7 +98,7 @@ impl Loader<'_> {
         let limit = |key: &str, given: &Option<String>, default: &str| self.duration(key, given.as_deref(), default);
         let retention = file.remote_retention.as_deref();
         Ok(Limits {
-            job_timeout: limit("job_timeout", &file.job_timeout, "1h")?,
+            job_timeout: self.value("job_timeout", file.job_timeout.as_deref(), "1h", values::job_timeout)?,
             waiting_timeout: limit("waiting_timeout", &file.waiting_timeout, "7d")?,
             cleanup_give_up: limit("cleanup_give_up", &file.cleanup_give_up, "24h")?,
             retry_max_interval: limit("retry_max_interval", &file.retry_max_interval, "5m")?,
@@ -313,6 +313,10 @@ mod tests {
             (refused("", [("TESTARENA_POLL_INTERVAL", "often")]), "TESTARENA_POLL_INTERVAL: \"often\""),
             (refused("", [("TESTARENA_JOB_TIMEOUT", "soon")]), "TESTARENA_JOB_TIMEOUT: \"soon\""),
             (refused(&changed("2h", "soon"), token), "environment \"bench-a\": job_timeout: \"soon\""),
+            (refused("job_timeout = \"500ms\"", []), "job_timeout: \"500ms\" must be at least 1s"),
+            (refused(&changed("2h", "500ms"), token), "environment \"bench-a\": job_timeout: \"500ms\" must be"),
+            (refused("http_timeout = \"0s\"", []), "http_timeout: \"0s\" must be at least 1ms"),
+            (refused(&changed("user =", "port = 0\nuser ="), token), "ssh.port: 0 is no port"),
             (refused("", [("TESTARENA_POL_INTERVAL", "20s")]), "TESTARENA_POL_INTERVAL"),
             (refused("poll_interval = 20", []), "poll_interval"),
             (refused("database_url = \"mysql://x\"", []), "database_url"),

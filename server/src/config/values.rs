@@ -18,6 +18,15 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// As long as a job may take: other servers are told in whole seconds, so that it is rounded up to those.
+pub(super) fn job_timeout(text: &str) -> Result<Duration, String> {
+    let given = duration(text)?;
+    if given < Duration::from_secs(1) {
+        return Err(format!("\"{text}\" must be at least 1s"));
+    }
+    Ok(Duration::from_secs(given.as_secs() + u64::from(given.subsec_nanos() > 0)))
+}
+
 /// A duration, or `never` as `None`.
 pub(super) fn duration_or_never(text: &str) -> Result<Option<Duration>, String> {
     match text {
@@ -83,6 +92,15 @@ mod tests {
         assert_eq!(duration_or_never("never"), Ok(None));
         for bad in ["", "20", "0s", "never", "-1s", "200years"] {
             assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_job_takes_whole_seconds() {
+        assert_eq!(job_timeout("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(job_timeout("1500ms"), Ok(Duration::from_secs(2)));
+        for bad in ["500ms", "999ms", "0s", "soon"] {
+            assert!(job_timeout(bad).is_err(), "{bad}");
         }
     }
 
