@@ -25,13 +25,15 @@ const COME_AGAIN: Duration = Duration::from_secs(2);
 
 const MIN_CHARS: usize = 8;
 const MAX_CHARS: usize = 256;
+/// What is longer is not even composed: no character is made of more than 16 bytes.
+const MAX_BYTES: usize = MAX_CHARS * 16;
 
 /// Stands in for the hash of a user who does not exist, so that guessing names by the time taken does not work.
 static DECOY: LazyLock<String> = LazyLock::new(|| hash(&rand::random::<u128>().to_string()).unwrap_or_default());
 
 /// What a new password must be like: only long enough.
 pub fn check_rules(password: &str) -> Result<(), String> {
-    if (MIN_CHARS..=MAX_CHARS).contains(&composed(password).chars().count()) {
+    if !is_too_long(password) && composed(password).chars().nth(MIN_CHARS - 1).is_some() {
         return Ok(());
     }
     Err(format!("a password has {MIN_CHARS} to {MAX_CHARS} characters"))
@@ -39,7 +41,7 @@ pub fn check_rules(password: &str) -> Result<(), String> {
 
 /// Whether no password can be as long as that: not worth hashing.
 pub(super) fn is_too_long(password: &str) -> bool {
-    composed(password).chars().nth(MAX_CHARS).is_some()
+    password.len() > MAX_BYTES || composed(password).chars().nth(MAX_CHARS).is_some()
 }
 
 /// One keyboard sends "ä" as one character and another as two; it is the same password (NFC, as RFC 8265 asks for).
@@ -182,6 +184,19 @@ mod tests {
         assert!(!matches("Grusse aus Koln", &hash(composed).unwrap()));
         let long = "a\u{308}".repeat(256);
         assert!(check_rules(&long).is_ok() && !is_too_long(&long));
+    }
+
+    #[test]
+    fn what_is_too_long_in_bytes_would_be_in_characters() {
+        let decomposed = icu_normalizer::DecomposingNormalizerBorrowed::new_nfd();
+        for letter in '\u{0}'..=char::MAX {
+            let letter = letter.encode_utf8(&mut [0; 4]).to_owned();
+            assert!(decomposed.normalize(&letter).len() <= MAX_BYTES / MAX_CHARS, "{letter:?}");
+        }
+        let longest = "\u{1f82}".repeat(MAX_CHARS);
+        let longest = decomposed.normalize(&longest);
+        assert!(check_rules(&longest).is_ok() && !is_too_long(&longest));
+        assert!(is_too_long(&"a".repeat(MAX_BYTES + 1)));
     }
 
     #[tokio::test]
