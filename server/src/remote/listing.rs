@@ -2,7 +2,7 @@
 //! Pure, so that odd repositories can be tested without one.
 
 use protocol::api::Branch;
-use protocol::{names, order};
+use protocol::names;
 use std::collections::BTreeMap;
 
 /// The mode of an executable file in a git tree.
@@ -10,7 +10,7 @@ const EXECUTABLE: &str = "100755";
 /// Branches that people look for first.
 const FIRST_BRANCHES: [&str; 2] = ["main", "master"];
 
-/// A commit's scenarios, as a person sorts their names, and what is wrong with its scenario files.
+/// A commit's scenarios, sorted by name, and what is wrong with its scenario files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScenarioList {
     pub scenarios: Vec<String>,
@@ -94,7 +94,6 @@ pub fn scenarios(listing: &[u8], scenario_dir: &str) -> Result<ScenarioList, Odd
             list.problems.push(format!("{} would all be the scenario {name:?}; rename all but one", paths.join(", ")));
         }
     }
-    order::sort(&mut list.scenarios);
     Ok(list)
 }
 
@@ -199,15 +198,6 @@ mod tests {
         let list = scenarios(&listing, "./scenarios/").unwrap();
         assert_eq!(list, ScenarioList { scenarios: vec!["boot".into(), "smoke/net".into()], problems: vec![] });
         assert_eq!(scenarios(&listing, ".").unwrap().scenarios.len(), 4);
-    }
-
-    #[test]
-    fn scenarios_are_listed_as_a_person_counts() {
-        let names = ["a/test10", "a/test2", "a-b/x", "a/test2.d/y"];
-        let paths: Vec<String> = names.iter().map(|name| format!("scenarios/{name}")).collect();
-        let entries: Vec<_> = paths.iter().map(|path| ("100755", path.as_str())).collect();
-        let list = scenarios(&tree(&entries), "scenarios").unwrap();
-        assert_eq!(list.scenarios, ["a/test2", "a/test2.d/y", "a/test10", "a-b/x"]);
     }
 
     #[test]
