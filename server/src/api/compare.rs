@@ -10,7 +10,7 @@ use crate::version::{Known, Version};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use protocol::api::{Change, ComparedScenario, Comparison, Job};
-use protocol::{JobId, JobStatus, TaskStatus};
+use protocol::{JobId, JobStatus, TaskStatus, order};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -71,7 +71,9 @@ fn compare(a: &Job, b: &Job) -> Vec<ComparedScenario> {
     }
     let compared =
         |(scenario, (a, b)): (&str, _)| ComparedScenario { scenario: scenario.to_owned(), a, b, change: change(a, b) };
-    outcomes.into_iter().map(compared).collect()
+    let mut compared: Vec<_> = outcomes.into_iter().map(compared).collect();
+    compared.sort_unstable_by(|a, b| order::natural(&a.scenario, &b.scenario));
+    compared
 }
 
 fn change(a: Option<TaskStatus>, b: Option<TaskStatus>) -> Change {

@@ -3,8 +3,9 @@
 use crate::components::status_badge::TaskStatusBadge;
 use crate::{paths, words};
 use leptos::prelude::*;
+use protocol::JobId;
+use protocol::TaskStatus;
 use protocol::api::{Change, ComparedScenario};
-use protocol::{JobId, TaskStatus, order};
 
 /// In the order in which one looks.
 const GROUPS: [Change; 5] = [Change::NewlyFailed, Change::StillFailing, Change::Fixed, Change::OnlyA, Change::OnlyB];
@@ -15,11 +16,10 @@ pub(super) fn Changes(
     ids: (JobId, JobId),
     /// Environment and branch whose histories the scenarios lead to.
     place: (String, String),
-    mut scenarios: Vec<ComparedScenario>,
+    scenarios: Vec<ComparedScenario>,
     /// Whether the reader has opened what is as before, or closed it.
     opened: StoredValue<Option<bool>>,
 ) -> impl IntoView {
-    scenarios.sort_unstable_by(|a, b| order::natural(&a.scenario, &b.scenario));
     let of = |change| scenarios.iter().filter(|one| one.change == change).cloned().collect::<Vec<_>>();
     let (same, groups) = (of(Change::Same), GROUPS.map(|change| (change, of(change))));
     let told = summary(&groups, same.len());
