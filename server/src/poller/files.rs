@@ -54,10 +54,12 @@ pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, errand: Errand, term:
 
 /// Never no time: what could not be done, or is still under way, must not spin.
 async fn pause_after<R: Remote>(poller: &Poller<R>, errand: Errand) -> Duration {
-    let shortest = if poller.lanes.is_busy(errand) { PATIENCE } else { SHORTEST_PAUSE };
+    // What is under way on either errand may be due on this one, and is left alone until then.
+    let is_busy = !poller.lanes.under_way(Lane::Files).is_empty();
+    let shortest = if is_busy { PATIENCE } else { SHORTEST_PAUSE };
     let pause = match errand {
         // Those of which was spoken while they were under way.
-        Errand::Follow if poller.lanes.is_busy(errand) => shortest,
+        Errand::Follow if is_busy => shortest,
         Errand::Follow => poller.poll_interval,
         Errand::Finish => {
             let name = poller.name().to_owned();

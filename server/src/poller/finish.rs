@@ -24,7 +24,7 @@ pub(super) async fn finish<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<A
     let (message, retry_after) = match outcome {
         Ok(Progress::UpToDate) => {
             let Some(doubted) = doubted else { return settle(poller, job, words(job, look.missing), now).await };
-            let doubt = Doubt::again(look.doubt, now);
+            let doubt = Doubt::again(look.doubt, &doubted, now);
             if doubt.is_over(&doubted, now) || doubted.is_known_before(job) {
                 let missing = look.missing.take().or(Some(doubted));
                 return settle(poller, job, words(job, missing), now).await;

@@ -231,8 +231,12 @@ async fn go_on_without<R: Remote>(poller: &Poller<R>, error: String, now: Timest
     let (name, soon) = (poller.name().to_owned(), now.plus(LONGEST_RETRY_AFTER));
     let mark = move |c: &mut AnyConnection| {
         let round_at = environments::hold_round(c, &name)?;
+        // Before the first answer after the outage, which may be such a word again.
+        jobs::forget_unknown(c, &name)?;
         jobs::mark_all_failing(c, &name, &error, round_at, soon)
     };
+    poller.signals.words.doubt_all();
+    poller.marks.forget_untold();
     if poller.write(mark).await? {
         poller.bell.ring_saved();
     }

@@ -139,11 +139,6 @@ impl Lanes {
         ids
     }
 
-    /// Whether a pass has left jobs to themselves. They are still due, and not to be taken up again.
-    pub(super) fn is_busy(&self, errand: Errand) -> bool {
-        !locked(&self.of_errand(errand).under_way).is_empty()
-    }
-
     /// The remote server has spoken of a job: what it has written since is to be fetched.
     pub(super) fn follow(&self, job: &Job) {
         if job.status == JobStatus::InProgress {

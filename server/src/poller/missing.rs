@@ -92,11 +92,16 @@ impl Missing {
 pub(super) struct Doubt {
     since: Timestamp,
     answers: u32,
+    /// Whether anything is lost if it does not come: what was said of the other is not counted with it.
+    is_loss: bool,
 }
 
 impl Doubt {
-    pub(super) fn again(before: Option<Self>, now: Timestamp) -> Self {
-        before.map_or(Self { since: now, answers: 1 }, |doubt| Self { answers: doubt.answers + 1, ..doubt })
+    pub(super) fn again(before: Option<Self>, missing: &Missing, now: Timestamp) -> Self {
+        let is_loss = !missing.is_no_loss();
+        let of_same = before.filter(|doubt| doubt.is_loss == is_loss);
+        let answers = of_same.map_or(1, |doubt| doubt.answers + 1);
+        Self { since: of_same.map_or(now, |doubt| doubt.since), answers, is_loss }
     }
 
     /// This machine's clock was set by `step` milliseconds.
@@ -132,14 +137,17 @@ mod tests {
         let unknown = Missing::Refused(Refusal::UnknownId);
         let (mut now, mut doubt) = (Timestamp(0), None);
         for is_over in [false, false, true] {
-            let again = Doubt::again(doubt, now);
+            let again = Doubt::again(doubt, &unknown, now);
             assert_eq!(again.is_over(&unknown, now), is_over);
             now = now.plus(Doubt::pause(&unknown));
             doubt = Some(again);
         }
         assert!(now >= Timestamp(60_000));
-        let quick = Doubt { since: now, answers: 9 };
+        let quick = Doubt { since: now, answers: 9, is_loss: true };
         assert!(!quick.is_over(&unknown, now), "many answers at once are one");
+        let no_log = Missing::NoLog { log_id: "1".to_owned(), said: 4 };
+        let other = Doubt::again(doubt, &no_log, now);
+        assert_eq!((other.answers, other.since), (1, now), "that it keeps none says nothing of what it lacks");
     }
 
     #[test]

@@ -106,15 +106,19 @@ async fn leave_to_another<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<Af
     if after.cleanup_state == CleanupState::Pending {
         after.cleanup_state = CleanupState::None;
     }
-    after.cleanup_error = None;
-    // Nor is anything looked for that is left when the job is gone.
-    (after.last_sent_at, after.unknown_since, after.attempts) = (None, None, 0);
+    (after.cleanup_error, after.attempts) = (None, 0);
+    // Nor is anything looked for that is left when the job is gone. One that it had accepted may be hidden from us for a
+    // moment only, behind another server.
+    let was_never_there = job.accepted_at.is_none();
+    if was_never_there {
+        (after.last_sent_at, after.unknown_since) = (None, None);
+    }
     let goes_on = job.delete_requested_at.is_some();
     after.next_at = goes_on.then_some(now);
     let before = job.clone();
     let saved = poller.write(move |c| {
         let saved = jobs::save_job(c, &before, &after, Vec::new())?;
-        if saved {
+        if saved && was_never_there {
             tombstones::forget_queue(c, &after.environment, &after.instance, &after.remote_queue_id)?;
         }
         Ok(saved)

@@ -168,6 +168,11 @@ impl Bench {
         self.queues.get(id).is_some_and(|queue| !queue.status(self.now).is_terminal())
     }
 
+    /// Whether a queue waits again after it has begun to run.
+    pub fn is_put_back(&self, id: &str) -> bool {
+        self.queues.get(id).is_some_and(|queue| queue.put_back.is_some())
+    }
+
     /// For how long a queue has really run; not at all while it waits.
     pub fn ran_for(&self, id: &str) -> Option<Duration> {
         let queue = self.queues.get(id)?;

@@ -214,12 +214,13 @@ pub fn forget_pauses(
     // given up, so that is kept.
     let ended = |lane: Lane| {
         let of_lane = jobs::table.filter(jobs::environment.eq(environment)).filter(jobs::lane.eq(lane.as_str()));
-        of_lane.filter(jobs::next_at.gt(now.0)).filter(jobs::attempts.gt(0))
+        of_lane.filter(jobs::attempts.gt(0))
     };
+    // Also those that are being tried just now: a call that was sent while the server was away may fail only afterwards.
     diesel::update(ended(Lane::Act).filter(jobs::delete_requested_at.is_not_null()))
         .set((jobs::next_at.eq(now.0), jobs::attempts.eq(0), jobs::version.eq(jobs::version + 1)))
         .execute(connection)?;
-    diesel::update(ended(Lane::Files))
+    diesel::update(ended(Lane::Files).filter(jobs::next_at.gt(now.0)))
         .set((jobs::next_at.eq(now.0), jobs::version.eq(jobs::version + 1)))
         .execute(connection)
         .map(drop)
