@@ -77,7 +77,8 @@ async fn pause_after<R: Remote>(poller: &Poller<R>, errand: Errand) -> Duration 
 /// # Errors
 /// Only the store's: a remote server's failures are facts that are stored.
 pub async fn fetch_files<R: Remote>(poller: &Arc<Poller<R>>, now: Timestamp) -> Result<bool, StoreError> {
-    let (followed, finished) = tokio::join!(pass(poller, Errand::Follow, now), pass(poller, Errand::Finish, now));
+    let (followed, finished) = (pass(poller, Errand::Follow, now), pass(poller, Errand::Finish, now));
+    let (followed, finished) = tokio::join!(Box::pin(followed), Box::pin(finished));
     Ok(followed? != Passed::Nothing && finished? != Passed::Nothing)
 }
 
