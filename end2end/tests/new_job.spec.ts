@@ -246,6 +246,36 @@ test('the branch that was typed stays when another environment is chosen', async
   await expect(page.getByText('main is at ')).toHaveCount(0);
 });
 
+test('a late answer about one bench says nothing of another that was chosen meanwhile', async ({ page }) => {
+  await page.route(
+    (url) => url.pathname === '/api/environments',
+    async (route) => {
+      const answer = await route.fetch({ headers: { ...route.request().headers(), 'if-none-match': '' } });
+      const [demo] = (await answer.json()).environments;
+      await route.fulfill({ response: answer, json: { environments: [demo, { ...demo, name: 'bench-b' }] } });
+    },
+  );
+  let answer = () => {};
+  const held = new Promise<void>((resolve) => (answer = resolve));
+  await page.route(
+    (url) => url.pathname === '/api/validate_branch',
+    async (route) => {
+      await held;
+      await route.fulfill({ json: { environment: 'demo', branch_name: 'main', commit: '599b0e0000000000000000000000000000000000' } });
+    },
+  );
+  await open(page, '/');
+  await page.getByRole('link', { name: 'New job' }).click();
+  await page.getByRole('combobox', { name: 'Branch' }).fill('main');
+  await page.getByRole('button', { name: 'Validate' }).click();
+  await page.getByRole('combobox', { name: 'Environment' }).selectOption('bench-b');
+  const answered = page.waitForResponse('**/api/validate_branch');
+  answer();
+  await answered;
+  await expect(page.getByRole('button', { name: 'Validate' })).toBeEnabled();
+  await expect(page.getByText('main is at ')).toHaveCount(0);
+});
+
 test('a branch that has moved since the review is looked at again before it runs', async ({ page }) => {
   await open(page, '/jobs/new');
   await chooseBranch(page, 'main');

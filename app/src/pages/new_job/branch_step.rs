@@ -41,13 +41,13 @@ pub(super) fn BranchStep(
         environment_error.set(None);
         draft.validated.set(None);
         pending.run(async move {
-            match check(&request).await {
+            let checked = check(&request).await;
+            let is_as_asked =
+                draft.branch.try_get_untracked().is_some_and(|now| draft::trimmed(&now) == request.branch_name)
+                    && draft.environment.try_get_untracked() == request.environment;
+            match checked {
                 // Answers to what has been changed or left meanwhile are of no use.
-                Ok(_)
-                    if draft
-                        .branch
-                        .try_get_untracked()
-                        .is_none_or(|now| draft::trimmed(&now) != request.branch_name) => {}
+                _ if !is_as_asked => {}
                 Ok(found) => {
                     browser::remember_branch(&found.branch_name);
                     draft.validated.set(Some(found));

@@ -142,6 +142,7 @@ impl Draft {
         self.offered.set(None);
         self.picked.set(BTreeSet::new());
         self.missing.set(Vec::new());
+        self.figures.set(Figures::new());
     }
 
     /// The branch's scenarios; of what was picked before, what they no longer have is set aside and named.

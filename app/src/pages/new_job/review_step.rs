@@ -32,6 +32,8 @@ pub(super) fn ReviewStep(draft: Draft, steps: Steps, environments: Vec<Environme
             if let Some((moved, now)) = moved(shown).await {
                 if !problem.is_disposed() {
                     draft.validated.set(Some(now));
+                    // Read anew, should somebody go back to choose.
+                    draft.offered.set(None);
                     problem.set(Some(moved));
                 }
                 return;

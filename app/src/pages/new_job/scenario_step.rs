@@ -22,7 +22,9 @@ pub(super) fn ScenarioStep(draft: Draft, steps: Steps) -> impl IntoView {
         leptos::task::spawn_local(draft.load_figures(branch.clone()));
         pending.run(async move {
             match client::list_scenarios(&branch.environment, &branch.branch_name).await {
-                Ok(scenarios) => draft.offer(scenarios),
+                // Of a branch that was left meanwhile they are of no use.
+                Ok(scenarios) if draft.validated.try_get_untracked() == Some(Some(branch)) => draft.offer(scenarios),
+                Ok(_) => {}
                 Err(error) => problem.set(Some(error.message())),
             }
         });
