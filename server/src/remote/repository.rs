@@ -49,9 +49,15 @@ impl QuestionError {
 /// What a server says of whether it has a commit.
 enum Presence {
     /// Though it names the commit, as git does of one that it lacks?
-    There { is_named: bool },
-    /// The command failed and named the commit, as git does, or said nothing. So does a shell that refuses to run it.
-    Lacking { command: String, output: Output },
+    There {
+        is_named: bool,
+    },
+    Lacking,
+    /// The command failed and said nothing.
+    Wordless {
+        command: String,
+        output: Output,
+    },
 }
 
 impl Presence {
@@ -131,7 +137,8 @@ impl Repository {
         let said = self.ask_presence(commit).await?;
         let believed = match &said {
             Presence::There { is_named } => believe_presence(&self.shell, &self.commands, *is_named).await,
-            Presence::Lacking { command, output } => {
+            Presence::Lacking => Ok(()),
+            Presence::Wordless { command, output } => {
                 believe_absence(&self.shell, &self.commands, command, output).await
             }
         };
@@ -146,11 +153,13 @@ impl Repository {
                 return Ok(Presence::There { is_named });
             }
             // Git names the commit when that is what it lacks; other words mean that it could not look.
-            let is_lacking = is_named && !tells_of_altering(output, commit) || output.stderr.is_empty();
-            if !is_lacking || output.is_cut {
-                stdout_of(command, output)?;
+            if is_named && !output.is_cut && !tells_of_altering(output, commit) {
+                return Ok(Presence::Lacking);
             }
-            Ok(Presence::Lacking { command: command.to_owned(), output: output.clone() })
+            if output.stderr.is_empty() && !output.is_cut {
+                return Ok(Presence::Wordless { command: command.to_owned(), output: output.clone() });
+            }
+            stdout_of(command, output).map(|_| Presence::Lacking)
         };
         self.ask(self.commands.present(commit), read).await
     }
