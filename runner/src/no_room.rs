@@ -21,6 +21,7 @@ struct Memory {
     /// Of the last checkout, if it found none.
     last: Option<Failure>,
     queues: HashMap<i64, Failure>,
+    removals: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -84,6 +85,17 @@ impl NoRoom {
     /// Nobody waits for a checkout of this queue any more.
     pub fn forget(&self, queue: i64) {
         self.lock().queues.remove(&queue);
+    }
+
+    /// How often files of a queue were about to be removed: a checkout that finds no room before they are gone does so
+    /// for their sake.
+    pub fn removals(&self) -> u64 {
+        self.lock().removals
+    }
+
+    /// Files of a queue are about to be removed.
+    pub fn note_begin_of_removal(&self) {
+        self.lock().removals += 1;
     }
 
     /// A queue's files are gone: it is worth a try.

@@ -59,6 +59,7 @@ async fn accept(
     let id = request.queue_id;
     // Of a queue of this id of which a database that was lost knew.
     let (layout, files_of) = (state.layout.clone(), id.clone());
+    state.no_room.note_begin_of_removal();
     tokio::task::spawn_blocking(move || layout.remove_queue(&files_of)).await.map_err(std::io::Error::from)??;
     state.repository.hold(&id, &request.commit).await.map_err(Refusal::from)?;
     let new = NewQueue {
@@ -249,6 +250,7 @@ async fn end_and_remove_queue(state: State, id: String, instance: String) -> Res
 pub async fn remove_queue(state: &State, number: i64, id: String) -> Result<(), Refused> {
     state.wait_idle(number).await;
     let (layout, files_of) = (state.layout.clone(), id.clone());
+    state.no_room.note_begin_of_removal();
     tokio::task::spawn_blocking(move || layout.remove_queue(&files_of)).await.map_err(std::io::Error::from)??;
     state.repository.release(&id).await;
     state.store.forget(number).await?;

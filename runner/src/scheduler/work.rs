@@ -37,6 +37,7 @@ pub async fn prepare(state: State, in_use: InUse, slot: usize, queue: QueueRow) 
     let (id, commit) = (&queue.queue_id, &queue.commit_hash);
     state.note(id, format!("checkout of {commit} (branch {})", queue.branch)).await;
     let start = Instant::now();
+    let alone = Alone::begin(&state, id).await;
     let workspace = state.layout.workspace(id);
     let wanted = Wanted { branch: queue.branch.clone(), commit: commit.clone(), submodules: state.config.submodules };
     let checkout = state.repository.checkout(&workspace, &wanted);
@@ -46,7 +47,7 @@ pub async fn prepare(state: State, in_use: InUse, slot: usize, queue: QueueRow) 
         () = state.stop.cancelled() => None,
         result = checkout => Some(result),
     };
-    let failure = match end_of(&state, id, result).await {
+    let failure = match end_of(&state, id, alone, result).await {
         // Aborted: the store knows. Stopped: the next start of the runner begins again.
         CheckoutEnd::CutOff => {
             state.note(id, "the checkout was cut off".to_owned()).await;
@@ -106,13 +107,37 @@ enum CheckoutEnd {
 }
 
 /// Asked before anything of the checkout is cleared away, and the disk has room again.
-async fn end_of(state: &State, id: &str, result: Option<Result<Vec<String>, GitError>>) -> CheckoutEnd {
+async fn end_of(
+    state: &State,
+    id: &str,
+    alone: Option<Alone>,
+    result: Option<Result<Vec<String>, GitError>>,
+) -> CheckoutEnd {
     match result {
         None => CheckoutEnd::CutOff,
         Some(Ok(told)) => CheckoutEnd::Done(told),
         Some(Err(error)) if !error.is_for_want_of_room() && !is_out_of_room(state).await => CheckoutEnd::Failed(error),
-        Some(Err(error)) if has_all_room(state, id).await => CheckoutEnd::NeedsTooMuch(error),
-        Some(Err(error)) => CheckoutEnd::Waits(error),
+        Some(Err(error)) => match alone {
+            Some(alone) if alone.held(state, id).await => CheckoutEnd::NeedsTooMuch(error),
+            _ => CheckoutEnd::Waits(error),
+        },
+    }
+}
+
+/// No other queue had files when a checkout began.
+struct Alone {
+    removals: u64,
+}
+
+impl Alone {
+    async fn begin(state: &State, id: &str) -> Option<Self> {
+        let removals = state.no_room.removals();
+        has_all_room(state, id).await.then_some(Self { removals })
+    }
+
+    /// Whether none had any since. Those whose removal ends while the checkout fails have taken its room all the same.
+    async fn held(&self, state: &State, id: &str) -> bool {
+        has_all_room(state, id).await && state.no_room.removals() == self.removals
     }
 }
 
@@ -129,6 +154,7 @@ async fn is_out_of_room(state: &State) -> bool {
 
 /// Removes what there is of a checkout that will not be finished. Git, which was killed, may still be dying in it.
 async fn clear_away(state: &State, id: &str) {
+    state.no_room.note_begin_of_removal();
     let mut result = Ok(());
     for _ in 0..CLEAR_TRIES {
         let folder = state.layout.workspace(id);

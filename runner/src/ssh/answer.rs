@@ -129,6 +129,7 @@ async fn remove_workspace(state: &State, queue_id: &str) -> Result<(), String> {
         state.wait_idle(queue.number).await;
     }
     let folder = state.layout.workspace(queue_id);
+    state.no_room.note_begin_of_removal();
     let removed = tokio::task::spawn_blocking(move || crate::layout::remove_tree(&folder)).await;
     let removed = removed.map_err(std::io::Error::from).flatten();
     removed.map_err(|error| format!("the workspace of queue {queue_id} can't be removed: {error}"))?;

@@ -125,7 +125,7 @@ async fn a_queue_whose_checkout_finds_no_room_waits_and_runs_when_there_is_some(
         assert_eq!(statuses(&server.client.ended("2").await), (QueueStatus::Finished, vec![Passed]), "{disk}");
         assert_eq!(server.client.delete("2").await.status(), 204);
         let ended = server.client.ended("3").await;
-        assert_eq!(statuses(&ended), (QueueStatus::Finished, vec![Passed, Passed]), "{disk}");
+        assert_eq!(statuses(&ended), (QueueStatus::Finished, vec![Passed, Passed]), "{disk}: {}", ended.message);
         child.kill().await.unwrap();
     }
 }
