@@ -1,7 +1,7 @@
 // The states that a view is in besides its usual one, scanned by axe in light and in dark; and the wizard by Tab.
 
 import { expectNoViolations } from '../fixtures/axe';
-import { chooseBranch, expect, open, test } from '../fixtures/test';
+import { chooseBranch, expect, fetchWhole, open, test } from '../fixtures/test';
 
 const isApi = (url: URL) => url.pathname.startsWith('/api/');
 const FAILED = {
@@ -141,7 +141,7 @@ test('the review of very many scenarios can be read by keyboard', async ({ page 
   await page.route(
     (url) => url.pathname === '/api/scenarios',
     async (route) => {
-      const answer = await route.fetch();
+      const answer = await fetchWhole(route);
       await route.fulfill({ response: answer, json: { ...(await answer.json()), scenarios } });
     },
   );

@@ -88,10 +88,12 @@ test('an environment that is away is told with since when, and back when it is',
   await expect(line).toContainText('busy');
   const isAsked = (url: URL) => url.pathname === '/api/environments';
   await page.route(isAsked, async (route) => {
-    const answer = await route.fetch();
+    const answer = await fetchWhole(route);
     const { environments } = await answer.json();
     const away = { ...environments[0], health: 'unreachable', since: '2026-11-23T14:03:00.000Z' };
-    await route.fulfill({ response: answer, json: { environments: [away] } });
+    // Its own mark, or the true answer is later taken for this one.
+    const headers = { ...answer.headers(), etag: '"away"' };
+    await route.fulfill({ response: answer, headers, json: { environments: [away] } });
   });
   await page.clock.runFor(7_000);
   await expect(line.getByRole('listitem')).toHaveText(/^demo\s*unreachable since 23 Nov 2026, /);

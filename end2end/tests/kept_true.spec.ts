@@ -1,7 +1,7 @@
 // What is shown stays true: no answer that is older than what is known, none asked for in vain, none lost in silence.
 
 import type { Page } from '@playwright/test';
-import { expect, hold, isLive, jobRow, open, password, tab, test } from '../fixtures/test';
+import { expect, fetchWhole, hold, isLive, jobRow, open, password, tab, test } from '../fixtures/test';
 
 const problem = (status: number, code: string, title: string, detail: string) => ({
   status,
@@ -46,7 +46,7 @@ test('an answer that is older than an abort does not take it back', async ({ pag
       later++;
       return;
     }
-    const answer = await route.fetch({ headers: { ...route.request().headers(), 'if-none-match': '' } });
+    const answer = await fetchWhole(route);
     older = () => route.fulfill({ response: answer });
   });
   await expect.poll(() => older !== undefined).toBe(true);
@@ -66,7 +66,7 @@ test('a running log grows although nothing else of its job does', async ({ page,
   // As if it ran on and told no progress: of its job there is nothing new then.
   await page.route(isAt(`/api/job/${job.id}`), async (route) => {
     if (route.request().headers()['if-none-match']) return route.fulfill({ status: 304 });
-    const answer = await route.fetch();
+    const answer = await fetchWhole(route);
     const body = await answer.json();
     const tasks = [{ ...body.tasks[0], status: 'running', finished_at: null }];
     const json = { ...body, tasks, status: 'in_progress', finished_at: null, logs: { state: 'mirroring', error: null } };
@@ -75,7 +75,7 @@ test('a running log grows although nothing else of its job does', async ({ page,
   let asked = 0;
   await page.route(isAt(`/api/job/${job.id}/tasks/${job.id}-1/log/lines`), async (route) => {
     asked++;
-    const answer = await route.fetch();
+    const answer = await fetchWhole(route);
     await route.fulfill({ response: answer, json: { ...(await answer.json()), complete: false } });
   });
   await open(page, '/');
@@ -114,7 +114,7 @@ async function withOlder(page: Page, count: number): Promise<void> {
     const { searchParams } = new URL(route.request().url());
     const older = Array.from({ length: count }, (_, at) => ({ ...newest, id: -at }));
     if (searchParams.has('cursor')) return route.fulfill({ json: { jobs: older, next_cursor: null } });
-    const answer = await route.fetch({ headers: { ...route.request().headers(), 'if-none-match': '' } });
+    const answer = await fetchWhole(route);
     const body = await answer.json();
     newest = body.jobs[0];
     await route.fulfill({ response: answer, json: { ...body, next_cursor: 'older' } });
@@ -144,7 +144,7 @@ test('a list that is longer than what is renewed says so', async ({ page, api })
 test('an environment that comes later is offered without a reload', async ({ page }) => {
   await page.clock.install();
   await page.route(isAt('/api/environments'), async (route) => {
-    const answer = await route.fetch();
+    const answer = await fetchWhole(route);
     const { environments } = await answer.json();
     await route.fulfill({ response: answer, json: { environments: [...environments, { ...environments[0], name: 'bench-b' }] } });
   });

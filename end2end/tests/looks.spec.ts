@@ -1,7 +1,7 @@
 // How the page fits: every width from a phone to a laptop, many rows at once, the reader's own colours, and little motion.
 
 import { expectNothingWider } from '../fixtures/axe';
-import { expect, hold, jobRow, open, test } from '../fixtures/test';
+import { expect, fetchWhole, hold, jobRow, open, test } from '../fixtures/test';
 
 for (const width of [390, 768, 1024, 1440]) {
   test.describe(`at ${width} px`, () => {
@@ -53,7 +53,7 @@ test.describe('on a laptop', () => {
     await page.route(
       (url) => url.pathname === '/api/jobs',
       async (route) => {
-        const answer = await route.fetch({ headers: { ...route.request().headers(), 'if-none-match': '' } });
+        const answer = await fetchWhole(route);
         const [job] = (await answer.json()).jobs;
         // As if there were many, and nothing else.
         const jobs = Array.from({ length: 30 }, (_, at) => ({ ...job, id: 900_030 - at }));

@@ -65,7 +65,7 @@ async function pickOf(page: Page, scenarios: string[]): Promise<void> {
   await page.route(
     (url) => url.pathname === '/api/scenarios',
     async (route) => {
-      const answer = await route.fetch();
+      const answer = await fetchWhole(route);
       await route.fulfill({ response: answer, json: { ...(await answer.json()), scenarios } });
     },
   );
@@ -232,7 +232,7 @@ test('the branch that was typed stays when another environment is chosen', async
   await page.route(
     (url) => url.pathname === '/api/environments',
     async (route) => {
-      const answer = await route.fetch({ headers: { ...route.request().headers(), 'if-none-match': '' } });
+      const answer = await fetchWhole(route);
       const [demo] = (await answer.json()).environments;
       await route.fulfill({ response: answer, json: { environments: [demo, { ...demo, name: 'bench-b' }] } });
     },
@@ -250,7 +250,7 @@ test('a late answer about one bench says nothing of another that was chosen mean
   await page.route(
     (url) => url.pathname === '/api/environments',
     async (route) => {
-      const answer = await route.fetch({ headers: { ...route.request().headers(), 'if-none-match': '' } });
+      const answer = await fetchWhole(route);
       const [demo] = (await answer.json()).environments;
       await route.fulfill({ response: answer, json: { environments: [demo, { ...demo, name: 'bench-b' }] } });
     },
