@@ -96,10 +96,10 @@ for (const theme of ['light', 'dark']) {
   }
   for (const surface of ['canvas', 'surface']) contrasts('line-strong', surface, AA_SHAPE);
   for (const status of words) contrasts(status, `${status}-soft`, AA_TEXT);
-  for (const text of ['ink', 'ink-2', 'accent']) contrasts(text, 'accent-soft', AA_TEXT);
+  for (const text of ['ink', 'ink-2', 'accent', ...words]) contrasts(text, 'accent-soft', AA_TEXT);
   for (const text of ['on-accent']) for (const back of ['accent', 'accent-hover']) contrasts(text, back, AA_TEXT);
   for (const text of ['log-ink', 'ink-2', ...Array.from({ length: 16 }, (_, at) => `ansi-${at}`)]) contrasts(text, 'log-canvas', AA_TEXT);
-  for (const text of ['log-ink', 'ink']) contrasts(text, 'mark', AA_TEXT);
+  for (const text of ['log-ink', 'ink', ...Array.from({ length: 16 }, (_, at) => `ansi-${at}`)]) contrasts(text, 'mark', AA_TEXT);
   // As ansi.css draws a text that asks for both; exact colours are between black and white, as far as they are clamped.
   const asked = Array.from({ length: 16 }, (_, at) => [`ansi-${at}`, token(`ansi-${at}`, theme)]);
   const ends = theme === 'dark' ? [0.72, 1] : [0, 0.53];

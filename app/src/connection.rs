@@ -15,7 +15,7 @@ pub(crate) struct Connection {
     pub(crate) answered_at: RwSignal<Option<Timestamp>>,
     pub(crate) is_away: RwSignal<bool>,
     pub(crate) session_has_ended: RwSignal<bool>,
-    /// How often the server has answered again after it was away.
+    /// How often the server has answered as before, after it was away or the session had ended.
     pub(crate) returns: RwSignal<u32>,
     /// As whom another tab has signed in, whose session this tab's questions go by since then.
     pub(crate) now_as: RwSignal<Option<String>>,
@@ -77,15 +77,16 @@ impl Connection {
     #[cfg(not(feature = "ssr"))]
     fn note(self, error: Option<&ClientError>) {
         let is_away = matches!(error, Some(ClientError::Unreachable));
+        let was_away = self.is_away.get_untracked() || self.session_has_ended.get_untracked();
         if !is_away {
             self.answered_at.set(Some(browser::now()));
             let has_ended = error.is_some_and(|error| error.is(ErrorCode::Unauthenticated));
             set_if_other(self.session_has_ended, has_ended);
         }
-        if self.is_away.get_untracked() && !is_away {
+        set_if_other(self.is_away, is_away);
+        if was_away && !is_away && !self.session_has_ended.get_untracked() {
             self.returns.update(|count| *count += 1);
         }
-        set_if_other(self.is_away, is_away);
     }
 }
 

@@ -286,6 +286,45 @@ test("an open tab shows nothing of another user's who has signed in in another t
   await api.abort(job);
 });
 
+test('an action in a tab of another user does nothing, and says what helps', async ({ page, context, baseURL, api }) => {
+  const job = await api.run('main', 'smoke/boot');
+  await open(page, `/jobs/${job.id}`);
+  await context.clearCookies();
+  const data = { username: 'admin', password: password('admin') };
+  const signedIn = await context.request.post('/api/login', { headers: { Origin: baseURL ?? '' }, data });
+  expect(signedIn.ok()).toBe(true);
+  await page.getByRole('button', { name: 'Rerun', exact: true }).click();
+  await expect(page.getByRole('alert').filter({ hasText: 'You are signed in as somebody else now. Reload the page.' })).toBeVisible();
+  await expect(page).toHaveURL(`/jobs/${job.id}`);
+});
+
+test('while our own server is away no bench is blamed', async ({ page, api }) => {
+  const job = await api.submit('main', 'load/soak');
+  await api.untilRunning(job);
+  await page.clock.install();
+  await open(page, `/jobs/${job.id}`);
+  await expect(page.getByText(/^as of \d+ s ago$/)).toBeVisible();
+  await page.route((url) => url.pathname.startsWith('/api/'), (route) => route.abort());
+  await page.clock.runFor(130_000);
+  await expect(page.getByRole('alert').filter({ hasText: "Can't reach the server" })).toBeVisible();
+  await expect(page.getByText('as of 2 min ago')).toBeVisible();
+  await expect(page.getByText('unreachable since')).toHaveCount(0);
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+  await api.abort(job);
+});
+
+test('what could not be had without a session comes when it lasts again', async ({ page, context, api }) => {
+  const job = await api.run('main', 'firmware/report', 'smoke/boot');
+  await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-2`);
+  const kept = await context.cookies();
+  await context.clearCookies();
+  await page.getByRole('list', { name: 'Tasks' }).getByRole('link', { name: 'firmware/report' }).click();
+  await expect(page.getByRole('heading', { name: "The log can't be shown" })).toBeVisible();
+  await context.addCookies(kept);
+  await expect(page.getByRole('heading', { name: "The log can't be shown" })).toBeHidden();
+  await expect(page.getByRole('region', { name: 'Log', exact: true })).toBeVisible();
+});
+
 test('what could not be had while the server was away comes by itself when it is back', async ({ page, api }) => {
   const job = await api.run('main', 'firmware/report', 'smoke/boot');
   await open(page, `/jobs/${job.id}?tab=logs&task=${job.id}-2`);

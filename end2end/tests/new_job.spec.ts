@@ -246,6 +246,24 @@ test('the branch that was typed stays when another environment is chosen', async
   await expect(page.getByText('main is at ')).toHaveCount(0);
 });
 
+test('one can go back while the scenarios are read, and where they can not be', async ({ page }) => {
+  const answer = await hold(page, '/api/scenarios');
+  await open(page, '/jobs/new');
+  await chooseBranch(page, 'main');
+  await page.getByRole('button', { name: 'Next' }).click();
+  await expect(page.getByRole('status').filter({ hasText: "Reading the branch's scenarios" })).toBeVisible();
+  await page.getByRole('button', { name: 'Back' }).click();
+  await expect(page.getByRole('combobox', { name: 'Branch' })).toBeVisible();
+  answer();
+  await page.route((url) => url.pathname === '/api/scenarios', (route) => route.abort());
+  await open(page, '/jobs/new');
+  await chooseBranch(page, 'main');
+  await page.getByRole('button', { name: 'Next' }).click();
+  await expect(page.getByRole('heading', { name: "The scenarios can't be read" })).toBeVisible();
+  await page.getByRole('button', { name: 'Back' }).click();
+  await expect(page.getByRole('combobox', { name: 'Branch' })).toBeVisible();
+});
+
 test('a late answer about one bench says nothing of another that was chosen meanwhile', async ({ page }) => {
   await page.route(
     (url) => url.pathname === '/api/environments',

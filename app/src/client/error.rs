@@ -1,8 +1,8 @@
 //! Why a call of the API brought nothing, in words for the person at the page.
 //! What the API itself says (its problem details) is shown as it is, because it says what to do.
 
-use crate::json;
 use crate::transport::{NoAnswer, Response};
+use crate::{connection, json};
 use protocol::api::{ErrorCode, Problem};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +43,9 @@ impl ClientError {
     /// One or two sentences: what is wrong and what to do.
     pub(crate) fn message(&self) -> String {
         match self {
+            Self::Refused(problem) if problem.code == ErrorCode::Unauthenticated && connection::is_others() => {
+                "You are signed in as somebody else now. Reload the page.".to_owned()
+            }
             // What the API says of it is for scripts.
             Self::Refused(problem) if problem.code == ErrorCode::Unauthenticated => {
                 "Your session has ended. Sign in in another tab, then try again.".to_owned()

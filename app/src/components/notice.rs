@@ -31,14 +31,14 @@ pub(crate) fn StatusNote(#[prop(into)] message: Signal<Option<String>>) -> impl 
 #[component]
 pub(crate) fn Loading(what: &'static str) -> impl IntoView {
     view! {
-        <p class="loading">
+        <p class="loading" role="status">
             <span class="spinner" aria-hidden="true"></span>
             {what}
         </p>
     }
 }
 
-/// In place of content that could not be had. Goes away by itself when the server was away and is back.
+/// In place of content that could not be had. Goes away by itself when the server answers again, or the session lasts.
 #[component]
 pub(crate) fn Failure(title: &'static str, message: String, retry: Callback<()>) -> impl IntoView {
     let returns = expect_context::<Connection>().returns;

@@ -26,13 +26,15 @@ pub(crate) fn Freshness(
         Some(format!("{} What is shown is from {shown}.", trouble.message()))
     });
     let age = Memo::new(move |_| {
-        let age = clock.now()?.since(synced_at.get()?);
-        (age >= OLD).then(|| words::age(age))
+        let synced_at = synced_at.get()?;
+        // While our own server is away nobody can tell how the remote ones fare.
+        let is_old = answered_at.get()?.since(synced_at) >= OLD;
+        is_old.then(|| clock.now().map(|now| words::age(now.since(synced_at))))?
     });
     view! {
         <Alert message=alert />
         <p class="age" hidden=move || age.with(Option::is_none)>
-            {move || age.get().map(|age| format!("Some of it is from {age} ago: a remote test server is silent since."))}
+            {move || age.get().map(|age| format!("Some of it is from {age} ago: a remote test server has been silent since."))}
         </p>
     }
 }

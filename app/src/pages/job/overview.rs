@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// Three rounds of a poller at its usual interval: after that it is no longer a matter of seconds.
 const SILENT: Duration = Duration::from_mins(1);
+/// Less is no time to tell.
+const A_SECOND: Duration = Duration::from_secs(1);
 
 #[component]
 pub(super) fn Overview(job: Live<Job>, seed: JobSummary) -> impl IntoView {
@@ -77,7 +79,7 @@ fn Age(job: Live<Job>) -> impl IntoView {
             (estimate.starts_at.filter(|_| is_waiting), estimate.ends_at.filter(|_| !is_waiting))
         });
         let now = clock.now()?;
-        let until = |at: Timestamp| (at > now).then(|| words::age(at.since(now)));
+        let until = |at: Timestamp| Some(at.since(now)).filter(|left| *left >= A_SECOND).map(words::age);
         let starts = starts_at.and_then(until).map(|left| format!("Starts in about {left}."));
         starts.or_else(|| ends_at.and_then(until).map(|left| format!("About {left} left.")))
     });
@@ -87,7 +89,9 @@ fn Age(job: Live<Job>) -> impl IntoView {
         let zone = browser_zone(clock, synced_at)?;
         let now = clock.now();
         let age = now.map(|now| now.since(synced_at)).unwrap_or_default();
-        if job.value.with(|job| job.summary.sync.state == SyncState::Failing) || age >= SILENT {
+        // While our own server is away nobody can tell how the bench fares.
+        let silence = job.answered_at.get().map(|at| at.since(synced_at)).unwrap_or_default();
+        if job.value.with(|job| job.summary.sync.state == SyncState::Failing) || silence >= SILENT {
             let environment = job.value.with(|job| job.summary.environment.clone());
             return Some(format!("{environment} unreachable since {}", words::time_of_day(synced_at, now, Some(zone))));
         }

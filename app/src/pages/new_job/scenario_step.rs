@@ -37,13 +37,26 @@ pub(super) fn ScenarioStep(draft: Draft, steps: Steps) -> impl IntoView {
     let retry = Callback::new(move |()| read());
     move || {
         if let Some(message) = problem.get() {
-            return view! { <Failure title="The scenarios can't be read" message retry /> }.into_any();
+            return view! {
+                <Failure title="The scenarios can't be read" message retry />
+                <div class="step-buttons"><Back steps /></div>
+            }
+            .into_any();
         }
         match draft.offered.get() {
             Some(offered) => view! { <Picker draft steps offered /> }.into_any(),
-            None => view! { <Loading what="Reading the branch's scenarios" /> }.into_any(),
+            None => view! {
+                <Loading what="Reading the branch's scenarios" />
+                <div class="step-buttons"><Back steps /></div>
+            }
+            .into_any(),
         }
     }
+}
+
+#[component]
+fn Back(steps: Steps) -> impl IntoView {
+    view! { <button class="button" type="button" on:click=move |_| steps.go(Step::Branch)>"Back"</button> }
 }
 
 #[component]
@@ -86,7 +99,7 @@ fn Picker(draft: Draft, steps: Steps, offered: Scenarios) -> impl IntoView {
         <p class="picker-count" role="status">{count}</p>
         <p class="field-note" role="alert">{move || error.get().filter(|_| picked.with(|picked| refusal(picked.len()).is_some()))}</p>
         <div class="step-buttons">
-            <button class="button" type="button" on:click=move |_| steps.go(Step::Branch)>"Back"</button>
+            <Back steps />
             <button class="button is-primary" type="button" on:click=next>"Next"</button>
         </div>
     }
