@@ -54,22 +54,18 @@ pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, errand: Errand, term:
 
 /// Never no time: what could not be done, or is still under way, must not spin.
 async fn pause_after<R: Remote>(poller: &Poller<R>, errand: Errand) -> Duration {
+    if errand == Errand::Follow {
+        // Whoever ends wakes this one for those that are still to be followed.
+        return poller.poll_interval;
+    }
+    let name = poller.name().to_owned();
+    let pause = match poller.store.read(move |c| jobs::earliest_due(c, &name, Lane::Files)).await {
+        Ok(due) => due.map_or(poller.poll_interval, |due| until(due, poller.clock.now(), poller)),
+        Err(_) => STORE_RETRY,
+    };
     // What is under way on either errand may be due on this one, and is left alone until then.
     let is_busy = !poller.lanes.under_way(Lane::Files).is_empty();
-    let shortest = if is_busy { PATIENCE } else { SHORTEST_PAUSE };
-    let pause = match errand {
-        // Those of which was spoken while they were under way.
-        Errand::Follow if is_busy => shortest,
-        Errand::Follow => poller.poll_interval,
-        Errand::Finish => {
-            let name = poller.name().to_owned();
-            match poller.store.read(move |c| jobs::earliest_due(c, &name, Lane::Files)).await {
-                Ok(due) => due.map_or(poller.poll_interval, |due| until(due, poller.clock.now(), poller)),
-                Err(_) => STORE_RETRY,
-            }
-        }
-    };
-    pause.max(shortest)
+    pause.max(if is_busy { PATIENCE } else { SHORTEST_PAUSE })
 }
 
 /// One pass on each errand; whether anything could be done.
@@ -89,7 +85,7 @@ async fn pass<R: Remote>(poller: &Arc<Poller<R>>, errand: Errand, now: Timestamp
         return Ok(Passed::Nothing);
     }
     let jobs: Vec<JobId> = match errand {
-        Errand::Follow => poller.lanes.take_followed().into_iter().collect(),
+        Errand::Follow => poller.lanes.take_followed(),
         Errand::Finish => {
             let (name, under_way) = (poller.name().to_owned(), poller.lanes.under_way(Lane::Files));
             let find =
@@ -102,8 +98,13 @@ async fn pass<R: Remote>(poller: &Arc<Poller<R>>, errand: Errand, now: Timestamp
         return Ok(Passed::Nothing);
     }
     let is_full = errand == Errand::Finish && i64::try_from(jobs.len()).is_ok_and(|found| found >= ENDED_PER_PASS);
-    work_off_files(poller, errand, jobs, now, fetch).await;
-    Ok(if is_full { Passed::More } else { Passed::All })
+    let left = work_off_files(poller, errand, jobs, now, fetch).await;
+    // Where all turns are taken, looking for more would only find the same.
+    let is_to_go_on = is_full && left.is_empty();
+    if errand == Errand::Follow {
+        poller.lanes.put_back_followed(left);
+    }
+    Ok(if is_to_go_on { Passed::More } else { Passed::All })
 }
 
 /// Tells the readers of jobs whose files are to be fetched why they are not. A disk that is full may keep not even that.
@@ -120,8 +121,9 @@ async fn say_why<R: Remote>(poller: &Poller<R>, jobs: Vec<JobId>, words: &str) {
     }
 }
 
-async fn fetch<R: Remote>(poller: Arc<Poller<R>>, job: Job) -> Result<(), StoreError> {
-    let id = job.id;
+/// Whether the job has ended meanwhile, so that the rest is another errand.
+async fn fetch<R: Remote>(poller: Arc<Poller<R>>, job: Job) -> Result<bool, StoreError> {
+    let (id, errand) = (job.id, Errand::of(&job));
     let fetched = if job.lane == Lane::Files {
         steps::advance(&poller, job, Lane::Files).await
     } else if job.status.is_terminal() || job.delete_requested_at.is_some() {
@@ -129,13 +131,13 @@ async fn fetch<R: Remote>(poller: Arc<Poller<R>>, job: Job) -> Result<(), StoreE
     } else {
         mirror::follow(&poller, &job).await
     };
-    if poller.store.read(move |c| jobs::find_job(c, id)).await?.is_some() {
-        return fetched;
+    if let Some(job) = poller.store.read(move |c| jobs::find_job(c, id)).await? {
+        return fetched.map(|()| Errand::of(&job) != errand);
     }
     // It was removed meanwhile, and leaves nothing behind.
     poller.marks.forget(id);
     if let Err(error) = poller.logs.remove_job(id).await {
         tracing::error!(job = id.0, %error, "files of removed job {id} could not be removed from data_dir");
     }
-    Ok(())
+    Ok(false)
 }

@@ -32,12 +32,18 @@ pub struct Lanes {
     /// Of running jobs what is new.
     follow: Work,
     shell: Work,
-    file_turns: Turns,
-    /// Running jobs whose logs may have grown.
-    followed: Mutex<BTreeSet<JobId>>,
+    followed: Mutex<Followed>,
     all: TaskTracker,
     /// The term that all of these serve.
     term: Mutex<CancellationToken>,
+}
+
+/// Running jobs whose logs may have grown.
+#[derive(Default)]
+struct Followed {
+    jobs: BTreeSet<JobId>,
+    /// The last one that was taken up; those behind it come next.
+    last: Option<JobId>,
 }
 
 #[derive(Default)]
@@ -61,8 +67,7 @@ impl Errand {
     }
 }
 
-/// As many at once of each errand: ended jobs, whose files may take hours, take no turn away from the logs of running
-/// ones.
+/// As many at once of each errand, for the same reason as `Lanes::has_turn`.
 pub(super) struct Turns {
     follow: Semaphore,
     finish: Semaphore,
@@ -92,7 +97,6 @@ impl Default for Lanes {
             files: Work::default(),
             follow: Work::default(),
             shell: Work::default(),
-            file_turns: Turns::of(JOBS_AT_ONCE),
             followed: Mutex::default(),
             all: TaskTracker::new(),
             term: Mutex::default(),
@@ -142,7 +146,7 @@ impl Lanes {
     /// The remote server has spoken of a job: what it has written since is to be fetched.
     pub(super) fn follow(&self, job: &Job) {
         if job.status == JobStatus::InProgress {
-            locked(&self.followed).insert(job.id);
+            locked(&self.followed).jobs.insert(job.id);
             self.follow.is_due.notify_one();
         }
     }
@@ -154,13 +158,27 @@ impl Lanes {
         }
     }
 
-    /// Those that are not under way already.
-    pub(super) fn take_followed(&self) -> BTreeSet<JobId> {
+    /// Those that are not under way already, from behind the last one that was taken up, so that logs which never come keep
+    /// nobody waiting for ever.
+    pub(super) fn take_followed(&self) -> Vec<JobId> {
         let under_way: BTreeSet<JobId> = self.under_way(Lane::Files).into_iter().collect();
         let mut followed = locked(&self.followed);
-        let (later, now) = std::mem::take(&mut *followed).into_iter().partition(|id| under_way.contains(id));
-        *followed = later;
-        now
+        let (later, now): (_, BTreeSet<JobId>) =
+            std::mem::take(&mut followed.jobs).into_iter().partition(|id| under_way.contains(id));
+        followed.jobs = later;
+        let (before, behind): (Vec<_>, Vec<_>) = now.into_iter().partition(|id| Some(*id) <= followed.last);
+        behind.into_iter().chain(before).collect()
+    }
+
+    /// These have found no turn.
+    pub(super) fn put_back_followed(&self, jobs: Vec<JobId>) {
+        locked(&self.followed).jobs.extend(jobs);
+    }
+
+    /// Whether one more job may be under way on the errand: as many at once on each, so that ended jobs, whose files may take
+    /// hours, take no turn away from the logs of running ones.
+    fn has_turn(&self, errand: Errand) -> bool {
+        locked(&self.of_errand(errand).under_way).len() < JOBS_AT_ONCE
     }
 
     /// What is begun from now on is left where it stands when this term ends.
@@ -222,9 +240,14 @@ impl UnderWay {
             return None;
         }
         match errand {
-            Errand::Follow => follow.insert(job),
-            Errand::Finish => finish.insert(job),
-        };
+            Errand::Follow => {
+                follow.insert(job);
+                locked(&lanes.followed).last = Some(job);
+            }
+            Errand::Finish => {
+                finish.insert(job);
+            }
+        }
         drop((follow, finish));
         Some(Self { lanes: Arc::clone(lanes), at: At::Errand(errand), job })
     }
@@ -237,60 +260,65 @@ impl Drop for UnderWay {
             At::Errand(errand) => self.lanes.of_errand(errand),
         };
         locked(&work.under_way).remove(&self.job);
+        // Others may wait for its turn, or it was spoken of meanwhile.
+        if matches!(self.at, At::Errand(Errand::Follow)) && !locked(&self.lanes.followed).jobs.is_empty() {
+            self.lanes.follow.is_due.notify_one();
+        }
     }
 }
 
-/// Does `work` for each job whose files are to be fetched, several at once; whether all were seen through and saved. One
-/// that takes long holds up no other: the pass ends without it, and later passes leave it alone until it has ended.
-/// Unlike what a `Line` takes up, most of these are due by what a status said, and not by their rows.
+/// Does `work` for each job whose files are to be fetched, several at once; those that have found no turn. One that takes
+/// long holds up no other: the pass ends without it, and later passes leave it alone until it has ended. Only what is
+/// worked on is under way: who waits for a turn here may be taken up on the other errand.
+/// `work` tells whether the rest has become the other errand's. Unlike what a `Line` takes up, most of these are due by what a status said, and not by their rows.
 pub(super) async fn work_off_files<R, F>(
     poller: &Arc<Poller<R>>,
     errand: Errand,
     jobs: impl IntoIterator<Item = JobId>,
     now: Timestamp,
     work: impl Fn(Arc<Poller<R>>, Job) -> F + Clone + Send + Sync + 'static,
-) -> bool
+) -> Vec<JobId>
 where
     R: Remote,
-    F: Future<Output = Result<(), StoreError>> + Send + 'static,
+    F: Future<Output = Result<bool, StoreError>> + Send + 'static,
 {
-    let (mut pass, mut is_whole) = (JoinSet::new(), true);
-    for id in jobs {
-        let Some(under_way) = UnderWay::begin_errand(&poller.lanes, errand, id) else {
-            is_whole = false;
-            continue;
-        };
-        let (poller_of_job, work) = (Arc::clone(poller), work.clone());
-        pass.spawn(poller.lanes.within_term(async move {
-            let outcome = work_on(&poller_of_job, id, errand, now, work).await;
-            if let Err(error) = &outcome {
-                tracing::error!(job = id.0, %error, "poller.job: job {id} failed in the store");
-                set_aside(&poller_of_job, id, error).await;
-            }
-            drop(under_way);
-            outcome.is_ok()
-        }));
-    }
+    let (mut pass, mut jobs) = (JoinSet::new(), jobs.into_iter());
     loop {
+        while poller.lanes.has_turn(errand)
+            && let Some(id) = jobs.next()
+        {
+            let Some(under_way) = UnderWay::begin_errand(&poller.lanes, errand, id) else { continue };
+            let (poller_of_job, work) = (Arc::clone(poller), work.clone());
+            pass.spawn(poller.lanes.within_term(async move {
+                let outcome = work_on(&poller_of_job, id, errand, now, work).await;
+                if let Err(error) = &outcome {
+                    tracing::error!(job = id.0, %error, "poller.job: job {id} failed in the store");
+                    set_aside(&poller_of_job, id, error).await;
+                }
+                drop(under_way);
+                if matches!(outcome, Ok(true)) {
+                    poller_of_job.lanes.wake(Lane::Files);
+                }
+            }));
+        }
         match tokio::time::timeout(PATIENCE, pass.join_next()).await {
-            Ok(None) => return is_whole,
-            Ok(Some(Ok(is_done))) => is_whole &= is_done == Some(true),
-            Ok(Some(Err(error))) => is_whole &= broken(error),
+            Ok(None) => return jobs.collect(),
+            Ok(Some(Ok(_))) => {}
+            Ok(Some(Err(error))) => broken(error),
             Err(_) => {
                 // They end by themselves: every call has its time limit.
                 pass.detach_all();
-                return false;
+                return jobs.collect();
             }
         }
     }
 }
 
 /// A job that broke is a defect, which must end the loop and so the process.
-pub(super) fn broken(error: JoinError) -> bool {
-    match error.try_into_panic() {
-        Ok(panic) => resume_unwind(panic),
-        // Cut off at the very end.
-        Err(_) => false,
+pub(super) fn broken(error: JoinError) {
+    // Else it was cut off at the very end.
+    if let Ok(panic) = error.try_into_panic() {
+        resume_unwind(panic);
     }
 }
 
@@ -300,23 +328,18 @@ async fn work_on<R, F>(
     errand: Errand,
     now: Timestamp,
     work: impl Fn(Arc<Poller<R>>, Job) -> F,
-) -> Result<(), StoreError>
+) -> Result<bool, StoreError>
 where
     R: Remote,
-    F: Future<Output = Result<(), StoreError>>,
+    F: Future<Output = Result<bool, StoreError>>,
 {
-    let _turn = poller.lanes.file_turns.take(errand).await;
     // Since the pass found it, it may have been under way, or have waited long for its turn.
     match poller.store.read(move |c| jobs::find_job(c, id)).await? {
         // It has failed meanwhile, and has its own time to be tried again.
-        Some(job) if job.attempts > 0 && job.next_at.is_some_and(|at| at > now) => Ok(()),
-        // It has ended meanwhile, and the rest is another errand.
-        Some(job) if Errand::of(&job) != errand => {
-            poller.lanes.wake(Lane::Files);
-            Ok(())
-        }
+        Some(job) if job.attempts > 0 && job.next_at.is_some_and(|at| at > now) => Ok(false),
+        Some(job) if Errand::of(&job) != errand => Ok(true),
         Some(job) => work(Arc::clone(poller), job).await,
-        None => Ok(()),
+        None => Ok(false),
     }
 }
 
@@ -332,5 +355,26 @@ pub(super) async fn set_aside<R: Remote>(poller: &Poller<R>, id: JobId, error: &
         tracing::debug!(job = id.0, %error, "job {id} could not be set aside either");
         // It stays due, and would be tried all the time.
         tokio::time::sleep(STORE_RETRY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_are_followed_from_behind_the_last_job_that_was_taken_up() {
+        let lanes = Arc::new(Lanes::default());
+        let ids = |range: std::ops::RangeInclusive<i64>| range.map(JobId).collect::<Vec<_>>();
+        lanes.put_back_followed(ids(1..=10));
+        assert_eq!(lanes.take_followed(), ids(1..=10));
+        let taken_up: Vec<_> =
+            ids(1..=8).into_iter().filter_map(|id| UnderWay::begin_errand(&lanes, Errand::Follow, id)).collect();
+        assert!(!lanes.has_turn(Errand::Follow) && lanes.has_turn(Errand::Finish));
+        lanes.put_back_followed(ids(1..=10));
+        assert_eq!(lanes.take_followed(), ids(9..=10), "the others are under way");
+        drop(taken_up);
+        lanes.put_back_followed(ids(9..=10));
+        assert_eq!(lanes.take_followed(), [ids(9..=10), ids(1..=8)].concat());
     }
 }

@@ -337,3 +337,41 @@ async fn large_files_of_ended_jobs_keep_nobody_from_the_log_of_a_running_one() {
         came = tokio::time::timeout(SOON, comes) => came.unwrap(),
     }
 }
+
+#[tokio::test]
+async fn a_job_that_ends_waits_for_no_log_of_those_that_run() {
+    let last = MUTE_JOBS + 1;
+    let has_ended = Arc::new(AtomicBool::new(false));
+    let ends = Arc::clone(&has_ended);
+    let answer = move |call: &str| match call {
+        "GET /api/health" => healthy(&[]),
+        call if call.starts_with(&format!("GET /api/logs/{last}")) => "here\n".into_response(),
+        call if call.starts_with("GET /api/logs/") => silence(),
+        call if call.starts_with("GET /api/results/") => says(json!({"task_id": &call[17..], "files": []})),
+        call => match call.strip_prefix("GET /api/status/") {
+            Some(id) => {
+                let is_over = id == last.to_string() && ends.load(Ordering::Relaxed);
+                let (queue, task) = if is_over { ("finished", "passed") } else { ("running", "running") };
+                let task = json!({"task_id": format!("{id}-1"), "status": task, "message": "x",
+                    "started_at": Timestamp::now()});
+                says(json!({"id": id, "kind": "queue", "status": queue, "tasks": [task]}))
+            }
+            None => unknown_id(),
+        },
+    };
+    let odd = Odd::with(|config| config.http_timeout = VERY_LONG, answer).await;
+    for _ in 0..MUTE_JOBS {
+        odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    }
+    for id in (1..=last).map(JobId) {
+        odd.accept_of(id).await;
+    }
+    let poller = odd.poller();
+    tick(&poller).await.unwrap();
+    fetch_files(&poller, Timestamp::now()).await.unwrap();
+    has_ended.store(true, Ordering::Relaxed);
+    tick(&poller).await.unwrap();
+    fetch_files(&poller, Timestamp::now()).await.unwrap();
+    let job = odd.app.find_job(JobId(last)).await.unwrap();
+    assert_eq!((job.status.is_terminal(), job.logs_state), (true, LogsState::Complete));
+}
