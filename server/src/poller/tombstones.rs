@@ -9,7 +9,7 @@ use crate::lifecycle::{self, backoff};
 use crate::remote::{QueueRef, Reach, Refusal, Remote, RemoteError};
 use crate::store::audit::{AuditEntry, insert_audit_entry};
 use crate::store::tombstones::{
-    Tombstone, Wanted, earliest_tombstone, list_due_tombstones, postpone_tombstone, remove_tombstone,
+    Tombstone, Wanted, earliest_tombstone, is_there, list_due_tombstones, postpone_tombstone, remove_tombstone,
 };
 use crate::store::{AnyConnection, StoreError};
 use futures_util::stream::{self, StreamExt};
@@ -214,7 +214,7 @@ async fn look<R: Remote>(poller: &Poller<R>, tombstone: &Tombstone) -> Result<Fo
 }
 
 /// Whether what stands under the id of a job that was never seen to arrive has other tasks. A job that is gone says
-/// nothing about that any more.
+/// nothing about that any more, but that its tombstone has gone as well: it was removed because the queue is another's.
 async fn is_anothers<R: Remote>(
     poller: &Poller<R>,
     tombstone: &Tombstone,
@@ -222,7 +222,14 @@ async fn is_anothers<R: Remote>(
 ) -> Result<bool, RemoteError> {
     let not_now = |error: StoreError| RemoteError::transient(error.to_string());
     let found = find_job_of(poller, &tombstone.instance, &tombstone.remote_queue_id).await.map_err(not_now)?;
-    let Some(job) = found.filter(|job| job.accepted_at.is_none()) else { return Ok(false) };
+    let Some(job) = found else {
+        let id = tombstone.id;
+        let is_left = poller.store.read(move |c| is_there(c, id)).await.map_err(not_now)?;
+        return Ok(!is_left);
+    };
+    if job.accepted_at.is_some() {
+        return Ok(false);
+    }
     let Some((_, request)) = find_request(poller, job.id).await.map_err(not_now)? else { return Ok(false) };
     Ok(whose(poller, &job, queue, &request).await? == Whose::Anothers)
 }

@@ -127,6 +127,12 @@ pub fn is_looked_for(connection: &mut AnyConnection, environment: &str, queue_id
     Ok(found.optional()?.is_some())
 }
 
+/// Whether a tombstone that was seen is still there.
+pub fn is_there(connection: &mut AnyConnection, id: i64) -> QueryResult<bool> {
+    let found = tombstones::table.find(id).select(tombstones::id).first::<i64>(connection);
+    Ok(found.optional()?.is_some())
+}
+
 /// A queue is another's, so that nothing is wanted of it.
 pub fn forget_queue(
     connection: &mut AnyConnection,

@@ -4,17 +4,23 @@
 use crate::job_faults::{Calls, noting, queue};
 use crate::job_odd_remote::{JOB, Odd, says, unknown_id};
 use crate::lab::{tick, tick_whole};
+use crate::own_clock::wait_until;
+use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use futures_util::stream;
 use protocol::api::Health;
 use protocol::{JobId, Timestamp};
 use serde_json::{Value, json};
-use server::poller::passes::ask_about_all;
+use server::poller::passes::{ask_about_all, end_what_is_left, work_off};
 use server::store::AnyConnection;
 use server::store::environments::{EnvironmentStatus, find_environment_status, save_health};
+use server::store::jobs::Lane;
 use server::store::tombstones::{Tombstone, list_due_tombstones};
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// What the server is like just now, as a test says.
 type Mood = Arc<Mutex<&'static str>>;
@@ -272,4 +278,45 @@ async fn one_job_that_fails_makes_no_round_less_than_whole() {
     let poller = odd.poller();
     tick(&poller).await.unwrap();
     assert!(ask_about_all(&poller).await.unwrap());
+}
+
+/// An answer that comes when it may.
+fn held(body: &Value, may_come: &Arc<Notify>) -> Response {
+    let (body, may_come) = (body.to_string(), Arc::clone(may_come));
+    let piece = async move {
+        may_come.notified().await;
+        Ok::<_, Infallible>(Bytes::from(body))
+    };
+    Body::from_stream(stream::once(piece)).into_response()
+}
+
+#[tokio::test]
+async fn a_look_that_is_under_way_ends_nothing_that_has_turned_out_to_be_anothers() {
+    let may_come = Arc::new(Notify::new());
+    let may_answer = Arc::clone(&may_come);
+    let (odd, calls, mood) = moody(move |mood, call| match (mood, call) {
+        (_, "POST /api/queue") => Some(StatusCode::BAD_GATEWAY.into_response()),
+        ("slow", "GET /api/status/1") => Some(held(&queue_of("other/scenario", "running"), &may_answer)),
+        ("another", "GET /api/status/1") => Some(says(queue_of("other/scenario", "running"))),
+        ("another", "POST /api/abort/1") => Some(says(queue_of("other/scenario", "aborted"))),
+        _ => None,
+    })
+    .await;
+    odd.tick().await;
+    odd.ada.send_nothing("/api/job/1/abort").await.expect(202);
+    tick_at(&odd, &[10]).await;
+    assert_eq!(odd.job().await["status"], "aborted");
+    odd.app.sql("UPDATE tombstones SET next_at = 0").await;
+    let (before, asked) = (changes(&calls), calls.of("GET /api/status/1"));
+    *mood.lock().unwrap() = "slow";
+    let poller = odd.poller();
+    let looking = tokio::spawn(async move { end_what_is_left(&poller).await.unwrap() });
+    wait_until("it is looked at", async || calls.of("GET /api/status/1") > asked).await;
+    *mood.lock().unwrap() = "another";
+    odd.ada.delete("/api/job/1").await;
+    work_off(&odd.poller(), Lane::Act).await.unwrap();
+    assert_eq!(odd.app.find_job(JOB).await, None);
+    may_come.notify_one();
+    looking.await.unwrap();
+    assert_eq!((changes(&calls), tombstones(&odd).await), (before, vec![]));
 }
