@@ -25,10 +25,11 @@ pub(super) async fn clean_up<R: Remote>(poller: &Poller<R>, job: &Job) -> Result
         match find_workspace(poller, job).await? {
             Workspace::Ours => {}
             Workspace::Anothers => return leave_to_another(poller, job).await,
-            Workspace::Unsure(error) => {
-                // No attempt at cleaning, of which only so many are made.
-                let next_at = Some(poller.clock.now().plus(LAST_LOOK_INTERVAL));
-                let later = Job { next_at, cleanup_error: error, ..job.clone() };
+            Workspace::Unsure { error, pause } => {
+                // No attempt at cleaning, of which only so many are made. What was in the way of the last one still is.
+                let next_at = Some(poller.clock.now().plus(pause));
+                let cleanup_error = error.or_else(|| job.cleanup_error.clone());
+                let later = Job { next_at, cleanup_error, ..job.clone() };
                 let saved = save(poller, job, &later, Vec::new()).await?;
                 return Ok(After::Later.if_saved(saved));
             }
@@ -74,15 +75,26 @@ enum Workspace {
     Ours,
     Anothers,
     /// Nothing is removed before the server has said that there is no such queue: one that came late may run. With what is
-    /// in the way, if that is worth telling.
-    Unsure(Option<String>),
+    /// in the way, if that is worth telling, and when to look again.
+    Unsure {
+        error: Option<String>,
+        pause: Duration,
+    },
 }
 
 async fn find_workspace<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<Workspace, StoreError> {
-    if poller.breaker.is_open() || is_looked_for(poller, job).await? {
-        return Ok(Workspace::Unsure(None));
+    let unsure = |error| Workspace::Unsure { error, pause: LAST_LOOK_INTERVAL };
+    if poller.breaker.is_open() {
+        // The server's return ends no pause over SSH, so it is no longer than others.
+        return Ok(Workspace::Unsure {
+            error: None,
+            pause: LAST_LOOK_INTERVAL.max(poller.environment.retry_max_interval),
+        });
     }
-    let Some((_, request)) = find_request(poller, job.id).await? else { return Ok(Workspace::Unsure(None)) };
+    if is_looked_for(poller, job).await? {
+        return Ok(unsure(None));
+    }
+    let Some((_, request)) = find_request(poller, job.id).await? else { return Ok(unsure(None)) };
     Ok(match whose_is_there(poller, job, &request).await {
         Ok(None) => Workspace::Ours,
         Ok(Some((Whose::Anothers, _))) | Err(RemoteError::Permanent(_)) => Workspace::Anothers,
@@ -91,9 +103,12 @@ async fn find_workspace<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<Work
             if whose == Whose::Ours {
                 drop(poller.abort(queue_of(job)).await);
             }
-            Workspace::Unsure(Some("its queue has come late to the remote server, and is ended first".to_owned()))
+            unsure(Some("its queue has come late to the remote server, and is ended first".to_owned()))
         }
-        Err(RemoteError::Transient { message, .. }) => Workspace::Unsure(Some(message.to_string())),
+        Err(RemoteError::Transient { message, retry_after }) => {
+            let pause = LAST_LOOK_INTERVAL.max(capped(poller, retry_after).unwrap_or_default());
+            Workspace::Unsure { error: Some(message.to_string()), pause }
+        }
     })
 }
 

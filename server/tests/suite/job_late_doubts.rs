@@ -9,13 +9,13 @@ use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use protocol::api::Health;
+use protocol::api::{Health, LogsState};
 use protocol::{JobId, Timestamp};
 use serde_json::{Value, json};
 use server::poller::passes::{ask_about_all, end_what_is_left, work_off};
 use server::store::AnyConnection;
 use server::store::environments::{EnvironmentStatus, find_environment_status, save_health};
-use server::store::jobs::Lane;
+use server::store::jobs::{Job, Lane};
 use server::store::tombstones::{Tombstone, list_due_tombstones};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -319,4 +319,38 @@ async fn a_look_that_is_under_way_ends_nothing_that_has_turned_out_to_be_another
     may_come.notify_one();
     looking.await.unwrap();
     assert_eq!((changes(&calls), tombstones(&odd).await), (before, vec![]));
+}
+
+#[tokio::test]
+async fn a_clean_up_that_waits_for_a_busy_server_waits_as_long_as_it_is_told_to() {
+    let (odd, _, mood) = moody(|mood, call| match (mood, call) {
+        (_, "POST /api/queue") => Some(StatusCode::BAD_GATEWAY.into_response()),
+        ("busy", _) => Some((StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "240")]).into_response()),
+        _ => None,
+    })
+    .await;
+    odd.tick().await;
+    odd.ada.send_nothing("/api/job/1/abort").await.expect(202);
+    tick_at(&odd, &[10]).await;
+    let ready = |job: &mut Job| {
+        (job.next_at, job.last_sent_at) = (Some(Timestamp(0)), Some(Timestamp(1)));
+        job.logs_state = LogsState::Complete;
+    };
+    odd.app
+        .change_job(JOB, |job, _| {
+            ready(job);
+            job.cleanup_error = Some("Permission denied".to_owned());
+        })
+        .await;
+    // Its tombstone still looks for the queue.
+    work_off(&odd.poller(), Lane::Shell).await.unwrap();
+    let job = odd.app.find_job(JOB).await.unwrap();
+    assert_eq!(job.cleanup_error.as_deref(), Some("Permission denied"));
+    odd.app.sql("DELETE FROM tombstones").await;
+    odd.app.change_job(JOB, |job, _| ready(job)).await;
+    *mood.lock().unwrap() = "busy";
+    let now = Timestamp::now();
+    work_off(&odd.poller(), Lane::Shell).await.unwrap();
+    let next_at = odd.app.find_job(JOB).await.unwrap().next_at.unwrap();
+    assert!(next_at.since(now) >= Duration::from_secs(240), "{:?}", next_at.since(now));
 }
