@@ -12,7 +12,7 @@ use crate::store::{AnyConnection, StoreError, tombstones};
 use protocol::Timestamp;
 use protocol::api::Health;
 use protocol::remote::{FEATURE_CHANGES, HealthBody};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -28,7 +28,8 @@ const LONG_TROUBLE: Duration = Duration::from_secs(30);
 /// Trouble that was not met again for so long is not told any more: nothing may have asked, and nothing may ever.
 const TROUBLE_LASTS: Duration = Duration::from_mins(10);
 
-/// What may have waited for a kind of call to work again. Submissions wait for their own, by the server's own word at times.
+/// What may have waited for a kind of call to work again. Submissions wait for their own alone, by the server's own word at
+/// times.
 const PAUSED_BY_TROUBLE: [Lane; 3] = [Lane::Ask, Lane::Act, Lane::Files];
 
 /// What a server may be in trouble about: a kind of call, or its clock. Of several troubles the first of these is told.
@@ -60,8 +61,8 @@ pub(super) struct Signals {
     is_away: AtomicBool,
     /// The server was away, and is back.
     is_back: AtomicBool,
-    /// A kind of call that had failed for long has worked again.
-    is_mended: AtomicBool,
+    /// Kinds of calls that had failed for long and have worked again.
+    mended: Mutex<BTreeSet<About>>,
     has_feed: watch::Sender<bool>,
 }
 
@@ -77,7 +78,7 @@ impl Signals {
         locked(&self.troubles).clear();
         self.is_away.store(false, Ordering::Relaxed);
         self.is_back.store(false, Ordering::Relaxed);
-        self.is_mended.store(false, Ordering::Relaxed);
+        locked(&self.mended).clear();
         self.has_feed.send_replace(false);
     }
 
@@ -169,13 +170,14 @@ pub async fn look<R: Remote>(poller: &Poller<R>) -> Result<(), StoreError> {
         return go_on_without(poller, outage.public, now).await;
     }
     let is_back = signals.is_back.swap(false, Ordering::Relaxed);
-    let is_mended = signals.is_mended.swap(false, Ordering::Relaxed);
-    if !is_back && !is_mended {
+    let mended = std::mem::take(&mut *locked(&signals.mended));
+    if !is_back && mended.is_empty() {
         return Ok(());
     }
-    go_on_with(poller, is_back, now).await.inspect_err(|_| {
+    let takes_submissions = mended.contains(&About::Submission);
+    go_on_with(poller, is_back, takes_submissions, now).await.inspect_err(|_| {
         signals.is_back.fetch_or(is_back, Ordering::Relaxed);
-        signals.is_mended.fetch_or(is_mended, Ordering::Relaxed);
+        locked(&signals.mended).extend(mended);
     })
 }
 
@@ -244,23 +246,32 @@ async fn go_on_without<R: Remote>(poller: &Poller<R>, error: String, now: Timest
 }
 
 /// Before anything is judged, everything is looked at. `is_back`: the server was away, and not only in trouble about some
-/// kind of call.
-async fn go_on_with<R: Remote>(poller: &Poller<R>, is_back: bool, now: Timestamp) -> Result<(), StoreError> {
+/// kind of call, such as submissions, which it takes again.
+async fn go_on_with<R: Remote>(
+    poller: &Poller<R>,
+    is_back: bool,
+    takes_submissions: bool,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let name = poller.name().to_owned();
     let look_anew = move |c: &mut AnyConnection| {
-        if !is_back {
-            return jobs::forget_pauses(c, &name, &PAUSED_BY_TROUBLE, now);
+        if is_back {
+            jobs::forget_unknown(c, &name)?;
+            jobs::forget_pauses(c, &name, &Lane::ALL, now)?;
+        } else {
+            jobs::forget_pauses(c, &name, &PAUSED_BY_TROUBLE, now)?;
+            if takes_submissions {
+                jobs::forget_pauses(c, &name, &[Lane::Send], now)?;
+            }
         }
-        jobs::forget_unknown(c, &name)?;
-        jobs::forget_pauses(c, &name, &Lane::ALL, now)?;
         tombstones::end_waits(c, &name, now)
     };
     poller.write(look_anew).await?;
     if is_back {
         poller.signals.words.doubt_all();
         poller.marks.forget_untold();
-        poller.bell.ring_work();
     }
+    poller.bell.ring_work();
     poller.signals.rounds.want_round();
     for lane in Lane::ALL {
         poller.lanes.wake(lane);
@@ -280,7 +291,7 @@ pub(super) fn note<R, T>(poller: &Poller<R>, call: About, outcome: &Result<T, Re
         Err(RemoteError::Transient { .. }) => trouble(poller, call, None),
         Ok(_) | Err(RemoteError::Permanent(_)) => {
             if has_long_trouble(poller, call) {
-                poller.signals.health.is_mended.store(true, Ordering::Relaxed);
+                locked(&poller.signals.health.mended).insert(call);
             }
             trouble(poller, call, None);
         }

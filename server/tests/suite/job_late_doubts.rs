@@ -354,3 +354,59 @@ async fn a_clean_up_that_waits_for_a_busy_server_waits_as_long_as_it_is_told_to(
     let next_at = odd.app.find_job(JOB).await.unwrap().next_at.unwrap();
     assert!(next_at.since(now) >= Duration::from_secs(240), "{:?}", next_at.since(now));
 }
+
+/// At so many seconds from the beginning, so that the pauses are as long as they get.
+const LONG_TROUBLE: [u64; 9] = [0, 10, 30, 60, 120, 240, 480, 780, 1_080];
+
+#[tokio::test]
+async fn aborts_that_work_again_end_the_pause_of_what_was_given_up_by_force() {
+    let (odd, calls, mood) = moody(|mood, call| match (mood, call) {
+        (_, "GET /api/status/1") => Some(says(queue("running"))),
+        (_, "GET /api/status/2") => Some(says(json!({"id": "2", "kind": "queue", "status": "running"}))),
+        ("broken", "POST /api/abort/1" | "POST /api/abort/2") => Some(broken()),
+        ("well", "POST /api/abort/2") => Some(says(json!({"id": "2", "kind": "queue", "status": "aborted"}))),
+        ("well", "POST /api/abort/1") => Some(says(queue("aborted"))),
+        _ => None,
+    })
+    .await;
+    odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    odd.accept().await;
+    odd.accept_of(JobId(2)).await;
+    odd.tick().await;
+    odd.app.admin("root").await.send_nothing("/api/job/1/abort?force=true").await;
+    *mood.lock().unwrap() = "broken";
+    let (mut poller, began) = (odd.poller(), Timestamp::now());
+    for seconds in LONG_TROUBLE {
+        tick_whole(&mut poller, began.plus(Duration::from_secs(seconds))).await;
+    }
+    let before = calls.of("POST /api/abort/1");
+    *mood.lock().unwrap() = "well";
+    odd.ada.send_nothing("/api/job/2/abort").await.expect(202);
+    for seconds in [1_090, 1_100] {
+        tick_whole(&mut poller, began.plus(Duration::from_secs(seconds))).await;
+    }
+    assert_eq!(calls.of("POST /api/abort/1"), before + 1);
+}
+
+#[tokio::test]
+async fn submissions_that_work_again_end_the_pauses_of_the_others() {
+    let (odd, calls, mood) = moody(|mood, call| match (mood, call) {
+        ("broken", "POST /api/queue") => Some(broken()),
+        ("well", "POST /api/queue") => Some(says(json!({"queue_id": "3", "status": "waiting"}))),
+        _ => None,
+    })
+    .await;
+    odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    *mood.lock().unwrap() = "broken";
+    let (mut poller, began) = (odd.poller(), Timestamp::now());
+    for seconds in LONG_TROUBLE {
+        tick_whole(&mut poller, began.plus(Duration::from_secs(seconds))).await;
+    }
+    let before = calls.of("POST /api/queue");
+    *mood.lock().unwrap() = "well";
+    odd.app.store_job("ada", "bench-a", "main", &["smoke/boot"]).await;
+    for seconds in [1_090, 1_100] {
+        tick_whole(&mut poller, began.plus(Duration::from_secs(seconds))).await;
+    }
+    assert!(calls.of("POST /api/queue") >= before + 3);
+}
