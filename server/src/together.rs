@@ -48,6 +48,20 @@ where
         F: Future<Output = V> + Send + 'static,
     {
         let alone = question.clone();
+        self.ask_or(key, question, alone).await
+    }
+
+    /// The same, with a question of one's own for who asks alone.
+    pub async fn ask_or<F, A>(
+        &self,
+        key: K,
+        question: impl Fn() -> F + Send + 'static,
+        alone: impl FnOnce() -> A,
+    ) -> Option<V>
+    where
+        F: Future<Output = V> + Send + 'static,
+        A: Future<Output = V>,
+    {
         let (asker, answer) = oneshot::channel();
         if let Some(first) = self.line_up(&key, asker) {
             // Apart from its asker, who may hang up while others wait for the same.
