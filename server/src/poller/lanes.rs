@@ -122,7 +122,7 @@ impl Lanes {
         }
     }
 
-    /// A job is due in that lane.
+    /// A job is due in that lane; of files, one that has ended. Those that run are followed after their next status.
     pub(super) fn wake(&self, lane: Lane) {
         self.of(lane).is_due.notify_one();
     }

@@ -127,7 +127,7 @@ impl<R: Remote> Line<R> {
                 return Ok(self.latest());
             }
             let is_local =
-                next_step(&job, &limits, now).is_local() || steps::given_up_unseen(&self.poller, &job).is_some();
+                next_step(&job, &limits, now).is_local() || steps::given_up_while_away(&self.poller, &job).is_some();
             let may_start = is_local || {
                 let allowed = self.poller.breaker.may_call();
                 wake_at = allowed.err().map_or(wake_at, |probe_at| wake_at.min(probe_at));

@@ -1,5 +1,6 @@
 //! What is remembered of each job's files between passes: what its status said of its logs, and how far the last look
-//! has come. Lost at a restart, which costs some calls and nothing else.
+//! has come. Lost at a restart, and at the begin of each term, which costs some calls, and begins the time anew after which
+//! it is not waited for any longer how a task has ended.
 
 use super::in_a_row::InARow;
 use super::lanes::Turns;

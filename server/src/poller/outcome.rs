@@ -4,10 +4,10 @@
 use super::Poller;
 use crate::lifecycle;
 use crate::remote::{Failure, QueueRef, Reach, Refusal, Remote};
-use crate::store::StoreError;
 use crate::store::jobs::{self, Job, has_own_queue};
 use crate::store::tasks::{self, Task};
 use crate::store::tombstones::{Wanted, insert_tombstone};
+use crate::store::{AnyConnection, QueryResult, StoreError};
 use crate::wishes;
 use protocol::{JobStatus, TaskStatus, reason};
 use std::time::Duration;
@@ -113,16 +113,8 @@ pub(super) async fn end_here<R: Remote>(
             wishes::tombstone_until(before, Wanted::Abort, over_at)
         }),
     };
-    let (before, after) = (before.clone(), ended);
-    let saved = poller.write(move |c| {
-        let saved = jobs::save_job(c, &before, &after, changed)?;
-        if let Some(tombstone) = tombstone.filter(|_| saved) {
-            insert_tombstone(c, tombstone, now)?;
-        }
-        Ok(saved)
-    });
-    let saved = saved.await?;
-    poller.bell.ring_saved();
+    let leave = move |c: &mut AnyConnection| tombstone.map_or(Ok(()), |tombstone| insert_tombstone(c, tombstone, now));
+    let saved = save_with(poller, before, &ended, changed, leave).await?;
     Ok(After::Again.if_saved(saved))
 }
 
@@ -164,8 +156,26 @@ pub(super) async fn save<R: Remote>(
     after: &Job,
     changed_tasks: Vec<Task>,
 ) -> Result<bool, StoreError> {
+    save_with(poller, before, after, changed_tasks, |_| Ok(())).await
+}
+
+/// The same with what is to hold if the job is saved, and not else.
+pub(super) async fn save_with<R: Remote>(
+    poller: &Poller<R>,
+    before: &Job,
+    after: &Job,
+    changed_tasks: Vec<Task>,
+    with: impl FnOnce(&mut AnyConnection) -> QueryResult<()> + Send + 'static,
+) -> Result<bool, StoreError> {
     let (before, after) = (before.clone(), after.clone());
-    let saved = poller.write(move |c| jobs::save_job(c, &before, &after, changed_tasks)).await?;
+    let save = move |c: &mut AnyConnection| {
+        let saved = jobs::save_job(c, &before, &after, changed_tasks)?;
+        if saved {
+            with(c)?;
+        }
+        Ok(saved)
+    };
+    let saved = poller.write(save).await?;
     if saved {
         poller.bell.ring_saved();
     }

@@ -2,14 +2,14 @@
 
 use super::Poller;
 use super::identity::{Whose, other_tasks, whose_is_there};
-use super::outcome::{After, capped, fail, queue_of, save};
+use super::outcome::{After, capped, fail, queue_of, save, save_with};
 use super::steps::find_request;
 use crate::lifecycle;
 use crate::remote::{Refusal, Remote, RemoteError};
-use crate::store::StoreError;
 use crate::store::audit::{AuditEntry, insert_audit_entry};
-use crate::store::jobs::{self, Job};
+use crate::store::jobs::Job;
 use crate::store::tombstones::{self, Wanted};
+use crate::store::{AnyConnection, StoreError};
 use crate::wishes;
 use protocol::Timestamp;
 use protocol::api::{AuditAction, CleanupState, Via};
@@ -130,18 +130,12 @@ async fn leave_to_another<R: Remote>(poller: &Poller<R>, job: &Job) -> Result<Af
     }
     let goes_on = job.delete_requested_at.is_some();
     after.next_at = goes_on.then_some(now);
-    let before = job.clone();
-    let saved = poller.write(move |c| {
-        let saved = jobs::save_job(c, &before, &after, Vec::new())?;
-        if saved && was_never_there {
-            tombstones::forget_queue(c, &after.environment, &after.instance, &after.remote_queue_id)?;
-        }
-        Ok(saved)
-    });
-    let saved = saved.await?;
-    if saved {
-        poller.bell.ring_saved();
-    }
+    let queue = (job.environment.clone(), job.instance.clone(), job.remote_queue_id.clone());
+    let forget = move |c: &mut AnyConnection| {
+        let (environment, instance, queue_id) = &queue;
+        if was_never_there { tombstones::forget_queue(c, environment, instance, queue_id) } else { Ok(()) }
+    };
+    let saved = save_with(poller, job, &after, Vec::new(), forget).await?;
     Ok(if goes_on { After::Again } else { After::Later }.if_saved(saved))
 }
 
@@ -192,18 +186,10 @@ pub(super) async fn delete_queue<R: Remote>(poller: &Poller<R>, job: &Job) -> Re
     }
     let goes_on = is_deletion || after.cleanup_state == CleanupState::Pending;
     after.next_at = goes_on.then_some(now);
-    let before = job.clone();
-    let saved = poller.write(move |c| {
-        let saved = jobs::save_job(c, &before, &after, Vec::new())?;
-        if let Some(tombstone) = tombstone.filter(|_| saved) {
-            tombstones::insert_tombstone(c, tombstone, now)?;
-        }
-        Ok(saved)
-    });
-    let saved = saved.await?;
-    if saved {
-        poller.bell.ring_saved();
-    }
+    let leave = move |c: &mut AnyConnection| {
+        tombstone.map_or(Ok(()), |tombstone| tombstones::insert_tombstone(c, tombstone, now))
+    };
+    let saved = save_with(poller, job, &after, Vec::new(), leave).await?;
     Ok(if goes_on { After::Again } else { After::Later }.if_saved(saved))
 }
 

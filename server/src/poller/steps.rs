@@ -42,7 +42,7 @@ pub(super) async fn advance<R: Remote>(poller: &Poller<R>, job: Job, lane: Lane)
 }
 
 async fn take_step<R: Remote>(poller: &Poller<R>, job: &Job, step: Step) -> Result<After, StoreError> {
-    if let Some(why) = given_up_unseen(poller, job).filter(|_| matches!(step, Step::Ask | Step::Submit)) {
+    if let Some(why) = given_up_while_away(poller, job).filter(|_| matches!(step, Step::Ask | Step::Submit)) {
         return give_up(poller, job, why, After::Later).await;
     }
     match step {
@@ -62,7 +62,7 @@ async fn take_step<R: Remote>(poller: &Poller<R>, job: &Job, step: Step) -> Resu
 
 /// Why a job is to be aborted of whose server nothing is heard. Noted while that is away, so that it is done as soon as it
 /// is back; should the queue have ended by itself, that wins.
-pub(super) fn given_up_unseen<R: Remote>(poller: &Poller<R>, job: &Job) -> Option<&'static str> {
+pub(super) fn given_up_while_away<R: Remote>(poller: &Poller<R>, job: &Job) -> Option<&'static str> {
     let given_up = lifecycle::given_up_unseen(job, &poller.limits(), poller.clock.now());
     given_up.filter(|_| poller.breaker.is_open())
 }

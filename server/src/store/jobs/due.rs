@@ -26,7 +26,7 @@ const FAR_AHEAD: Duration = Duration::from_mins(1);
 
 type Condition = diesel::expression::SqlLiteral<Bool>;
 
-/// The very words of the partial index `jobs_open`: with bound values `SQLite` could not prove that it may be used.
+/// The words of the partial index `jobs_open`, with the table's name for joins: with bound values `SQLite` could not prove that it may be used.
 pub(in crate::store) fn is_open() -> Condition {
     sql("jobs.status IN ('waiting', 'in_progress')")
 }
@@ -226,8 +226,8 @@ pub fn forget_pauses(
         .map(drop)
 }
 
-/// The server is back from an outage, before which and after which it may have been without its store: what it said then
-/// of queues that it does not know is not counted together with what it says now.
+/// The server is away or back, and may have been without its store before and after, or a process has just begun to poll:
+/// what was said until then of queues that the server does not know is not counted together with what it says from now on.
 pub fn forget_unknown(connection: &mut AnyConnection, environment: &str) -> QueryResult<()> {
     let doubted =
         jobs::table.filter(jobs::environment.eq(environment)).filter(is_open()).filter(jobs::unknown_count.gt(0));
