@@ -59,7 +59,7 @@ struct Seen {
     job: Job,
     tasks: Vec<Task>,
     synced_at: Option<Timestamp>,
-    /// The age of the world at which it was sent first, and was first seen running.
+    /// The age of the world at which it was to be sent first, by its row, and was first seen running.
     sent: Option<Duration>,
     running: Option<Duration>,
 }
@@ -121,7 +121,9 @@ impl Witness {
             let synced_at = synced_at(job.status, job.sync_state, job.last_synced_at, round_at);
             let before = self.jobs.get(&id);
             let since = |was: Option<Duration>, is_so: bool| was.or_else(|| is_so.then(|| world.age()));
-            let sent = since(before.and_then(|seen| seen.sent), job.submit_attempted_at.is_some());
+            // The row says when, before a slow database has it.
+            let attempt = job.submit_attempted_at.map(|at| world.age().saturating_sub(world.now().since(at)));
+            let sent = before.and_then(|seen| seen.sent).or(attempt);
             let ran = before.and_then(|seen| seen.running);
             let running = since(ran, job.seen_running_at.is_some()).filter(|_| job.seen_running_at.is_some());
             let tasks = tasks.remove(&id).unwrap_or_default();
