@@ -4,7 +4,7 @@
 use super::Poller;
 use super::health::{About, note, note_files};
 use crate::logs::Part;
-use crate::remote::{Answer, ChangedQueue, LogPiece, QueueRef, Remote, RemoteError};
+use crate::remote::{Answer, ChangedQueue, LogPiece, QueueRef, Reach, Remote, RemoteError};
 use protocol::remote::{Changes, QueueBody, QueueRequest, RemoteFile, TaskBody};
 use std::time::Duration;
 
@@ -53,7 +53,11 @@ impl<R: Remote> Poller<R> {
         wait: Duration,
     ) -> Result<Answer<Changes<ChangedQueue>>, RemoteError> {
         let answer = self.remote.changes(&self.instance, cursor, wait).await;
-        note(self, About::Changes, &answer);
+        // A proxy may hold back this call alone, of which the other calls know nothing: without an answer it says nothing of
+        // the server.
+        if answer.as_ref().err().is_none_or(|error| error.reach() == Reach::Answered) {
+            note(self, About::Changes, &answer);
+        }
         answer
     }
 

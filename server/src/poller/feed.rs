@@ -1,11 +1,12 @@
 //! The changes feed of an environment: one long call after the other, and what each says is taken in at once, also while
 //! a round is under way. It is only a faster way to see: whatever it misses, the plain rounds find.
 
+use super::health::{About, trouble};
 use super::identity::find_job_of;
 use super::outcome::After;
 use super::{Poller, ask, lanes, rounds};
 use crate::lifecycle::Heard;
-use crate::remote::{Answer, ChangedQueue, Remote, RemoteError};
+use crate::remote::{Answer, ChangedQueue, Reach, Remote, RemoteError};
 use crate::store::StoreError;
 use crate::store::environments::find_environment_status;
 use crate::store::jobs;
@@ -23,6 +24,8 @@ const WAIT: Duration = Duration::from_secs(20);
 const PACE: Duration = Duration::from_millis(250);
 /// Shortest time between two notes that all facts are fresh, so that a busy feed does not write all the time.
 const FRESHNESS: Duration = Duration::from_secs(5);
+/// Calls in a row without an answer before that is told; the server may do all the rest.
+const UNANSWERED: u32 = 3;
 /// How often what the feed said of a job is taken in against others who save it at the same moment.
 const ATTEMPTS: u32 = 5;
 
@@ -32,6 +35,7 @@ type News = Answer<Changes<ChangedQueue>>;
 /// every start costs a plain round.
 pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, term: CancellationToken) {
     let mut offered = poller.signals.health.feed_offered();
+    let mut unanswered = 0;
     while !term.is_cancelled() {
         if *offered.borrow_and_update() && !poller.breaker.is_open() {
             let listening = listen(&poller);
@@ -40,7 +44,12 @@ pub(super) async fn run<R: Remote>(poller: Arc<Poller<R>>, term: CancellationTok
                 () = term.cancelled() => return,
                 broken = listening => broken,
             };
-            poller.signals.rounds.feed_is_live(false);
+            // It is live from its first answer on.
+            let has_answered = poller.signals.rounds.feed_is_live(false) || broken.reach() == Reach::Answered;
+            unanswered = if has_answered { 0 } else { unanswered + 1 };
+            if unanswered >= UNANSWERED {
+                trouble(&poller, About::Changes, Some(broken.private()));
+            }
             tracing::warn!(
                 environment = poller.name(),
                 error = broken.private(),

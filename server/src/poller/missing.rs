@@ -22,7 +22,7 @@ pub(super) enum Missing {
         "in the place of the result file {path} of {task_id}, which the remote server lists, there is a page that says 404"
     )]
     Page { task_id: String, path: String },
-    #[error("the remote server lists the result file {path:?} of {task_id}, which is no path that can be kept")]
+    #[error("{}", words_of_bad_path(.task_id, .path))]
     BadPath { task_id: String, path: String },
     #[error("the remote server gives {size} of the {listed} bytes of the result file {path} of {task_id}")]
     ShortFile { task_id: String, path: String, size: u64, listed: u64 },
@@ -42,6 +42,14 @@ pub(super) enum Missing {
     ManyFiles { limit: u64 },
     #[error("the result files have more than {limit} (max_results_bytes); not all are kept")]
     ManyBytes { limit: String },
+}
+
+fn words_of_bad_path(task_id: &str, path: &str) -> String {
+    if path.is_empty() {
+        format!("the remote server lists a result file of {task_id} without a path, or without its size in bytes")
+    } else {
+        format!("the remote server lists the result file {path:?} of {task_id}, which is no path that can be kept")
+    }
 }
 
 impl Missing {

@@ -56,8 +56,9 @@ impl Signals {
         self.look_wanted.notify_one();
     }
 
-    pub(super) fn feed_is_live(&self, is_live: bool) {
-        self.feed_is_live.store(is_live, Ordering::Relaxed);
+    /// Whether it was before.
+    pub(super) fn feed_is_live(&self, is_live: bool) -> bool {
+        self.feed_is_live.swap(is_live, Ordering::Relaxed)
     }
 
     /// Nothing that was heard before counts: another process may have polled in between.
