@@ -1,12 +1,12 @@
 //! Tries all that TestArena needs of one remote test server, part by part, and says how to mend what does not work.
 //! It changes nothing there; `testarena check` and administrators of the page ask for the same.
 
-use super::Remote;
 use super::environment::Environment;
 use super::output::describe_exit;
 use super::silence::believe_ends;
 use super::ssh::Output;
 use super::ssh_state::Purpose;
+use super::{QueueRef, Remote, RemoteError};
 use protocol::Timestamp;
 use protocol::api::{Branch, Check, CheckedPart};
 use std::time::Duration;
@@ -62,6 +62,7 @@ impl Environment {
     async fn check_http(&self, instance: &str) -> Outcome {
         let said = self.server.health(instance).await.map_err(|error| error.private())?;
         let Some(health) = said else {
+            self.check_status(instance).await?;
             return Ok(format!("answers at {}; it offers no /api/health, as older servers do", self.config.url));
         };
         if health.status != "ok" {
@@ -69,6 +70,21 @@ impl Environment {
         }
         let features = if health.features.is_empty() { "none".to_owned() } else { health.features.join(", ") };
         Ok(format!("{} answers at {}; optional features: {features}", health.name, self.config.url))
+    }
+
+    /// Whether the server answers as the contract has it where it is asked for a queue that is none: any web server answers
+    /// 404 to what it does not offer.
+    async fn check_status(&self, instance: &str) -> Result<(), String> {
+        // Jobs count from 1.
+        let queue_id = format!("{}0", self.config.queue_id_prefix);
+        match self.server.queue_status(QueueRef { instance, queue_id: &queue_id }, None).await {
+            Ok(_) | Err(RemoteError::Permanent(_)) => Ok(()),
+            Err(error) => Err(format!(
+                "{} has neither /api/health nor the calls of a remote test server: check url and paths ({})",
+                self.config.url,
+                error.private()
+            )),
+        }
     }
 
     async fn check_ssh(&self) -> Outcome {

@@ -66,9 +66,11 @@ pub fn commit_of(listing: &[u8], name: &str) -> Result<Option<String>, Odd> {
 pub fn scenarios(listing: &[u8], scenario_dir: &str) -> Result<ScenarioList, Odd> {
     let mut list = ScenarioList::default();
     let mut paths: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut inert = 0;
     for entry in listing.split_inclusive(|byte| *byte == 0) {
         let (is_executable, path) = tree_entry(entry).ok_or_else(|| Odd(entry.to_vec()))?;
         if !is_executable {
+            inert += usize::from(std::str::from_utf8(path).is_ok_and(|path| below(path, scenario_dir).is_some()));
             continue;
         }
         let Ok(path) = std::str::from_utf8(path) else {
@@ -93,6 +95,13 @@ pub fn scenarios(listing: &[u8], scenario_dir: &str) -> Result<ScenarioList, Odd
         } else {
             list.problems.push(format!("{} would all be the scenario {name:?}; rename all but one", paths.join(", ")));
         }
+    }
+    // Beside scenarios these are their helpers.
+    if list == ScenarioList::default() && inert > 0 {
+        list.problems.push(format!(
+            "none of the {inert} files below {scenario_dir} is executable; make scenarios so: \
+             git update-index --chmod=+x, and commit"
+        ));
     }
     Ok(list)
 }
@@ -198,6 +207,21 @@ mod tests {
         let list = scenarios(&listing, "./scenarios/").unwrap();
         assert_eq!(list, ScenarioList { scenarios: vec!["boot".into(), "smoke/net".into()], problems: vec![] });
         assert_eq!(scenarios(&listing, ".").unwrap().scenarios.len(), 4);
+    }
+
+    #[test]
+    fn files_of_which_none_can_be_run_are_told() {
+        let told = |listing: &[u8]| scenarios(listing, "scenarios/").unwrap().problems;
+        let mut entries =
+            vec![("100644", "scenarios/boot.sh"), ("100644", "scenarios/net.py"), ("100644", "README.md")];
+        let problems = told(&tree(&entries));
+        assert!(
+            problems.len() == 1 && problems[0].starts_with("none of the 2 files below scenarios/ "),
+            "{problems:?}"
+        );
+        entries.push(("100755", "scenarios/smoke.sh"));
+        assert_eq!(told(&tree(&entries)), [""; 0]);
+        assert_eq!(told(b""), [""; 0]);
     }
 
     #[test]

@@ -3,12 +3,13 @@
 
 use crate::job_odd_remote::{Odd, healthy, unknown_id};
 use crate::lab::tick_all;
-use crate::remote_environment::environment_config;
+use crate::remote_environment::{environment_config, serve};
 use crate::test_app::TestApp;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use protocol::Timestamp;
 use serde_json::json;
+use server::remote::Environment;
 
 #[tokio::test]
 async fn a_job_says_why_its_server_is_away_without_saying_where_it_is() {
@@ -23,6 +24,19 @@ async fn a_job_says_why_its_server_is_away_without_saying_where_it_is() {
     assert!(told.contains("GET /api/health failed") && told.contains("check url"), "{told}");
     let environment = ada.get("/api/environments").await.expect(200)["environments"][0].clone();
     assert!(environment.get("last_error").is_none() && environment.get("url").is_none(), "{environment}");
+}
+
+#[tokio::test]
+async fn a_check_takes_no_web_server_for_an_older_test_server() {
+    let page = || (StatusCode::NOT_FOUND, "<html>nothing here</html>").into_response();
+    for (is_one, url) in
+        [(false, serve(move |_| async move { page() }).await), (true, serve(|_| async { unknown_id() }).await)]
+    {
+        let environment = Environment::new(environment_config(url)).unwrap();
+        let http = Box::pin(environment.check("test")).await.into_iter().next().unwrap();
+        assert_eq!(http.ok, is_one, "{}", http.detail);
+        assert_eq!(http.detail.contains("check url and paths"), !is_one, "{}", http.detail);
+    }
 }
 
 /// The server's own reason is for everybody; of other words nobody knows whose they are.
