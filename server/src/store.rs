@@ -13,7 +13,7 @@ pub mod installation;
 pub mod jobs;
 pub mod leases;
 pub mod listing;
-mod migrations;
+pub mod migrations;
 pub mod oidc;
 mod pooler;
 mod postgres;
@@ -63,6 +63,8 @@ const POSTGRES_WRITERS: usize = 4;
 const GROUP: usize = 128;
 /// How often what was committed moves from `SQLite`'s write-ahead log into the database.
 const TIDY_INTERVAL: Duration = Duration::from_secs(1);
+/// Sign-ins and tokens that begin later than so from now were made by a clock that was wrong.
+const MOST_AHEAD: Duration = Duration::from_hours(24);
 
 /// Cheap to clone; all clones share the same threads and connections.
 #[derive(Clone)]
@@ -264,6 +266,11 @@ fn keep_tidy(connector: Arc<Connector>) -> Sender<()> {
     let started = std::thread::Builder::new().name("db-tidy".to_owned()).spawn(tidy);
     started.expect("a thread for the database could not be started");
     sender
+}
+
+/// The last moment, in milliseconds, at which what is believed of sign-ins and tokens may have begun.
+fn latest_begin(now: protocol::Timestamp) -> i64 {
+    now.plus(MOST_AHEAD).0
 }
 
 /// Takes the next id of a kind. Call it first in a transaction: it is the write that the transaction starts with.

@@ -3,7 +3,7 @@
 
 use super::schema::{sessions, users};
 use super::users::{User, note_login};
-use super::{AnyConnection, QueryResult};
+use super::{AnyConnection, QueryResult, latest_begin};
 use diesel::prelude::*;
 use protocol::{Timestamp, UserId};
 
@@ -46,7 +46,8 @@ pub fn insert_session(connection: &mut AnyConnection, new: NewSession, now: Time
     Ok(true)
 }
 
-/// The living user of a session that has neither expired nor been idle since `idle_since`, and when it was last used.
+/// The living user of a session that has neither expired nor been idle since `idle_since`, and when it was last used. One
+/// that began at a time to come has no end that can be believed, and is none.
 pub fn find_live_session(
     connection: &mut AnyConnection,
     token_hash: &str,
@@ -57,6 +58,7 @@ pub fn find_live_session(
         .inner_join(users::table)
         .filter(sessions::token_hash.eq(token_hash))
         .filter(sessions::expires_at.gt(now.0))
+        .filter(sessions::created_at.le(latest_begin(now)))
         .filter(sessions::last_seen_at.gt(idle_since.0))
         .filter(users::login.is_not_null())
         .select((users::all_columns, sessions::last_seen_at))

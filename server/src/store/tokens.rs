@@ -4,7 +4,7 @@
 use super::schema::{tokens, users};
 use super::users::User;
 use super::values::{Millis, OptionalMillis, TokenKey, TokenScopeText, UserKey};
-use super::{AnyConnection, QueryResult, next_id};
+use super::{AnyConnection, QueryResult, latest_begin, next_id};
 use diesel::prelude::*;
 use protocol::api::TokenScope;
 use protocol::{Timestamp, TokenId, UserId};
@@ -63,7 +63,7 @@ pub fn list_tokens(connection: &mut AnyConnection, user: UserId) -> QueryResult<
     tokens::table.filter(tokens::user_id.eq(user.0)).order(tokens::id).load(connection)
 }
 
-/// A token that has not expired, and its living owner.
+/// A token that has not expired, and its living owner. Of one that was made at a time to come no end can be believed.
 pub fn find_live_token(
     connection: &mut AnyConnection,
     token_hash: &str,
@@ -72,7 +72,9 @@ pub fn find_live_token(
     tokens::table
         .inner_join(users::table)
         .filter(tokens::token_hash.eq(token_hash))
-        .filter(tokens::expires_at.is_null().or(tokens::expires_at.gt(now.0)))
+        .filter(
+            tokens::expires_at.is_null().or(tokens::expires_at.gt(now.0).and(tokens::created_at.le(latest_begin(now)))),
+        )
         .filter(users::login.is_not_null())
         .select((tokens::all_columns, users::all_columns))
         .first(connection)

@@ -38,6 +38,41 @@ async fn a_session_ends_at_its_time_however_much_it_is_used() {
     assert_eq!(app.count("sessions").await, 0);
 }
 
+/// Whose clock is right nobody can tell: it may have been wrong then, or be wrong now. What is well again once it is right
+/// is not cleared away.
+#[tokio::test]
+async fn a_session_and_a_token_that_began_at_a_time_to_come_hold_for_as_long_as_that_is_so() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let browser = app.anybody().sign_in("ada").await;
+    let mut tokens = Vec::new();
+    for body in [json!({"name": "ends", "expires_in_days": 1}), json!({"name": "endless"})] {
+        let made = ada.post("/api/tokens", body).await.expect(201);
+        tokens.push(app.anybody().with_token(made["token"].as_str().unwrap()));
+    }
+    // As if made in a year in which the clock stood for a moment.
+    let years = 74_i64 * 365 * 24 * 3_600_000;
+    for (table, ends) in [
+        ("sessions", ", last_seen_at = last_seen_at + {y}, expires_at = expires_at + {y}"),
+        ("tokens", ", expires_at = expires_at + {y}"),
+    ] {
+        app.sql(format!(
+            "UPDATE {table} SET created_at = created_at + {years}{}",
+            ends.replace("{y}", &years.to_string())
+        ))
+        .await;
+    }
+    app.forget_everything();
+    assert_eq!(browser.get("/api/me").await.code(), "unauthenticated");
+    assert_eq!(tokens[0].get("/api/me").await.code(), "unauthenticated");
+    tokens[1].get("/api/me").await.expect(200);
+    clear_away(&app.state.store, &app.state.auth, &app.state.config, Timestamp::now()).await.unwrap();
+    let back = format!("created_at = created_at - {years}, last_seen_at = last_seen_at - {years}");
+    app.sql(format!("UPDATE sessions SET {back}, expires_at = expires_at - {years}")).await;
+    app.forget_everything();
+    browser.get("/api/me").await.expect(200);
+}
+
 #[tokio::test]
 async fn signing_in_again_ends_what_the_browser_had() {
     let app = TestApp::start().await;
