@@ -5,6 +5,7 @@ use super::CommandResult;
 use super::say::{Unsaid, say};
 use crate::config::{Config, EnvironmentConfig};
 use crate::remote::Environment;
+use crate::store::migrations::find_newer;
 use crate::store::{DatabaseUrl, Store, installation, rights};
 use axum::http::Uri;
 use protocol::api::{Check, CheckedPart};
@@ -66,6 +67,11 @@ async fn check_database(config: &Config) -> (Finding, String) {
         return (finding(what, Err(why)), made_up());
     }
     let instance = store.read(installation::find_instance_id).await.ok().flatten();
+    if instance.is_some()
+        && let Ok(Some(why)) = store.read(find_newer).await
+    {
+        return (finding(what, Err(why)), instance.unwrap_or_else(made_up));
+    }
     if let Err(error) = rights::try_rights(&store, instance.is_some()).await {
         let why = format!("{error}; {}", advice(&config.database_url));
         return (finding(what, Err(why)), instance.unwrap_or_else(made_up));

@@ -19,7 +19,8 @@ const TRY_EVERY: Duration = Duration::from_millis(50);
 /// Locks what only one server may use, for as long as the files live. The system lets go of them with the process.
 pub(super) async fn take(config: &Config) -> Result<Vec<File>, ServeError> {
     let DatabaseUrl::Sqlite(database) = &config.database_url else { return Ok(Vec::new()) };
-    let mut beside = database.as_os_str().to_owned();
+    // Beside the file itself, by whatever link it is named. One that is not there yet nobody else uses.
+    let mut beside = std::fs::canonicalize(database).unwrap_or_else(|_| database.clone()).into_os_string();
     beside.push(".lock");
     let end = Instant::now() + WAIT;
     let mut held = Vec::new();

@@ -52,10 +52,28 @@ impl std::str::FromStr for DatabaseUrl {
         match url.split_once("://") {
             Some(("sqlite", "")) => Err("database_url names no file; write sqlite://data/testarena.db".to_owned()),
             Some(("sqlite", path)) => Ok(Self::Sqlite(PathBuf::from(path))),
-            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(url.to_owned())),
+            Some(("postgres" | "postgresql", rest)) => {
+                require_encoded(rest)?;
+                Ok(Self::Postgres(url.to_owned()))
+            }
             _ => Err("database_url must begin with sqlite:// or postgres://".to_owned()),
         }
     }
+}
+
+/// Else the words of `PostgreSQL`'s client would be about a part of the password, with that part.
+fn require_encoded(rest: &str) -> Result<(), String> {
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let is_odd =
+        |percent: &str| !percent.get(..2).is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    if authority.matches('@').count() > 1 || authority.split('%').skip(1).any(is_odd) {
+        return Err(
+            "database_url: in a user or password \"%\" is written as %25, \"@\" as %40, \":\" as %3A, \"/\" as %2F \
+                    and \"?\" as %3F"
+                .to_owned(),
+        );
+    }
+    Ok(())
 }
 
 impl DatabaseUrl {
@@ -81,5 +99,10 @@ mod tests {
         for url in ["postgres://ada:hunter2@db/x", "postgresql://db/x?user=ada&password=hunter2"] {
             assert_eq!(format!("{:?}", url.parse::<DatabaseUrl>().unwrap()), "Postgres(***)");
         }
+        for url in ["postgres://ada:hunter%zz@db/x", "postgres://ada:hunter2%@db/x", "postgres://ada:hun@ter2@db/x"] {
+            let words = url.parse::<DatabaseUrl>().unwrap_err();
+            assert!(words.contains("%25") && !words.contains("hun"), "{words}");
+        }
+        assert!("postgres://ada:hunter%40%252@db/x".parse::<DatabaseUrl>().is_ok());
     }
 }

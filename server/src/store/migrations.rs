@@ -1,11 +1,12 @@
 //! Brings the schema up to date, and refuses a database on which this program would do harm.
 
-use super::AnyConnection;
 use super::postgres::refuse_other_encodings;
-use diesel::Connection;
+use super::{AnyConnection, QueryResult};
 use diesel::backend::Backend;
 use diesel::connection::SimpleConnection;
 use diesel::migration::{MigrationSource, MigrationVersion};
+use diesel::prelude::*;
+use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use std::error::Error;
 
@@ -38,10 +39,29 @@ fn refuse_newer<D: Backend>(connection: &mut impl MigrationHarness<D>) -> Result
     let ours: Vec<_> = MigrationSource::<D>::migrations(&MIGRATIONS)?;
     let is_ours = |version: &MigrationVersion<'_>| ours.iter().any(|ours| ours.name().version() == *version);
     match connection.applied_migrations()?.into_iter().find(|version| !is_ours(version)) {
-        Some(version) => Err(format!(
-            "a newer TestArena has brought it to {version}; start that one, or put back a backup from before the update"
-        )
-        .into()),
+        Some(version) => Err(newer_words(&version.to_string()).into()),
         None => Ok(()),
     }
+}
+
+fn newer_words(version: &str) -> String {
+    format!(
+        "a newer TestArena has brought it to {version}; start that one, or put back a backup from before the update"
+    )
+}
+
+diesel::table! {
+    #[sql_name = "__diesel_schema_migrations"]
+    applied_migrations (version) {
+        version -> Text,
+    }
+}
+
+/// Why a database that was filled before can't be served from, if a newer program has been at it. Changes nothing.
+pub fn find_newer(connection: &mut AnyConnection) -> QueryResult<Option<String>> {
+    use applied_migrations::version;
+    let ours: Vec<_> = MigrationSource::<Sqlite>::migrations(&MIGRATIONS).unwrap_or_default();
+    let ours: Vec<String> = ours.iter().map(|ours| ours.name().version().to_string()).collect();
+    let applied: Vec<String> = applied_migrations::table.select(version).order(version.desc()).load(connection)?;
+    Ok(applied.into_iter().find(|applied| !ours.contains(applied)).map(|newer| newer_words(&newer)))
 }

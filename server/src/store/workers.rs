@@ -33,6 +33,8 @@ struct Queue {
     calls: Mutex<Calls>,
     arrived: Condvar,
     busy: AtomicUsize,
+    /// Threads that have a connection.
+    open: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -41,6 +43,12 @@ struct Calls {
     is_closed: bool,
     /// When the last connection could not be had, and why.
     refused: Option<(Instant, StoreError)>,
+}
+
+impl Calls {
+    fn recent_refusal(&self) -> Option<(Instant, StoreError)> {
+        self.refused.clone().filter(|(at, _)| at.elapsed() < REFUSED_FOR)
+    }
 }
 
 impl Queue {
@@ -58,6 +66,7 @@ impl Lane {
             calls: Mutex::default(),
             arrived: Condvar::new(),
             busy: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
         });
         let lane = Self(Arc::clone(&queue));
         for _ in 0..threads {
@@ -78,14 +87,19 @@ impl Lane {
     {
         let (sender, mut answer) = oneshot::channel();
         let taken = Arc::new(AtomicBool::new(false));
-        {
+        let some_take_none = {
             let mut calls = self.0.lock();
             if calls.waiting.len() >= MAX_WAITING {
                 return Err(StoreError::unavailable(Outage::Busy, &"too many calls are waiting"));
             }
             calls.waiting.push_back(Call { taken: Arc::clone(&taken), work: work(query, after, sender) });
+            calls.recent_refusal().is_some()
+        };
+        if some_take_none {
+            self.0.arrived.notify_all();
+        } else {
+            self.0.arrived.notify_one();
         }
-        self.0.arrived.notify_one();
         match tokio::time::timeout(WAIT_LIMIT, &mut answer).await {
             Ok(answer) => answer.unwrap_or(Err(StoreError::Interrupted)),
             Err(_) if !taken.swap(true, Ordering::AcqRel) => {
@@ -110,10 +124,11 @@ impl Drop for Lane {
 
 fn run(queue: &Queue) {
     let mut held = Held::new(Arc::clone(&queue.connector));
-    while let Some(group) = next_group(queue) {
+    let mut is_counted = false;
+    while let Some(group) = next_group(queue, &mut held, &mut is_counted) {
         queue.busy.fetch_add(group.len(), Ordering::Relaxed);
         let count = group.len();
-        let known = queue.lock().refused.clone().filter(|(at, _)| at.elapsed() < REFUSED_FOR);
+        let known = queue.lock().recent_refusal();
         let failed = match known {
             Some((_, error)) if !held.is_open() => {
                 refuse(group, &error);
@@ -124,18 +139,37 @@ fn run(queue: &Queue) {
         if let Some(error) = failed {
             queue.lock().refused = Some((Instant::now(), error));
         }
+        count_open(queue, &held, &mut is_counted);
         queue.busy.fetch_sub(count, Ordering::Relaxed);
     }
 }
 
-/// Waits for what is to be done next; `None` when nothing will come any more.
-fn next_group(queue: &Queue) -> Option<Vec<Call>> {
+/// Waits for what is to be done next; `None` when nothing will come any more. A thread that has no connection and gets none
+/// leaves the calls to those that have one: a server may have but few for us.
+fn next_group(queue: &Queue, held: &mut Held, is_counted: &mut bool) -> Option<Vec<Call>> {
     let most = match queue.mode {
         Mode::Transaction { group } => group,
         Mode::Plain => 1,
     };
     let mut calls = queue.lock();
     loop {
+        let may_leave_it = !held.is_open() && queue.open.load(Ordering::Relaxed) > 0;
+        if !calls.waiting.is_empty() && may_leave_it {
+            if let Some((at, _)) = calls.recent_refusal() {
+                let pause = REFUSED_FOR.saturating_sub(at.elapsed());
+                calls = queue.arrived.wait_timeout(calls, pause).unwrap_or_else(PoisonError::into_inner).0;
+                continue;
+            }
+            drop(calls);
+            let connected = held.connect(queue.mode);
+            count_open(queue, held, is_counted);
+            calls = queue.lock();
+            if let Err(error) = connected {
+                calls.refused = Some((Instant::now(), error));
+                queue.arrived.notify_all();
+                continue;
+            }
+        }
         let mut group = Vec::new();
         while group.len() < most {
             let Some(call) = calls.waiting.pop_front() else { break };
@@ -150,6 +184,18 @@ fn next_group(queue: &Queue) -> Option<Vec<Call>> {
             return None;
         }
         calls = queue.arrived.wait(calls).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+fn count_open(queue: &Queue, held: &Held, is_counted: &mut bool) {
+    match (held.is_open(), std::mem::replace(is_counted, held.is_open())) {
+        (true, false) => {
+            queue.open.fetch_add(1, Ordering::Relaxed);
+        }
+        (false, true) => {
+            queue.open.fetch_sub(1, Ordering::Relaxed);
+        }
+        _ => {}
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::test_app::TestApp;
 use crate::test_database::{MIGRATIONS, TestDatabase, Way, count, execute_all, execute_at, step};
+use server::store::migrations::find_newer;
 use server::store::{DatabaseUrl, Store};
 
 fn all() -> usize {
@@ -88,6 +89,8 @@ async fn a_database_of_a_newer_version_is_left_alone() {
     app.sql("INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000')").await;
     let refused = Store::open(&app.state.config.database_url).migrate().await.unwrap_err().to_string();
     assert!(refused.contains("newer TestArena") && refused.contains("29990101000000"), "{refused}");
+    let found = app.state.store.read(find_newer).await.unwrap();
+    assert!(found.is_some_and(|found| refused.contains(&found)));
 }
 
 #[tokio::test]
