@@ -175,6 +175,21 @@ fn a_second_server_on_one_data_folder_is_refused() {
 }
 
 #[test]
+fn a_second_server_on_a_database_that_it_names_by_a_link_is_refused() {
+    let folder = folder("listen = \"127.0.0.1:0\"\n");
+    good(&run(folder.path(), &["migrate"], ""));
+    let mut first = program(folder.path(), &["serve"]).spawn().unwrap();
+    wait_for_line(&mut first, "serving at");
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink(folder.path().join("data/testarena.db"), link).unwrap();
+    let config = "listen = \"127.0.0.1:0\"\ndata_dir = \"other\"\ndatabase_url = \"sqlite://link.db\"\n";
+    fs::write(folder.path().join("testarena.toml"), config).unwrap();
+    assert!(bad(&run(folder.path(), &["serve"], "")).contains("another server is at work there"));
+    first.kill().unwrap();
+    first.wait().unwrap();
+}
+
+#[test]
 fn a_database_whose_lock_is_that_of_the_data_folder_keeps_out_others_only() {
     let folder = folder("listen = \"127.0.0.1:0\"\ndatabase_url = \"sqlite://data/testarena\"\n");
     let mut first = program(folder.path(), &["serve"]).spawn().unwrap();
@@ -247,15 +262,36 @@ fn what_is_stored_is_for_its_owner_alone() {
 
 #[test]
 fn a_server_ends_soon_after_it_is_asked_to() {
+    for signal in ["-TERM", "-INT", "-HUP"] {
+        let folder = folder("listen = \"127.0.0.1:0\"\n");
+        let mut child = program(folder.path(), &["serve"]).spawn().unwrap();
+        wait_for_line(&mut child, "serving at");
+        let start = Instant::now();
+        send(&child, signal);
+        assert!(child.wait().unwrap().success(), "{signal}");
+        assert!(start.elapsed() < Duration::from_secs(10), "{signal}");
+        assert!(folder.path().join("data/testarena.db").exists());
+    }
+}
+
+#[test]
+fn under_nohup_a_server_outlives_its_terminal() {
     let folder = folder("listen = \"127.0.0.1:0\"\n");
-    let mut child = program(folder.path(), &["serve"]).spawn().unwrap();
+    let words = format!("trap '' HUP; exec {} serve --config testarena.toml", env!("CARGO_BIN_EXE_testarena"));
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &words]).current_dir(folder.path()).stderr(Stdio::piped());
+    let mut child = shell.spawn().unwrap();
     wait_for_line(&mut child, "serving at");
-    let start = Instant::now();
-    let pid = child.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    assert!(child.wait().unwrap().success());
-    assert!(start.elapsed() < Duration::from_secs(10));
-    assert!(folder.path().join("data/testarena.db").exists());
+    // The lowest bit is the signal 1.
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    assert_eq!(u64::from_str_radix(caught.trim(), 16).unwrap() & 1, 0);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+fn send(child: &Child, signal: &str) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
 }
 
 fn wait_for_line(child: &mut Child, words: &str) {
