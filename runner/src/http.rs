@@ -13,7 +13,7 @@ mod serve_file;
 
 use crate::state::State;
 use axum::extract::{DefaultBodyLimit, Request, State as Shared};
-use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{AUTHORIZATION, DATE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -24,6 +24,7 @@ use error::Refused;
 use protocol::remote::{FEATURE_CHANGES, HealthBody};
 pub use queues::remove_queue;
 use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
 /// Bytes of a request's body. A queue of 1,000 tasks with the longest names fits several times.
 const MAX_BODY: usize = 4 * 1024 * 1024;
@@ -84,6 +85,11 @@ async fn check_token(Shared(state): Shared<State>, request: Request, next: Next)
 
 async fn add_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // hyper's own stands still after the machine's clock was set back, until that has come there again.
+    if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(SystemTime::now())) {
+        headers.insert(DATE, date);
+    }
     response
 }

@@ -203,7 +203,7 @@ async fn recover(state: &State) -> Result<(), RunError> {
     let half_done = recovered.half_done;
     let layout = state.layout.clone();
     tokio::task::spawn_blocking(move || remove_half_done(&layout, &half_done)).await.map_err(StoreError::from)?;
-    if let Err(error) = state.repository.put_holds_right(recovered.held).await {
+    if let Err(error) = state.repository.put_holds_right(recovered.held, &state.config.data_dir).await {
         tracing::error!(%error, "the refs that hold queues' commits could not be put right");
     }
     for (number, id) in recovered.to_delete {

@@ -14,7 +14,7 @@ use crate::metrics::Metrics;
 use crate::state::AppState;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{CACHE_CONTROL, DATE, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use counted::Counted;
@@ -25,6 +25,7 @@ use request_id::{ID_HEADER, MakeId};
 use safe_headers::SafeHeaders;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::SystemTime;
 use tower::ServiceBuilder;
 use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
@@ -69,6 +70,10 @@ async fn attend(State(around): State<Around>, request: Request, next: Next) -> R
     counted.end(&around.metrics, &response);
     let mut response = compress::compress(response, wanted).await;
     around.safe.put_on(response.headers_mut());
+    // hyper's own stands still after the machine's clock was set back, until that has come there again.
+    if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(SystemTime::now())) {
+        response.headers_mut().insert(DATE, date);
+    }
     if is_of_the_page {
         response.headers_mut().insert(NOW_HEADER, Timestamp::now().0.into());
     }

@@ -7,10 +7,14 @@ use super::clone_layout::CloneLayout;
 use super::git::{Call, GitError};
 use super::locks::remove_old_locks;
 use std::collections::HashMap;
-use std::io;
-use std::path::Path;
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 const FOLDER: &str = "refs/testarena/";
+/// In the clone: the data folders of the runners that work from it, a line each.
+const USERS: &str = "testarena-runners";
 
 /// Git allows fewer names than queues may have. These have no `_`, so that one can stand for a dot.
 fn ref_of(queue_id: &str) -> String {
@@ -35,8 +39,15 @@ impl Repository {
 
     /// Puts the refs right after a crash or an accident: those of no queue go, and those of the given queues
     /// (their ids and commits) come back.
-    pub async fn put_holds_right(&self, queues: HashMap<String, String>) -> Result<(), GitError> {
+    /// Of a clone from which another runner works as well nothing is known to be nobody's.
+    pub async fn put_holds_right(&self, queues: HashMap<String, String>, data_dir: &Path) -> Result<(), GitError> {
         self.remove_wreckage().await?;
+        let (common_dir, own) = (self.clone_layout().await?.common_dir, data_dir.to_owned());
+        let signed_in = tokio::task::spawn_blocking(move || sign_in(&common_dir, &own)).await;
+        let others = signed_in.map_err(io::Error::from).flatten().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the clone can't be told who works from it; another runner may remove what is held");
+            Vec::new()
+        });
         let listing = self.run(&["for-each-ref", "--format=%(refname)", FOLDER], LOCAL_LIMIT).await?;
         let listing = String::from_utf8_lossy(&listing).into_owned();
         let mut missing: HashMap<String, (&String, &String)> =
@@ -49,6 +60,11 @@ impl Repository {
             }
         }
         if of_nobody.is_empty() {
+            return Ok(());
+        }
+        if let Some(other) = others.first() {
+            let other = other.display();
+            tracing::info!(%other, refs = of_nobody.len(), "refs that are no queue's here are left to another runner");
             return Ok(());
         }
         let input = of_nobody.iter().flat_map(|name| ["delete ", name, "\n"]).collect();
@@ -75,6 +91,24 @@ impl Repository {
         }
         Ok(())
     }
+}
+
+/// Notes that the runner with this data folder works from a clone, and returns the data folders of others that do and are
+/// still there. Blocks.
+fn sign_in(common_dir: &Path, data_dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let own = data_dir.canonicalize()?;
+    let path = common_dir.join(USERS);
+    let noted = match std::fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        noted => noted?,
+    };
+    let lines = noted.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let noted: Vec<PathBuf> = lines.map(|line| PathBuf::from(OsStr::from_bytes(line))).collect();
+    if !noted.contains(&own) {
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(&path)?;
+        file.write_all(&[own.as_os_str().as_bytes(), b"\n"].concat())?;
+    }
+    Ok(noted.into_iter().filter(|other| *other != own && other.is_dir()).collect())
 }
 
 /// In our own folder of refs nobody else is at work, so that a lock in it is a crash's.

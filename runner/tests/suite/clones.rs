@@ -175,6 +175,20 @@ async fn refs_that_a_crash_left_are_swept_and_missing_ones_come_back() {
 }
 
 #[tokio::test]
+async fn another_runner_at_the_same_clone_leaves_what_is_held_there() {
+    let server = TestRunner::start(&[PASS]).await;
+    server.run("42", &["pass"]).await;
+    let mut other = TestRunner::start(&[PASS]).await;
+    other.shut_down().await;
+    other.config.repository.clone_from(&server.config.repository);
+    for _ in 0..2 {
+        other.start_again().await;
+        assert_eq!(held(&server.config.repository), [format!("refs/testarena/42 {}", server.commit)]);
+        other.shut_down().await;
+    }
+}
+
+#[tokio::test]
 async fn what_keeps_a_ref_from_being_removed_keeps_no_commit_from_being_held() {
     let mut server = TestRunner::start(&[PASS]).await;
     server.run("42", &["pass"]).await;
