@@ -83,8 +83,9 @@ fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 
 /// All cookies of a name: a page of a neighbouring host may have set another one.
 pub(super) fn cookies<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a str> {
-    let lines = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    // A browser sends those of every program at this host in one line, in whatever letters they are.
+    let lines = headers.get_all(COOKIE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+    let pairs = lines.filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='));
     pairs.filter(move |(found, _)| *found == name).map(|(_, value)| value)
 }
 
@@ -125,6 +126,10 @@ mod tests {
         }
         assert_eq!(of(Some("Negotiate abc"), cookie), Credentials::Sessions(vec![session]));
         assert_eq!(of(None, cookie), Credentials::Sessions(vec![session]));
+        let mut beside = HeaderMap::new();
+        let of_another = [b"name=J\xf6rg; other=\xc3\xb6; ".as_slice(), cookie.unwrap_or_default().as_bytes()].concat();
+        beside.insert(COOKIE, axum::http::HeaderValue::from_bytes(&of_another).unwrap());
+        assert_eq!(Credentials::of(&beside), Credentials::Sessions(vec![session]));
         assert_eq!(of(None, Some("testarena_session=; testarena_sessions=a")), Credentials::Sessions(vec![]));
         assert_eq!(of(None, Some("other=1")), Credentials::None);
         assert_eq!(of(None, None), Credentials::None);

@@ -38,7 +38,8 @@ impl Visitor {
 /// The addresses of `X-Forwarded-For` from left to right, from the last one on that can't be read.
 fn forwarded_for(headers: &HeaderMap) -> Vec<IpAddr> {
     let values = headers.get_all("x-forwarded-for").iter();
-    let hops: Vec<_> = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).collect();
+    let hops = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let hops: Vec<_> = hops.map(|hop| std::str::from_utf8(hop).unwrap_or_default()).collect();
     let mut readable: Vec<_> = hops.iter().rev().map_while(|hop| read_address(hop.trim())).collect();
     readable.reverse();
     readable
@@ -52,10 +53,12 @@ fn read_address(text: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
 
     fn address(peer: &str, forwarded: &str) -> String {
         let trusted = ["10.0.0.0/8".parse().unwrap()];
-        let headers = HeaderMap::from_iter([("x-forwarded-for".parse().unwrap(), forwarded.parse().unwrap())]);
+        let forwarded = HeaderValue::from_bytes(forwarded.as_bytes()).unwrap();
+        let headers = HeaderMap::from_iter([("x-forwarded-for".parse().unwrap(), forwarded)]);
         Visitor::new(peer.parse().ok(), &headers, &trusted).address.unwrap().to_string()
     }
 
@@ -70,6 +73,7 @@ mod tests {
     fn the_last_stranger_is_the_visitor_whatever_was_made_up_before() {
         assert_eq!(address("10.0.0.1", "1.2.3.4, 198.51.100.7, 10.0.0.2"), "198.51.100.7");
         assert_eq!(address("10.0.0.1", "1.2.3.4, nonsense, 10.0.0.2"), "10.0.0.2");
+        assert_eq!(address("10.0.0.1", "é, 198.51.100.7"), "198.51.100.7");
         assert_eq!(address("10.0.0.1", "198.51.100.7:4711"), "198.51.100.7");
         assert_eq!(address("10.0.0.1", ""), "10.0.0.1");
     }

@@ -29,7 +29,7 @@ pub(super) async fn clean_up<R: Remote>(poller: &Poller<R>, job: &Job) -> Result
                 // No attempt at cleaning, of which only so many are made. What was in the way of the last one still is.
                 let next_at = Some(poller.clock.now().plus(pause));
                 let cleanup_error = error.or_else(|| job.cleanup_error.clone());
-                let later = Job { next_at, cleanup_error, ..job.clone() };
+                let later = Job { cleanup_error, next_at, ..job.clone() };
                 let saved = save(poller, job, &later, Vec::new()).await?;
                 return Ok(After::Later.if_saved(saved));
             }

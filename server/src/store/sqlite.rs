@@ -64,8 +64,11 @@ fn keep_private(path: &Path) -> io::Result<()> {
     if !path.try_exists()? {
         return OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop);
     }
-    let of_others = std::fs::metadata(path)?.permissions().mode() & 0o077;
-    if of_others == 0 {
+    let found = std::fs::metadata(path)?;
+    if !found.is_file() {
+        return Err(io::Error::other("it is no file, so that it can hold no database"));
+    }
+    if found.permissions().mode() & 0o077 == 0 {
         return Ok(());
     }
     // One that an earlier version or somebody else has made; where it is not ours, its owner has decided.

@@ -215,9 +215,17 @@ impl Provider {
         flow: &Flow,
     ) -> Result<(), Failure> {
         let client = self.client(metadata);
-        let verifier = client.id_token_verifier();
+        // Some providers name all clients of a project; then it is made for the one that is its authorized party.
+        let verifier = client.id_token_verifier().set_other_audience_verifier_fn(|_| true);
         let wrong = |error: &dyn std::fmt::Display| Failure::refused(&format!("the ID token is not good: {error}"));
         let claims = token.claims(&verifier, &Nonce::new(flow.nonce.clone())).map_err(|error| wrong(&error))?;
+        let is_for_us = claims.authorized_party().is_some_and(|party| party.as_str() == self.config.client_id);
+        if claims.audiences().len() > 1 && !is_for_us {
+            return Err(Failure::refused("the ID token is for others as well, and not made for this client"));
+        }
+        if claims.subject().is_empty() {
+            return Err(Failure::refused("the ID token names nobody"));
+        }
         if let Some(expected) = claims.access_token_hash() {
             let algorithm = token.signing_alg().map_err(|error| wrong(&error))?;
             let key = token.signing_key(&verifier).map_err(|error| wrong(&error))?;
