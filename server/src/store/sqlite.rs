@@ -68,7 +68,8 @@ fn keep_private(path: &Path) -> io::Result<()> {
     if !found.is_file() {
         return Err(io::Error::other("it is no file, so that it can hold no database"));
     }
-    if found.permissions().mode() & 0o077 == 0 {
+    let of_others = found.permissions().mode() & 0o077;
+    if of_others == 0 {
         return Ok(());
     }
     // One that an earlier version or somebody else has made; where it is not ours, its owner has decided.
