@@ -27,8 +27,7 @@ impl Config {
 
     /// Checks a file's text; relative paths in it are relative to `folder`.
     pub fn parse(text: &str, folder: &Path, variables: &Variables) -> Result<Self, ConfigError> {
-        let mut file: File =
-            toml::from_str(text).map_err(|error| ConfigError(error.to_string().trim_end().to_owned()))?;
+        let mut file: File = toml::from_str(text).map_err(|error| ConfigError(without_values(&error, text)))?;
         if file.database_url.as_deref().is_some_and(carries_password) {
             return Err(ConfigError(
                 "database_url: a password does not belong into the file; give the whole URL in TESTARENA_DATABASE_URL"
@@ -206,6 +205,13 @@ fn variables_named_by(file: &File) -> Vec<String> {
     file.environments.iter().flat_map(of_environment).flatten().chain(of_oidc).collect()
 }
 
+/// Where it is wrong and how. The line itself may hold a secret.
+fn without_values(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map(|before| format!("line {}: ", before.matches('\n').count() + 1)).unwrap_or_default();
+    format!("{line}{}", error.message())
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{HostKeyCheck, SshCredential};
@@ -338,6 +344,9 @@ mod tests {
     #[test]
     fn no_message_repeats_a_secret() {
         let message = refused("database_url = \"postgres://ada:hunter2@host/x\"", []);
+        assert!(!message.contains("hunter2"), "{message}");
+        let message = refused("listen = \"127.0.0.1:1\"\n[oidc]\nclient_secret = \"hunter2\"", []);
+        assert!(message.contains("line 3") && message.contains("client_secret"), "{message}");
         assert!(!message.contains("hunter2"), "{message}");
     }
 }
