@@ -28,8 +28,8 @@ pub(crate) fn Freshness(
     let age = Memo::new(move |_| {
         let synced_at = synced_at.get()?;
         // While our own server is away nobody can tell how the remote ones fare.
-        let is_old = answered_at.get()?.since(synced_at) >= OLD;
-        is_old.then(|| clock.now().map(|now| words::age(now.since(synced_at))))?
+        let (age, silence) = (clock.now()?.since(synced_at), answered_at.get()?.since(synced_at));
+        (age.min(silence) >= OLD).then(|| words::age(age))
     });
     view! {
         <Alert message=alert />

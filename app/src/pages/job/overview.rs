@@ -91,7 +91,7 @@ fn Age(job: Live<Job>) -> impl IntoView {
         let age = now.map(|now| now.since(synced_at)).unwrap_or_default();
         // While our own server is away nobody can tell how the bench fares.
         let silence = job.answered_at.get().map(|at| at.since(synced_at)).unwrap_or_default();
-        if job.value.with(|job| job.summary.sync.state == SyncState::Failing) || silence >= SILENT {
+        if job.value.with(|job| job.summary.sync.state == SyncState::Failing) || age.min(silence) >= SILENT {
             let environment = job.value.with(|job| job.summary.environment.clone());
             return Some(format!("{environment} unreachable since {}", words::time_of_day(synced_at, now, Some(zone))));
         }
