@@ -8,7 +8,7 @@ const SITE = 'target/site';
 // Of 1024 bytes, as the build prints them.
 const KB = 1024;
 // As much as there is, and a little: what makes the page larger is to be seen. The goals are 280, 420, 520 and 80.
-const BUDGET = { first: 216 * KB, only: 420 * KB, all: 520 * KB, chunk: 80 * KB };
+const BUDGET = { first: 217 * KB, only: 420 * KB, all: 520 * KB, chunk: 80 * KB };
 
 const manifest = JSON.parse(readFileSync(`${SITE}/manifest.json`, 'utf8'));
 const first = new Set([manifest.js, manifest.wasm, manifest.css]);

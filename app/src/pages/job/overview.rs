@@ -79,7 +79,7 @@ fn Age(job: Live<Job>) -> impl IntoView {
             (estimate.starts_at.filter(|_| is_waiting), estimate.ends_at.filter(|_| !is_waiting))
         });
         let now = clock.now()?;
-        let until = |at: Timestamp| Some(at.since(now)).filter(|left| *left >= A_SECOND).map(words::age);
+        let until = |at: Timestamp| (at.since(now) >= A_SECOND).then(|| words::age(at.since(now)));
         let starts = starts_at.and_then(until).map(|left| format!("Starts in about {left}."));
         starts.or_else(|| ends_at.and_then(until).map(|left| format!("About {left} left.")))
     });

@@ -36,21 +36,16 @@ pub(super) fn ScenarioStep(draft: Draft, steps: Steps) -> impl IntoView {
     });
     let retry = Callback::new(move |()| read());
     move || {
-        if let Some(message) = problem.get() {
-            return view! {
-                <Failure title="The scenarios can't be read" message retry />
-                <div class="step-buttons"><Back steps /></div>
-            }
-            .into_any();
+        let instead = match (problem.get(), draft.offered.get()) {
+            (Some(message), _) => view! { <Failure title="The scenarios can't be read" message retry /> }.into_any(),
+            (None, Some(offered)) => return view! { <Picker draft steps offered /> }.into_any(),
+            (None, None) => view! { <Loading what="Reading the branch's scenarios" /> }.into_any(),
+        };
+        view! {
+            {instead}
+            <div class="step-buttons"><Back steps /></div>
         }
-        match draft.offered.get() {
-            Some(offered) => view! { <Picker draft steps offered /> }.into_any(),
-            None => view! {
-                <Loading what="Reading the branch's scenarios" />
-                <div class="step-buttons"><Back steps /></div>
-            }
-            .into_any(),
-        }
+        .into_any()
     }
 }
 
