@@ -186,7 +186,8 @@ mod server {
     }
 
     fn preferences(request: &Parts) -> Preferences {
-        let cookies = request.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+        // Beside ours stand those of other programs at this host, in whatever letters they are.
+        let cookies = request.headers.get_all(COOKIE).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
         Preferences::of_cookies(&cookies.collect::<Vec<_>>().join("; "))
     }
 }

@@ -2,6 +2,7 @@
 //! Both sides of each wire ask here, so that what one leaves out the other does not show.
 
 use std::fmt;
+use std::ops::Range;
 
 /// Line and paragraph ends, and marks that turn the direction of reading, also of what stands beside the text.
 pub const fn is_reading_mark(character: char) -> bool {
@@ -40,6 +41,13 @@ pub fn of_file(bytes: Vec<u8>) -> Result<String, NotUtf8> {
         text.remove(0);
     }
     Ok(text)
+}
+
+/// Where a text is wrong and how, as its parser says, but without the line itself, which may hold a secret.
+pub fn wrong_at(text: &str, span: Option<Range<usize>>, message: &str) -> String {
+    let before = span.and_then(|span| text.get(..span.start));
+    let line = before.map(|before| format!("line {}: ", before.matches('\n').count() + 1)).unwrap_or_default();
+    format!("{line}{message}")
 }
 
 #[cfg(test)]

@@ -80,8 +80,8 @@ impl fmt::Debug for Token {
 pub enum ConfigError {
     #[error("can't read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("{}: {source}", path.display())]
-    Parse { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("{}: {problem}", path.display())]
+    Parse { path: PathBuf, problem: String },
     #[error("{}: {key}: {problem}", path.display())]
     Value { path: PathBuf, key: &'static str, problem: String },
 }
@@ -160,8 +160,10 @@ impl Config {
         let text = text::of_file(bytes).map_err(|error| read_error(io::Error::other(error)))?;
         let absolute = std::path::absolute(path).map_err(read_error)?;
         let folder = absolute.parent().unwrap_or(Path::new("/"));
-        let file: File = toml::from_str(&text)
-            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })?;
+        let file: File = toml::from_str(&text).map_err(|error: toml::de::Error| ConfigError::Parse {
+            path: path.to_owned(),
+            problem: text::wrong_at(&text, error.span(), error.message()),
+        })?;
         from_file(file, folder).map_err(|(key, problem)| ConfigError::Value { path: path.to_owned(), key, problem })
     }
 }

@@ -27,7 +27,8 @@ impl Config {
 
     /// Checks a file's text; relative paths in it are relative to `folder`.
     pub fn parse(text: &str, folder: &Path, variables: &Variables) -> Result<Self, ConfigError> {
-        let mut file: File = toml::from_str(text).map_err(|error| ConfigError(without_values(&error, text)))?;
+        let mut file: File = toml::from_str(text)
+            .map_err(|error: toml::de::Error| ConfigError(text::wrong_at(text, error.span(), error.message())))?;
         if file.database_url.as_deref().is_some_and(carries_password) {
             return Err(ConfigError(
                 "database_url: a password does not belong into the file; give the whole URL in TESTARENA_DATABASE_URL"
@@ -203,13 +204,6 @@ fn variables_named_by(file: &File) -> Vec<String> {
     };
     let of_oidc = file.oidc.iter().filter_map(|oidc| oidc.client_secret_env.clone());
     file.environments.iter().flat_map(of_environment).flatten().chain(of_oidc).collect()
-}
-
-/// Where it is wrong and how. The line itself may hold a secret.
-fn without_values(error: &toml::de::Error, text: &str) -> String {
-    let before = error.span().and_then(|span| text.get(..span.start));
-    let line = before.map(|before| format!("line {}: ", before.matches('\n').count() + 1)).unwrap_or_default();
-    format!("{line}{}", error.message())
 }
 
 #[cfg(test)]

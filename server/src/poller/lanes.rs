@@ -172,7 +172,12 @@ impl Lanes {
 
     /// These have found no turn.
     pub(super) fn put_back_followed(&self, jobs: Vec<JobId>) {
+        let is_waited_for = !jobs.is_empty();
         locked(&self.followed).jobs.extend(jobs);
+        // One may have ended just before, when nobody seemed to wait.
+        if is_waited_for && self.has_turn(Errand::Follow) {
+            self.follow.is_due.notify_one();
+        }
     }
 
     /// Whether one more job may be under way on the errand: as many at once on each, so that ended jobs, whose files may take
@@ -270,7 +275,8 @@ impl Drop for UnderWay {
 /// Does `work` for each job whose files are to be fetched, several at once; those that have found no turn. One that takes
 /// long holds up no other: the pass ends without it, and later passes leave it alone until it has ended. Only what is
 /// worked on is under way: who waits for a turn here may be taken up on the other errand.
-/// `work` tells whether the rest has become the other errand's. Unlike what a `Line` takes up, most of these are due by what a status said, and not by their rows.
+/// `work` tells whether the rest has become the other errand's. Unlike what a `Line` takes up, most of these are due by
+/// what a status said, and not by their rows.
 pub(super) async fn work_off_files<R, F>(
     poller: &Arc<Poller<R>>,
     errand: Errand,

@@ -46,8 +46,8 @@ struct Calls {
 }
 
 impl Calls {
-    fn recent_refusal(&self) -> Option<(Instant, StoreError)> {
-        self.refused.clone().filter(|(at, _)| at.elapsed() < REFUSED_FOR)
+    fn recent_refusal(&self) -> Option<&(Instant, StoreError)> {
+        self.refused.as_ref().filter(|(at, _)| at.elapsed() < REFUSED_FOR)
     }
 }
 
@@ -128,7 +128,7 @@ fn run(queue: &Queue) {
     while let Some(group) = next_group(queue, &mut held, &mut is_counted) {
         queue.busy.fetch_add(group.len(), Ordering::Relaxed);
         let count = group.len();
-        let known = queue.lock().recent_refusal();
+        let known = queue.lock().recent_refusal().cloned();
         let failed = match known {
             Some((_, error)) if !held.is_open() => {
                 refuse(group, &error);

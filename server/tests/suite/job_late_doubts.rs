@@ -60,6 +60,14 @@ async fn tick_at(odd: &Odd, seconds: &[u64]) {
     }
 }
 
+/// Sent without an answer, asked about in vain and aborted, so that a tombstone looks for it from then on.
+async fn abort_unseen(odd: &Odd) {
+    odd.tick().await;
+    odd.ada.send_nothing("/api/job/1/abort").await.expect(202);
+    tick_at(odd, &[10]).await;
+    assert_eq!(odd.job().await["status"], "aborted");
+}
+
 #[tokio::test]
 async fn a_deletion_leaves_alone_what_was_seen_to_be_anothers() {
     let (odd, calls, mood) = moody(|mood, call| match (mood, call) {
@@ -69,10 +77,7 @@ async fn a_deletion_leaves_alone_what_was_seen_to_be_anothers() {
         _ => None,
     })
     .await;
-    odd.tick().await;
-    odd.ada.send_nothing("/api/job/1/abort").await.expect(202);
-    tick_at(&odd, &[10]).await;
-    assert_eq!(odd.job().await["status"], "aborted");
+    abort_unseen(&odd).await;
     let before = changes(&calls);
     *mood.lock().unwrap() = "another";
     odd.ada.delete("/api/job/1").await;
@@ -302,10 +307,7 @@ async fn a_look_that_is_under_way_ends_nothing_that_has_turned_out_to_be_another
         _ => None,
     })
     .await;
-    odd.tick().await;
-    odd.ada.send_nothing("/api/job/1/abort").await.expect(202);
-    tick_at(&odd, &[10]).await;
-    assert_eq!(odd.job().await["status"], "aborted");
+    abort_unseen(&odd).await;
     odd.app.sql("UPDATE tombstones SET next_at = 0").await;
     let (before, asked) = (changes(&calls), calls.of("GET /api/status/1"));
     *mood.lock().unwrap() = "slow";

@@ -30,7 +30,7 @@ pub enum FolderError {
     NotADemo(PathBuf),
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
-    #[error("{}: {source}; `--reset` starts over", path.display())]
+    #[error("{}: {}; `--reset` starts over", path.display(), source.message())]
     Unreadable { path: PathBuf, source: toml::de::Error },
 }
 

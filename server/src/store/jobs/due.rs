@@ -26,7 +26,8 @@ const FAR_AHEAD: Duration = Duration::from_mins(1);
 
 type Condition = diesel::expression::SqlLiteral<Bool>;
 
-/// The words of the partial index `jobs_open`, with the table's name for joins: with bound values `SQLite` could not prove that it may be used.
+/// The words of the partial index `jobs_open`, with the table's name for joins: with bound values `SQLite` could not prove
+/// that it may be used.
 pub(in crate::store) fn is_open() -> Condition {
     sql("jobs.status IN ('waiting', 'in_progress')")
 }
