@@ -43,16 +43,37 @@ pub fn of_file(bytes: Vec<u8>) -> Result<String, NotUtf8> {
     Ok(text)
 }
 
-/// Where a text is wrong and how, as its parser says, but without the line itself, which may hold a secret.
+/// Where a settings file is wrong and how, as its parser says: the line's number and key, but not the line itself, which
+/// may hold a secret.
 pub fn wrong_at(text: &str, span: Option<Range<usize>>, message: &str) -> String {
-    let before = span.and_then(|span| text.get(..span.start));
-    let line = before.map(|before| format!("line {}: ", before.matches('\n').count() + 1)).unwrap_or_default();
-    format!("{line}{message}")
+    let Some((before, rest)) = span.and_then(|span| text.split_at_checked(span.start)) else {
+        return message.to_owned();
+    };
+    let number = before.matches('\n').count() + 1;
+    let begun = before.rsplit('\n').next().unwrap_or_default();
+    let line = [begun, rest.lines().next().unwrap_or_default()].concat();
+    let is_key = |key: &str| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    match line.split_once('=').map(|(key, _)| key.trim()).filter(|key| is_key(key)) {
+        Some(key) => format!("line {number}, {key}: {message}"),
+        None => format!("line {number}: {message}"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_key_and_without_its_value() {
+        let text = "a = 1\nclient_secret = \"hunter2\"\nhunter2";
+        let at = |start: usize| wrong_at(text, Some(start..start + 1), "no");
+        assert_eq!(at(0), "line 1, a: no");
+        assert_eq!(at(6), "line 2, client_secret: no");
+        assert_eq!(at(24), "line 2, client_secret: no");
+        assert_eq!(at(text.len() - 2), "line 3: no");
+        assert_eq!(at(text.len() + 9), "no");
+        assert_eq!(wrong_at(text, None, "no"), "no");
+    }
 
     #[test]
     fn a_file_is_read_as_utf8_and_told_from_other_encodings() {
